@@ -1,0 +1,256 @@
+"""The job folder: what is asked of the engine, and everything the engine answers. Standard library only.
+
+    job.json             the request, this module's `Job`; every input by content hash
+    strokes/<id>.npz     drawings as strokes        (written by the scene, read by `engine.sketch.strokes`)
+    sketches/<id>.png    drawings as pictures       (scans, and what strokes can't express)
+    reference/<sha>.<x>  references, byte for byte as the animator gave them
+    frames/NNNN.png      the answer: straight-alpha RGBA, one file for each distinct picture, named by its first frame
+    regions/<id>.npz     labels, swatches and confidences of each drawing
+    events.jsonl         the events of the last run (`engine.messages`)
+    engine.log           whatever the engine or a library printed
+    result.json          the outcome of the last run
+
+The folder is the contract, the cache, the crash recovery and what a farm ships around. A file in it is there whole or not
+at all: it is written beside its place and renamed (`write_atomic`).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path, PurePosixPath
+
+from .errors import BadInput, JobFailed
+
+SCHEMA = 1
+TASKS = ("colorize", "inbetween", "animate")
+KINDS = ("strokes", "raster")
+MAX_SIDE = 16384  # px; a picture of this side still fits OpenCV's and PNG's limits
+
+JOB_FILE = "job.json"
+EVENTS_FILE = "events.jsonl"
+LOG_FILE = "engine.log"
+RESULT_FILE = "result.json"
+CANCEL_FILE = "cancel"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A coloured picture: a frame of the shot, or a sheet in any pose. `file` is relative to the job folder."""
+
+    file: str
+    sha256: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Cel:
+    """What is coloured together, from the same references: a character, or the whole shot. Cels are stacked back to front."""
+
+    name: str
+    references: tuple[Reference, ...]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One drawing of one cel as the camera sees it. `id` is a hash of its content: equal drawings are one drawing."""
+
+    id: str
+    cel: int
+    kind: str
+    file: str
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A run of `exposure` scene frames, from `frame` on, that shows the same drawings.
+
+    `drawings` holds a drawing id, or None where the cel shows nothing, for each cel of the job, back to front.
+    """
+
+    frame: int
+    exposure: int
+    drawings: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request to the engine. Sizes are in pixels (width, height); `options` are the model's own, see its model.toml."""
+
+    task: str
+    model: str
+    size: tuple[int, int]
+    cels: tuple[Cel, ...]
+    drawings: tuple[Drawing, ...]
+    frames: tuple[Exposure, ...]
+    title: str = ""
+    fps: float = 24.0
+    seed: int = 0
+    device: str = "auto"
+    options: Mapping[str, object] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+    def drawing(self, drawing_id: str) -> Drawing:
+        return next(d for d in self.drawings if d.id == drawing_id)
+
+
+def frame_name(frame: int) -> str:
+    """The file name of the picture that is first shown at scene frame `frame`: 12 -> '0012.png', -3 -> '-003.png'."""
+    return f"{frame:04d}.png"
+
+
+def pictures(job: Job) -> dict[tuple[str | None, ...], str]:
+    """The distinct pictures of a job, in order of appearance: {drawings back to front: path relative to the folder}."""
+    found: dict[tuple[str | None, ...], str] = {}
+    for exposure in job.frames:
+        found.setdefault(exposure.drawings, f"frames/{frame_name(exposure.frame)}")
+    return found
+
+
+# --- hashes and files ---------------------------------------------------------------------------------------------
+
+
+def digest(*parts: object) -> str:
+    """A SHA-256 in hexadecimal of strings, bytes, buffers and JSON values, unambiguous about where each part ends."""
+    sha = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, (bytes, bytearray, memoryview)):
+            data = bytes(part)
+        else:
+            data = json.dumps(part, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        sha.update(len(data).to_bytes(8, "little"))
+        sha.update(data)
+    return sha.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises JobFailed, naming the file, when the disk is full or read-only."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise JobFailed(f"Could not write {path}: {error.strerror or error}; free some space or choose another output folder.") from error
+
+
+def write_json(path: Path, value: object) -> None:
+    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
+
+
+def add_reference(folder: Path, source: Path) -> Reference:
+    """Copy a reference into the job folder, byte for byte, under its content hash. Raises BadInput when unreadable."""
+    try:
+        if not source.is_file():
+            raise BadInput(f"The reference {source} does not exist: choose another picture.")
+        sha = file_sha256(source)
+    except OSError as error:
+        raise BadInput(f"The reference {source} can't be read ({error.strerror}): choose another picture.") from error
+    name = f"reference/{sha[:16]}{source.suffix.lower()}"
+    target = folder / name
+    if not target.is_file() or file_sha256(target) != sha:
+        write_atomic(target, source.read_bytes())
+    return Reference(file=name, sha256=sha, name=source.name)
+
+
+# --- job.json -----------------------------------------------------------------------------------------------------
+
+
+def save(job: Job, folder: Path) -> None:
+    """Write job.json; a result of an earlier request is no longer this job's and goes."""
+    validate(job)
+    for name in (RESULT_FILE, EVENTS_FILE, CANCEL_FILE):
+        (folder / name).unlink(missing_ok=True)
+    write_json(folder / JOB_FILE, asdict(job))
+
+
+def load(folder: Path) -> Job:
+    """Read and check job.json. Raises BadInput with one sentence when it isn't a job of this schema."""
+    path = folder / JOB_FILE
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise BadInput(f"There is no readable job in {folder}: {error.strerror}.") from error
+    except ValueError as error:
+        raise BadInput(f"{path} is not valid JSON ({error}): make the job again.") from error
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        raise BadInput(f"{path} is not a job of schema {SCHEMA}: make it again with this version of Shiage.")
+    try:
+        job = _from_json(raw)
+    except (KeyError, TypeError, ValueError) as error:
+        raise BadInput(f"{path} is not a complete job ({error!r}): make it again.") from error
+    validate(job)
+    return job
+
+
+def _from_json(raw: Mapping) -> Job:
+    cels = tuple(Cel(str(c["name"]), tuple(Reference(**r) for r in c["references"])) for c in raw["cels"])
+    drawings = tuple(Drawing(**d) for d in raw["drawings"])
+    frames = tuple(Exposure(int(f["frame"]), int(f["exposure"]), tuple(f["drawings"])) for f in raw["frames"])
+    width, height = raw["size"]
+    known = {"task", "model", "title", "fps", "seed", "device", "options", "schema"}
+    return Job(size=(int(width), int(height)), cels=cels, drawings=drawings, frames=frames, **{k: raw[k] for k in known & raw.keys()})
+
+
+def validate(job: Job) -> None:
+    """Check what the types can't say. Raises BadInput."""
+    if job.task not in TASKS:
+        raise BadInput(f"Unknown task '{job.task}': use one of {', '.join(TASKS)}.")
+    width, height = job.size
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise BadInput(f"A picture of {width} x {height} px can't be made: each side must lie between 1 and {MAX_SIDE}.")
+    if not job.frames:
+        raise BadInput("There is no frame to work on: choose a frame range that has drawings.")
+    if not isinstance(job.options, Mapping):
+        raise BadInput("The job's options are not a table: make the job again.")
+    ids = {d.id for d in job.drawings}
+    for exposure in job.frames:
+        if exposure.exposure < 1 or len(exposure.drawings) != len(job.cels) or any(d is not None and d not in ids for d in exposure.drawings):
+            raise BadInput(f"Frame {exposure.frame} of the job names drawings that it does not have: make the job again.")
+    for drawing in job.drawings:
+        if drawing.kind not in KINDS or not 0 <= drawing.cel < len(job.cels):
+            raise BadInput(f"Drawing {drawing.id} of the job is not understood: make the job again with this version of Shiage.")
+    for file in _files(job):
+        path = PurePosixPath(file)
+        if path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file:
+            raise BadInput(f"The job names a file outside its folder ({file}): it was not opened.")
+
+
+def _files(job: Job) -> Iterable[str]:
+    yield from (d.file for d in job.drawings)
+    yield from (r.file for c in job.cels for r in c.references)
+
+
+def read_result(folder: Path) -> dict | None:
+    """result.json, or None while there is none or it can't be read."""
+    try:
+        result = json.loads((folder / RESULT_FILE).read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return result if isinstance(result, dict) else None
+
+
+def clear_stale(folder: Path, job: Job) -> None:
+    """Remove what an earlier request left behind and this one does not name: old inputs, frames of another range."""
+    keep = {*_files(job), *pictures(job).values(), *(f"regions/{d.id}.npz" for d in job.drawings)}
+    for name in ("strokes", "sketches", "reference", "regions", "frames"):
+        for path in (folder / name).glob("*"):
+            if f"{name}/{path.name}" not in keep:
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
