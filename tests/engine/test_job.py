@@ -1,0 +1,119 @@
+"""The job folder: what is saved comes back, what is wrong is told, nothing outside the folder is opened."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from engine import job as jobs
+from engine.errors import BadInput, JobFailed
+
+
+def make_job(**changes) -> jobs.Job:
+    base = jobs.Job(
+        task="colorize",
+        model="flats",
+        size=(64, 48),
+        cels=(jobs.Cel("Hero", (jobs.Reference("reference/a.png", "0" * 64, "sheet.png"),)),),
+        drawings=(jobs.Drawing("d1", 0, "strokes", "strokes/d1.npz"), jobs.Drawing("d2", 0, "raster", "sketches/d2.png")),
+        frames=(jobs.Exposure(1, 2, ("d1",)), jobs.Exposure(3, 1, ("d2",)), jobs.Exposure(4, 3, ("d1",)), jobs.Exposure(7, 1, (None,))),
+        options={"gap": 12.0},
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def test_a_saved_job_comes_back(tmp_path: Path) -> None:
+    jobs.save(make_job(title="Ünïcode 🎨"), tmp_path)
+    assert jobs.load(tmp_path) == make_job(title="Ünïcode 🎨")
+
+
+def test_a_drawing_shown_twice_is_one_picture_named_by_its_first_frame() -> None:
+    assert jobs.pictures(make_job()) == {("d1",): "frames/0001.png", ("d2",): "frames/0003.png", (None,): "frames/0007.png"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"task": "paint"}, "task"),
+        ({"size": (0, 48)}, "between 1 and"),
+        ({"size": (64, 20000)}, "between 1 and"),
+        ({"frames": ()}, "no frame"),
+        ({"frames": (jobs.Exposure(1, 0, ("d1",)),)}, "Frame 1"),
+        ({"frames": (jobs.Exposure(1, 1, ("nobody",)),)}, "Frame 1"),
+        ({"frames": (jobs.Exposure(1, 1, ()),)}, "Frame 1"),
+        ({"drawings": (jobs.Drawing("d1", 7, "strokes", "strokes/d1.npz"), jobs.Drawing("d2", 0, "raster", "a.png"))}, "d1"),
+        ({"drawings": (jobs.Drawing("d1", 0, "strokes", "../../etc/passwd"), jobs.Drawing("d2", 0, "raster", "a.png"))}, "outside"),
+        ({"drawings": (jobs.Drawing("d1", 0, "strokes", "/etc/passwd"), jobs.Drawing("d2", 0, "raster", "a.png"))}, "outside"),
+        ({"drawings": (jobs.Drawing("d1", 0, "strokes", "C:\\x.npz"), jobs.Drawing("d2", 0, "raster", "a.png"))}, "outside"),
+    ],
+)
+def test_a_wrong_job_is_refused(tmp_path: Path, changes: dict, word: str) -> None:
+    with pytest.raises(BadInput, match=word):
+        jobs.save(make_job(**changes), tmp_path)
+    assert not (tmp_path / "job.json").exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 99}', '{"schema": 1, "task": "colorize"}'])
+def test_a_broken_job_file_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "job.json").write_text(text)
+    with pytest.raises(BadInput):
+        jobs.load(tmp_path)
+
+
+def test_a_missing_job_is_told(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no readable job"):
+        jobs.load(tmp_path / "nowhere")
+
+
+def test_wrong_types_in_a_job_file_are_told(tmp_path: Path) -> None:
+    jobs.save(make_job(), tmp_path)
+    raw = json.loads((tmp_path / "job.json").read_text())
+    for key, value in {"size": "big", "frames": 3, "drawings": [1], "cels": {"a": 1}, "options": 5}.items():
+        (tmp_path / "job.json").write_text(json.dumps({**raw, key: value}))
+        with pytest.raises(BadInput):
+            jobs.load(tmp_path)
+
+
+def test_saving_a_new_request_drops_the_old_result(tmp_path: Path) -> None:
+    jobs.save(make_job(), tmp_path)
+    jobs.write_json(tmp_path / "result.json", {"status": "done"})
+    assert jobs.read_result(tmp_path) == {"status": "done"}
+    jobs.save(make_job(seed=1), tmp_path)
+    assert jobs.read_result(tmp_path) is None
+
+
+def test_an_unwritable_place_is_told_and_leaves_no_part(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(JobFailed, match="Could not write"):
+        jobs.write_atomic(tmp_path / "file" / "x.png", b"data")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(JobFailed, match="Could not write"):
+        jobs.write_atomic(tmp_path / "folder", b"data")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_references_are_stored_by_content(tmp_path: Path) -> None:
+    source = tmp_path / "a sheet é.PNG"
+    source.write_bytes(b"picture")
+    first = jobs.add_reference(tmp_path / "job", source)
+    again = jobs.add_reference(tmp_path / "job", source)
+    assert first == again and first.name == "a sheet é.PNG" and first.file.endswith(".png")
+    assert (tmp_path / "job" / first.file).read_bytes() == b"picture"
+    with pytest.raises(BadInput, match="does not exist"):
+        jobs.add_reference(tmp_path / "job", tmp_path / "nothing.png")
+
+
+def test_stale_files_go_and_named_ones_stay(tmp_path: Path) -> None:
+    job = make_job()
+    for name in ("strokes/d1.npz", "strokes/old.npz", "frames/0001.png", "frames/0099.png", "regions/d1.npz", "regions/old.npz"):
+        jobs.write_atomic(tmp_path / name, b"x")
+    jobs.clear_stale(tmp_path, job)
+    left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
+    assert left == ["frames/0001.png", "regions/d1.npz", "strokes/d1.npz"]
+
+
+def test_the_digest_knows_where_each_part_ends() -> None:
+    assert jobs.digest("ab", "c") != jobs.digest("a", "bc")
+    assert jobs.digest(b"ab", b"c") != jobs.digest(b"a", b"bc")
+    assert jobs.digest({"a": 1, "b": 2}) == jobs.digest({"b": 2, "a": 1})
