@@ -219,7 +219,11 @@ def validate(job: Job) -> None:
         raise BadInput("The job's options are not a table: make the job again.")
     ids = {d.id for d in job.drawings}
     for exposure in job.frames:
-        if exposure.exposure < 1 or len(exposure.drawings) != len(job.cels) or any(d is not None and d not in ids for d in exposure.drawings):
+        if (
+            exposure.exposure < 1
+            or len(exposure.drawings) != len(job.cels)
+            or any(d is not None and d not in ids for d in exposure.drawings)
+        ):
             raise BadInput(f"Frame {exposure.frame} of the job names drawings that it does not have: make the job again.")
     for drawing in job.drawings:
         if drawing.kind not in KINDS or not 0 <= drawing.cel < len(job.cels):

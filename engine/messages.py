@@ -123,9 +123,7 @@ class Quit:
 Event = Hello | Heartbeat | Started | Progress | FrameDone | Warned | Done | Failed | Cancelled
 Request = Run | Cancel | Quit
 TERMINAL = (Done, Failed, Cancelled)
-_CLASSES = {
-    cls.TYPE: cls for cls in (Hello, Heartbeat, Started, Progress, FrameDone, Warned, Done, Failed, Cancelled, Run, Cancel, Quit)
-}
+_CLASSES = {cls.TYPE: cls for cls in (Hello, Heartbeat, Started, Progress, FrameDone, Warned, Done, Failed, Cancelled, Run, Cancel, Quit)}
 
 
 def encode(message: Event | Request) -> bytes:
