@@ -1,0 +1,233 @@
+"""What the animator chose, kept in the .blend: `scene.shiage` for the shot, `object.shiage` for a drawing's own wishes.
+
+Only data and what follows from it; the operators and panels that show it are elsewhere.
+"""
+
+import functools
+import re
+import tempfile
+import zlib
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+
+from ...engine import models
+from ...engine.errors import BadInput
+
+DEFAULT_OUTPUT = "//shiage/"
+
+
+@functools.cache  # Blender keeps no copy of dynamic enum items: the list must live as long as Blender may draw it
+def _enum_items(*texts: tuple[str, str, str]) -> list[tuple[str, str, str, int]]:
+    # A number made from the id, and not the place in the list, so that a new model does not change what old files chose.
+    return [(*text, zlib.crc32(text[0].encode()) & 0x7FFFFFFF) for text in texts]
+
+
+def _model_items(_settings, _context) -> list[tuple[str, str, str, int]]:
+    return _enum_items(*((m.id, m.title, m.description) for m in models.available() if "colorize" in m.tasks))
+
+
+class SHIAGE_PG_reference(bpy.types.PropertyGroup):
+    """One colored picture. An image of the file and not a path, so that Blender shows its thumbnail, relocates and packs it."""
+
+    image: PointerProperty(
+        type=bpy.types.Image,
+        name="Reference",
+        description="A colored picture of what is drawn: a character sheet in any pose, or a colored frame of the shot",
+    )
+
+
+class SHIAGE_PG_layer(bpy.types.PropertyGroup):
+    """A layer that the animator took out, by its name (`name` is a property of every PropertyGroup)."""
+
+
+class SHIAGE_PG_object(bpy.types.PropertyGroup):
+    """`object.shiage`."""
+
+    references: CollectionProperty(
+        type=SHIAGE_PG_reference,
+        name="References",
+        description="Pictures for this object alone; without any, it shares the shot's references",
+    )
+    excluded_layers: CollectionProperty(
+        type=SHIAGE_PG_layer, name="Left-out Layers", description="Layers of this object that are not colored"
+    )
+    active_reference: IntProperty(name="Active Reference", description="The reference that the list shows as chosen", min=0)
+
+
+class SHIAGE_PG_shot(bpy.types.PropertyGroup):
+    """`scene.shiage`."""
+
+    model: EnumProperty(name="Model", description="What paints the drawings", items=_model_items)
+    references: CollectionProperty(
+        type=SHIAGE_PG_reference, name="References", description="Colored pictures for every object that has none of its own"
+    )
+    active_reference: IntProperty(name="Active Reference", description="The reference that the list shows as chosen", min=0)
+
+    source: EnumProperty(
+        name="Source",
+        description="Where the drawings come from",
+        items=[
+            ("GREASE_PENCIL", "Grease Pencil", "The Grease Pencil drawings as the scene's camera sees them"),
+            ("STRIP", "Scans", "An image or movie strip of scanned drawings in the Sequencer"),
+        ],
+    )
+    strip: StringProperty(name="Strip", description="The Sequencer strip that holds the scanned drawings")
+    use_selected: BoolProperty(name="Selected Only", description="Color the selected Grease Pencil objects and no others")
+
+    size_mode: EnumProperty(
+        name="Size",
+        description="The size of the colored pictures",
+        items=[
+            ("RENDER", "Render Size", "A percentage of the scene's resolution"),
+            ("OWN", "Own Size", "A width and a height of its own"),
+        ],
+    )
+    percentage: IntProperty(
+        name="Percentage",
+        description="Percentage of the scene's resolution",
+        subtype="PERCENTAGE",
+        default=100,
+        min=1,
+        soft_max=100,
+        max=400,
+    )
+    width: IntProperty(name="Width", description="Width of the pictures", subtype="PIXEL", default=1920, min=4, max=16384)
+    height: IntProperty(name="Height", description="Height of the pictures", subtype="PIXEL", default=1080, min=4, max=16384)
+
+    range_mode: EnumProperty(
+        name="Frames",
+        description="The frames to color",
+        items=[
+            ("SCENE", "Scene", "The scene's frame range"),
+            ("PREVIEW", "Preview", "The preview range, or the scene's where there is none"),
+            ("OWN", "Own", "A start and an end of its own"),
+        ],
+    )
+    frame_start: IntProperty(name="Start", description="First frame to color", default=1)
+    frame_end: IntProperty(name="End", description="Last frame to color", default=24)
+    frame_step: IntProperty(
+        name="Step",
+        description="Look at every n-th frame only and hold it: 2 for a shot on twos that is seen through a moving camera",
+        default=1,
+        min=1,
+        soft_max=4,
+    )
+
+    gap: FloatProperty(
+        name="Gap",
+        description="Gaps in the lines up to this width are closed",
+        subtype="PIXEL",
+        default=12.0,
+        min=0.0,
+        soft_max=60.0,
+        max=500.0,
+    )
+    threshold: FloatProperty(
+        name="Threshold",
+        description="Regions that are matched with less confidence than this stay unpainted",
+        subtype="FACTOR",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+    )
+    best_guess: BoolProperty(name="Best Guess", description="Paint doubtful regions as well, with the most likely color")
+    background: BoolProperty(name="Paint Background", description="Paint what lies outside the figure too, instead of leaving it transparent")
+
+    destination: EnumProperty(
+        name="Destination",
+        description="Where the colored frames go",
+        items=[
+            ("STRIP", "Sequencer Strip", "An image strip in the Sequencer, held as the drawings are held"),
+            ("PLANE", "Camera Plane", "A plane that fills the camera's view, under the lines"),
+        ],
+    )
+    output: StringProperty(
+        name="Output",
+        description="The folder that holds a job folder for each shot; // is the folder of the .blend file",
+        subtype="DIR_PATH",
+        default=DEFAULT_OUTPUT,
+    )
+
+
+CLASSES = (SHIAGE_PG_reference, SHIAGE_PG_layer, SHIAGE_PG_object, SHIAGE_PG_shot)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.shiage = PointerProperty(type=SHIAGE_PG_shot)
+    bpy.types.Object.shiage = PointerProperty(type=SHIAGE_PG_object)
+
+
+def unregister() -> None:
+    del bpy.types.Object.shiage
+    del bpy.types.Scene.shiage
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
+
+
+# --- what follows from the settings -------------------------------------------------------------------------------
+
+
+def size(scene: bpy.types.Scene) -> tuple[int, int]:
+    """Width and height of the pictures in pixels."""
+    chosen = scene.shiage
+    if chosen.size_mode == "OWN":
+        return chosen.width, chosen.height
+    render = scene.render
+    return max(1, render.resolution_x * chosen.percentage // 100), max(1, render.resolution_y * chosen.percentage // 100)
+
+
+def frame_range(scene: bpy.types.Scene) -> tuple[int, int, int]:
+    """First frame, last frame (included) and step."""
+    chosen = scene.shiage
+    if chosen.range_mode == "OWN":
+        first, last = chosen.frame_start, chosen.frame_end
+    elif chosen.range_mode == "PREVIEW" and scene.use_preview_range:
+        first, last = scene.frame_preview_start, scene.frame_preview_end
+    else:
+        first, last = scene.frame_start, scene.frame_end
+    return first, last, chosen.frame_step
+
+
+def objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object] | None:
+    """The objects that the animator chose, or None for all of the scene."""
+    if not scene.shiage.use_selected:
+        return None
+    return [ob for ob in view_layer.objects if ob.select_get(view_layer=view_layer)]
+
+
+def options(scene: bpy.types.Scene) -> dict[str, object]:
+    """Those of the settings that the chosen model knows, as they stand in job.json."""
+    chosen = scene.shiage
+    values = {
+        "gap": round(chosen.gap, 3),
+        "threshold": round(chosen.threshold, 3),
+        "best_guess": chosen.best_guess,
+        "background": chosen.background,
+    }
+    known = models.info(chosen.model).options
+    return {name: value for name, value in values.items() if name in known}
+
+
+def output_is_temporary(scene: bpy.types.Scene) -> bool:
+    """True while the pictures would go to a folder that is deleted with Blender's session: the .blend was never saved."""
+    return scene.shiage.output.startswith("//") and not bpy.data.filepath
+
+
+def job_folder(scene: bpy.types.Scene) -> Path:
+    """The scene's job folder, the same on each run so that finished work is found again. An unsaved file's lies in Blender's
+    own temporary folder (see `output_is_temporary`). Raises BadInput when no output folder is set."""
+    output = scene.shiage.output.strip()
+    if not output:
+        raise BadInput("No output folder is set: choose one under Output.")
+    name = scene.name
+    if output_is_temporary(scene):
+        root = Path(bpy.app.tempdir or tempfile.gettempdir()) / "shiage"
+    else:
+        root = Path(bpy.path.abspath(output))
+        if bpy.data.filepath:
+            name = f"{Path(bpy.data.filepath).stem}-{name}"
+    return root / re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .")
