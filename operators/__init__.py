@@ -1,0 +1,1 @@
+"""What acts on Blender. Thin: gather, hand over a job, report."""
