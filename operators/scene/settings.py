@@ -18,10 +18,14 @@ from ...engine.errors import BadInput
 DEFAULT_OUTPUT = "//shiage/"
 
 
+def _number(model_id: str) -> int:
+    """A model's number in the .blend: made from its id, and not its place in the list, so that a new model changes no old file."""
+    return zlib.crc32(model_id.encode()) & 0x7FFFFFFF
+
+
 @functools.cache  # Blender keeps no copy of dynamic enum items: the list must live as long as Blender may draw it
 def _enum_items(*texts: tuple[str, str, str]) -> list[tuple[str, str, str, int]]:
-    # A number made from the id, and not the place in the list, so that a new model does not change what old files chose.
-    return [(*text, zlib.crc32(text[0].encode()) & 0x7FFFFFFF) for text in texts]
+    return [(*text, _number(text[0])) for text in texts]
 
 
 def _model_items(_settings, _context) -> list[tuple[str, str, str, int]]:
@@ -59,7 +63,7 @@ class SHIAGE_PG_object(bpy.types.PropertyGroup):
 class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     """`scene.shiage`."""
 
-    model: EnumProperty(name="Model", description="What paints the drawings", items=_model_items)
+    model: EnumProperty(name="Model", description="What paints the drawings", items=_model_items, default=_number(models.DEFAULT))
     references: CollectionProperty(
         type=SHIAGE_PG_reference, name="References", description="Colored pictures for every object that has none of its own"
     )
