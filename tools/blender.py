@@ -1,0 +1,54 @@
+"""Finds the Blender that demo and end-to-end tests use, and tells what a Blender in a chroot needs. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CHROOT_WRAPPER = "in-blender-sid"  # made by tools/install_blender.sh
+OLDEST = (4, 3)
+
+
+def find() -> list[str] | None:
+    """The command that starts a real Blender, or None: $SHIAGE_BLENDER, `blender` on PATH, or the one in the chroot."""
+    wanted = os.environ.get("SHIAGE_BLENDER")
+    candidates = [shlex.split(wanted)] if wanted else [["blender"], [CHROOT_WRAPPER, "blender"]]
+    return next((command for command in candidates if shutil.which(command[0]) and version(command) >= OLDEST), None)
+
+
+def version(command: list[str]) -> tuple[int, ...]:
+    """(5, 2, 2), or () when the command does not work."""
+    try:
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=120, env=surroundings(command))
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    words = next((line.split() for line in done.stdout.splitlines() if line.startswith("Blender ")), [])
+    numbers = words[1].split(".") if len(words) > 1 else []
+    return tuple(int(number) for number in numbers if number.isdigit())
+
+
+def in_chroot(command: list[str]) -> bool:
+    return Path(command[0]).name.startswith("in-blender-")
+
+
+def surroundings(command: list[str], **variables: str) -> dict[str, str]:
+    """The environment variables to start this Blender with. A chroot shows the folder above the repository, and /tmp."""
+    found = {**os.environ, **variables}
+    if in_chroot(command):
+        found.setdefault("BINDS", f"{ROOT.parent if ROOT.parent != Path('/') else ROOT} /tmp")
+    return found
+
+
+def engine_python(command: list[str], folder: Path) -> Path:
+    """The engine's Python as this Blender can start it; for a chroot a script in `folder` that steps out of it."""
+    python = ROOT / ".venv" / "engine" / "bin" / "python"
+    if not in_chroot(command):
+        return python
+    script = folder / "engine-python"
+    script.write_text(f'#!/bin/sh\nexec /usr/sbin/chroot /host /usr/bin/env --chdir="$PWD" {shlex.quote(str(python))} "$@"\n', "utf-8")
+    script.chmod(0o755)
+    return script

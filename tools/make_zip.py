@@ -1,0 +1,51 @@
+"""Builds the extension: dist/shiage-<version>.zip, checked by Blender's own validator before and after. Prints its path.
+
+python3 tools/make_zip.py [--out DIR]
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import environments
+
+ROOT = environments.ROOT
+
+
+def make_zip(out: Path) -> Path:
+    """Raises CannotMake when the tools can't be had, SystemExit when the extension is not valid."""
+    python = environments.ensure("bpy-5.2")
+    scripts = next(python.parents[1].glob("lib/python*/site-packages/bpy/5.2/scripts"))
+    tool = [python, scripts / "addons_core/bl_pkg/cli/blender_ext.py"]
+    tags = f"--valid-tags={scripts / 'modules/_bpy_internal/extensions/tags.py'}"
+    out.mkdir(parents=True, exist_ok=True)
+    _run([*tool, "validate", tags, ROOT])
+    path = out / f"shiage-{version()}.zip"
+    _run([*tool, "build", tags, "--source-dir", ROOT, "--output-filepath", path])
+    _run([*tool, "validate", tags, path])
+    return path
+
+
+def version() -> str:
+    """The extension's version, which stands in its manifest and nowhere else."""
+    found = re.search(r'^version = "(.+)"$', (ROOT / "blender_manifest.toml").read_text("utf-8"), re.MULTILINE)
+    if found is None:
+        sys.exit("blender_manifest.toml has no version.")
+    return found[1]
+
+
+def _run(command: list[object]) -> None:
+    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        sys.exit(done.stdout)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Build the extension's zip.")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder to put it in (default: dist)")
+    try:
+        print(make_zip(parser.parse_args().out.resolve()))
+    except environments.CannotMake as error:
+        sys.exit(f"The zip can't be built: {error}")
