@@ -1,0 +1,119 @@
+"""The extension as an animator gets it: the zip, installed into a real Blender that has nothing else."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import blender as machine
+import make_zip
+import pytest
+from PIL import Image, ImageDraw
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).parent
+SIZE = (320, 240)  # of the small shot
+
+
+@dataclass(frozen=True)
+class Blender:
+    """A real Blender with preferences and extensions of its own."""
+
+    command: list[str]
+    resources: Path
+    engine_python: Path
+
+    def surroundings(self, **variables: str) -> dict[str, str]:
+        own = {"BLENDER_USER_RESOURCES": str(self.resources), "SHIAGE_ENGINE_PYTHON": str(self.engine_python)}
+        return machine.surroundings(self.command, **{**own, **variables})
+
+    def start(self, *arguments: object, **variables: str) -> subprocess.Popen[str]:
+        command = [*self.command, *(str(argument) for argument in arguments)]
+        return subprocess.Popen(
+            command, env=self.surroundings(**variables), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
+
+    def run(self, *arguments: object, timeout: float = 240, **variables: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, **variables)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            output, _ = process.communicate()
+            pytest.fail(f"Blender did not end within {timeout} s:\n{output}")
+        return subprocess.CompletedProcess(process.args, process.returncode, output)
+
+    def shiage(self, file: Path, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
+        """blender -b FILE -c shiage ARGUMENTS"""
+        return self.run("-b", file, "-c", "shiage", *arguments, **variables)
+
+    def script(self, script: Path, *arguments: object, file: Path | None = None) -> subprocess.CompletedProcess[str]:
+        """Run a script in the background; it is a failure when it raises."""
+        opened = [file] if file else []
+        done = self.run("-b", *opened, "--python-exit-code", 1, "--python", script, "--", *arguments)
+        assert done.returncode == 0, done.stdout
+        return done
+
+    def strips(self, file: Path) -> list[dict]:
+        """What the Sequencer of a .blend shows, see report_strips.py."""
+        answer = file.with_suffix(".strips.json")
+        self.script(HERE / "report_strips.py", answer, file=file)
+        return json.loads(answer.read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def blender_command() -> list[str]:
+    command = machine.find()
+    if command is None:
+        pytest.skip("there is no Blender 4.3 or newer on this machine: `make blender` installs one, or put it on PATH")
+    return command
+
+
+@pytest.fixture(scope="session")
+def extension_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_zip.make_zip(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def blender(blender_command: list[str], extension_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Blender:
+    """A Blender in which the zip was installed, as from the shell."""
+    folder = tmp_path_factory.mktemp("blender")
+    found = Blender(blender_command, folder / "resources", machine.engine_python(blender_command, folder))
+    found.resources.mkdir()
+    done = found.run("--command", "extension", "install-file", "-r", "user_default", "-e", extension_zip)
+    assert done.returncode == 0, done.stdout
+    assert (found.resources / "extensions/user_default/shiage/blender_manifest.toml").is_file(), done.stdout
+    return found
+
+
+@pytest.fixture(scope="session")
+def small_shot(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved shot of three drawings on twos, 320 x 240 px, frames 1 to 6: a disk with a smaller one inside that moves to the right."""
+    path = tmp_path_factory.mktemp("shot") / "shot.blend"
+    blender.script(HERE / "build_shot.py", path)
+    return path
+
+
+@pytest.fixture
+def shot(small_shot: Path, tmp_path: Path) -> Path:
+    """A copy of the small shot that a test may change."""
+    copy = tmp_path / "shot.blend"
+    copy.write_bytes(small_shot.read_bytes())
+    return copy
+
+
+@pytest.fixture(scope="session")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first drawing of the small shot, colored by hand."""
+    picture = Image.new("RGBA", SIZE, (0, 0, 0, 0))
+    draw = ImageDraw.Draw(picture)
+    draw.ellipse((50, 50, 190, 190), fill=(240, 200, 160, 255), outline=(0, 0, 0, 255), width=4)
+    draw.ellipse((90, 90, 130, 130), fill=(40, 120, 200, 255), outline=(0, 0, 0, 255), width=4)
+    path = tmp_path_factory.mktemp("reference") / "reference.png"
+    picture.save(path)
+    return path
+
+
+def pytest_report_header() -> str:
+    command = machine.find()
+    return f"blender: {' '.join(command)} {machine.version(command)}" if command else "blender: none"

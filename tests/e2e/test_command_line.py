@@ -1,0 +1,148 @@
+"""`blender -b shot.blend -c shiage ...` in a real Blender, with a real engine."""
+
+import json
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from conftest import SIZE, Blender
+from PIL import Image
+
+SKIN, EYE = (240, 200, 160, 255), (40, 120, 200, 255)
+
+
+def pixel(path: str | Path, x: int, y: int) -> tuple[int, ...]:
+    with Image.open(path) as picture:
+        assert picture.size == SIZE and picture.mode == "RGBA"
+        return tuple(int(value) for value in np.asarray(picture)[y, x])
+
+
+def test_colorize_lays_the_strip_and_saves(blender: Blender, shot: Path, reference: Path) -> None:
+    answer = shot.with_name("answer.json")
+    done = blender.shiage(shot, "colorize", "--reference", reference, "--save", "--json", answer)
+    assert done.returncode == 0, done.stdout
+
+    (strip,) = blender.strips(shot)
+    assert strip["type"] == "IMAGE"
+    assert (strip["start"], strip["end"]) == (1, 7)
+    files = [Path(strip["folder"], name) for name in strip["files"]]
+    assert len(files) == 6
+    assert files[0] == files[1] and files[2] == files[3] and files[4] == files[5], "held on twos"
+    assert len(set(files)) == 3
+    for i, file in enumerate(files[::2]):
+        assert pixel(file, 80 + 20 * i, 150) == SKIN
+        assert pixel(file, 110 + 20 * i, 110) == EYE
+        assert pixel(file, 5, 5)[3] == 0, "paper is transparent"
+    assert json.loads(answer.read_text("utf-8"))["status"] == "done"
+
+
+def test_a_second_run_updates_the_same_strip(blender: Blender, shot: Path, reference: Path) -> None:
+    for _ in range(2):
+        done = blender.shiage(shot, "colorize", "--reference", reference, "--save")
+        assert done.returncode == 0, done.stdout
+    assert len(blender.strips(shot)) == 1
+
+
+def test_without_save_the_file_stays_as_it_was(blender: Blender, shot: Path, reference: Path) -> None:
+    before = shot.read_bytes()
+    assert blender.shiage(shot, "colorize", "--reference", reference).returncode == 0
+    assert shot.read_bytes() == before
+
+
+def test_paths_with_spaces_quotes_and_emoji(blender: Blender, small_shot: Path, reference: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "my 'best' \"shot\" 🎨" / ("long " * 30)
+    folder.mkdir(parents=True)
+    file, sheet = folder / "a shot.blend", folder / "färg 参照.png"
+    file.write_bytes(small_shot.read_bytes())
+    sheet.write_bytes(reference.read_bytes())
+    done = blender.shiage(file, "colorize", "--reference", sheet, "--save")
+    assert done.returncode == 0, done.stdout
+    (strip,) = blender.strips(file)
+    assert pixel(Path(strip["folder"], strip["files"][0]), 80, 150) == SKIN
+
+
+@pytest.mark.parametrize("what", ["", "--help", "colorize --help", "models", "jobs"])
+def test_what_only_tells(blender: Blender, shot: Path, what: str) -> None:
+    done = blender.shiage(shot, *what.split())
+    assert done.returncode == (0 if what else 2), done.stdout
+    assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["colorize"],
+        ["colorize", "--reference", "missing.png"],
+        ["colorize", "--reference", "REFERENCE", "--model", "no-such-model"],
+        ["colorize", "--reference", "REFERENCE", "--no-such-flag"],
+        ["no-such-command"],
+        ["inbetween"],
+    ],
+)
+def test_bad_input_is_status_2_and_says_why(blender: Blender, shot: Path, reference: Path, arguments: list[str]) -> None:
+    before = shot.read_bytes()
+    done = blender.shiage(shot, *(str(reference) if a == "REFERENCE" else a for a in arguments), "--save")
+    assert done.returncode == 2, done.stdout
+    assert "Traceback" not in done.stdout
+    assert shot.read_bytes() == before
+
+
+def test_a_broken_reference_is_status_2(blender: Blender, shot: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n and nothing more")
+    done = blender.shiage(shot, "colorize", "--reference", broken, "--save")
+    assert done.returncode == 2, done.stdout
+    assert "broken.png" in done.stdout
+
+
+def test_no_engine_is_status_3(blender: Blender, shot: Path, reference: Path, tmp_path: Path) -> None:
+    done = blender.shiage(shot, "colorize", "--reference", reference, "--save", SHIAGE_ENGINE_PYTHON=str(tmp_path / "no-python"))
+    assert done.returncode == 3, done.stdout
+    assert "Traceback" not in done.stdout
+    assert blender.strips(shot) == []
+
+
+def test_a_read_only_output_folder_is_status_4(blender: Blender, shot: Path, reference: Path) -> None:
+    """Blender runs as root here and there, whom no permission stops: a file lies where the folder should be."""
+    (shot.parent / "taken").write_text("a file")
+    done = blender.shiage(shot, "colorize", "--reference", reference, "--out", shot.parent / "taken" / "here", "--save")
+    assert done.returncode in (2, 4), done.stdout
+    assert "Traceback" not in done.stdout
+    assert "taken" in done.stdout
+
+
+def test_an_engine_that_dies_is_status_4(blender: Blender, shot: Path, reference: Path) -> None:
+    process = blender.start("-b", shot, "-c", "shiage", "colorize", "--reference", reference, "--save")
+    engine = _engine_of(process)
+    engine.kill()
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 4, output
+    assert "Traceback" not in output
+
+
+def test_sigint_is_status_130_and_leaves_no_process(blender: Blender, shot: Path, reference: Path) -> None:
+    process = blender.start("-b", shot, "-c", "shiage", "colorize", "--reference", reference, "--save")
+    engine = _engine_of(process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 130, output
+    psutil.wait_procs([engine], timeout=20)
+    assert not engine.is_running()
+
+
+def _engine_of(process: subprocess.Popen[str], seconds: float = 60) -> psutil.Process:
+    """The engine that this Blender has started, as soon as it is there."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            try:
+                if "engine" in child.cmdline() and "python" in child.name():
+                    return child
+            except psutil.NoSuchProcess:
+                continue
+        time.sleep(0.02)
+    pytest.fail(f"no engine was started: {process.communicate(timeout=60)[0] if process.poll() is not None else 'Blender hangs'}")
