@@ -1,0 +1,189 @@
+"""The courier's head. Head space: origin at its center, px, x right, y down; it is turned by moving points on an ellipsoid."""
+
+import numpy as np
+
+from .curves import Curve, Part, direction, ellipse, line, loop, moved, rotate, spline, tube
+from .pose import Pose
+
+LASH = 6.2
+
+
+class Turn:
+    """How far the head has turned: places points of the front view. `angle` radians, to the right of the screen."""
+
+    def __init__(self, pose: Pose):
+        self.yaw, self.nod = pose.yaw, pose.nod
+        self.angle = np.radians(32) * pose.yaw
+
+    def on(self, points, depth: float = 62.0, radius=(100.0, 128.0), bump: float = 0.0) -> np.ndarray:
+        """Points of the front view on an ellipsoid of that depth, turned."""
+        p = np.asarray(points, float)
+        z = bump + depth * np.sqrt(np.maximum(0.04, 1 - (p[..., 0] / radius[0]) ** 2 - 0.7 * (p[..., 1] / radius[1]) ** 2))
+        x = p[..., 0] * np.cos(self.angle) + z * np.sin(self.angle)
+        return np.stack([x, p[..., 1] + 0.2 * z * self.nod], -1)
+
+    def at(self, x: float, y: float, z: float) -> np.ndarray:
+        return np.array([x * np.cos(self.angle) + z * np.sin(self.angle), y + 0.2 * z * self.nod])
+
+    def blend(self, front, right) -> np.ndarray:
+        """Between an outline seen from the front and the same turned to the right. The front must be its own mirror image."""
+        front, right, s = np.asarray(front, float), np.asarray(right, float), self.yaw
+        p = front + (right - front) * abs(s)
+        return p if s >= 0 else (p * (-1, 1))[::-1]
+
+
+def back(pose: Pose) -> list[Part]:
+    """What lies behind the neck: pony tail, its ribbon, the hair at the back."""
+    t = Turn(pose)
+    root = t.at(-58, -98, -66)
+    path = [root + direction(pose.tail[0] + 10) * -16]
+    for i, angle in enumerate(pose.tail):
+        path.append((path[-1] if i else root) + direction(angle) * (40, 46, 50, 50, 46, 40)[i])
+    left, right = tube(path, (12, 30, 41, 43, 35, 22, 1.5))
+    tail = Part("tail", "hair", (Curve(left), Curve(right[::-1])), _strands(path))
+    shade = tube(path, (10, 27, 38, 40, 32, 19, 1.0))
+    inner = tube(path, (2, 6, 12, 16, 14, 10, 1.0))
+    dark = Part("tail shade", "hair shade", (Curve(inner[1], 2.2), Curve(np.concatenate([shade[1][::-1], right[::-1] * 1.0]), 0.0)), clip="tail", trace="shade")
+    parts = [tail, dark]
+    for name, sign in (("ribbon a", -1.0), ("ribbon b", 1.0)):
+        base = root + np.array([2.0, -4.0])
+        points = [(0, 0), (sign * 16, -26), (sign * 44, -36), (sign * 52, -14), (sign * 40, 6), (sign * 16, 8)]
+        fold = line([(sign * 6, -4), (sign * 20, -12), (sign * 30, -14)], 2.2)
+        loop_part = Part(name, "ribbon", loop(points, (0,), 3.0), (fold,))
+        parts.append(moved(loop_part, lambda p, base=base: base + rotate(p, -18)))
+    knot = Part("ribbon knot", "ribbon knot", loop(ellipse(*(root + (2, -4)), 12, 13), (), 2.8))
+    points = np.array(
+        [(0, -122), (66, -104), (108, -46), (117, 16), (112, 74), (92, 122), (64, 112), (40, 116), (0, 108), (-40, 116), (-64, 112), (-92, 122),
+         (-112, 74), (-117, 16), (-108, -46), (-66, -104)], float)  # fmt: skip
+    points[:, 0] -= 20 * pose.yaw * np.clip((points[:, 1] + 60) / 120, 0, 1)
+    bob = Part("bob", "hair shade", loop(points, (5, 7, 9, 11), 3.4))
+    return [*parts, knot, bob]
+
+
+def _strands(path) -> tuple[Curve, ...]:
+    a, b = tube(path[1:], (9, 12, 13, 10, 6, 2))
+    n = len(a)
+    return (line(a[n // 5 : n * 3 // 4 : 6], 2.0), line(b[n // 3 : n * 9 // 10 : 6], 2.0))
+
+
+def front(pose: Pose) -> list[Part]:
+    """Ears, face, features, hair, from back to front."""
+    t = Turn(pose)
+    ears = [_ear(t, -1.0), _ear(t, 1.0)]
+    if pose.yaw < 0:
+        ears.reverse()
+    outline = t.blend(
+        [(-60, -100), (-89, -40), (-91, 0), (-86, 36), (-67, 74), (-34, 100), (0, 109), (34, 100), (67, 74), (86, 36), (91, 0), (89, -40), (60, -100)],
+        [(-64, -100), (-86, -40), (-84, 0), (-76, 38), (-52, 76), (-14, 101), (32, 110), (60, 98), (79, 70), (90, 38), (87, 6), (90, -40), (64, -100)],
+    )  # fmt: skip
+    outline[:, 1] += 7 * pose.nod * np.clip((outline[:, 1] + 20) / 100, 0, 1)
+    outline[4:9, 1] += 4 * (pose.mouth - 0.5)
+    face = Part("face", "skin", loop(outline, (0, 12), 3.4, bare=(1,)))
+    side = t.on([(-96, -60), (-80, -10), (-74, 30), (-60, 66), (-34, 92), (0, 112)], depth=20)
+    rim = Curve(spline(side), 2.2)
+    outside = Curve(np.array([(-40.0, 150), (-140, 120), (-140, -60)]), 0)
+    parts = [*ears, face, Part("face shade", "skin shade", (rim, outside), clip="face", trace="shade")]
+    for sign, name in ((-1.0, "a"), (1.0, "b")):
+        parts += _eye(pose, t, sign, name)
+    parts += _mouth(pose, t)
+    nose = t.on([(-2, 38), (4, 46), (-3, 49)], bump=16)
+    parts.append(Part("nose", None, (), (line(nose, 2.6, (0.8, 0.5)),), fine=True))
+    parts += _hair(pose, t)
+    for sign, name in ((-1.0, "a"), (1.0, "b")):
+        parts.append(_brow(pose, t, sign, name))
+    return parts
+
+
+def _ear(t: Turn, sign: float) -> Part:
+    x, y = t.at(sign * 91, 22, -12)
+    stretch = 1 - 0.35 * sign * t.yaw
+    points = [(x + sign * u * stretch, y + v) for u, v in ((-8, -24), (6, -28), (16, -18), (15, 2), (8, 20), (-4, 26), (-14, 10))]
+    inner = line([(x + sign * u * stretch, y + v) for u, v in ((9, -16), (2, -14), (0, -4), (4, 4))], 2.0)
+    return Part(f"ear {'a' if sign < 0 else 'b'}", "skin", loop(points, (0,), 3.0), (inner,))
+
+
+def _eye(pose: Pose, t: Turn, sign: float, name: str) -> list[Part]:
+    lid, cheek = max(pose.eyes, 0.0), 0.25 * pose.smile * pose.mouth
+    shut = 19.0
+    upper = np.array([(-23, 8), (-19, -10), (-6, -22), (11, -22), (23, -8), (27, 4)], float)
+    lower = np.array([(27, 4), (23, 16), (10, 25 - 8 * cheek), (-7, 25 - 8 * cheek), (-19, 18), (-23, 8)], float)
+    closed = np.array([(-23, 12), (-17, 17), (-6, 20), (9, 20), (21, 15), (28, 8)], float)
+    upper = closed + (upper - closed) * lid
+
+    def place(p):
+        return t.on(np.asarray(p, float) * (sign, 1) + (sign * 44, 26))
+
+    wing = place([upper[-1] + (-6, -3), upper[-1] + (1, 0), upper[-1] + (9, -5 - 2 * lid)])
+    crease = place(upper[1:5] + (0, -9 - 2 * lid) + np.array([(2, 2), (0, 0), (0, 0), (-2, 0)]))
+    details = (line(wing, LASH * 0.8, (0.3, 0.9)), line(crease, 2.0, (0.8, 0.8)))
+    if lid < 0.3:
+        return [Part(f"eye {name}", None, (), (Curve(spline(place(closed)), LASH, (0.5, 0.3)), *details[:1]), fine=True)]
+    white = Part(f"eye {name}", "eye white", (Curve(spline(place(upper)), LASH, (0.5, 0.2)), Curve(spline(place(lower)), 2.2, (0.3, 0.3))), details, fine=True)
+    x, y = 8.0 * pose.gaze_x * sign - 1.5, 2 + 6 * pose.gaze_y
+    parts = [white]
+    for part, fill, center, radius in (
+        ("iris", "iris", (x, y), (16.5, 22.5)),
+        ("pupil", "pupil", (x, y + 1), (8.5, 12.0)),
+        ("glint", "glint", (x + sign * 6.5, y - 10), (6.2, 7.2)),
+    ):
+        outline = loop(place(ellipse(*center, *radius, 40)), (), 2.2)
+        parts.append(Part(f"{part} {name}", fill, outline, clip=f"eye {name}", fine=True))
+    del shut
+    return parts
+
+
+def _brow(pose: Pose, t: Turn, sign: float, name: str) -> Part:
+    up = -9 * pose.brows
+    points = np.array([(-20, 1), (-6, -7), (14, -9), (29, 1), (13, -2), (-5, 2), (-19, 9)], float)
+    points[:, 1] += points[:, 0] * -0.1 * pose.brows
+    return Part(f"brow {name}", "brow", loop(t.on(points * (sign, 1) + (sign * 44, -12 + up)), (3, 6), 2.0), fine=True)
+
+
+def _mouth(pose: Pose, t: Turn) -> list[Part]:
+    wide, high = 15 + 10 * pose.smile, 4 + 27 * pose.mouth
+    lift = 7 * pose.smile
+    upper = [(-wide, 70 - lift), (-wide * 0.5, 72), (0, 73), (wide * 0.5, 72), (wide, 70 - lift)]
+    lower = [(wide, 70 - lift), (wide * 0.72, 70 + high * 0.7), (0, 71 + high), (-wide * 0.72, 70 + high * 0.7), (-wide, 70 - lift)]
+    mouth = Part("mouth", "mouth", (Curve(spline(t.on(upper, bump=6)), 3.2), Curve(spline(t.on(lower, bump=6)), 2.6, (0.4, 0.4))), fine=True)
+    tongue = loop(t.on(ellipse(0, 74 + high * 1.02, wide * 0.62, high * 0.5), bump=6), (), 2.0)
+    return [mouth, Part("tongue", "tongue", tongue, clip="mouth", fine=True)]
+
+
+def _hair(pose: Pose, t: Turn) -> list[Part]:
+    skull = dict(depth=78.0, radius=(106.0, 136.0))
+    dome = [(-108, 0), (-110, -44), (-84, -98), (-44, -122), (0, -130), (44, -122), (84, -98), (110, -44), (108, 0)]
+    fringe = t.on([(92, 20), (84, -18), (66, -44), (58, -20), (34, -4), (30, -30), (22, -52), (8, -18), (-22, 4), (-26, -22), (-32, -44),
+                   (-46, -14), (-72, 10), (-76, -16), (-84, -30), (-92, 22)], **skull)  # fmt: skip
+    crown_points = [*dome, *fringe]
+    tips = [0, 8, 9, 11, 13, 15, 17, 19, 21, 23, 24]
+    # tips and valleys of the fringe are corners; the dome is one pull
+    corners = (0, 8, 9, 11, 13, 15, 17, 19, 21, 23, 24)
+    del tips
+    whorl = t.at(26, -122, 26)
+    strands = []
+    for valley, bend in ((2, 10.0), (6, 4.0), (10, -8.0), (14, -12.0)):
+        end = fringe[valley]
+        way = whorl + (end - whorl) * 0.36
+        strands.append(line([end, (end + way) / 2 + (bend, -6), way], 2.6, (0.1, 0.9)))
+    crown = Part("crown", "hair", loop(crown_points, corners, 3.2, bare=(1, 10), widths={0: 3.8}), tuple(strands))
+    band = t.on([(-90, -62), (-50, -84), (0, -92), (50, -84), (90, -60), (70, -58), (56, -68), (40, -62), (22, -72), (4, -64), (-16, -74), (-34, -62),
+                 (-52, -66), (-72, -52)], **skull)  # fmt: skip
+    light = Part("crown light", "hair light", loop(band, (0, 4), 2.2), clip="crown", trace="light")
+    locks = [_lock(t, -1.0), _lock(t, 1.0)]
+    if pose.yaw > 0:
+        locks.reverse()
+    locks = [p for pair in locks for p in pair]
+    clip = Part("clip", "bow", loop(t.on([(56, -58), (84, -40), (80, -32), (52, -50)], **skull), (0, 1, 2, 3), 2.4))
+    return [*locks, crown, light, clip]
+
+
+def _lock(t: Turn, sign: float) -> list[Part]:
+    """The long strand beside the cheek."""
+    name = "a" if sign < 0 else "b"
+    x, _ = t.at(sign * 97, 0, 14)
+    sway = -7 * t.yaw
+    points = [(-2, -50), (12, -10), (14, 40), (9, 84), (-4, 126), (-9, 92), (-15, 50), (-14, 0), (-18, -50)]
+    placed = [(x + sign * u + sway * np.clip((v + 20) / 130, 0, 1), v) for u, v in points]
+    lock = Part(f"lock {name}", "hair", loop(placed, (0, 4, 8), 3.2))
+    inner = [(x + sign * u + sway * np.clip((v + 20) / 130, 0, 1), v) for u, v in ((20, 58), (-4, 66), (-24, 56), (-20, 140), (20, 140))]
+    return [lock, Part(f"lock {name} shade", "hair shade", loop(inner, (0, 2), 2.2, bare=(1,)), clip=f"lock {name}", trace="shade")]
