@@ -6,17 +6,19 @@
 # SCRIPT.py drives the window from bpy.app.timers and ends with bpy.ops.wm.quit_blender().
 # Exit status: Blender's; 3 when SCRIPT.py raised at the start, 124 when the time was up.
 #
-# Variables: IN           the wrapper that enters the chroot (in-blender-sid); empty: the Blender of this machine
-#            CHROOT_HOME  its home, kept for the shader cache (/tmp/shiage-gui-home)
-#            WIDTH HEIGHT of the window in pixels (1024 x 640);   LIMIT   seconds (180)
+# Variables: BLENDER       the command that starts it (in-blender-sid blender, in a chroot, or blender)
+#            CHROOT_HOME   its home, kept for the shader cache (/tmp/shiage-gui-home)
+#            WIDTH HEIGHT  of the window in pixels (1024 x 640)
+#            LIMIT         seconds (180)
 set -euo pipefail
 script="${1:?usage: xvfb_blender.sh SCRIPT.py [blender arguments...]}"
 shift
-IN="${IN-in-blender-sid}" WIDTH="${WIDTH:-1024}" HEIGHT="${HEIGHT:-640}" LIMIT="${LIMIT:-180}"
+read -ra blender <<<"${BLENDER:-in-blender-sid blender}"
+WIDTH="${WIDTH:-1024}" HEIGHT="${HEIGHT:-640}" LIMIT="${LIMIT:-180}"
 export CHROOT_HOME="${CHROOT_HOME:-/tmp/shiage-gui-home}" LIBGL_ALWAYS_SOFTWARE=1
 mkdir -p "$CHROOT_HOME"
 enter=(env "HOME=$CHROOT_HOME")
-[ -z "$IN" ] || enter=("$IN")
+[ "${#blender[@]}" = 1 ] || enter=("${blender[0]}")
 
 scratch="$(mktemp -d)"
 server=
@@ -34,5 +36,5 @@ DISPLAY=":$(head -n 1 "$scratch/display")"
 export DISPLAY
 
 status=0
-timeout -k 10 "$LIMIT" "${enter[@]}" blender --window-geometry 0 0 "$WIDTH" "$HEIGHT" --python-exit-code 3 "$@" --python "$script" || status=$?
+timeout -k 10 "$LIMIT" "${enter[@]}" "${blender[@]: -1}" --window-geometry 0 0 "$WIDTH" "$HEIGHT" --python-exit-code 3 "$@" --python "$script" || status=$?
 exit "$status"

@@ -1,0 +1,105 @@
+"""Drives Blender's window from within: a scenario is a generator of steps that yields the seconds until its next step.
+
+    from driver import run
+    def scenario(): ...; yield 0.5; ...
+    run(scenario)
+
+Between two steps Blender handles its events, so a click has its effect by the next one. Blender ends with the scenario; when
+that raised, the traceback is in $SHIAGE_TEST_OUT/failure.txt and a picture of the window beside it.
+"""
+
+import os
+import subprocess
+import traceback
+from pathlib import Path
+
+import bpy
+
+OUT = Path(os.environ["SHIAGE_TEST_OUT"])
+WIDTH, HEIGHT = 1024, 640
+
+
+def run(scenario) -> None:
+    steps = scenario()
+
+    def step():
+        try:
+            return next(steps)
+        except StopIteration:
+            bpy.ops.wm.quit_blender()
+        except Exception:
+            (OUT / "failure.txt").write_text(traceback.format_exc(), "utf-8")
+            screenshot("failure.png")
+            bpy.ops.wm.quit_blender()
+            raise
+
+    quiet()
+    bpy.app.timers.register(step, first_interval=3.0, persistent=True)
+
+
+def quiet() -> None:
+    """Preferences that keep software drawing fast, and that are not saved."""
+    preferences = bpy.context.preferences
+    preferences.use_preferences_save = False
+    preferences.view.show_splash = False
+    preferences.system.viewport_aa = "OFF"
+
+
+def window():
+    return bpy.context.window_manager.windows[0]
+
+
+def viewport():
+    """The 3-D viewport, solid, with its sidebar open."""
+    area = next(area for area in window().screen.areas if area.type == "VIEW_3D")
+    area.spaces.active.shading.type = "SOLID"
+    area.spaces.active.show_region_ui = True
+    return area
+
+
+def sidebar(area):
+    return next(region for region in area.regions if region.type == "UI")
+
+
+def until(condition, seconds: float):
+    """Steps that wait for a condition. Raises TimeoutError."""
+    waited = 0.0
+    while not condition():
+        if waited > seconds:
+            raise TimeoutError(f"not within {seconds} s: {condition.__name__}")
+        waited += 0.25
+        yield 0.25
+
+
+def find_button(area, operator: str):
+    """Steps that look for an operator's button in the sidebar as a person does, by pointing at it; returns its place in the window."""
+    region = sidebar(area)
+    x = region.x + int(0.45 * region.width)
+    for y in range(region.y + region.height - 30, region.y + 10, -11):
+        point(x, y)
+        yield 0.15
+        bpy.context.window_manager.clipboard = ""
+        with bpy.context.temp_override(window=window(), area=area, region=region):
+            if bpy.ops.ui.copy_python_command_button.poll():
+                bpy.ops.ui.copy_python_command_button()
+        if bpy.context.window_manager.clipboard.startswith(f"bpy.ops.{operator}("):
+            return x, y
+    raise LookupError(f"the sidebar shows no button of {operator}")
+
+
+def point(x: int, y: int) -> None:
+    subprocess.Popen(["xdotool", "mousemove", str(x), str(HEIGHT - y)])
+
+
+def click(x: int, y: int) -> None:
+    """A click at a place of the window, counted from the bottom left. Blender handles it after the step has ended."""
+    subprocess.Popen(["sh", "-c", f"xdotool mousemove {x} {HEIGHT - y}; sleep 0.3; xdotool click 1"])
+
+
+def screenshot(name: str) -> None:
+    subprocess.run(["import", "-window", "root", str(OUT / name)], check=False)
+
+
+def strips() -> list:
+    editor = bpy.context.scene.sequence_editor
+    return [] if editor is None else list(editor.strips if hasattr(editor, "strips") else editor.sequences)

@@ -1,0 +1,45 @@
+"""Blender's window, on a virtual X server: what a person points at and clicks."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import HERE, REPOSITORY, Blender
+from PIL import Image
+
+pytestmark = pytest.mark.gui
+PICTURES = REPOSITORY / "out" / "screenshots"
+
+
+def play(blender: Blender, scenario: str, shot: Path, out: Path, **variables: str) -> None:
+    """Open the shot in Blender's window and play tests/e2e/gui/<scenario>.py. Its screenshots are kept in out/screenshots."""
+    if not any(shutil.which(name) for name in ("Xvfb", blender.command[0] if len(blender.command) > 1 else "Xvfb")):
+        pytest.skip("there is no Xvfb on this machine: `make blender` installs one with Blender")
+    script = HERE / "gui" / f"{scenario}.py"
+    done = subprocess.run(
+        [REPOSITORY / "tools" / "xvfb_blender.sh", script, shot],
+        env=blender.surroundings(BLENDER=" ".join(blender.command), SHIAGE_TEST_OUT=str(out), **variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for picture in out.glob("*.png"):
+        shutil.copy(picture, PICTURES / f"{scenario}-{picture.name}")
+    failure = out / "failure.txt"
+    assert not failure.exists(), failure.read_text("utf-8") + done.stdout
+    assert done.returncode == 0, done.stdout
+    assert "Traceback" not in done.stdout, done.stdout
+
+
+def test_a_click_colors_the_shot(blender: Blender, shot: Path, reference: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    play(blender, "click_colorize", shot, out, SHIAGE_TEST_REFERENCE=str(reference))
+    (strip,) = blender.strips(shot)
+    assert len(strip["files"]) == 6
+    with Image.open(out / "after.png") as picture:
+        assert picture.size == (1024, 640)
+        assert len(picture.getcolors(1 << 20) or [1] * 100) > 50, "the window was drawn"

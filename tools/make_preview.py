@@ -1,0 +1,66 @@
+"""A video of a finished job: the line art on the left, the colored frames on the right, at the shot's frame rate.
+
+.venv/engine/bin/python tools/make_preview.py JOB_FOLDER VIDEO.webm
+"""
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from engine import job as jobs
+from engine.sketch import raster, scan, strokes
+
+PAPER = (250, 248, 244)
+WIDTH = 960  # px of each half at most
+
+
+def main() -> int:
+    folder, video = Path(sys.argv[1]), Path(sys.argv[2])
+    job = jobs.load(folder)
+    files = jobs.pictures(job)
+    scale = min(1.0, WIDTH / job.size[0])
+    half = tuple(2 * round(side * scale / 2) for side in job.size)
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"VP90"), job.fps, (2 * half[0], half[1]))
+    if not writer.isOpened():
+        sys.exit(f"{video} can't be written.")
+    drawn: dict[str, np.ndarray] = {}
+    for exposure in job.frames:
+        file = files[exposure.drawings]
+        if file not in drawn:
+            line_art = [_lines(job, folder, drawing) for drawing in exposure.drawings if drawing is not None]
+            drawn[file] = np.hstack([_on_paper(line_art, half), _on_paper([_read(folder / file)], half)])
+        for _ in range(exposure.exposure):
+            writer.write(cv2.cvtColor(drawn[file], cv2.COLOR_RGB2BGR))
+    writer.release()
+    return 0
+
+
+def _lines(job: jobs.Job, folder: Path, drawing_id: str) -> np.ndarray:
+    """The drawing's lines, RGBA of the job's size."""
+    drawing = job.drawing(drawing_id)
+    if drawing.kind == "strokes":
+        return raster.rasterize(strokes.load(folder / drawing.file), job.size).paint
+    return scan.read(folder / drawing.file, job.size).paint
+
+
+def _read(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGBA"))
+
+
+def _on_paper(layers: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    """RGB of this (width, height): the layers over paper, back to front."""
+    width, height = layers[0].shape[1::-1] if layers else size
+    paper = Image.new("RGBA", (width, height), (*PAPER, 255))
+    for layer in layers:
+        paper.alpha_composite(Image.fromarray(np.ascontiguousarray(layer), "RGBA"))
+    return np.asarray(paper.convert("RGB").resize(size, Image.Resampling.LANCZOS))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
