@@ -1,0 +1,74 @@
+"""Messages over a socket, one JSON line each. Standard library only."""
+
+import socket
+import threading
+
+from .messages import Event, Request, decode, encode
+
+MAX_BYTES = 1 << 20  # read at a time; no line comes near it, and a stranger must not fill the memory
+_CHUNK = 1 << 16
+
+
+class Channel:
+    """One end of a connection. `open` turns False when the far end is gone or talks nonsense; nothing here raises for that.
+
+    `blocking`: whether `receive` waits for the next data. The end that must never wait (Blender) takes what has arrived.
+    """
+
+    def __init__(self, connection: socket.socket, blocking: bool) -> None:
+        connection.setblocking(blocking)
+        self._socket = connection
+        self._sending = threading.Lock()
+        self._received = b""
+        self.open = True
+
+    def send(self, message: Event | Request) -> None:
+        self.send_line(encode(message))
+
+    def send_line(self, line: bytes) -> None:
+        """Send one line whole; any thread may."""
+        with self._sending:
+            try:
+                self._socket.sendall(line + b"\n")
+            except OSError:
+                self.open = False
+
+    def receive(self) -> list[Event | Request]:
+        """The messages that arrived. A line that is none closes the channel after those before it."""
+        messages = []
+        self._fill()
+        while b"\n" in self._received:
+            line, _, self._received = self._received.partition(b"\n")
+            try:
+                messages.append(decode(line))
+            except ValueError:
+                self.close()
+                break
+        return messages
+
+    def receive_line(self) -> bytes | None:
+        """The next line alone, whatever it is; None while there is none."""
+        self._fill()
+        if b"\n" not in self._received:
+            return None
+        line, _, self._received = self._received.partition(b"\n")
+        return line
+
+    def _fill(self) -> None:
+        more = self.open
+        while more:
+            try:
+                data = self._socket.recv(_CHUNK)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            self.open = bool(data)
+            self._received += data
+            more = len(data) == _CHUNK and len(self._received) < MAX_BYTES
+        if len(self._received) >= MAX_BYTES and b"\n" not in self._received:
+            self.close()
+
+    def close(self) -> None:
+        self.open = False
+        self._socket.close()

@@ -1,0 +1,363 @@
+"""Blender's side of the engine process: starts it, asks it, listens to it, and never waits for it. Standard library only.
+
+`Engine.poll` is called from one timer (or by `Engine.wait` where there are no timers) and takes what has arrived. The queue of
+jobs is kept here, the engine has one job at a time: so an engine that dies or hangs takes the running job with it and no other.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from . import environment
+from .channel import Channel
+from .errors import BadInput, EngineMissing, JobFailed
+from .messages import TERMINAL, Cancel, Cancelled, Done, Failed, FrameDone, Hello, Progress, Quit, Request, Run, Started, Warned
+
+SILENCE = 60.0  # seconds without a sign of life, after which the engine counts as hung
+PATIENCE = 20.0  # seconds that a job has to heed its cancellation before the engine is ended
+LOG_NAME = "worker.log"
+_LOG_BYTES = 1 << 20
+JobEvent = Started | Progress | FrameDone | Warned | Done | Failed | Cancelled
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What is known of a job. `folder` is its absolute path and names it everywhere.
+
+    `state` is queued, running, done, failed or cancelled; `position` in the queue is 1 for the next, 0 for a job that left it;
+    `fraction` 0..1; `remaining` seconds, negative while unknown; `finished` of `pictures` are in place; `text` is one sentence once
+    the job has ended and `kind` that of its failure (`engine.errors`).
+    """
+
+    folder: str
+    title: str = ""
+    state: str = "queued"
+    position: int = 0
+    stage: str = ""
+    fraction: float = 0.0
+    remaining: float = -1.0
+    pictures: int = 0
+    finished: int = 0
+    text: str = ""
+    kind: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ("done", "failed", "cancelled")
+
+
+class Engine:
+    """The engine process of one Blender session and the jobs asked of it. Not for use from several threads.
+
+    `python`: the engine's Python. `log_folder`: where the process may write its log and byte code. `models`: further folders of models.
+    """
+
+    def __init__(
+        self, python: Path, log_folder: Path, models: Sequence[Path] = (), silence: float = SILENCE, patience: float = PATIENCE
+    ) -> None:
+        self._python = python.absolute()
+        self._log_folder = log_folder.absolute()
+        self._models = tuple(folder.absolute() for folder in models)
+        self._silence = silence
+        self._patience = patience
+        self._worker: _Worker | None = None
+        self._jobs: dict[str, JobState] = {}
+        self._queue: list[str] = []
+        self._running: str | None = None
+        self._cancelled_at: float | None = None  # when the running job was told to stop
+        self._begun: set[str] = set()  # jobs whose Started has been told
+        self._events: list[tuple[str, JobEvent]] = []  # that the next poll hands over
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    @property
+    def jobs(self) -> tuple[JobState, ...]:
+        """Every job in the order they were asked for, until it is forgotten."""
+        return tuple(self._jobs.values())
+
+    @property
+    def busy(self) -> bool:
+        return self._running is not None or bool(self._queue)
+
+    def state(self, folder: str | Path) -> JobState | None:
+        return self._jobs.get(_key(folder))
+
+    def start(self) -> None:
+        """Start the process if it isn't up, to have it warm. Raises EngineMissing, at once, when it can't be started."""
+        if self._worker is None:
+            self._worker = _Worker(self._python, self._log_folder, self._models)
+
+    def submit(self, folder: str | Path, title: str = "") -> JobState:
+        """Put a job at the end of the queue. Raises EngineMissing for want of an engine, BadInput when it is queued already."""
+        key = _key(folder)
+        if key in self._queue or key == self._running:
+            raise BadInput("This job is being worked on already: wait until it is done, or cancel it.")
+        self.start()
+        self._jobs.pop(key, None)
+        self._begun.discard(key)
+        self._jobs[key] = JobState(key, title or Path(key).name)
+        self._queue.append(key)
+        self._number()
+        return self._jobs[key]
+
+    def cancel(self, folder: str | Path) -> None:
+        """Take a job out of the queue, or stop it within one picture. Nothing happens when it has ended."""
+        key = _key(folder)
+        if key in self._queue:
+            self._queue.remove(key)
+            self._note(Cancelled(key))
+            self._number()
+        elif key == self._running and self._worker is not None and self._cancelled_at is None:
+            self._cancelled_at = time.monotonic()
+            self._jobs[key] = replace(self._jobs[key], stage="Cancelling")
+            self._worker.send(Cancel(key))
+
+    def cancel_all(self) -> None:
+        for key in [*self._queue, *([self._running] if self._running else [])]:
+            self.cancel(key)
+
+    def forget(self, folder: str | Path) -> None:
+        """Drop a job that has ended from `jobs`."""
+        key = _key(folder)
+        if key in self._jobs and self._jobs[key].ended:
+            del self._jobs[key]
+
+    # --- listening ------------------------------------------------------------------------------------------------
+
+    def poll(self) -> list[tuple[str, JobEvent]]:
+        """What has happened since the last call, as (job folder, event). Never waits."""
+        if self._worker is not None:
+            for event in self._worker.receive():
+                if event.job == self._running:
+                    self._note(event)
+            self._watch(self._worker)
+        self._next()
+        events, self._events = self._events, []
+        return events
+
+    def wait(self, folder: str | Path, on_event: Callable[[JobEvent], None] = lambda event: None) -> JobState:
+        """Poll until the job has ended, where no timer runs. Ctrl-C cancels it, twice ends the engine at once. Raises KeyError."""
+        key = _key(folder)
+        while not self._jobs[key].ended or self._events:
+            try:
+                for name, event in self.poll():
+                    if name == key:
+                        on_event(event)
+                time.sleep(0.02)
+            except KeyboardInterrupt:
+                if key == self._running and self._cancelled_at is not None:
+                    self._stop()
+                    self._note(Cancelled(key))
+                self.cancel(key)
+        return self._jobs[key]
+
+    def close(self) -> None:
+        """Cancel everything and end the process, within about a second. The engine may be used again."""
+        for key in [*self._queue, *([self._running] if self._running else [])]:
+            self._note(Cancelled(key))
+        self._queue.clear()
+        self._stop()
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _watch(self, worker: "_Worker") -> None:
+        """An engine that is dead or hung fails the running job; one that did not even start, the job it was started for."""
+        fault = worker.fault(self._silence)
+        if fault is None and self._cancelled_at is not None and time.monotonic() - self._cancelled_at > self._patience:
+            fault = Cancelled("")  # it does not heed it: end it
+        if fault is None:
+            return
+        key = self._running or (self._queue.pop(0) if self._queue and not worker.greeted else None)
+        self._stop()
+        if key is not None:
+            self._note(replace(fault, job=key) if self._cancelled_at is None else Cancelled(key))
+
+    def _next(self) -> None:
+        """Hand the next job to the engine."""
+        if self._running is not None or not self._queue:
+            return
+        try:
+            self.start()
+        except (EngineMissing, JobFailed) as error:
+            key = self._queue.pop(0)
+            self._note(Failed(key, error.kind, str(error)))
+        else:
+            if self._worker is not None and self._worker.greeted:
+                self._running = self._queue.pop(0)
+                self._jobs[self._running] = replace(self._jobs[self._running], state="running", stage="Starting")
+                self._worker.send(Run(self._running))
+        self._number()
+
+    def _note(self, event: JobEvent) -> None:
+        """Bring the job's state up to date and keep the event for the next poll; a job's first event is Started always."""
+        key = event.job
+        if key not in self._begun and not isinstance(event, Started):
+            self._note(Started(key))
+        state = self._jobs[key]
+        match event:
+            case Started():
+                self._begun.add(key)
+                state = replace(state, state="running", position=0, pictures=event.pictures)
+            case Progress():
+                stage = state.stage if self._cancelled_at is not None else event.stage
+                state = replace(state, stage=stage, fraction=event.fraction, remaining=event.remaining)
+            case FrameDone():
+                state = replace(state, finished=state.finished + 1)
+            case Warned():
+                state = replace(state, warnings=(*state.warnings, event.text))
+            case Done():
+                state = replace(state, state="done", stage="", fraction=1.0, remaining=0.0, text=event.summary)
+            case Failed():
+                state = replace(state, state="failed", stage="", remaining=-1.0, text=event.text, kind=event.kind)
+            case Cancelled():
+                state = replace(state, state="cancelled", stage="", remaining=-1.0, text="Cancelled; finished pictures are kept.")
+        self._jobs[key] = state
+        self._events.append((key, event))
+        if isinstance(event, TERMINAL) and key == self._running:
+            self._running = None
+            self._cancelled_at = None
+
+    def _number(self) -> None:
+        for position, key in enumerate(self._queue, 1):
+            self._jobs[key] = replace(self._jobs[key], position=position)
+
+    def _stop(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+
+class _Worker:
+    """One engine process and the connection to it."""
+
+    def __init__(self, python: Path, log_folder: Path, models: Sequence[Path]) -> None:
+        self.greeted = False
+        self._channel: Channel | None = None
+        self._strangers: list[Channel] = []  # connected, and yet to show the token
+        self._token = secrets.token_hex(32).encode()
+        self._polled = time.monotonic()
+        self._silent = 0.0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.setblocking(False)
+        try:
+            self._log = log_folder / LOG_NAME
+            log_folder.mkdir(parents=True, exist_ok=True)
+            with open(self._log, "ab") as log:
+                if log.tell() > _LOG_BYTES:
+                    log.truncate(0)
+                self._log_start = log.tell()
+                self._process = self._spawn(python, log_folder, models, log)
+        except OSError as error:
+            self._listener.close()
+            if isinstance(error, FileNotFoundError | PermissionError) and error.filename == str(python):
+                text = f"There is no engine at {python}: install it, or choose another Python, in the preferences."
+                raise EngineMissing(text) from error
+            raise JobFailed(f"The engine can't be started ({error}): check the disk and the preferences.") from error
+        first = {"port": self._listener.getsockname()[1], "token": self._token.decode()}
+        stdin = self._process.stdin
+        assert stdin is not None
+        with contextlib.suppress(OSError), stdin:  # it may be gone already, which `fault` finds out
+            stdin.write(json.dumps(first).encode() + b"\n")
+
+    def _spawn(self, python: Path, log_folder: Path, models: Sequence[Path], log) -> subprocess.Popen:
+        return subprocess.Popen(
+            [str(python), "-m", environment.PACKAGE, "serve", *(part for folder in models for part in ("--models", str(folder)))],
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            cwd=log_folder,
+            env=environment.variables(log_folder),
+            **environment.DETACHED,
+        )
+
+    def send(self, request: Request) -> None:
+        if self._channel is not None:
+            self._channel.send(request)
+
+    def receive(self) -> list[JobEvent]:
+        now = time.monotonic()
+        self._silent += min(now - self._polled, 1.0)  # a Blender or a laptop that slept is no silence of the engine
+        self._polled = now
+        if self._channel is None:
+            return self._greet()
+        messages = self._channel.receive()
+        if messages:
+            self._silent = 0.0
+        self.greeted = self.greeted or any(isinstance(message, Hello) for message in messages)
+        return [message for message in messages if isinstance(message, JobEvent)]
+
+    def _greet(self) -> list[JobEvent]:
+        """Take the connection that shows the token; others are closed."""
+        with contextlib.suppress(OSError):  # nobody there
+            while True:
+                self._strangers.append(Channel(self._listener.accept()[0], blocking=False))
+        for channel in list(self._strangers):
+            line = channel.receive_line()
+            if line is not None and secrets.compare_digest(line, self._token):
+                self._channel = channel
+                self._strangers.remove(channel)
+                self._shut()
+                return self.receive()
+            if line is not None or not channel.open:
+                channel.close()
+                self._strangers.remove(channel)
+        return []
+
+    def fault(self, silence: float) -> Failed | None:
+        """What is wrong with the process, for the job that suffers from it; None while all is well."""
+        code = self._process.poll()
+        if code is None and self._silent <= silence and (self._channel is None or self._channel.open):
+            return None
+        if not self.greeted:
+            if code is None:
+                return Failed("", EngineMissing.kind, f"The engine did not start within {silence:.0f} s: see {self._log}.")
+            return Failed("", EngineMissing.kind, f"The engine can't start ({self._last_words()}): install it again in the preferences.")
+        if code is None and self._silent > silence:
+            return Failed("", JobFailed.kind, f"The engine gave no sign of life for {silence:.0f} s and was ended: start the job again.")
+        return Failed("", JobFailed.kind, f"The engine died{_cause(code)}: start the job again, finished pictures are kept.")
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError), open(self._log, "rb") as log:
+            log.seek(self._log_start)
+            lines = log.read().decode("utf-8", "replace").split("\n")
+            return next((line.strip().rstrip(".")[:200] for line in reversed(lines) if line.strip()), f"see {self._log}")
+        return f"see {self._log}"
+
+    def stop(self) -> None:
+        """Ask it to end, then see to it."""
+        self.send(Quit())
+        for channel in (self._channel, *self._strangers):
+            if channel is not None:
+                channel.close()
+        self._shut()
+        try:
+            self._process.wait(0.5 if self.greeted and self._silent < 5 else 0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(5)
+
+    def _shut(self) -> None:
+        self._listener.close()
+        for channel in self._strangers:
+            channel.close()
+        self._strangers.clear()
+
+
+def _cause(code: int | None) -> str:
+    if code is None:
+        return ""
+    if code == -9:
+        return " (killed, perhaps for want of memory)"
+    return f" (signal {-code})" if code < 0 else f" (exit code {code})"
+
+
+def _key(folder: str | Path) -> str:
+    return os.path.abspath(folder)

@@ -1,0 +1,55 @@
+"""One process at a time works on a job folder. Standard library only.
+
+The lock is the operating system's, on a file in the folder, so it ends with the process that held it, however that ended:
+there is no stale lock to clear by hand.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import BadInput, JobFailed
+
+LOCK_FILE = "lock"
+_BYTE = 1 << 30  # Windows locks bytes, and keeps others from reading them: lock one that isn't there
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock. Raises BadInput when another process has it, JobFailed when the folder can't be written."""
+    try:
+        file = open(folder / LOCK_FILE, "a+b")  # noqa: SIM115  # closed below, and errors of the body are not errors of opening
+    except OSError as error:
+        raise JobFailed(f"Can't write to {folder} ({error.strerror}): make it writable or choose another output folder.") from error
+    with file:
+        try:
+            _lock(file.fileno())
+        except OSError as error:
+            raise BadInput(f"Process {_owner(folder)} is working on {folder}: wait until it is done, or cancel it.") from error
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
+        file.flush()
+        yield
+
+
+def _owner(folder: Path) -> str:
+    try:
+        return (folder / LOCK_FILE).read_text("ascii") or "another"
+    except (OSError, ValueError):
+        return "another"
+
+
+if os.name == "nt":
+    import msvcrt
+
+    def _lock(handle: int) -> None:
+        os.lseek(handle, _BYTE, os.SEEK_SET)
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
+        os.lseek(handle, 0, os.SEEK_SET)
+
+else:
+    import fcntl
+
+    def _lock(handle: int) -> None:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
