@@ -1,0 +1,131 @@
+"""Closing gaps: short straight joins from loose line ends to other ends, or to a line.
+
+Like OpenToonz' autocloser: a join has a greatest length, lies in a cone around the direction in which the line would go on, and
+crosses no ink. All candidates compete by one cost, length with a penalty for the turn; an end is used once.
+"""
+
+import cv2
+import numpy as np
+from scipy.spatial import cKDTree
+
+from ..sketch import Sketch
+
+_FAN = np.radians([0, -12, 12, -24, 24, -36, 36, -48, 48, -60, 60])
+_BEND = 1.0  # what a right angle at one end adds to the length of a join, as a fraction
+_LIMIT = 1.6  # a join may cost this many gaps: at full length it turns by some 60 degrees in all
+_FACING = 0.2  # the two cosines between a join and its ends add up to this at least: parallel ends don't meet
+_CONTACT = 2.5  # px; over such a distance the directions of pixels say nothing
+_LINE = 1.25  # joins to a line are a little worse than joins to an end
+_STEP = 0.5  # px
+_AROUND = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
+
+
+def close_gaps(sketch: Sketch, gap: float) -> np.ndarray:
+    """Joins over at most `gap` px of blank paper, float32 (M, 4): x0, y0, x1, y1. The first point is a loose end.
+
+    Deterministic; more gap finds more joins, not always a superset.
+    """
+    ends = sketch.ends.astype(np.float64)
+    if gap <= 0 or not len(ends):
+        return np.zeros((0, 4), np.float32)
+    pairs, pair_cost = _end_to_end(ends, gap)
+    shot, targets, shot_cost = _end_to_line(ends, sketch.lines, gap)
+    start = ends[np.concatenate([pairs[:, 0], shot]), :2]
+    joins = np.concatenate([start, np.concatenate([ends[pairs[:, 1], :2], targets])], 1)
+    users = np.concatenate([pairs, np.stack([shot, np.full_like(shot, -1)], 1)])
+    cost = np.concatenate([pair_cost, shot_cost])
+    clear = np.ones(len(joins), bool)
+    clear[: len(pairs)] = _clear(joins[: len(pairs)], sketch.lines)
+    order = np.flatnonzero(clear)[np.argsort(cost[clear], kind="stable")]
+    used = np.zeros(len(ends) + 1, bool)
+    chosen = []
+    for index in order.tolist():
+        a, b = users[index]
+        if not used[a] and not (b >= 0 and used[b]):
+            used[a] = True
+            if b >= 0:
+                used[b] = True
+            chosen.append(index)
+    return joins[chosen].astype(np.float32)
+
+
+def _end_to_end(ends: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray]:
+    pairs = cKDTree(ends[:, :2]).query_pairs(gap, output_type="ndarray").reshape(-1, 2)
+    way = ends[pairs[:, 1], :2] - ends[pairs[:, 0], :2]
+    length = np.hypot(*way.T)
+    way /= np.maximum(length, 1e-6)[:, None]
+    cos_a = (way * ends[pairs[:, 0], 2:]).sum(1)
+    cos_b = -(way * ends[pairs[:, 1], 2:]).sum(1)
+    cost = length * (1 + _BEND * (2 - cos_a - cos_b) / 2)
+    good = (cos_a + cos_b >= _FACING) & (np.minimum(cos_a, cos_b) >= -0.2) & (cost <= _LIMIT * gap)
+    good |= (length <= _CONTACT) & (cos_a + cos_b >= -0.5)
+    return pairs[good], cost[good]
+
+
+def _end_to_line(ends: np.ndarray, lines: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The cheapest way from each end to ink within its cone: (end numbers, points on the ink (K, 2), costs).
+
+    The picture's edge counts as ink: a line that stops just short of it was meant to reach it.
+    """
+    height, width = lines.shape
+    padded = np.pad(lines, 1, constant_values=True)
+    angle = np.arctan2(ends[:, 3], ends[:, 2])[:, None] + _FAN
+    ray = np.stack([np.cos(angle), np.sin(angle)], -1)
+    distance = np.arange(_STEP, gap + 1.0, _STEP)
+    at = ends[:, None, None, :2] + ray[:, :, None] * distance[:, None]  # (K, A, D, 2)
+    x = np.floor(at[..., 0]).astype(np.int32).clip(-1, width) + 1
+    y = np.floor(at[..., 1]).astype(np.int32).clip(-1, height) + 1
+    ink = padded[y, x]
+    # What is inked from the end on is the line itself; then comes paper, then what the line was meant to reach.
+    left = np.maximum.accumulate(~ink, axis=2)
+    own = distance <= 2.0
+    left &= np.maximum.accumulate(left & own, axis=2)
+    hit = ink & left
+    index = hit.argmax(2)
+    reached = np.take_along_axis(hit, index[..., None], 2)[..., 0]
+    blank = distance[index]
+    cost = np.where(reached & (blank <= gap + _STEP), blank * _LINE * (1 + _BEND * (1 - np.cos(_FAN))), np.inf)
+    cost[cost > _LIMIT * gap * _LINE] = np.inf
+    best = cost.argmin(1)
+    rows = np.flatnonzero(np.isfinite(cost[np.arange(len(ends)), best]))
+    best = best[rows]
+    return rows, at[rows, best, index[rows, best]], cost[rows, best]
+
+
+def _clear(joins: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """Which joins have nothing but paper between their two ends."""
+    if not len(joins):
+        return np.zeros(0, bool)
+    way = joins[:, 2:] - joins[:, :2]
+    length = np.hypot(*way.T)
+    count = max(int(np.ceil(length.max())), 2)
+    t = (np.arange(count) + 0.5) / count
+    along = t * length[:, None]
+    middle = (along > 2.0) & (along < length[:, None] - 2.0)
+    at = np.floor(joins[:, None, :2] + way[:, None] * t[:, None]).astype(np.int32)
+    ink = lines[at[..., 1].clip(0, lines.shape[0] - 1), at[..., 0].clip(0, lines.shape[1] - 1)]
+    return ~(ink & middle).any(1)
+
+
+def draw(joins: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """`lines` and the joins, a pixel wide and 8-connected, bool (H, W)."""
+    canvas = lines.astype(np.uint8)
+    for x0, y0, x1, y1 in np.floor(joins).astype(int).tolist():
+        cv2.line(canvas, (x0, y0), (x1, y1), 1, 1, cv2.LINE_8)
+    return canvas.view(bool)
+
+
+def beside(joins: np.ndarray, components: np.ndarray, lines: np.ndarray) -> list[list[int]]:
+    """The components (H, W), other than 0, that touch each join where it crosses paper."""
+    height, width = components.shape
+    found = []
+    for x0, y0, x1, y1 in joins.tolist():
+        count = max(int(2 * np.hypot(x1 - x0, y1 - y0)), 2)
+        t = (np.arange(count) + 0.5) / count
+        x = np.floor(x0 + t * (x1 - x0)).astype(int).clip(0, width - 1)
+        y = np.floor(y0 + t * (y1 - y0)).astype(int).clip(0, height - 1)
+        paper = ~lines[y, x]
+        x, y = x[paper, None], y[paper, None]
+        near = components[(y + _AROUND[:, 1]).clip(0, height - 1), (x + _AROUND[:, 0]).clip(0, width - 1)]
+        found.append([int(part) for part in np.unique(near) if part])
+    return found

@@ -1,0 +1,168 @@
+"""The region map of a sketch, and which regions are neighbors."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ..sketch import Sketch
+from .closing import beside, close_gaps, draw
+from .leaks import find_leaks
+
+CROSSINGS = ("line", "trace", "closure")
+MIN_AREA = 10  # px; a smaller fleck between lines is nothing to paint, unless it is compact like a highlight in an eye
+_PLUS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The areas that lines enclose, numbered 1..count.
+
+    labels     int32 (H, W)         0 = line pixel
+    grown      int32 (H, W)         every pixel 1..count: paint pushed under the lines, to their middle. Equals labels off the lines
+    count      int                  at least 1
+    areas      int64 (count+1,)     px without the lines; entry 0 means nothing, here and below
+    centroids  float32 (count+1, 2) x, y
+    boxes      int32 (count+1, 4)   x, y, width, height
+    border     bool (count+1,)      touches the picture's edge
+    edges      int32 (E, 2)         neighbors, first < second
+    crossing   uint8 (E,)           what most of their common boundary is, an index into CROSSINGS
+    lengths    int32 (E,)           px of common boundary
+    closures   float32 (M, 4)       x0, y0, x1, y1 of the gaps that were closed
+    leaks      float32 (K, 3)       x, y, width in px of open gaps through which a part of the drawing runs out into the background
+    """
+
+    labels: np.ndarray
+    grown: np.ndarray
+    count: int
+    areas: np.ndarray
+    centroids: np.ndarray
+    boxes: np.ndarray
+    border: np.ndarray
+    edges: np.ndarray
+    crossing: np.ndarray
+    lengths: np.ndarray
+    closures: np.ndarray
+    leaks: np.ndarray
+
+
+def segment(sketch: Sketch, gap: float) -> Regions:
+    """Cut a sketch into regions, closing gaps of up to `gap` px. A drawing without lines is one region."""
+    joins = close_gaps(sketch, gap)
+    walls = draw(joins, sketch.lines)
+    count, components, stats, centers = cv2.connectedComponentsWithStats((~walls).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    areas = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
+    target, closures = _undo_idle(joins, components, areas, sketch.lines)
+    keep = ~_flecks(components, areas)
+    keep[0] = False
+    if count > 1 and not keep.any():
+        keep[1:] = True
+    numbers = np.zeros(count, np.int32)
+    final = keep & (target == np.arange(count))
+    numbers[final] = np.arange(1, final.sum() + 1)
+    numbers[keep] = numbers[target[keep]]
+
+    grown = _grow(numbers[components])
+    labels = np.where(sketch.lines, 0, grown)
+    total = max(int(final.sum()), 1)
+    edges, crossing, lengths = _neighbors(grown, sketch)
+    border = np.zeros(total + 1, bool)
+    for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        border[side] = True
+    border[0] = False
+    return Regions(
+        labels=labels,
+        grown=grown,
+        count=total,
+        **_measure(numbers, areas, stats, centers, total),
+        border=border,
+        edges=edges,
+        crossing=crossing,
+        lengths=lengths,
+        closures=closures,
+        leaks=find_leaks(sketch, labels, border, gap),
+    )
+
+
+def _undo_idle(joins: np.ndarray, components: np.ndarray, areas: np.ndarray, lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take back the joins that part nothing, or cut off a bay that is no larger than its mouth is wide.
+
+    Returns the component that each component is now part of, and the joins that are left.
+    """
+    target = np.arange(len(areas))
+    left = np.zeros(len(joins), bool)
+
+    def root(component: int) -> int:
+        while target[component] != component:
+            component = int(target[component])
+        return component
+
+    spans = np.hypot(joins[:, 2] - joins[:, 0], joins[:, 3] - joins[:, 1])
+    for index, parts in enumerate(beside(joins, components, lines)):
+        sides = sorted({root(part) for part in parts}, key=lambda part: int(areas[part]))
+        for small in sides[:-1]:
+            if areas[small] < spans[index] ** 2:
+                target[small] = sides[-1]
+            else:
+                left[index] = True
+    return np.array([root(c) for c in range(len(target))], np.int64), joins[left]
+
+
+def _flecks(components: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """Which components are nowhere three pixels wide, and short: the pockets where lines meet or run side by side."""
+    small = areas < 4 * MIN_AREA
+    small[0] = False
+    if not small.any():
+        return small
+    core = cv2.erode(small[components].astype(np.uint8), _PLUS, borderType=cv2.BORDER_CONSTANT, borderValue=0) > 0
+    compact = np.zeros(len(areas), bool)
+    compact[components[core]] = True
+    return small & ~compact
+
+
+def _grow(labels: np.ndarray) -> np.ndarray:
+    """Give every pixel of 0 the label of the nearest other pixel; 1 when there is none."""
+    empty = labels == 0
+    if empty.all():
+        return np.ones_like(labels)
+    if not empty.any():
+        return labels
+    _, nearest = cv2.distanceTransformWithLabels(empty.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    source = np.zeros(int(nearest.max()) + 1, np.int32)
+    source[nearest[~empty]] = labels[~empty]
+    return source[nearest]
+
+
+def _measure(numbers: np.ndarray, areas: np.ndarray, stats: np.ndarray, centers: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """Areas, centroids and boxes of the regions from those of the components they are made of."""
+    use = numbers > 0
+    region, weight = numbers[use], areas[use].astype(np.float64)
+    total = np.bincount(region, weight, count + 1)
+    safe = np.maximum(total, 1)
+    centroids = np.stack([np.bincount(region, weight * centers[use, axis], count + 1) / safe for axis in (0, 1)], 1)
+    low = np.full((count + 1, 2), np.iinfo(np.int32).max, np.int32)
+    high = np.zeros((count + 1, 2), np.int32)
+    corner = stats[use][:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP]]
+    np.minimum.at(low, region, corner)
+    np.maximum.at(high, region, corner + stats[use][:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]])
+    low = np.minimum(low, high)
+    boxes = np.concatenate([low, high - low], 1)
+    return {"areas": total.astype(np.int64), "centroids": (centroids + 0.5 * (total > 0)[:, None]).astype(np.float32), "boxes": boxes}
+
+
+def _neighbors(grown: np.ndarray, sketch: Sketch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The region graph: (edges, crossing, lengths) as in Regions."""
+    main = sketch.lines & ~sketch.traces
+    pairs, kinds = [], []
+    for one, two in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        a, b = grown[one], grown[two]
+        at = np.nonzero(a != b)
+        a, b = a[at].astype(np.int64), b[at].astype(np.int64)
+        pairs.append(np.minimum(a, b) << 32 | np.maximum(a, b))
+        line = main[one][at] | main[two][at]
+        trace = sketch.traces[one][at] | sketch.traces[two][at]
+        kinds.append(np.where(line, 0, np.where(trace, 1, 2)))
+    keys, inverse = np.unique(np.concatenate(pairs), return_inverse=True)
+    votes = np.bincount(inverse * 3 + np.concatenate(kinds), minlength=3 * len(keys)).reshape(-1, 3)
+    edges = np.stack([keys >> 32, keys & 0xFFFFFFFF], 1).astype(np.int32)
+    return edges, votes.argmax(1).astype(np.uint8), votes.sum(1).astype(np.int32)

@@ -1,0 +1,129 @@
+"""Pictures of line art -> antialiased lines without paper, binarised lines."""
+
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps
+from scipy import ndimage
+
+from ..errors import BadInput
+from ..job import MAX_SIDE, file_sha256
+from . import traces
+from .ends import skeleton_ends
+from .sketch import Sketch
+
+_ASPECT = 0.03  # scans of one shot differ by a few pixels
+_CLEAN = 0.004  # darkness; paper with less noise than this was never scanned or compressed
+_FAINTEST = 0.1  # darkness of the faintest pencil
+
+
+def read(path: Path, size: tuple[int, int] | None = None) -> Sketch:
+    """Read a picture of line art at `size` = (width, height) px, or at its own.
+
+    Lines on transparent paper are taken as they are; opaque paper is found, evened out and removed. A picture without lines gives
+    a sketch without lines. Raises BadInput when it can't be read or has another shape than `size`.
+    """
+    picture = _open(path)
+    if size is not None and picture.shape[1::-1] != tuple(size):
+        height, width = picture.shape[:2]
+        if abs(width * size[1] / (height * size[0]) - 1) > _ASPECT:
+            raise BadInput(
+                f"The sketch {path.name} is {width} x {height} px and doesn't fit {size[0]} x {size[1]}: use sketches of one shape."
+            )
+        picture = _resize(picture, size)
+    paint = picture if (picture[..., 3] < 128).any() else _lift(picture[..., :3])
+    lines = paint[..., 3] >= 128
+    return Sketch(paint=paint, lines=lines, traces=traces.find(paint, lines), ends=skeleton_ends(lines), id=file_sha256(path)[:16])
+
+
+def _open(path: Path) -> np.ndarray:
+    """Any picture as straight-alpha RGBA, uint8 (H, W, 4)."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if max(image.size) > MAX_SIDE:
+                    raise BadInput(f"The sketch {path.name} is {image.size[0]} x {image.size[1]} px: make it {MAX_SIDE} px at most.")
+                image = ImageOps.exif_transpose(image)
+                if image.mode in ("I", "I;16", "I;16B", "I;16L", "I;16N", "F"):
+                    values = np.asarray(image, np.float32)
+                    top = 65535 if values.max(initial=0) > 255 else 255 if values.max(initial=0) > 1 else 1
+                    image = Image.fromarray((values / top * 255).clip(0, 255).astype(np.uint8))
+                return np.array(image.convert("RGBA"))
+    except FileNotFoundError as error:
+        raise BadInput(f"The sketch {path} does not exist: choose another picture.") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadInput(f"The sketch {path.name} can't be read as a picture ({error}): save it as PNG.") from error
+
+
+def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize premultiplied, so that the color of transparent paper does not bleed into the lines."""
+    alpha = picture[..., 3:].astype(np.float32) / 255
+    smaller = size[0] * size[1] < picture.shape[0] * picture.shape[1]
+    flat = cv2.resize(
+        np.concatenate([picture[..., :3] * alpha, alpha], 2), size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    )
+    flat[..., :3] /= np.maximum(flat[..., 3:], 1e-6)
+    flat[..., 3] *= 255
+    return np.round(flat).clip(0, 255).astype(np.uint8)
+
+
+# --- opaque paper -------------------------------------------------------------------------------------------------
+
+
+def _lift(picture: np.ndarray) -> np.ndarray:
+    """Lift the lines off opaque paper: straight-alpha RGBA whose alpha is how much ink there is."""
+    ratio = picture.astype(np.float32) / _paper(picture)
+    # Ink reflects nothing in at least one channel, so the darkest channel says how much of it there is, and the rest its color.
+    darkness = (1 - ratio.min(2)).clip(0, 1)
+    noise = 1.4826 * float(np.median(np.abs(darkness - np.median(darkness))))
+    floor = max(_FAINTEST, 6 * noise)
+    ink = darkness > floor
+    if not ink.any():
+        return np.zeros((*darkness.shape, 4), np.uint8)
+    # A pixel of full ink as dark as this picture's own lines are.
+    full = max(float(np.percentile(darkness[_ridges(darkness) & ink], 60)), floor * 1.5)
+    strong, weak = max(floor, 0.5 * full), max(floor, 0.3 * full)
+    lines = _connected(darkness > weak, darkness > strong, 1 if noise < _CLEAN else _speck(darkness.shape))
+    alpha = ((darkness - floor / 2) / (full - floor / 2)).clip(0, 1)
+    # Faint parts that hang on a line are line too, and what does not belong to any line is paper.
+    alpha = np.where(lines, np.maximum(alpha, 0.55), np.minimum(alpha, 0.45))
+    near = cv2.dilate(lines.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    alpha[~near] = 0
+    color = ((ratio - (1 - darkness[..., None])) / np.maximum(darkness[..., None], 1e-3) * 255).clip(0, 255)
+    return np.dstack([color, alpha * 255]).round().astype(np.uint8)
+
+
+def _paper(picture: np.ndarray) -> np.ndarray:
+    """The color of the paper without the drawing, float32 (H, W, 3), at least 1: its slow changes are the scanner's light."""
+    height, width = picture.shape[:2]
+    shrink = max(1.0, max(width, height) / 480)
+    small = cv2.resize(picture, (max(1, round(width / shrink)), max(1, round(height / shrink))), interpolation=cv2.INTER_AREA)
+    reach = max(3, min(small.shape[:2]) // 16 | 1)
+    bright = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    bright = cv2.GaussianBlur(bright, (0, 0), reach / 2)
+    # Solid black is no paper.
+    level = np.percentile(bright.reshape(-1, 3), 75, axis=0)
+    bright = np.maximum(bright, level * 0.6)
+    return np.maximum(cv2.resize(bright.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR), 1.0)
+
+
+def _ridges(darkness: np.ndarray) -> np.ndarray:
+    """Pixels as dark as any around them: the middle of the lines."""
+    return darkness >= cv2.dilate(darkness, np.ones((3, 3), np.uint8)) - 1e-6
+
+
+def _connected(weak: np.ndarray, strong: np.ndarray, speck: int) -> np.ndarray:
+    """The weak pixels that hang on a strong one, without specks of fewer than `speck` px."""
+    labels, count = ndimage.label(weak, np.ones((3, 3)))
+    sure = np.bincount(labels[strong], minlength=count + 1) > 0
+    keep = sure & (np.bincount(labels.ravel(), minlength=count + 1) >= speck)
+    keep[0] = False
+    return keep[labels]
+
+
+def _speck(shape: tuple[int, ...]) -> int:
+    """The size in px of dust: some 6 px at 1920 x 1080."""
+    return max(3, round(6 * shape[0] * shape[1] / (1920 * 1080)))
