@@ -1,7 +1,7 @@
 """Stands in for a `blender` program where there is none: Blender as a Python module, with this repository as its extension.
 
     .venv/bpy-5.2/bin/python tools/bpy_blender.py -b [FILE] -c shiage ARGUMENTS...
-    .venv/bpy-5.2/bin/python tools/bpy_blender.py -b [FILE] --python SCRIPT [-- ARGUMENTS...]
+    .venv/bpy-5.2/bin/python tools/bpy_blender.py -b [FILE] [--python-exit-code N] --python SCRIPT [-- ARGUMENTS...]
 
 Preferences and extensions are those of $BLENDER_USER_RESOURCES, which must be set; the extension is linked into it.
 """
@@ -27,8 +27,9 @@ def main() -> int:
         bpy.ops.wm.open_mainfile(filepath=str(Path(file).resolve()))
     if arguments[1:3] == ["-c", "shiage"]:
         return commands["shiage"](arguments[3:])
+    if arguments[1:2] == ["--python-exit-code"]:  # a script that raises ends this Python with 1 anyhow
+        del arguments[1:3]
     if len(arguments) > 2 and arguments[1] == "--python":
-        sys.path.insert(0, str(Path(arguments[2]).parent))
         runpy.run_path(arguments[2], run_name="__main__")
         return 0
     sys.exit(__doc__)

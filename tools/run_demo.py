@@ -1,0 +1,89 @@
+"""`make demo`: builds the demo shot, colors it in headless Blender with the default model, and makes a preview video.
+
+Everything lies in out/demo afterwards. Without a Blender on this machine, Blender as a Python module takes its place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import blender
+import environments
+import make_zip
+
+ROOT = environments.ROOT
+OUT = ROOT / "out" / "demo"
+_seconds: dict[str, float] = {}
+
+
+@contextmanager
+def stage(name: str):
+    print(f"{name} ...", flush=True)
+    started = time.monotonic()
+    yield
+    _seconds[name] = time.monotonic() - started
+
+
+def main() -> None:
+    shot, answer = OUT / "shot.blend", OUT / "result.json"
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "log.txt").write_text("", "utf-8")
+    with stage("environments"):
+        engine = environments.ensure("engine")
+        environments.ensure("bpy-5.2")
+    command, surroundings = _blender()
+    with stage("demo shot"):
+        _run([*command, "-b", "--python-exit-code", "1", "--python", ROOT / "demo" / "build.py", "--", "--out", OUT], surroundings)
+    with stage("coloring"):
+        references = [part for name in ("key.png", "sheet.png") for part in ("--reference", OUT / name)]
+        _run([*command, "-b", shot, "-c", "shiage", "colorize", *references, "--save", "--json", answer], surroundings)
+    folder = Path(json.loads(answer.read_text("utf-8"))["folder"])
+    with stage("preview video"):
+        _run([engine, ROOT / "tools" / "make_preview.py", folder, OUT / "preview.webm"], dict(os.environ))
+    print(f"\nBlender file    {shot}\nframes          {folder / 'frames'}\npreview video   {OUT / 'preview.webm'}\n")
+    for name, seconds in _seconds.items():
+        print(f"{name:<16}{seconds:6.1f} s")
+
+
+def _blender() -> tuple[list[str], dict[str, str]]:
+    """The command of a Blender that has Shiage, and the variables that give it preferences of its own."""
+    resources = OUT / "blender"
+    resources.mkdir(exist_ok=True)
+    command = blender.find()
+    if command is None:
+        print("There is no Blender on this machine: the Python module bpy takes its place.")
+        command = [str(environments.ensure("bpy-5.2")), str(ROOT / "tools" / "bpy_blender.py")]
+        return command, _surroundings(command, resources)
+    surroundings = _surroundings(command, resources)
+    with stage("extension"):
+        package = make_zip.make_zip(ROOT / "dist")
+        _run([*command, "--command", "extension", "install-file", "-r", "user_default", "-e", package], surroundings)
+    return command, surroundings
+
+
+def _surroundings(command: list[str], resources: Path) -> dict[str, str]:
+    python = blender.engine_python(command, resources)
+    return blender.surroundings(command, BLENDER_USER_RESOURCES=str(resources), SHIAGE_ENGINE_PYTHON=str(python))
+
+
+def _run(command: list[object], surroundings: dict[str, str]) -> None:
+    """Run a stage's program; what it says is kept in out/demo/log.txt and shown when it fails."""
+    with open(OUT / "log.txt", "a+", encoding="utf-8") as log:
+        began = log.tell()
+        code = subprocess.run([str(part) for part in command], env=surroundings, stdout=log, stderr=subprocess.STDOUT).returncode
+        if code:
+            log.seek(began)
+            sys.exit(f"{log.read()}\nThis ended with status {code}: {' '.join(str(part) for part in command)}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except environments.CannotMake as error:
+        sys.exit(str(error))
