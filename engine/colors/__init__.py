@@ -1,0 +1,1 @@
+"""Colors: references, palettes, and exact paint."""

@@ -1,0 +1,253 @@
+"""The palette of a reference: which swatches it is painted with, and which pixel wears which.
+
+A flat reference (cel paint, with or without antialiasing) gives its exact colors. A painted or JPEG one is clustered in
+CIELAB, and each swatch is the median of its cluster. Lines, antialiasing and noise are no swatches.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from skimage.measure import label
+
+BACKGROUNDS = ("auto", "keep", "remove")
+TRANSPARENT = (0, 0, 0, 0)
+
+MAX_FLAT = 256  # distinct colors; more is not a flat palette
+FLAT_SHARE = 0.97  # of the even pixels that the palette must explain for the reference to count as flat
+PAINTED_DISTANCE = 9.0  # CIELAB; clusters nearer than this are one swatch
+PAINTED_SHARE = 4e-4  # of the picture that a painted swatch covers at least
+PAINTED_MAX = 48
+LINE_CONTRAST = 14.0  # CIELAB lightness by which a line is darker than what lies on both sides of it
+LINE_WIDTH = 1 / 150  # of the picture's height: the widest line
+PAPER_DISTANCE = 4.0  # CIELAB; paper is this even
+PAPER_SIDE = 0.85  # share of a side of the picture that is paper where the figure is not cut off
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A reference taken apart.
+
+    `swatches` uint8 (P, 4) RGBA, alpha 0 or 255 · `index` int16 (H, W) into swatches, -1 where a line, antialiasing or noise is ·
+    `lines` bool (H, W) · `flat` whether the swatches are exact.
+    """
+
+    swatches: np.ndarray
+    index: np.ndarray
+    lines: np.ndarray
+    flat: bool
+
+
+def extract(pixels: np.ndarray, background: str = "auto") -> Painted:
+    """Take a reference apart: `pixels` uint8 (H, W, 4). `background` as in BACKGROUNDS says what uniform paper around the figure is."""
+    opaque = pixels[..., 3] >= 128
+    rgb = np.ascontiguousarray(pixels[..., :3])
+    lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
+    thin = _thin_dark(lab[..., 0], opaque)
+    exact = _exact_colors(rgb, opaque)
+    if exact is not None:
+        colors, index = exact
+        index, lines = _without_lines(index, len(colors), thin)
+    else:
+        colors, index = _clusters(rgb, opaque & ~thin)
+        lines = thin
+    paper = _paper(lab, opaque, background)
+    return _number(colors, index, ~opaque | paper, lines & ~paper, flat=exact is not None)
+
+
+def union(palettes: Sequence[Painted]) -> tuple[np.ndarray, list[np.ndarray]]:
+    """One palette for several references: swatches (P, 4), and for each reference int16 (its P + 1,) to translate its `index` (-1 last).
+
+    Flat colors are kept apart unless they are equal; a painted swatch joins the flat or painted one that looks the same.
+    """
+    swatches: list[tuple[int, ...]] = []
+    tables: dict[int, np.ndarray] = {}
+    for number in sorted(range(len(palettes)), key=lambda n: not palettes[n].flat):
+        palette = palettes[number]
+        table = np.full(len(palette.swatches) + 1, -1, np.int16)
+        for i, color in enumerate(map(tuple, palette.swatches.tolist())):
+            match = swatches.index(color) if color in swatches else -1
+            if match < 0 and not palette.flat and color[3]:
+                match = _nearest(color, swatches, PAINTED_DISTANCE * 0.7)
+            if match < 0:
+                match = len(swatches)
+                swatches.append(color)
+            table[i] = match
+        tables[number] = table
+    return np.array(swatches, np.uint8).reshape(-1, 4), [tables[n] for n in range(len(palettes))]
+
+
+def lab_of(colors: np.ndarray) -> np.ndarray:
+    """CIELAB float32 (N, 3) of uint8 (N, 3 or more)."""
+    return cv2.cvtColor(colors[None, :, :3].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[0]
+
+
+def _nearest(color: tuple[int, ...], swatches: list[tuple[int, ...]], limit: float) -> int:
+    visible = [i for i, s in enumerate(swatches) if s[3]]
+    if not visible:
+        return -1
+    distance = np.linalg.norm(lab_of(np.array([swatches[i] for i in visible], np.uint8)) - lab_of(np.array([color], np.uint8)), axis=1)
+    best = int(distance.argmin())
+    return visible[best] if distance[best] < limit else -1
+
+
+def _line_width(height: int) -> int:
+    return max(3, round(height * LINE_WIDTH))
+
+
+def _thin_dark(lightness: np.ndarray, opaque: np.ndarray) -> np.ndarray:
+    """Pixels that are darker than both sides of a thin stroke; paper and transparency count as white."""
+    level = np.where(opaque, lightness, 100.0).astype(np.float32)
+    width = _line_width(level.shape[0])
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (width // 2) + 1,) * 2)
+    return opaque & (cv2.morphologyEx(level, cv2.MORPH_CLOSE, kernel) - level > LINE_CONTRAST)
+
+
+# --- flat references --------------------------------------------------------------------------------------------------
+
+
+def _exact_colors(rgb: np.ndarray, opaque: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The exact colors (C, 3) of a flat picture and int16 (H, W) into them (-1 elsewhere); None when it isn't flat."""
+    packed = rgb[..., 0].astype(np.int32) << 16 | rgb[..., 1].astype(np.int32) << 8 | rgb[..., 2]
+    packed[~opaque] = -1
+    even = _even(packed) & opaque
+    total = int(even.sum())
+    if total < 0.4 * opaque.sum():
+        return None
+    values, counts = np.unique(packed[even], return_counts=True)
+    keep = counts >= max(4, 2e-6 * packed.size)
+    if keep.sum() > MAX_FLAT or counts[keep].sum() < FLAT_SHARE * total or not keep.any():
+        return None
+    colors = values[keep]
+    if not _few(counts[keep], total):
+        return None
+    place = np.minimum(np.searchsorted(colors, packed), len(colors) - 1)
+    index = np.where(colors[place] == packed, place, -1).astype(np.int16)
+    return np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=1).astype(np.uint8), index
+
+
+def _few(counts: np.ndarray, total: int) -> bool:
+    """Whether a handful of colors covers the picture: true of cel paint, not of banded gradients or JPEG noise."""
+    largest = np.sort(counts)[::-1]
+    return largest[:64].sum() >= FLAT_SHARE * total and (largest >= 1e-3 * total).sum() >= 0.25 * min(len(largest), 64)
+
+
+def _even(packed: np.ndarray) -> np.ndarray:
+    """Pixels whose 3 x 3 surroundings have one value."""
+    across = np.zeros(packed.shape, bool)
+    across[:, 1:-1] = (packed[:, 1:-1] == packed[:, :-2]) & (packed[:, 1:-1] == packed[:, 2:])
+    even = np.zeros(packed.shape, bool)
+    center = packed[1:-1]
+    even[1:-1] = across[1:-1] & across[:-2] & across[2:] & (center == packed[:-2]) & (center == packed[2:])
+    return even
+
+
+def _without_lines(index: np.ndarray, count: int, thin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take the lines out of `index`: colors of which most is thin and dark are line colors, and stay swatches only where they are wide."""
+    inside = index >= 0
+    total = np.bincount(index[inside], minlength=count)
+    of_line = np.bincount(index[inside & thin], minlength=count)
+    line_colors = np.flatnonzero((of_line >= 0.6 * total) & (total > 0))
+    lines = thin & ~inside
+    index = index.copy()
+    width = _line_width(index.shape[0])
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (width // 2) + 1,) * 2)
+    for color in line_colors:
+        mask = index == color
+        wide = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+        lines |= mask & ~wide
+        index[mask & ~wide] = -1
+    return index, lines
+
+
+# --- painted references -----------------------------------------------------------------------------------------------
+
+
+def _clusters(rgb: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colors (C, 3) by greedy peaks of the CIELAB histogram, and int16 (H, W) of the nearest (-1 off the mask)."""
+    smooth = cv2.medianBlur(rgb, 5)
+    lab = cv2.cvtColor(smooth.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
+    edge = cv2.morphologyEx(lab[..., 0], cv2.MORPH_GRADIENT, np.ones((3, 3), np.uint8)) > 8.0
+    samples = lab[mask & ~edge] if (mask & ~edge).sum() > 100 else lab[mask]
+    if len(samples) == 0:
+        return np.zeros((0, 3), np.uint8), np.full(rgb.shape[:2], -1, np.int16)
+    if len(samples) > 400_000:
+        samples = samples[:: len(samples) // 400_000 + 1]
+    centers = _peaks(samples)
+    for _ in range(4):
+        nearest = _nearest_center(samples, centers)
+        centers = np.array(
+            [np.median(samples[nearest == i], axis=0) if (nearest == i).any() else c for i, c in enumerate(centers)], np.float32
+        )
+    share = np.bincount(_nearest_center(samples, centers), minlength=len(centers)) / len(samples)
+    centers = centers[share >= min(PAINTED_SHARE, share.max())]
+    index = np.full(rgb.shape[:2], -1, np.int16)
+    index[mask] = _nearest_center(lab[mask], centers)
+    colors = np.array([np.median(rgb[index == i], axis=0) if (index == i).any() else (0, 0, 0) for i in range(len(centers))])
+    return colors.round().astype(np.uint8).reshape(-1, 3), index
+
+
+def _peaks(samples: np.ndarray) -> np.ndarray:
+    bins, inverse, counts = np.unique((samples / 3.0).round().astype(np.int16), axis=0, return_inverse=True, return_counts=True)
+    sums = np.stack([np.bincount(inverse.ravel(), samples[:, k], len(bins)) for k in range(3)], axis=1)
+    means = (sums / counts[:, None]).astype(np.float32)
+    centers: list[np.ndarray] = []
+    for i in np.argsort(-counts):
+        if len(centers) >= PAINTED_MAX:
+            break
+        if all(np.linalg.norm(means[i] - c) >= PAINTED_DISTANCE for c in centers):
+            near = np.linalg.norm(means - means[i], axis=1) < PAINTED_DISTANCE / 2
+            if counts[near].sum() >= PAINTED_SHARE * len(samples) or not centers:
+                centers.append(means[i])
+    return np.array(centers, np.float32)
+
+
+def _nearest_center(lab: np.ndarray, centers: np.ndarray) -> np.ndarray:
+    distance = (centers**2).sum(1)[None] - 2.0 * (lab @ centers.T)
+    return distance.argmin(axis=1).astype(np.int16)
+
+
+# --- paper ------------------------------------------------------------------------------------------------------------
+
+
+def _paper(lab: np.ndarray, opaque: np.ndarray, background: str) -> np.ndarray:
+    """Uniform opaque paper around the figure, bool (H, W). All False when there is none, or it is to be kept.
+
+    Paper fills three of the four sides (a figure may be cut off at one), in one even color: a film frame does not.
+    """
+    none = np.zeros(opaque.shape, bool)
+    if background == "keep" or not opaque.any():
+        return none
+    sides = [(lab[0], opaque[0]), (lab[-1], opaque[-1]), (lab[:, 0], opaque[:, 0]), (lab[:, -1], opaque[:, -1])]
+    border = np.concatenate([side[seen] for side, seen in sides])
+    if len(border) < 0.5 * sum(len(seen) for _, seen in sides):
+        return none  # the picture is transparent around the figure already
+    color = np.median(border, axis=0)
+    shares = sorted(float((seen & (np.linalg.norm(side - color, axis=1) < PAPER_DISTANCE)).mean()) for side, seen in sides)
+    if background == "auto" and shares[1] < PAPER_SIDE:
+        return none
+    like_paper = opaque & (np.linalg.norm(lab - color, axis=2) < PAPER_DISTANCE)
+    parts = label(like_paper, connectivity=1)
+    at_border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    chosen = np.zeros(parts.max() + 1, bool)
+    chosen[at_border] = True
+    chosen[0] = False
+    return chosen[parts]
+
+
+def _number(colors: np.ndarray, index: np.ndarray, outside: np.ndarray, lines: np.ndarray, flat: bool) -> Painted:
+    """Drop colors that are not in use, add the transparent swatch where something is outside, and number them by area."""
+    index = np.where(outside, -1, index)
+    area = np.bincount(index[index >= 0], minlength=len(colors))
+    order = np.array([i for i in np.argsort(-area, kind="stable") if area[i] > 0], int)
+    table = np.full(len(colors) + 1, -1, np.int16)
+    table[order] = np.arange(len(order))
+    swatches = (
+        np.concatenate([colors[order], np.full((len(order), 1), 255, np.uint8)], axis=1) if len(order) else np.zeros((0, 4), np.uint8)
+    )
+    index = table[index]
+    if outside.any():
+        swatches = np.concatenate([swatches, np.array([TRANSPARENT], np.uint8)])
+        index = np.where(outside, np.int16(len(swatches) - 1), index)
+    return Painted(swatches.astype(np.uint8), index.astype(np.int16), lines, flat)

@@ -1,0 +1,55 @@
+"""What was computed once for a job and need not be again: arrays in the job folder, named by the key of what they came from."""
+
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from ...job import write_atomic
+
+FOLDER = "cache"
+
+
+class Cache:
+    """Arrays by content key, in `folder`/cache. Damaged or missing entries are simply not there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
+        self._used: set[str] = set()
+
+    def get(self, key: str) -> dict[str, np.ndarray] | None:
+        path = self._path(key)
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile):
+            return None
+
+    def has(self, key: str) -> bool:
+        return self._path(key).is_file()
+
+    def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
+        write_atomic(self._path(key), pack(arrays))
+
+    def prune(self) -> None:
+        """Remove what was neither read nor written since this cache was opened."""
+        for path in self._folder.glob("*.npz"):
+            if path.name not in self._used:
+                path.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        name = f"{key}.npz"
+        self._used.add(name)
+        return self._folder / name
+
+
+def pack(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """An .npz as `numpy.load` reads it, compressed for speed: label maps shrink a hundredfold at the lowest level already."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()

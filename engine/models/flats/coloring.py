@@ -1,0 +1,148 @@
+"""The drawings of one cel to swatches: references read, matched to each drawing, drawings matched to their neighbors, all agreed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...colors import palette, reference
+from ...job import digest
+from ...matching import pair, shapes, shot, twin
+from . import analysis
+
+if TYPE_CHECKING:
+    from .pipeline import Run
+
+REVISION = "1"  # of what is kept of matches; raise it when scores change
+REACH = 2  # a drawing hears this many others on either side
+
+
+@dataclass(frozen=True)
+class Colored:
+    """The answer for a drawing: `swatches` uint8 (P, 4) of its cel, `swatch` int32 (R + 1,), -1 unknown, `confidence` float32 (R + 1,),
+    `unknown` how many regions are left unpainted for doubt."""
+
+    swatches: np.ndarray
+    swatch: np.ndarray
+    confidence: np.ndarray
+    unknown: int
+    key: str
+
+    def colors(self) -> np.ndarray:
+        """uint8 (R + 1, 4) of the regions, alpha 0 for what stays unpainted."""
+        return np.concatenate([self.swatches, np.zeros((1, 4), np.uint8)])[self.swatch]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What drawings are matched to: a view on a reference, or the drawing that a reference is the paint of."""
+
+    key: str
+    shapes: shapes.Shapes
+
+
+def color_cel(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"], first_frame: Mapping[str, int]) -> dict[str, Colored]:
+    """Swatches for all drawings of cel `number`, given in order of appearance."""
+    options = run.job.options
+    painted = []
+    for ref in run.job.cels[number].references:
+        picture = reference.read(run.folder / ref.file, ref.name)
+        for text in picture.warnings:
+            run.warn(text)
+        painted.append(palette.extract(picture.pixels, str(options["background"])))
+    swatches, tables = palette.union(painted)
+    drawings = [d for d in read if not read[d].empty]
+    known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    sources: list[Source] = []
+    for ref, parts, table in zip(run.job.cels[number].references, painted, tables, strict=True):
+        views = shapes.of_reference(parts, table)
+        match = _twin(run, drawings, read, views, table[parts.index], swatches)
+        key = digest(ref.sha256, str(options["background"]))
+        if match is None:
+            sources += [Source(f"{key}/{i}", view) for i, view in enumerate(views)]
+        else:
+            drawing, swatch, share = match
+            known[drawing] = (swatch, share)
+            sources.append(Source(f"{key}/{read[drawing].key}", replace(read[drawing].shapes, swatch=swatch)))
+
+    pairs = [(a, b) for i, a in enumerate(drawings) for b in drawings[max(0, i - REACH) : i + REACH + 1] if a != b]
+    tasks = [partial(_word, run, read[d], sources, swatches) for d in drawings] + [partial(_link, run, read[a], read[b]) for a, b in pairs]
+    results: dict[int, Any] = {}
+    for done, (task, result) in enumerate(run.each(lambda task: tasks[task](), range(len(tasks))), 1):
+        results[task] = result
+        run.progress("Matching", (number + done / len(tasks)) / len(run.job.cels))
+    words = [_certain(results[i], *known[d]) if d in known else results[i] for i, d in enumerate(drawings)]
+    place = {d: i for i, d in enumerate(drawings)}
+    links = {(place[a], place[b]): results[len(drawings) + i] for i, (a, b) in enumerate(pairs)}
+    beliefs = shot.agree(words, links, [d in known for d in drawings])
+    answers = {d: _decide(belief, swatches, options) for d, belief in zip(drawings, beliefs, strict=True)}
+    nothing = Colored(swatches, np.full(2, -1, np.int32), np.ones(2, np.float32), unknown=0, key="empty")
+    return {d: answers.get(d, nothing) for d in read}
+
+
+def _twin(
+    run: "Run",
+    drawings: Sequence[str],
+    read: Mapping[str, "analysis.Analysis"],
+    views: Sequence[shapes.Shapes],
+    index: np.ndarray,
+    swatches: np.ndarray,
+) -> tuple[str, np.ndarray, np.ndarray] | None:
+    """The drawing that a reference is the paint of, the swatch of each of its regions and how surely; None when there is none."""
+    if len(views) != 1:
+        return None
+    best = None
+    purity = twin.PURITY
+    for d in drawings:
+        if twin.may_be(read[d].shapes, views[0]):
+            grown = analysis.pixels(run.job, run.job.drawing(d), run.folder, run.cache)["grown"]
+            swatch, share, figure = twin.read(grown, read[d].count, index, swatches)
+            if figure >= purity:
+                best, purity = (d, swatch, share), figure
+    return best
+
+
+def _word(run: "Run", drawing: "analysis.Analysis", sources: Sequence[Source], swatches: np.ndarray) -> np.ndarray:
+    """What the references say of a drawing, from the cache when they said it before."""
+    key = "word-" + digest(REVISION, drawing.key, [s.key for s in sources], swatches.tobytes())[:24]
+    kept = run.cache.get(key)
+    if kept is not None:
+        return kept["word"]
+    matches = [(pair.match(drawing.shapes, source.shapes), source.shapes) for source in sources]
+    word = shot.from_references(matches, len(swatches), drawing.count)
+    run.cache.put(key, {"word": word})
+    return word
+
+
+def _link(run: "Run", a: "analysis.Analysis", b: "analysis.Analysis") -> shot.Link:
+    """How the regions of one drawing follow from those of another, from the cache when neither changed."""
+    key = "link-" + digest(REVISION, a.key, b.key)[:24]
+    kept = run.cache.get(key)
+    if kept is not None:
+        return shot.Link.of_arrays(kept)
+    link = shot.link(pair.match(a.shapes, b.shapes))
+    run.cache.put(key, link.arrays())
+    return link
+
+
+def _certain(word: np.ndarray, swatch: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Probabilities of a drawing whose paint was read off a reference: as sure as its pixels agree, the rest by `word`."""
+    sure = np.where(swatch >= 0, np.clip(share, 0.0, 0.995), 0.0)[:, None]
+    result = word * (1.0 - sure)
+    seen = np.flatnonzero(swatch >= 0)
+    result[seen, swatch[seen]] += sure[seen, 0]
+    return result.astype(np.float32)
+
+
+def _decide(belief: np.ndarray, swatches: np.ndarray, options: Mapping[str, object]) -> Colored:
+    known = belief[:, :-1]
+    swatch = known.argmax(axis=1).astype(np.int32) if known.shape[1] else np.full(len(belief), -1, np.int32)
+    confidence = known.max(axis=1).astype(np.float32) if known.shape[1] else np.zeros(len(belief), np.float32)
+    if not options["best_guess"]:
+        swatch[confidence < float(options["threshold"])] = -1  # type: ignore[arg-type]
+    swatch[0] = -1
+    unknown = int((swatch[1:] < 0).sum())
+    key = digest(swatches.tobytes(), swatch.tobytes(), confidence.round(3).tobytes())
+    return Colored(swatches, swatch, confidence, unknown, key)
