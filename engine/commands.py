@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        models.__path__.extend(_model_folders(given))
-        options = _parser(given).parse_args(given)
+        early = _early(given)
+        models.__path__.extend(str(folder.resolve()) for folder in early.models)
+        options = _parser(early.model).parse_args(given)
         return options.command(options)
     except ShiageError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -24,41 +26,105 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _model_folders(given: Sequence[str]) -> list[str]:
-    """`--models DIR` is read before the rest, because what the commands offer depends on the models."""
-    early = argparse.ArgumentParser(add_help=False, exit_on_error=False)
-    early.add_argument("--models", action="append", default=[], type=Path)
+def _early(given: Sequence[str]) -> argparse.Namespace:
+    """`--models DIR` and `--model ID` are read before the rest, because the options that there are depend on them."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--models", action="append", default=[], type=Path)
+    parser.add_argument("--model", default=models.DEFAULT)
     try:
-        folders = early.parse_known_args(given)[0].models
+        early = parser.parse_known_args(given)[0]
     except argparse.ArgumentError as error:
-        raise BadInput(str(error)) from error
-    for folder in folders:
+        raise BadInput(f"{error}.") from error
+    for folder in early.models:
         if not folder.is_dir():
             raise BadInput(f"There is no folder of models at {folder}.")
-    return [str(folder.resolve()) for folder in folders]
+    return early
 
 
-def _parser(given: Sequence[str]) -> argparse.ArgumentParser:
+def _parser(model: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="engine", description="Paints drawings after colored references.")
     parser.add_argument("--version", action="version", version=VERSION)
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def add(name: str, parents: list[argparse.ArgumentParser], text: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, parents=parents, help=text, description=text, allow_abbrev=False)
 
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--models", action="append", type=Path, metavar="DIR", help="a further folder of models")
     told = argparse.ArgumentParser(add_help=False)
     told.add_argument("--json", action="store_true", help="print every event as a line of JSON on stdout, and no progress")
 
-    run = commands.add_parser("run", parents=[shared, told], help="run a job folder, or finish what an interrupted run left")
+    colorize = add("colorize", [shared, told], "color every drawing of a folder")
+    colorize.add_argument("--sketches", required=True, type=Path, metavar="DIR", help="folder of line art, in the order of the names")
+    colorize.add_argument(
+        "--reference", required=True, type=Path, action="append", metavar="FILE", help="a colored picture; give several if need be"
+    )
+    colorize.add_argument("--out", required=True, type=Path, metavar="DIR", help="job folder: frames/NNNN.png and result.json go there")
+    colorize.add_argument("--model", default=models.DEFAULT, metavar="ID", help="see the command 'models'; default %(default)s")
+    colorize.add_argument("--device", choices=models.DEVICES, default="auto", help="default %(default)s")
+    colorize.add_argument("--size", type=_size, metavar="WxH", help="size of the frames in px; sketches are fitted into it whole")
+    _add_options(colorize.add_argument_group(f"options of the model '{model}'"), model)
+    colorize.set_defaults(command=_colorize)
+
+    run = add("run", [shared, told], "run a job folder, or finish what an interrupted run left")
     run.add_argument("job", type=Path, metavar="JOB", help="the job folder")
     run.set_defaults(command=_run)
 
-    serve = commands.add_parser("serve", parents=[shared], help="serve Blender until it ends; takes one JSON line on stdin")
+    serve = add("serve", [shared], "serve Blender until it ends; takes one JSON line on stdin")
     serve.set_defaults(command=_serve)
 
-    listing = commands.add_parser("models", parents=[shared], help="list the models")
+    listing = add("models", [shared], "list the models")
     listing.add_argument("--json", action="store_true", help="as JSON on stdout")
     listing.set_defaults(command=_models)
+
+    test = add("selftest", [], "paint a circle, to see that the installation is whole")
+    test.set_defaults(command=_selftest)
     return parser
+
+
+def _add_options(group: argparse._ArgumentGroup, model: str) -> None:
+    """The model's own options: `best_guess` is --best-guess and --no-best-guess."""
+    for option in models.info(model).options.values():
+        text = f"{option.description or option.title}; default {option.default}".replace("%", "%%")
+        if isinstance(option.default, bool):
+            group.add_argument(_flag(option), action=argparse.BooleanOptionalAction, default=option.default, help=text)
+        else:
+            kind, choices = type(option.default), option.choices or None
+            metavar = None if choices else kind.__name__.upper()
+            group.add_argument(_flag(option), type=kind, choices=choices, default=option.default, metavar=metavar, help=text)
+
+
+def _flag(option: models.Option) -> str:
+    return f"--{option.name.replace('_', '-')}"
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)[xX×](\d+)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a size: give it as in 1920x1080")
+    return int(match[1]), int(match[2])
+
+
+# The engine's own modules are imported by the command that needs them: `serve` must be up at once, and without any library.
+
+
+def _colorize(options: argparse.Namespace) -> int:
+    from .console import run_job
+    from .gather import gather, spread
+
+    own = models.info(options.model, "colorize").options
+    job = gather(
+        options.sketches,
+        options.reference,
+        options.out,
+        options.model,
+        options.device,
+        options.size,
+        {name: getattr(options, name) for name in own},
+    )
+    code = run_job(options.out, options.json)
+    spread(job, options.out)
+    return code
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -71,6 +137,13 @@ def _serve(options: argparse.Namespace) -> int:
     from .worker import serve
 
     serve()
+    return 0
+
+
+def _selftest(options: argparse.Namespace) -> int:
+    from .selftest import selftest
+
+    print(selftest())
     return 0
 
 
