@@ -43,7 +43,7 @@ def main() -> None:
     with stage("coloring"):
         references = [part for name in ("key.png", "sheet.png") for part in ("--reference", OUT / name)]
         _run([*command, "-b", shot, "-c", "shiage", "colorize", *references, "--save", "--json", answer], surroundings)
-    folder = Path(json.loads(answer.read_text("utf-8"))["folder"])
+    folder = Path(json.loads(answer.read_text("utf-8"))["job"])
     with stage("preview video"):
         _run([engine, ROOT / "tools" / "make_preview.py", folder, OUT / "preview.webm"], dict(os.environ))
     print(f"\nBlender file    {shot}\nframes          {folder / 'frames'}\npreview video   {OUT / 'preview.webm'}\n")

@@ -109,7 +109,7 @@ def test_no_engine_is_status_3(blender: Blender, shot: Path, reference: Path, tm
 def test_a_read_only_output_folder_is_status_4(blender: Blender, shot: Path, reference: Path) -> None:
     """Blender runs as root here and there, whom no permission stops: a file lies where the folder should be."""
     (shot.parent / "taken").write_text("a file")
-    done = blender.shiage(shot, "colorize", "--reference", reference, "--out", shot.parent / "taken" / "here", "--save")
+    done = blender.shiage(shot, "colorize", "--reference", reference, "--output", shot.parent / "taken" / "here", "--save")
     assert done.returncode in (2, 4), done.stdout
     assert "Traceback" not in done.stdout
     assert "taken" in done.stdout
