@@ -1,8 +1,11 @@
 """Shiage paints 2-D animation: registration, and nothing else."""
 
+from . import panels
+from .operators import colorize, engine, jobs, references, shell
 from .operators.scene import settings
 
-_MODULES = (settings,)
+# In this order: panels and shell show what is registered before them; the preferences are looked at by the engine.
+_MODULES = (settings, panels, engine, jobs, references, colorize, shell)
 
 
 def register() -> None:

@@ -1,1 +1,35 @@
 """What is drawn. No logic, no changes of data, nothing slower than a look at memory."""
+
+import bpy
+
+from . import jobs, models, preferences, shot
+
+SPACES = {"VIEW_3D": "SHIAGE_PT_", "SEQUENCE_EDITOR": "SHIAGE_PT_sequencer_"}
+PANELS = {
+    "shot": (shot.Shot, None),
+    "drawings": (shot.Drawings, "shot"),
+    "paint": (shot.Paint, "shot"),
+    "output": (shot.Output, "shot"),
+    "jobs": (jobs.Jobs, None),
+    "models": (models.Models, None),
+}
+
+
+def _panel(name: str, space: str) -> type:
+    """The panel of one kind of editor. The drawing is the same in all."""
+    base, parent = PANELS[name]
+    place = {"bl_space_type": space, "bl_region_type": "UI", "bl_category": "Shiage", "bl_idname": SPACES[space] + name}
+    if parent:
+        place["bl_parent_id"] = SPACES[space] + parent
+    return type(SPACES[space] + name, (base, bpy.types.Panel), {"__doc__": base.__doc__, **place})
+
+
+CLASSES = (
+    shot.SHIAGE_UL_references,
+    shot.SHIAGE_MT_add_reference,
+    shot.SHIAGE_MT_add_own_reference,
+    preferences.SHIAGE_preferences,
+    *(_panel(name, space) for space in SPACES for name in PANELS),
+)
+
+register, unregister = bpy.utils.register_classes_factory(CLASSES)

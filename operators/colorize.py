@@ -1,0 +1,120 @@
+"""Color a shot: gather its drawings, write the job, hand it to the engine."""
+
+from collections.abc import Callable
+
+import bpy
+
+from ..engine import models
+from ..engine.client import JobState
+from ..engine.errors import BadInput, ShiageError
+from . import engine, session
+from .jobs import import_pictures
+from .scene import compat, layers, references, settings
+from .scene.request import write_job
+from .scene.shot import gather
+
+
+def objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
+    """The visible Grease Pencil objects that the settings let take part."""
+    chosen = settings.objects(scene, view_layer)
+    candidates = view_layer.objects if chosen is None else chosen
+    return [ob for ob in candidates if ob.type == "GREASEPENCIL" and not ob.hide_render and ob.visible_get(view_layer=view_layer)]
+
+
+def obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
+    """Why the shot can't be colored now, and what to do; '' when nothing is known to be in the way. Looks at memory only."""
+    chosen = scene.shiage
+    if chosen.source == "STRIP":
+        editor = scene.sequence_editor
+        if editor is None or chosen.strip not in compat.strips(editor):
+            return "Choose the strip that holds the scanned drawings"
+        figures = []
+    else:
+        figures = objects(scene, view_layer)
+        instancers = any(ob.instance_type != "NONE" or ob.modifiers for ob in view_layer.objects)  # of what, only gathering tells
+        if not figures and not instancers:
+            return "Select the Grease Pencil objects to color" if chosen.use_selected else "Add a Grease Pencil object that is visible"
+        if scene.camera is None:
+            return "Add a camera that sees the drawings"
+        if figures and all(layers.left_out(ob, layer) for ob in figures for layer in ob.data.layers):
+            return "Let at least one layer take part, under Drawings"
+    if not any(item.image for item in chosen.references) and not (figures and all(_has_own(ob) for ob in figures)):
+        return "Choose a reference first"
+    if not chosen.model:
+        return "Choose a model first"
+    if engine.obstacle():
+        return engine.obstacle()
+    if any(entry.live and entry.origin.scene() == scene for entry in session.entries):
+        return "This shot is being colored: wait, or cancel its job"
+    return ""
+
+
+def _has_own(ob: bpy.types.Object) -> bool:
+    return any(item.image for item in ob.shiage.references)
+
+
+def start(
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    figures: list[bpy.types.Object] | None,
+    on_progress: Callable[[float], None],
+) -> session.Entry:
+    """Gather the shot, write its job and hand it to the engine; returns at once. `figures` are the objects to color, None for those
+    that the settings choose. Raises ShiageError, and nothing is changed then."""
+    chosen = scene.shiage
+    folder = settings.job_folder(scene)
+    if any(entry.live and entry.folder == folder for entry in session.entries):
+        raise BadInput("This shot is being colored: wait, or cancel its job.")
+    model = models.info(chosen.model, "colorize")
+    options = {name: value for name, value in settings.options(scene).items() if name in model.options}
+    pictures = references.files(chosen.references, folder / "reference")
+    first, last, step = settings.frame_range(scene)
+    shot = gather(
+        scene,
+        view_layer,
+        size=settings.size(scene),
+        frames=(first, last),
+        step=step,
+        objects=settings.objects(scene, view_layer) if figures is None else figures,
+        on_progress=on_progress,
+    )
+    write_job(shot, folder, model.id, options, pictures)
+    entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), chosen.destination)
+    session.submit(entry)
+    return entry
+
+
+class SHIAGE_OT_colorize_shot(bpy.types.Operator):
+    """Color every drawing of the shot after the reference. The engine works beside Blender: go on drawing meanwhile"""
+
+    bl_idname = "shiage.colorize_shot"
+    bl_label = "Colorize Shot"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context):
+        reason = obstacle(context.scene, context.view_layer)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context):
+        manager = context.window_manager
+        manager.progress_begin(0, 100)
+        try:
+            entry = start(context.scene, context.view_layer, None, lambda fraction: manager.progress_update(int(100 * fraction)))
+        except ShiageError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        finally:
+            manager.progress_end()
+        if bpy.app.background:
+            session.wait(entry, lambda _entry: None)
+            if entry.job.state != "done":
+                self.report({"ERROR"}, entry.job.text)
+                return {"CANCELLED"}
+            import_pictures(entry, context.scene)
+        return {"FINISHED"}
+
+
+register, unregister = bpy.utils.register_classes_factory((SHIAGE_OT_colorize_shot,))

@@ -1,0 +1,230 @@
+"""The engine of this Blender session: the jobs that were asked of it, and the one timer that listens to it.
+
+Nothing here keeps .blend data: a job knows its scene by number and by name, and looks it up when it is needed. Whatever
+happens to the file meanwhile, the job goes on, and what it made can be imported later.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import bpy
+
+from .. import __package__ as EXTENSION
+from ..engine import environment
+from ..engine import job as jobs
+from ..engine.client import Engine, JobState
+from ..engine.messages import TERMINAL, Done, Event
+
+INTERVAL = 0.1  # seconds between two looks at the engine
+REDRAW = 0.25  # seconds between two redraws of the sidebar, at least
+STOPPED = "stopped"  # the state of a job of an earlier session that never ended
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The scene that a job was made from, as it can be found again: by session_uid, or by name in the same file."""
+
+    uid: int
+    name: str
+    blend: str
+
+    @classmethod
+    def of(cls, scene: bpy.types.Scene) -> "Origin":
+        return cls(scene.session_uid, scene.name, bpy.data.filepath)
+
+    def scene(self) -> bpy.types.Scene | None:
+        """The scene, renamed or not, also after an undo or when its file was opened again; None when it isn't there."""
+        for scene in bpy.data.scenes:
+            if scene.session_uid == self.uid:
+                return scene
+        return bpy.data.scenes.get(self.name) if self.blend and self.blend == bpy.data.filepath else None
+
+
+@dataclass(frozen=True)
+class Note:
+    """What one picture leaves to look at: `unknown` and `leaks` regions are unpainted, for doubt and for a leak."""
+
+    frame: int
+    unknown: int
+    leaks: int
+
+
+@dataclass
+class Entry:
+    """One job as the Jobs panel shows it."""
+
+    job: JobState
+    origin: Origin
+    destination: str
+    notes: list[Note] = field(default_factory=list)
+    pictures: int = 0  # that are in place, once the job has ended
+    wants_import: bool = False  # by itself, as soon as that disturbs nobody
+    remark: str = ""  # one sentence about the import
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.job.folder)
+
+    @property
+    def live(self) -> bool:
+        return self.job.state in ("queued", "running")
+
+
+entries: list[Entry] = []  # newest first
+on_tick: list[Callable[[], bool]] = []  # called on each tick; one that returns True asks for the next
+_engine: Engine | None = None
+_python: Path | None = None  # the engine's
+_redrawn = 0.0
+
+
+def preferences():
+    return bpy.context.preferences.addons[EXTENSION].preferences
+
+
+def user_folder(name: str) -> Path:
+    """A folder of the extension's own, outside the extension."""
+    return Path(bpy.utils.extension_path_user(EXTENSION, path=name, create=True))
+
+
+def engine_python() -> Path:
+    return environment.locate(user_folder("engine"), bpy.path.abspath(preferences().engine_python))
+
+
+def find(folder: str | Path) -> Entry | None:
+    return next((entry for entry in entries if entry.folder == Path(folder)), None)
+
+
+def submit(entry: Entry) -> None:
+    """Ask the engine for a job; an ended one of the same folder makes room. Raises EngineMissing, or BadInput while it runs."""
+    global _engine, _python
+    python = engine_python()
+    if _engine is not None and _python != python and not _engine.busy:
+        _engine.close()
+        _engine = None
+    if _engine is None:
+        _engine, _python = Engine(python, user_folder("engine")), python
+    entry.job = _engine.submit(entry.folder, entry.job.title)
+    entry.notes, entry.pictures, entry.wants_import, entry.remark = [], 0, False, ""
+    entries[:] = [entry, *(other for other in entries if other.folder != entry.folder)]
+    wake()
+
+
+def cancel(entry: Entry) -> None:
+    """Stop a job, or take it out of the queue; finished pictures stay."""
+    if _engine is not None and entry.live:
+        _engine.cancel(entry.folder)
+        entry.job = _engine.state(entry.folder) or entry.job
+
+
+def poll() -> bool:
+    """Take in what the engine told since the last time; True when there was something that a person may see."""
+    if _engine is None:
+        return False
+    events = _engine.poll()
+    for folder, event in events:
+        _take(folder, event)
+    for entry in entries:
+        if entry.job.state == "queued":  # its place in the queue changes without an event
+            entry.job = _engine.state(entry.folder) or entry.job
+    return bool(events)
+
+
+def wait(entry: Entry, on_change: Callable[[Entry], None]) -> None:
+    """Block until a job has ended, for background mode, where no timer ever fires. A KeyboardInterrupt cancels the job."""
+
+    def on_event(event: Event) -> None:
+        _take(entry.folder, event)
+        on_change(entry)
+
+    if _engine is not None and entry.live:
+        entry.job = _engine.wait(entry.folder, on_event)
+
+
+def _take(folder: str | Path, event: Event) -> None:
+    entry = find(folder)
+    if entry is None or _engine is None:
+        return
+    entry.job = _engine.state(folder) or entry.job
+    if isinstance(event, TERMINAL):
+        read_result(entry)
+        entry.wants_import = isinstance(event, Done)
+
+
+def read_result(entry: Entry) -> dict:
+    """Take what a person should look at from result.json; returns the result, empty where there is none."""
+    result = jobs.read_result(entry.folder) or {}
+    pictures = result.get("pictures", [])
+    entry.pictures = len(pictures)
+    entry.notes = [Note(p["frame"], p["unknown"], p["leaks"]) for p in pictures if p["unknown"] or p["leaks"]]
+    return result
+
+
+def discover(folder: Path, origin: Origin, destination: str) -> None:
+    """List the job that an earlier session left in a folder: what it made can still be imported, or the job resumed."""
+    if find(folder) is not None or not (folder / jobs.JOB_FILE).is_file():
+        return
+    entry = Entry(JobState(str(folder), folder.name, STOPPED), origin, destination)
+    result = read_result(entry)
+    entry.job = replace(
+        entry.job,
+        state=result.get("status", STOPPED),
+        text=result.get("text", "") or "It did not end: Retry goes on where it stopped.",
+        warnings=tuple(result.get("warnings", ())),
+    )
+    entries.append(entry)
+
+
+def forget() -> None:
+    """Take the jobs that ended out of the list; their folders stay."""
+    for entry in [entry for entry in entries if not entry.live]:
+        entries.remove(entry)
+        if _engine is not None:
+            _engine.forget(entry.folder)
+
+
+def close() -> None:
+    """End the engine. What it was doing can be taken up again from the job's folder."""
+    global _engine
+    if bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.unregister(_tick)
+    if _engine is not None:
+        _engine.close()
+        poll()
+        _engine = None
+
+
+# --- the timer ----------------------------------------------------------------------------------------------------
+
+
+def wake() -> None:
+    """See to it that the timer runs. In background mode no timer fires: `wait` listens there."""
+    if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
+        bpy.app.timers.register(_tick, first_interval=INTERVAL, persistent=True)
+
+
+def _tick() -> float | None:
+    changed = poll()
+    again = any(entry.live for entry in entries)
+    for function in on_tick:
+        again = function() or again
+    if changed or not again:
+        redraw(at_once=not again)
+    return INTERVAL if again else None
+
+
+def redraw(at_once: bool = False) -> None:
+    """Redraw the sidebars that can show Shiage, and the preferences; never a viewport."""
+    global _redrawn
+    if not at_once and time.monotonic() - _redrawn < REDRAW:
+        return
+    _redrawn = time.monotonic()
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in {"VIEW_3D", "SEQUENCE_EDITOR"}:
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
+            elif area.type == "PREFERENCES":
+                area.tag_redraw()
