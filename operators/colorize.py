@@ -66,7 +66,6 @@ def start(
     if any(entry.live and entry.folder == folder for entry in session.entries):
         raise BadInput("This shot is being colored: wait, or cancel its job.")
     model = models.info(chosen.model, "colorize")
-    options = {name: value for name, value in settings.options(scene).items() if name in model.options}
     pictures = references.files(chosen.references, folder / "reference")
     first, last, step = settings.frame_range(scene)
     shot = gather(
@@ -78,7 +77,7 @@ def start(
         objects=settings.objects(scene, view_layer) if figures is None else figures,
         on_progress=on_progress,
     )
-    write_job(shot, folder, model.id, options, pictures)
+    write_job(shot, folder, model.id, settings.options(scene), pictures)
     entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), chosen.destination)
     session.submit(entry)
     return entry

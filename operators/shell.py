@@ -5,7 +5,6 @@ missing, 4 job failed, 130 cancelled.
 """
 
 import argparse
-import json
 import re
 import signal
 import sys
@@ -21,7 +20,6 @@ from ..engine import models
 from ..engine.errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
 from . import colorize, references, session
 from .jobs import find_jobs, import_pictures
-from .scene import settings
 
 _ERRORS = {error.kind: error for error in (BadInput, EngineMissing, JobFailed)}
 _USAGE = "blender -b FILE.blend -c shiage"
@@ -68,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     )
     paint.add_argument("--objects", nargs="+", metavar="NAME", help="Grease Pencil objects to color; default: the shot's own choice")
     paint.add_argument("--gap", type=float, metavar="PX", help="close gaps in the lines up to this width")
-    paint.add_argument("--best-guess", action="store_true", help="paint doubtful regions as well")
+    paint.add_argument("--best-guess", action="store_true", default=None, help="paint doubtful regions as well")
     paint.add_argument("--destination", choices=("strip", "plane"), help="where the pictures go; default: the shot's own choice")
 
     commands.add_parser("inbetween", parents=[task], help="make the frames between keys", description="Make the frames between keys.")
@@ -204,12 +202,10 @@ def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
         chosen.width, chosen.height = given.size
     if given.output:
         chosen.output = str(given.output.absolute())
-    if given.gap is not None:
-        if not 0 <= given.gap <= 500:
-            raise BadInput(f"The gap {given.gap:g} is out of range: give 0 to 500 pixels.")
-        chosen.gap = given.gap
-    if given.best_guess:
-        chosen.best_guess = True
+    own = {name: value for name, value in (("gap", given.gap), ("best_guess", given.best_guess)) if value is not None}
+    for name, value in models.info(chosen.model).resolve(own).items():
+        if name in own:
+            setattr(getattr(chosen.options, chosen.model), name, value)
     if given.destination:
         chosen.destination = given.destination.upper()
 

@@ -151,12 +151,11 @@ class Paint:
         layout.use_property_split = True
         layout.use_property_decorate = False
         chosen = context.scene.shiage
-        layout.prop(chosen, "gap")
-        row = layout.row()
-        row.active = not chosen.best_guess
-        row.prop(chosen, "threshold", slider=True)
-        layout.prop(chosen, "best_guess")
-        layout.prop(chosen, "background")
+        own = getattr(chosen.options, chosen.model, None)
+        if own is not None:
+            for prop in own.bl_rna.properties:
+                if prop.identifier not in {"rna_type", "name"}:
+                    layout.prop(own, prop.identifier)
 
 
 class Output:

@@ -10,10 +10,11 @@ import zlib
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
 from ...engine import models
 from ...engine.errors import BadInput
+from . import options as options_of_models
 
 DEFAULT_OUTPUT = "//shiage/"
 
@@ -58,6 +59,9 @@ class SHIAGE_PG_object(bpy.types.PropertyGroup):
         type=SHIAGE_PG_layer, name="Left-out Layers", description="Layers of this object that are not colored"
     )
     active_reference: IntProperty(name="Active Reference", description="The reference that the list shows as chosen", min=0)
+
+
+_OPTIONS = options_of_models.group(models.available())
 
 
 class SHIAGE_PG_shot(bpy.types.PropertyGroup):
@@ -119,25 +123,7 @@ class SHIAGE_PG_shot(bpy.types.PropertyGroup):
         soft_max=4,
     )
 
-    gap: FloatProperty(
-        name="Gap",
-        description="Gaps in the lines up to this width are closed",
-        subtype="PIXEL",
-        default=12.0,
-        min=0.0,
-        soft_max=60.0,
-        max=500.0,
-    )
-    threshold: FloatProperty(
-        name="Threshold",
-        description="Regions that are matched with less confidence than this stay unpainted",
-        subtype="FACTOR",
-        default=0.5,
-        min=0.0,
-        max=1.0,
-    )
-    best_guess: BoolProperty(name="Best Guess", description="Paint doubtful regions as well, with the most likely color")
-    background: BoolProperty(name="Paint Background", description="Paint what lies outside the figure too, instead of leaving it transparent")
+    options: PointerProperty(type=_OPTIONS[-1])  # of each model, see options.py
 
     destination: EnumProperty(
         name="Destination",
@@ -155,7 +141,7 @@ class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (SHIAGE_PG_reference, SHIAGE_PG_layer, SHIAGE_PG_object, SHIAGE_PG_shot)
+CLASSES = (*_OPTIONS, SHIAGE_PG_reference, SHIAGE_PG_layer, SHIAGE_PG_object, SHIAGE_PG_shot)
 
 
 def register() -> None:
@@ -204,16 +190,8 @@ def objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[bpy
 
 
 def options(scene: bpy.types.Scene) -> dict[str, object]:
-    """Those of the settings that the chosen model knows, as they stand in job.json."""
-    chosen = scene.shiage
-    values = {
-        "gap": round(chosen.gap, 3),
-        "threshold": round(chosen.threshold, 3),
-        "best_guess": chosen.best_guess,
-        "background": chosen.background,
-    }
-    known = models.info(chosen.model).options
-    return {name: value for name, value in values.items() if name in known}
+    """The options of the chosen model, as they stand in job.json."""
+    return options_of_models.values(scene.shiage.options, models.info(scene.shiage.model))
 
 
 def output_is_temporary(scene: bpy.types.Scene) -> bool:
