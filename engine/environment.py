@@ -77,11 +77,17 @@ print(json.dumps([list(sys.version_info[:2]), sys.executable, found]))
 
 
 def status(python: Path, requirements: Path = REQUIREMENTS) -> Status:
-    """Whether this Python can be the engine's. It is started for it: 0.1 to 0.5 s, so keep the answer."""
+    """Whether this Python can be the engine's. It is started for it, which takes 0.1 to 0.5 s: keep the answer."""
     if not python.is_file():
         return Status("missing", f"There is no engine at {python}: install it, or choose another Python.")
-    if (python.parents[2] / MARK_FILE).exists() and python == venv_python(python.parents[2]):
+    target = python.absolute().parent.parent.parent
+    if python.absolute() == venv_python(target) and (target / MARK_FILE).exists():
         return Status("broken", "The installation of the engine was not finished: install it again, what was downloaded is used.")
+    return check(python, requirements)
+
+
+def check(python: Path, requirements: Path) -> Status:
+    """`status` by what the Python itself says."""
     probe = _probe(python)
     if probe is None:
         return Status("broken", f"{python} does not run: install the engine again, or choose another Python.")
@@ -151,12 +157,12 @@ def find_python() -> Path | None:
     for name in names:
         path = shutil.which(name)
         probe = _probe(Path(path)) if path else None
-        if probe and f"{probe[0][0]}.{probe[0][1]}" in VERSIONS and _makes_venvs(Path(probe[1])):
+        if probe and f"{probe[0][0]}.{probe[0][1]}" in VERSIONS and makes_environments(Path(probe[1])):
             return Path(probe[1])
     return None
 
 
-def _makes_venvs(python: Path) -> bool:
+def makes_environments(python: Path) -> bool:
     """Debian's Pythons lack ensurepip until python3-venv is installed."""
     try:
         return (
@@ -253,11 +259,15 @@ def start_install(target: Path, online: bool, requirements: Path = REQUIREMENTS,
 def kill_tree(process: subprocess.Popen) -> None:
     """End a process that was started DETACHED, and all that it started."""
     if process.poll() is None:
-        if os.name == "nt":
-            subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True, check=False, **DETACHED)
-        else:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+        kill_group(process.pid)
         process.wait(10)
     if process.stdin:
         process.stdin.close()
+
+
+def kill_group(pid: int) -> None:
+    if os.name == "nt":
+        subprocess.run(["taskkill", "/T", "/F", "/PID", str(pid)], capture_output=True, check=False, **DETACHED)
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)

@@ -167,7 +167,7 @@ def _read(path: Path, _changed: int) -> ModelInfo:
         for name, table in raw.pop("options", {}).items():
             if type(table["default"]) not in _KIND_NAMES:
                 raise TypeError(f"option '{name}' has a default of an unknown type")
-            options[name] = Option(name=name, **{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+            options[name] = Option(name=name, choices=tuple(table.pop("choices", ())), **table)
         lists = {key: tuple(raw.pop(key)) for key in ("tasks", "needs", "devices") if key in raw}
         return ModelInfo(id=path.parent.name, options=MappingProxyType(options), **lists, **raw)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
