@@ -100,8 +100,8 @@ class _Run:
     def _log(self, error: BaseException) -> None:
         """The traceback, into engine.log: nowhere while the folder isn't ours, and as far as it goes on a full disk."""
         if self._journal is not None:
-            with contextlib.suppress(OSError):
-                traceback.print_exception(error)
+            with contextlib.suppress(OSError), open(self.folder / LOG_FILE, "a", encoding="utf-8", errors="backslashreplace") as log:
+                traceback.print_exception(error, file=log)
 
     def _result(self, end: Terminal) -> dict:
         done = {picture.file for picture in self.pictures}
@@ -136,7 +136,7 @@ class _Run:
         self._check_cancelled()
         info = models.info(job.model, job.task)
         job = replace(job, options=info.resolve(job.options))
-        if job.device not in ("auto", *info.devices):
+        if job.device in models.DEVICES and job.device not in ("auto", *info.devices):
             self._tell(Warned(self.name, f"The model '{info.id}' makes no use of the device '{job.device}'."))
             job = replace(job, device="auto")
         clear_stale(self.folder, job)
