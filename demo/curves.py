@@ -37,10 +37,13 @@ class Part:
         return np.concatenate([c.points for c in self.outline]) if self.outline else np.zeros((0, 2))
 
 
-def moved(part: Part, function) -> Part:
-    """The part with `function`, (N, 2) -> (N, 2), applied to all its points."""
-    outline = tuple(replace(c, points=function(c.points)) for c in part.outline)
-    return replace(part, outline=outline, details=tuple(replace(c, points=function(c.points)) for c in part.details))
+def moved(part: Part, function, thicker: float = 1.0) -> Part:
+    """The part with `function`, (N, 2) -> (N, 2), applied to all its points, its lines `thicker` times as wide."""
+
+    def move(curves: tuple[Curve, ...]) -> tuple[Curve, ...]:
+        return tuple(replace(c, points=function(c.points), width=c.width * thicker) for c in curves)
+
+    return replace(part, outline=move(part.outline), details=move(part.details))
 
 
 def spline(points: Sequence, closed: bool = False) -> np.ndarray:

@@ -1,5 +1,7 @@
 """The courier: her body, and all her parts in order from back to front. Figure space: px, the ground below her at (0, 0), y down."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from . import head
@@ -61,12 +63,11 @@ def _leg(pose: Pose, hip: np.ndarray, sign: float) -> list[Part]:
     shin = ankle - knee
     bend = shin / np.hypot(*shin)
     path = [top, (top + knee) / 2, knee, knee + shin * 0.38, ankle, ankle + bend * 14]
-    left, right = tube(path, (32, 27, 19.5, 21, 13, 13))
-    middle = spline(path)
+    left, right = tube(path, (27, 26, 19.5, 21, 13, 13))
     kneecap = line([knee + (-9, 4), knee + (-1, 8), knee + (7, 5)], 2.0, (0.8, 0.8))
     leg = Part(f"leg {name}", "skin", (Curve(left), Curve(right[::-1])), (kneecap,))
     shadow = [top + (sign * -50, 60), top + (-45, 118 + 8 * sign), top + (0, 112), top + (45, 104 - 8 * sign), top + (60, 40)]
-    shade = Part(f"leg {name} shade", "skin shade", loop(shadow, (0, 1, 3, 4), 2.2), clip=f"leg {name}", trace="shade")
+    shade = Part(f"leg {name} shade", "skin shade", loop(shadow, (1, 3), 2.2, bare=(1,)), clip=f"leg {name}", trace="shade")
 
     begin = knee + shin * (0.22 if sign < 0 else 0.5)
     way = [begin, begin + (ankle - begin) * 0.5, ankle, ankle + bend * 16]
@@ -80,9 +81,8 @@ def _leg(pose: Pose, hip: np.ndarray, sign: float) -> list[Part]:
         points = [a + normal * 34, a + bend * 7, a - normal * 34, b - normal * 34, b + bend * 7, b + normal * 34]
         bands.append(Part(f"stripe {k}", "stripe", loop(points, (0, 2, 3, 5), 2.6, bare=(1, 3)), clip=f"sock {name}"))
     if sign > 0:
-        ridge = [begin + bend * 15 + normal * 34, begin + bend * 22, begin + bend * 15 - normal * 34]
-        sock = Part(sock.name, sock.fill, sock.outline, (line(np.clip(ridge, None, None)[1:2] + normal * np.array([[19.0], [0.0], [-19.0]]) - bend * 3, 2.2, (0.1, 0.1)),))
-    del middle
+        ridge = line([begin + bend * 17 + normal * 22, begin + bend * 21, begin + bend * 17 - normal * 22], 2.2, (0.1, 0.1))
+        sock = replace(sock, details=(ridge,))
     return [leg, shade, sock, *bands, *_boot(ankle, sign, name)]
 
 
@@ -165,7 +165,7 @@ def _collar(pose: Pose) -> list[Part]:
 
 def _bag(pose: Pose, hip: np.ndarray, torso) -> list[Part]:
     at = hip + (62 + 4 * pose.turn + 0.3 * pose.skirt, 2)
-    belt_a, belt_b = torso([(-50, -178)])[0], at + rotate([(18, 0)], pose.bag)[0]
+    belt_a, belt_b = torso([(-42, -168)])[0], at + rotate([(18, 0)], pose.bag)[0]
     way = [belt_a, torso([(-14 + 5 * pose.turn, -92)])[0], belt_b]
     left, right = tube(way, (7.5, 7.5, 7.5))
     strap = Part("strap", "strap", (Curve(left, 2.8, (0, 0)), Curve(np.array([left[-1], right[-1]]), 0), Curve(right[::-1], 2.8, (0, 0)), Curve(np.array([right[0], left[0]]), 0)))

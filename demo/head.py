@@ -5,7 +5,9 @@ import numpy as np
 from .curves import Curve, Part, direction, ellipse, line, loop, moved, rotate, spline, tube
 from .pose import Pose
 
-LASH = 6.2
+LASH = 6.2  # px, the line of the upper lid
+LINKS = (42, 48, 54, 58, 58, 54, 50)  # px, along the pony tail
+TAIL = np.array([11, 27, 36, 38, 35, 29, 18, 1.5])  # its half width at the ends of the links
 
 
 class Turn:
@@ -35,16 +37,16 @@ class Turn:
 def back(pose: Pose) -> list[Part]:
     """What lies behind the neck: pony tail, its ribbon, the hair at the back."""
     t = Turn(pose)
-    root = t.at(-58, -98, -66)
-    path = [root + direction(pose.tail[0] + 10) * -16]
+    root = t.at(-54, -100, -66)
+    path = [root + direction(pose.tail[0]) * -14]
     for i, angle in enumerate(pose.tail):
-        path.append((path[-1] if i else root) + direction(angle) * (40, 46, 50, 50, 46, 40)[i])
-    left, right = tube(path, (12, 30, 41, 43, 35, 22, 1.5))
-    tail = Part("tail", "hair", (Curve(left), Curve(right[::-1])), _strands(path))
-    shade = tube(path, (10, 27, 38, 40, 32, 19, 1.0))
-    inner = tube(path, (2, 6, 12, 16, 14, 10, 1.0))
-    dark = Part("tail shade", "hair shade", (Curve(inner[1], 2.2), Curve(np.concatenate([shade[1][::-1], right[::-1] * 1.0]), 0.0)), clip="tail", trace="shade")
-    parts = [tail, dark]
+        path.append((path[-1] if i else root) + direction(angle) * LINKS[i])
+    left, right = tube(path, TAIL)
+    strands = (line(tube(path, TAIL * 0.55)[1][20:120:6], 2.0), line(tube(path, TAIL * 0.1)[1][45:-12:6], 2.0))
+    tail = Part("tail", "hair", (Curve(left), Curve(right[::-1])), strands)
+    edge = Curve(tube(path, TAIL * 0.3)[0][8:], 2.2)
+    beyond = Curve(tube(path, TAIL * 1.5 + 4)[0][::-1], 0.0)
+    parts = [tail, Part("tail shade", "hair shade", (edge, beyond), clip="tail", trace="shade")]
     for name, sign in (("ribbon a", -1.0), ("ribbon b", 1.0)):
         base = root + np.array([2.0, -4.0])
         points = [(0, 0), (sign * 16, -26), (sign * 44, -36), (sign * 52, -14), (sign * 40, 6), (sign * 16, 8)]
@@ -53,17 +55,13 @@ def back(pose: Pose) -> list[Part]:
         parts.append(moved(loop_part, lambda p, base=base: base + rotate(p, -18)))
     knot = Part("ribbon knot", "ribbon knot", loop(ellipse(*(root + (2, -4)), 12, 13), (), 2.8))
     points = np.array(
-        [(0, -122), (66, -104), (108, -46), (117, 16), (112, 74), (92, 122), (64, 112), (40, 116), (0, 108), (-40, 116), (-64, 112), (-92, 122),
-         (-112, 74), (-117, 16), (-108, -46), (-66, -104)], float)  # fmt: skip
+        [(0, -122), (66, -104), (107, -46), (116, 16), (112, 74), (110, 126), (78, 110), (58, 124), (24, 108), (-20, 112), (-52, 126), (-76, 110),
+         (-112, 124), (-112, 74), (-116, 16), (-107, -46), (-66, -104)], float)  # fmt: skip
     points[:, 0] -= 20 * pose.yaw * np.clip((points[:, 1] + 60) / 120, 0, 1)
-    bob = Part("bob", "hair shade", loop(points, (5, 7, 9, 11), 3.4))
+    bob = Part("bob", "hair shade", loop(points, (5, 7, 10, 12), 3.4))
+    cowlick = np.array([(12, -120), (2, -144), (-20, -158), (10, -160), (31, -144), (36, -118)]) + t.at(0, 0, 20) * (1, 0)
+    parts.append(Part("cowlick", "hair", loop(cowlick, (0, 2, 5), 3.0, bare=(2,))))
     return [*parts, knot, bob]
-
-
-def _strands(path) -> tuple[Curve, ...]:
-    a, b = tube(path[1:], (9, 12, 13, 10, 6, 2))
-    n = len(a)
-    return (line(a[n // 5 : n * 3 // 4 : 6], 2.0), line(b[n // 3 : n * 9 // 10 : 6], 2.0))
 
 
 def front(pose: Pose) -> list[Part]:
@@ -104,16 +102,15 @@ def _ear(t: Turn, sign: float) -> Part:
 
 def _eye(pose: Pose, t: Turn, sign: float, name: str) -> list[Part]:
     lid, cheek = max(pose.eyes, 0.0), 0.25 * pose.smile * pose.mouth
-    shut = 19.0
-    upper = np.array([(-23, 8), (-19, -10), (-6, -22), (11, -22), (23, -8), (27, 4)], float)
-    lower = np.array([(27, 4), (23, 16), (10, 25 - 8 * cheek), (-7, 25 - 8 * cheek), (-19, 18), (-23, 8)], float)
+    upper = np.array([(-23, 8), (-20, -9), (-7, -22), (11, -22), (23, -10), (27, 3)], float)
+    lower = np.array([(27, 3), (23, 16), (10, 25 - 8 * cheek), (-7, 25 - 8 * cheek), (-19, 18), (-23, 8)], float)
     closed = np.array([(-23, 12), (-17, 17), (-6, 20), (9, 20), (21, 15), (28, 8)], float)
     upper = closed + (upper - closed) * lid
 
     def place(p):
         return t.on(np.asarray(p, float) * (sign, 1) + (sign * 44, 26))
 
-    wing = place([upper[-1] + (-6, -3), upper[-1] + (1, 0), upper[-1] + (9, -5 - 2 * lid)])
+    wing = place([upper[-2] + (-2, -2), upper[-2] + (7, 2), upper[-2] + (15, -3)])
     crease = place(upper[1:5] + (0, -9 - 2 * lid) + np.array([(2, 2), (0, 0), (0, 0), (-2, 0)]))
     details = (line(wing, LASH * 0.8, (0.3, 0.9)), line(crease, 2.0, (0.8, 0.8)))
     if lid < 0.3:
@@ -128,14 +125,13 @@ def _eye(pose: Pose, t: Turn, sign: float, name: str) -> list[Part]:
     ):
         outline = loop(place(ellipse(*center, *radius, 40)), (), 2.2)
         parts.append(Part(f"{part} {name}", fill, outline, clip=f"eye {name}", fine=True))
-    del shut
     return parts
 
 
 def _brow(pose: Pose, t: Turn, sign: float, name: str) -> Part:
-    up = -9 * pose.brows
-    points = np.array([(-20, 1), (-6, -7), (14, -9), (29, 1), (13, -2), (-5, 2), (-19, 9)], float)
-    points[:, 1] += points[:, 0] * -0.1 * pose.brows
+    up = -8 * pose.brows
+    points = np.array([(-21, -4), (-6, -9), (10, -9), (27, 2), (10, -2), (-6, -1), (-20, 4)], float)
+    points[:, 1] += points[:, 0] * 0.12 * pose.brows
     return Part(f"brow {name}", "brow", loop(t.on(points * (sign, 1) + (sign * 44, -12 + up)), (3, 6), 2.0), fine=True)
 
 
@@ -151,14 +147,12 @@ def _mouth(pose: Pose, t: Turn) -> list[Part]:
 
 def _hair(pose: Pose, t: Turn) -> list[Part]:
     skull = dict(depth=78.0, radius=(106.0, 136.0))
-    dome = [(-108, 0), (-110, -44), (-84, -98), (-44, -122), (0, -130), (44, -122), (84, -98), (110, -44), (108, 0)]
-    fringe = t.on([(92, 20), (84, -18), (66, -44), (58, -20), (34, -4), (30, -30), (22, -52), (8, -18), (-22, 4), (-26, -22), (-32, -44),
-                   (-46, -14), (-72, 10), (-76, -16), (-84, -30), (-92, 22)], **skull)  # fmt: skip
+    left, right = _lock_edge(t, -1.0), _lock_edge(t, 1.0)
+    dome = [(left, 4), (-54 + 0.5 * left, -44), (-84, -98), (-44, -122), (0, -130), (44, -122), (84, -98), (54 + 0.5 * right, -44), (right, 4)]
+    fringe = t.on([(98, 14), (84, -18), (66, -44), (58, -20), (34, -4), (30, -30), (22, -52), (8, -18), (-22, 4), (-26, -22), (-32, -44),
+                   (-46, -14), (-72, 10), (-76, -16), (-86, -30), (-98, 16)], **skull)  # fmt: skip
     crown_points = [*dome, *fringe]
-    tips = [0, 8, 9, 11, 13, 15, 17, 19, 21, 23, 24]
-    # tips and valleys of the fringe are corners; the dome is one pull
-    corners = (0, 8, 9, 11, 13, 15, 17, 19, 21, 23, 24)
-    del tips
+    corners = (0, 8, 9, 11, 13, 15, 17, 19, 21, 23, 24)  # the dome is one pull, then tip, valley, tip
     whorl = t.at(26, -122, 26)
     strands = []
     for valley, bend in ((2, 10.0), (6, 4.0), (10, -8.0), (14, -12.0)):
@@ -177,8 +171,12 @@ def _hair(pose: Pose, t: Turn) -> list[Part]:
     return [*locks, crown, light, clip]
 
 
+def _lock_edge(t: Turn, sign: float) -> float:
+    return float(t.at(sign * 97, 0, 14)[0] + sign * 12.5 - 0.9 * t.yaw)
+
+
 def _lock(t: Turn, sign: float) -> list[Part]:
-    """The long strand beside the cheek."""
+    """The long strand beside the cheek. It goes on from the dome's edge."""
     name = "a" if sign < 0 else "b"
     x, _ = t.at(sign * 97, 0, 14)
     sway = -7 * t.yaw

@@ -9,7 +9,14 @@ import numpy as np
 
 def fill(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """bool (H, W): the pixels whose centers lie inside the polygon (even-odd)."""
-    width, height = size
+    corner = np.clip(np.floor(polygon.min(0)), 0, size).astype(int)
+    width, height = np.clip(np.ceil(polygon.max(0)) + 1, 0, size).astype(int) - corner
+    mask = np.zeros((size[1], size[0]), bool)
+    mask[corner[1] : corner[1] + height, corner[0] : corner[0] + width] = _fill_box(polygon - corner, width, height)
+    return mask
+
+
+def _fill_box(polygon: np.ndarray, width: int, height: int) -> np.ndarray:
     a, b = polygon - 0.5, np.roll(polygon, -1, axis=0) - 0.5
     low, high = np.minimum(a[:, 1], b[:, 1]), np.maximum(a[:, 1], b[:, 1])
     first = np.clip(np.ceil(low), 0, height).astype(int)

@@ -9,7 +9,7 @@ import numpy as np
 
 DRAWINGS = 24
 HELD, HOLD = 14, 8  # this drawing is held for 8 frames, all others are on twos
-PAN = (37, 53, 250.0)  # first and last frame of the camera's move, and how far it goes to the right, px
+PAN = (37, 53, 330.0)  # first and last frame of the camera's move, and how far it goes to the right, px
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,8 @@ class Pose:
     smile: float = 0.5
     skirt: float = 0.0  # sway of the hem, px
     bag: float = 0.0  # swing, degrees
-    tail: tuple[float, ...] = (-142.0, -105.0, -62.0, -30.0, -8.0, 12.0)  # angles of the pony tail's links
-    # pinned feet
-    foot_a: float = -46.0
+    tail: tuple[float, ...] = (-135.0, -84.0, -40.0, -16.0, -6.0, 4.0, 18.0)  # angles of the pony tail's links
+    foot_a: float = -46.0  # where the feet stand, px
     foot_b: float = 44.0
 
 
@@ -56,11 +55,11 @@ KEYS: dict[int, dict[str, float]] = {
     9: dict(yaw=0.45, turn=0.3, tilt=5, nod=0.4, lean=3, x=4, y=8, eyes=0.75, gaze_x=0.8, mouth=0.5, smile=0.6, brows=0.4,
             a_upper=4, a_fore=64, a_hand=50, a_open=0.2, a_point=0.5, b_upper=30, b_fore=-8),
     11: dict(yaw=0.95, turn=0.7, tilt=-4, nod=-0.35, lean=8, x=15, y=-4, gaze_x=0.8, gaze_y=-0.2, mouth=1.0, smile=0.9, brows=1.0,
-             a_upper=52, a_fore=108, a_hand=112, a_point=1, b_upper=34, b_fore=-14),
+             a_upper=66, a_fore=108, a_hand=112, a_point=1, b_upper=34, b_fore=-14),
     13: dict(yaw=0.86, turn=0.6, tilt=-2, nod=-0.2, lean=5.5, x=11, y=1, gaze_x=0.75, gaze_y=-0.1, mouth=0.85, smile=0.85, brows=0.8,
-             a_upper=47, a_fore=98, a_hand=102, a_point=1, b_upper=30, b_fore=-12),
+             a_upper=60, a_fore=100, a_hand=104, a_point=1, b_upper=30, b_fore=-12),
     15: dict(yaw=0.85, turn=0.58, tilt=-2, nod=-0.18, lean=5, x=10, y=2, gaze_x=0.75, gaze_y=-0.1, mouth=0.8, smile=0.85, brows=0.75,
-             a_upper=46, a_fore=97, a_hand=99, a_point=1, b_upper=31, b_fore=-8),
+             a_upper=59, a_fore=99, a_hand=101, a_point=1, b_upper=31, b_fore=-8),
     17: dict(yaw=0.7, turn=0.35, tilt=3, nod=0.3, lean=0, x=2, y=14, eyes=0.1, gaze_x=0.6, mouth=0.4, smile=0.8, brows=0.2,
              a_upper=22, a_fore=62, a_hand=54, a_open=0.2, a_point=0.2, b_upper=62, b_fore=60, b_hand=40, b_open=0.5),
     19: dict(yaw=0.62, turn=0.2, tilt=-7, nod=-0.25, lean=-3, x=-3, y=-4, gaze_x=0.5, mouth=1.0, smile=1.0, brows=0.9,
@@ -75,7 +74,7 @@ KEYS: dict[int, dict[str, float]] = {
 
 SHEET = Pose(
     yaw=0.0, lean=0.0, a_upper=-42, a_fore=-34, a_hand=-30, a_open=0.8, b_upper=42, b_fore=34, b_hand=30, b_open=0.8,
-    mouth=0.7, smile=0.9, brows=0.3, tail=(-128, -92, -58, -36, -22, -8), foot_a=-58, foot_b=58,
+    mouth=0.7, smile=0.9, brows=0.3, tail=(-126, -82, -48, -34, -26, -16, -2), foot_a=-58, foot_b=58,
 )  # fmt: skip
 
 
@@ -131,7 +130,7 @@ def _dragged(poses: list[Pose]) -> list[Pose]:
             swing = swing + speed / 4
         shove = body[i] - body[max(i - 1, 0)]
         for _ in range(4):
-            hem_speed = (hem_speed - (0.9 * shove + 0.45 * hem) / 4) * 0.87
+            hem_speed = (hem_speed - (0.65 * shove + 0.45 * hem) / 4) * 0.87
             hem += hem_speed / 4
             bag_speed = (bag_speed - (0.5 * shove + 0.5 * bag) / 4) * 0.88
             bag += bag_speed / 4

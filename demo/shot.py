@@ -1,12 +1,12 @@
 """The demo's .blend: strokes -> Grease Pencil v3, a camera that faces them and pans. Blender 4.3 to 5.2."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 import numpy as np
 
+from .drawings import Drawing
 from .ink import Stroke
 from .palette import INK, ROUGH, TRACE, linear
 from .pose import PAN
@@ -14,17 +14,8 @@ from .pose import PAN
 UNIT = 100.0  # px to a Blender unit
 
 
-@dataclass(frozen=True)
-class Drawing:
-    """What is drawn at a scene frame: `lines` inked and traced strokes, `rough` polylines (N, 2); px of the camera at rest."""
-
-    frame: int
-    lines: list[Stroke]
-    rough: list[np.ndarray]
-
-
-def build(path: Path, drawings: Sequence[Drawing], size: tuple[int, int], last: tuple[int, int]) -> dict[int, float]:
-    """Write the .blend. `last`: (frame, exposure) of the last drawing. Returns the camera's pan in px at each frame."""
+def build(path: Path, drawings: Sequence[Drawing], exposures: Sequence[tuple[int, int]], size: tuple[int, int]) -> dict[int, float]:
+    """Write the .blend; `exposures` are the drawings' (first frame, frames held). Returns the camera's pan in px at each frame."""
     bpy.ops.wm.read_factory_settings()
     for thing in list(bpy.data.objects):
         bpy.data.objects.remove(thing)
@@ -33,9 +24,9 @@ def build(path: Path, drawings: Sequence[Drawing], size: tuple[int, int], last: 
     scene.render.resolution_x, scene.render.resolution_y = size
     scene.render.fps = 24
     scene.render.film_transparent = True
-    scene.frame_start, scene.frame_end = drawings[0].frame, sum(last) - 1
+    scene.frame_start, scene.frame_end = exposures[0][0], sum(exposures[-1]) - 1
     scene.view_settings.view_transform = "Standard"
-    _draw(scene, drawings, size)
+    _draw(scene, drawings, [frame for frame, _ in exposures], size)
     camera = _camera(scene, size)
     _dress_windows()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,7 +40,7 @@ def build(path: Path, drawings: Sequence[Drawing], size: tuple[int, int], last: 
     return pans
 
 
-def _draw(scene, drawings: Sequence[Drawing], size: tuple[int, int]) -> None:
+def _draw(scene, drawings: Sequence[Drawing], frames: Sequence[int], size: tuple[int, int]) -> None:
     data = _grease_pencils().new("Courier")
     thing = bpy.data.objects.new("Courier", data)
     scene.collection.objects.link(thing)
@@ -65,13 +56,13 @@ def _draw(scene, drawings: Sequence[Drawing], size: tuple[int, int]) -> None:
         layer = layers[name] = data.layers.new(name)
         layer.use_lights = False
     layers["Rough"].hide = True
-    for drawing in drawings:
+    for drawing, frame in zip(drawings, frames, strict=True):
         rough = [Stroke(p, np.full(len(p), 1.6)) for p in drawing.rough]
         lines = [s for s in drawing.lines if not s.trace]
         traces = [s for s in drawing.lines if s.trace]
-        _fill_frame(layers["Lines"].frames.new(drawing.frame).drawing, lines, [0] * len(lines), size)
-        _fill_frame(layers["Traces"].frames.new(drawing.frame).drawing, traces, [1 if s.trace == "light" else 2 for s in traces], size)
-        _fill_frame(layers["Rough"].frames.new(drawing.frame).drawing, rough, [3] * len(rough), size)
+        _fill_frame(layers["Lines"].frames.new(frame).drawing, lines, [0] * len(lines), size)
+        _fill_frame(layers["Traces"].frames.new(frame).drawing, traces, [1 if s.trace == "light" else 2 for s in traces], size)
+        _fill_frame(layers["Rough"].frames.new(frame).drawing, rough, [3] * len(rough), size)
 
 
 def _fill_frame(drawing, strokes: Sequence[Stroke], materials: Sequence[int], size: tuple[int, int]) -> None:
