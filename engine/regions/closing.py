@@ -15,7 +15,10 @@ _BEND = 1.0  # what a right angle at one end adds to the length of a join, as a 
 _LIMIT = 1.6  # a join may cost this many gaps: at full length it turns by some 60 degrees in all
 _FACING = 0.2  # the two cosines between a join and its ends add up to this at least: parallel ends don't meet
 _CONTACT = 2.5  # px; over such a distance the directions of pixels say nothing
+_NEAR = 4.0  # px; over such a distance an end may see its own line
 _LINE = 1.25  # joins to a line are a little worse than joins to an end
+_EDGE = 8.0  # px; a line that ends this close to the picture's edge was meant to reach it
+_INSIDE = 0.5  # px; as far in the ink lies the point that stands for an end
 _STEP = 0.5  # px
 _AROUND = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
 
@@ -28,8 +31,9 @@ def close_gaps(sketch: Sketch, gap: float) -> np.ndarray:
     ends = sketch.ends.astype(np.float64)
     if gap <= 0 or not len(ends):
         return np.zeros((0, 4), np.float32)
-    pairs, pair_cost = _end_to_end(ends, gap)
-    shot, targets, shot_cost = _end_to_line(ends, sketch.lines, gap)
+    reach = gap + 2 * _INSIDE
+    pairs, pair_cost = _end_to_end(ends, sketch.lines, reach)
+    shot, targets, shot_cost = _end_to_line(ends, sketch.lines, reach)
     start = ends[np.concatenate([pairs[:, 0], shot]), :2]
     joins = np.concatenate([start, np.concatenate([ends[pairs[:, 1], :2], targets])], 1)
     users = np.concatenate([pairs, np.stack([shot, np.full_like(shot, -1)], 1)])
@@ -49,29 +53,31 @@ def close_gaps(sketch: Sketch, gap: float) -> np.ndarray:
     return joins[chosen].astype(np.float32)
 
 
-def _end_to_end(ends: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray]:
-    pairs = cKDTree(ends[:, :2]).query_pairs(gap, output_type="ndarray").reshape(-1, 2)
+def _end_to_end(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    pairs = cKDTree(ends[:, :2]).query_pairs(reach, output_type="ndarray").reshape(-1, 2)
     way = ends[pairs[:, 1], :2] - ends[pairs[:, 0], :2]
     length = np.hypot(*way.T)
     way /= np.maximum(length, 1e-6)[:, None]
     cos_a = (way * ends[pairs[:, 0], 2:]).sum(1)
     cos_b = -(way * ends[pairs[:, 1], 2:]).sum(1)
     cost = length * (1 + _BEND * (2 - cos_a - cos_b) / 2)
-    good = (cos_a + cos_b >= _FACING) & (np.minimum(cos_a, cos_b) >= -0.2) & (cost <= _LIMIT * gap)
+    good = (cos_a + cos_b >= _FACING) & (np.minimum(cos_a, cos_b) >= -0.2) & (cost <= _LIMIT * reach)
     good |= (length <= _CONTACT) & (cos_a + cos_b >= -0.5)
+    near = np.flatnonzero(good & (length <= _NEAR))
+    good[near] = ~_in_touch(ends[pairs[near, 0], :2], ends[pairs[near, 1], :2], lines)
     return pairs[good], cost[good]
 
 
-def _end_to_line(ends: np.ndarray, lines: np.ndarray, gap: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _end_to_line(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The cheapest way from each end to ink within its cone: (end numbers, points on the ink (K, 2), costs).
 
-    The picture's edge counts as ink: a line that stops just short of it was meant to reach it.
+    The picture's edge counts as ink when it is near.
     """
     height, width = lines.shape
     padded = np.pad(lines, 1, constant_values=True)
     angle = np.arctan2(ends[:, 3], ends[:, 2])[:, None] + _FAN
     ray = np.stack([np.cos(angle), np.sin(angle)], -1)
-    distance = np.arange(_STEP, gap + 1.0, _STEP)
+    distance = np.arange(_STEP, reach + _STEP, _STEP)
     at = ends[:, None, None, :2] + ray[:, :, None] * distance[:, None]  # (K, A, D, 2)
     x = np.floor(at[..., 0]).astype(np.int32).clip(-1, width) + 1
     y = np.floor(at[..., 1]).astype(np.int32).clip(-1, height) + 1
@@ -84,12 +90,31 @@ def _end_to_line(ends: np.ndarray, lines: np.ndarray, gap: float) -> tuple[np.nd
     index = hit.argmax(2)
     reached = np.take_along_axis(hit, index[..., None], 2)[..., 0]
     blank = distance[index]
-    cost = np.where(reached & (blank <= gap + _STEP), blank * _LINE * (1 + _BEND * (1 - np.cos(_FAN))), np.inf)
-    cost[cost > _LIMIT * gap * _LINE] = np.inf
+    x, y = (np.take_along_axis(at, index[..., None], 2)[..., 0] for at in (x, y))
+    reached &= ((x > 0) & (x <= width) & (y > 0) & (y <= height)) | (blank <= _EDGE)
+    near = np.nonzero(reached & (blank <= _NEAR))
+    reached[near] = ~_in_touch(ends[near[0], :2], at[(*near, index[near])], lines)
+    cost = np.where(reached, blank * _LINE * (1 + _BEND * (1 - np.cos(_FAN))), np.inf)
+    cost[cost > _LIMIT * reach * _LINE] = np.inf
     best = cost.argmin(1)
     rows = np.flatnonzero(np.isfinite(cost[np.arange(len(ends)), best]))
     best = best[rows]
     return rows, at[rows, best, index[rows, best]], cost[rows, best]
+
+
+def _in_touch(one: np.ndarray, two: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """Which pairs of near points are joined by ink around the first already, bool (K,): such a gap is a notch in a rough line."""
+    radius = int(_NEAR) + 1
+    x, y = np.floor(one).astype(int).T
+    dx, dy = np.floor(two).astype(int).T - (x, y)
+    padded = np.pad(lines.view(np.uint8), radius)
+    found = np.zeros(len(one), bool)
+    for index in range(len(one)):
+        patch = padded[y[index] : y[index] + 2 * radius + 1, x[index] : x[index] + 2 * radius + 1]
+        parts = cv2.connectedComponents(patch, connectivity=8)[1]
+        first, second = parts[radius, radius], parts[radius + dy[index], radius + dx[index]]
+        found[index] = first == second and first > 0
+    return found
 
 
 def _clear(joins: np.ndarray, lines: np.ndarray) -> np.ndarray:

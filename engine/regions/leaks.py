@@ -25,7 +25,8 @@ def find_leaks(sketch: Sketch, labels: np.ndarray, border: np.ndarray, gap: floa
     joins = close_gaps(sketch, wide)
     middle = np.floor((joins[:, :2] + joins[:, 2:]) / 2).astype(int)
     joins = joins[outside[middle[:, 1].clip(0, height - 1), middle[:, 0].clip(0, width - 1)]]
-    if not len(joins):
+    spans = np.hypot(joins[:, 2] - joins[:, 0], joins[:, 3] - joins[:, 1])
+    if not (spans > gap).any():
         return np.zeros((0, 3), np.float32)
     walls = draw(joins, ~outside)
     count, parts, stats, _ = cv2.connectedComponentsWithStats((~walls).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
@@ -33,8 +34,9 @@ def find_leaks(sketch: Sketch, labels: np.ndarray, border: np.ndarray, gap: floa
     areas = stats[:, cv2.CC_STAT_AREA]
     open_air = (contact >= _CONTACT) | (np.arange(count) == contact[1:].argmax() + 1 if count > 1 else False)
     found = []
-    for join, sides in zip(joins, beside(joins, parts, ~outside), strict=True):
-        span = float(np.hypot(join[2] - join[0], join[3] - join[1]))
+    for join, span, sides in zip(joins, spans, beside(joins, parts, ~outside), strict=True):
+        if span <= gap:
+            continue  # closed already
         pockets = [s for s in sides if not open_air[s] and areas[s] >= max(_AREA * width * height, (_DEPTH * span) ** 2)]
         if pockets and any(open_air[s] for s in sides):
             found.append(((join[0] + join[2]) / 2, (join[1] + join[3]) / 2, span))

@@ -127,9 +127,10 @@ def _grow(labels: np.ndarray) -> np.ndarray:
         return np.ones_like(labels)
     if not empty.any():
         return labels
-    _, nearest = cv2.distanceTransformWithLabels(empty.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    source = np.zeros(int(nearest.max()) + 1, np.int32)
-    source[nearest[~empty]] = labels[~empty]
+    _, nearest = cv2.distanceTransformWithLabels(empty.view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    given = np.flatnonzero(labels)
+    source = np.zeros(len(given) + 1, np.int32)
+    source[nearest.ravel()[given]] = labels.ravel()[given]
     return source[nearest]
 
 
@@ -156,7 +157,7 @@ def _neighbors(grown: np.ndarray, sketch: Sketch) -> tuple[np.ndarray, np.ndarra
     pairs, kinds = [], []
     for one, two in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
         a, b = grown[one], grown[two]
-        at = np.nonzero(a != b)
+        at = np.unravel_index(np.flatnonzero(a != b), a.shape)
         a, b = a[at].astype(np.int64), b[at].astype(np.int64)
         pairs.append(np.minimum(a, b) << 32 | np.maximum(a, b))
         line = main[one][at] | main[two][at]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from skimage.morphology import skeletonize
 
-from .strokes import Strokes
+from .strokes import MIN_ALPHA, Strokes
 
 _NONE = np.zeros((0, 4), np.float32)
 _ARC = np.radians([-60, -30, 0, 30, 60, -90, 90])
@@ -21,6 +21,9 @@ def stroke_ends(strokes: Strokes, lines: np.ndarray) -> np.ndarray:
     tips = np.concatenate([first, last])
     steps = np.concatenate([np.ones(len(use), np.int64), -np.ones(len(use), np.int64)])
     others = np.concatenate([last, first])
+    visible = strokes.colors[:, 3] >= MIN_ALPHA
+    while (faded := ~visible[tips] & ~visible[tips + steps] & (tips + steps != others)).any():
+        tips[faded] += steps[faded]  # a stroke ends where it has faded out
     points, widths = strokes.points.astype(np.float64), strokes.widths.astype(np.float64)
     tip, width = points[tips], np.maximum(widths[tips], 1)
 
@@ -35,7 +38,7 @@ def stroke_ends(strokes: Strokes, lines: np.ndarray) -> np.ndarray:
     back = tip - points[at]
     length = np.hypot(*back.T)
     direction = back / np.maximum(length, 1e-9)[:, None]
-    ok = (length > 0.5) & (strokes.colors[tips, 3] > 0)
+    ok = (length > 0.5) & (visible[tips] | visible[tips + steps])
     tip, direction, width = tip[ok], direction[ok], width[ok]
     ends = np.concatenate([tip + direction * (width / 2 - 0.5)[:, None] - 0.5, direction], axis=1)
     return _loose(ends, tip - 0.5, width, lines)

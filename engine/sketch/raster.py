@@ -14,9 +14,8 @@ from ..job import digest
 from . import traces
 from .ends import stroke_ends
 from .sketch import Sketch
-from .strokes import Strokes
+from .strokes import MIN_ALPHA, Strokes
 
-MIN_OPACITY = 0.05  # a stroke below it can't be seen and bounds nothing
 _SHIFT = 4  # fractional bits of the coordinates that OpenCV is given
 _FINE = 600_000  # px; up to this size a picture is supersampled by 8
 _CANVAS = 160_000_000  # supersampled pixels at most
@@ -53,8 +52,7 @@ def rasterize(strokes: Strokes, size: tuple[int, int]) -> Sketch:
     main, trace = _center_lines(segments, size)
     lines |= main | trace
     found = traces.find(paint, lines)
-    thin = trace & ~main & (paint[..., 3] == 0)
-    found[thin] = True
+    found = (found | (trace & (paint[..., 3] == 0))) & ~main
     parts = (strokes.points, strokes.widths, strokes.colors, strokes.offsets, strokes.cyclic)
     name = digest(list(size), *(np.ascontiguousarray(part).tobytes() for part in parts))[:16]
     return Sketch(paint=paint, lines=lines, traces=found, ends=stroke_ends(strokes, lines), id=name)
@@ -76,8 +74,7 @@ def _segments(strokes: Strokes, size: tuple[int, int], scale: int) -> _Segments:
     keep = (second != first) | (counts[stroke] == 1)
     first, second, stroke = first[keep], second[keep], stroke[keep]
 
-    opacity = strokes.colors[:, 3].astype(np.float32) / 255
-    seen = np.maximum(opacity[first], opacity[second]) >= MIN_OPACITY
+    seen = np.maximum(strokes.colors[first, 3], strokes.colors[second, 3]) >= MIN_ALPHA
     first, second, stroke = first[seen], second[seen], stroke[seen]
 
     points, widths = strokes.points.astype(np.float64), strokes.widths.astype(np.float64)
@@ -155,8 +152,9 @@ def _draw(batch: _Segments, scale: int, paint: np.ndarray, lines: np.ndarray) ->
     solid = (batch.color[:, 3] == 255).all()
     cover = alpha if solid else _average((canvas > 0).astype(np.uint8) * np.uint8(255), scale)
     lines[top:bottom, left:right] |= cover >= 128
-    rows, columns = np.nonzero(alpha)
-    _composite(paint[top:bottom, left:right], rows, columns, batch.color[0, :3], alpha[rows, columns])
+    inked = np.flatnonzero(alpha)
+    at = (top + inked // alpha.shape[1]) * width + left + inked % alpha.shape[1]
+    _composite(paint, at, batch.color[0, :3], alpha.ravel()[inked])
 
 
 def _polylines(batch: _Segments, thickness: np.ndarray, origin: tuple[int, int], scale: int) -> Iterator[tuple[int, int, list[np.ndarray]]]:
@@ -184,9 +182,10 @@ def _average(canvas: np.ndarray, scale: int) -> np.ndarray:
     return canvas
 
 
-def _composite(paint: np.ndarray, rows: np.ndarray, columns: np.ndarray, color: np.ndarray, alpha: np.ndarray) -> None:
-    """Draw one color, with these opacities (0..255) at these pixels, over straight-alpha paint."""
-    under = paint[rows, columns]
+def _composite(paint: np.ndarray, at: np.ndarray, color: np.ndarray, alpha: np.ndarray) -> None:
+    """Draw one color, with these opacities (0..255) at these flat pixel numbers, over straight-alpha paint."""
+    pixels = paint.view(np.uint32).ravel()  # a pixel at a time moves ten times faster than its channels
+    under = pixels[at].view(np.uint8).reshape(-1, 4)
     result = np.empty_like(under)
     result[:, :3] = color
     result[:, 3] = alpha
@@ -196,7 +195,7 @@ def _composite(paint: np.ndarray, rows: np.ndarray, columns: np.ndarray, color: 
         b = under[mixed, 3:].astype(np.float32) / 255 * (1 - a)
         result[mixed, :3] = np.round((color * a + under[mixed, :3] * b) / (a + b))
         result[mixed, 3] = np.round((a + b)[:, 0] * 255)
-    paint[rows, columns] = result
+    pixels[at] = result.view(np.uint32)[:, 0]
 
 
 def _center_lines(segments: _Segments, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from ..errors import BadInput
 from ..job import write_atomic
 
 MAX_POINTS = 20_000_000
+MIN_ALPHA = 13  # of 255; a stroke that is fainter can't be seen and bounds nothing
 MAX_COORDINATE = 1e7  # px; a point this far out comes from a projection that went wrong
 
 _FIELDS = {

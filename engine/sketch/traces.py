@@ -10,21 +10,19 @@ _VALUE = 140  # of 255: darker is colored line art
 
 
 def is_trace(colors: np.ndarray) -> np.ndarray:
-    """Which of the colors (..., 3 or 4) uint8 are colors of trace lines, bool (...)."""
-    rgb = colors[..., :3].astype(np.float32)
-    high, low = rgb.max(-1), rgb.min(-1)
-    chroma = np.maximum(high - low, 1e-6)
-    red, green, blue = np.moveaxis(rgb, -1, 0)
-    hue = np.where(
-        high == red,
-        (green - blue) / chroma,
-        np.where(high == green, 2 + (blue - red) / chroma, 4 + (red - green) / chroma),
-    )
-    hue = hue * 60
-    allowed = np.zeros(hue.shape, bool)
-    for first, last in _HUES:
-        allowed |= (hue >= first) & (hue <= last)
-    return allowed & (high >= _VALUE) & (high - low >= _SATURATION * high)
+    """Which of the colors (N, 3 or 4) uint8 are colors of trace lines, bool (N,)."""
+    red, green, blue = (np.ascontiguousarray(colors[:, channel]) for channel in range(3))
+    high = np.maximum(np.maximum(red, green), blue)
+    chroma = high - np.minimum(np.minimum(red, green), blue)
+    found = (high >= _VALUE) & (chroma >= _SATURATION * high)
+    rows = np.flatnonzero(found)  # few: most lines are black
+    if len(rows):
+        r, g, b = (channel[rows].astype(np.float32) for channel in (red, green, blue))
+        top = high[rows]
+        sector = np.where(top == r, g - b, np.where(top == g, b - r, r - g)) / chroma[rows]
+        hue = 60 * (sector + np.where(top == r, 0, np.where(top == g, 2, 4)))
+        found[rows] = np.logical_or.reduce([(hue >= first) & (hue <= last) for first, last in _HUES])
+    return found
 
 
 def find(paint: np.ndarray, lines: np.ndarray) -> np.ndarray:
@@ -33,19 +31,17 @@ def find(paint: np.ndarray, lines: np.ndarray) -> np.ndarray:
     The core of a line decides: the pixels that are as opaque as any of their neighbors. The pale or mixed pixels at an
     antialiased edge take the kind of the core beside them; where both kinds meet, the main line wins, so that it stays whole.
     """
+    inked = np.flatnonzero(lines)
+    colors = np.ascontiguousarray(paint).view(np.uint32).ravel()[inked].view(np.uint8).reshape(-1, 4)
     found = np.zeros(lines.shape, bool)
-    rows, columns = np.nonzero(lines)
-    if not len(rows):
-        return found
-    found[rows, columns] = is_trace(paint[rows, columns])
+    found.ravel()[inked] = is_trace(colors)
     if not found.any():
         return found
-    alpha = np.where(lines, paint[..., 3], 0)
+    alpha = np.zeros(lines.shape, np.uint8)
+    alpha.ravel()[inked] = colors[:, 3]
     neighbors = np.ones((3, 3), np.uint8)
-    core = lines & (alpha.astype(np.int16) + 24 >= cv2.dilate(alpha, neighbors))
-    trace = (core & found).astype(np.uint8)
-    main = (core & ~found).astype(np.uint8)
-    trace_near = cv2.dilate(trace, neighbors) > 0
-    main_near = cv2.dilate(main, neighbors) > 0
-    edge = lines & ~core
-    return (core & found) | (edge & np.where(trace_near ^ main_near, trace_near, found))
+    core = lines & (cv2.subtract(cv2.dilate(alpha, neighbors), alpha) <= 24)
+    trace = core & found
+    near_trace = cv2.dilate(trace.view(np.uint8), neighbors) > 0
+    near_main = cv2.dilate((core & ~found).view(np.uint8), neighbors) > 0
+    return trace | (lines & ~core & np.where(near_trace ^ near_main, near_trace, found))
