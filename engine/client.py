@@ -177,6 +177,11 @@ class Engine:
             return
         key = self._running or (self._queue.pop(0) if self._queue and not worker.greeted else None)
         self._stop()
+        if key is not None and key not in self._begun and worker.used and self._cancelled_at is None:
+            self._running = None  # it died at rest, and the job was handed to the dead: a new one takes it
+            self._queue.insert(0, key)
+            self._jobs[key] = replace(self._jobs[key], state="queued", stage="")
+            key = None
         if key is not None:
             self._note(replace(fault, job=key) if self._cancelled_at is None else Cancelled(key))
 
@@ -192,7 +197,7 @@ class Engine:
         else:
             if self._worker is not None and self._worker.greeted:
                 self._running = self._queue.pop(0)
-                self._jobs[self._running] = replace(self._jobs[self._running], state="running", stage="Starting")
+                self._jobs[self._running] = replace(self._jobs[self._running], state="running", stage="Starting", position=0)
                 self._worker.send(Run(self._running))
         self._number()
 
@@ -224,6 +229,8 @@ class Engine:
         if isinstance(event, TERMINAL) and key == self._running:
             self._running = None
             self._cancelled_at = None
+            if self._worker is not None:
+                self._worker.used = True
 
     def _number(self) -> None:
         for position, key in enumerate(self._queue, 1):
@@ -239,7 +246,8 @@ class _Worker:
     """One engine process and the connection to it."""
 
     def __init__(self, python: Path, log_folder: Path, models: Sequence[Path]) -> None:
-        self.greeted = False
+        self.greeted = False  # it has said Hello
+        self.used = False  # a job has ended in it
         self._channel: Channel | None = None
         self._strangers: list[Channel] = []  # connected, and yet to show the token
         self._token = secrets.token_hex(32).encode()
