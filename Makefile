@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ENGINE := .venv/engine/bin/python
 
-.PHONY: help demo test zip lint format bench environments blender clean
+.PHONY: help demo test zip lint format bench engine environments blender clean
 
 help: ## show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ format: ## bring the code into shape
 bench: ## measure what docs/benchmarks.md states
 	@$(PYTHON) tools/environments.py engine bpy-5.2
 	$(ENGINE) tools/bench.py
+
+engine: ## make the engine's environment only
+	@$(PYTHON) tools/environments.py engine
 
 environments: ## make the virtual environments under .venv
 	@$(PYTHON) tools/environments.py

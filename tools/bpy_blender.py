@@ -42,8 +42,8 @@ def _enable() -> dict:
     link = folder / "shiage"
     if not link.is_symlink():
         link.symlink_to(ROOT, target_is_directory=True)
+    import bpy  # isort: skip  (it brings addon_utils along)
     import addon_utils
-    import bpy
 
     commands = {}
     register = bpy.utils.register_cli_command
