@@ -1,0 +1,58 @@
+"""The scene's camera as numbers: from the world to pixels."""
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ...engine.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Projection:
+    """World to pixels of a picture of `size`, origin top left, y down.
+
+    `clip` float64 (4, 4), world to clip space · `scale` float, pixels per world unit at w = 1 · `origin`, `axis` float64 (3,), where
+    the camera stands and the unit direction in which it looks.
+    """
+
+    size: tuple[int, int]
+    clip: np.ndarray
+    scale: float
+    origin: np.ndarray
+    axis: np.ndarray
+
+    def depth(self, point) -> float:
+        """Distance of a point along the camera's axis, in world units."""
+        return float((np.asarray(point) - self.origin) @ self.axis)
+
+    def project(self, points: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Points (N, 3) of a space that `matrix` (4, 4) takes to the world -> pixels float32 (N, 2), w float32 (N,), and whether each
+        lies before the camera (bool (N,)); pixels of points that don't are meaningless but finite."""
+        full = (self.clip @ matrix).astype(np.float32)
+        clipped = points @ full[:, :3].T + full[:, 3]
+        w = clipped[:, 3]
+        seen = (w > 1e-6) & (clipped[:, 2] >= -w)
+        safe = w if seen.all() else np.where(seen, w, np.float32(1.0))
+        pixels = clipped[:, :2] / safe[:, None]
+        pixels *= (0.5 * self.size[0], -0.5 * self.size[1])
+        pixels += (0.5 * self.size[0], 0.5 * self.size[1])
+        return pixels, safe, seen
+
+
+def of_scene(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, size: tuple[int, int]) -> Projection:
+    """The projection of the scene's camera at the depsgraph's frame. Raises BadInput when there is no camera."""
+    if scene.camera is None or scene.camera.type != "CAMERA":
+        raise BadInput(f"The scene '{scene.name}' has no camera at frame {scene.frame_current}: add one and make it the active camera.")
+    camera = scene.camera.evaluated_get(depsgraph)
+    width, height = size
+    render = scene.render
+    lens = camera.calc_matrix_camera(depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y)
+    world = camera.matrix_world.normalized()  # Blender does not let the camera's scale count
+    return Projection(
+        size=(width, height),
+        clip=np.array(lens @ world.inverted()),
+        scale=lens[1][1] * height / 2,
+        origin=np.array(world.translation),
+        axis=-np.array(world.col[2].xyz),
+    )

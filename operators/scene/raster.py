@@ -1,0 +1,109 @@
+"""Pictures of drawings that strokes can't express, made by Blender: masked layers, dots up to 5.1, erasing strokes, moved lines."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+from mathutils import Matrix
+
+from ...engine.errors import JobFailed
+from . import compat, layers
+
+
+@dataclass(frozen=True)
+class Part:
+    """An object, or an instance of it, at the present frame: the `owner` that the animator sees (the instancer, or the object itself),
+    the `original`, its `evaluated` state, and where it stands."""
+
+    owner: bpy.types.Object
+    original: bpy.types.Object
+    evaluated: bpy.types.Object
+    matrix: Matrix
+
+
+def render(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, parts: Sequence[Part], size: tuple[int, int]) -> bytes:
+    """A PNG of the lines alone on a transparent ground, seen through the scene's camera at the depsgraph's frame.
+
+    Frozen copies of the evaluated drawings are rendered in a scene of their own, which is removed again; the artist's data stays
+    untouched but for the Render Result. Raises JobFailed when Blender can't render.
+    """
+    with _studio(scene, depsgraph, size) as (studio, made), tempfile.TemporaryDirectory(prefix="shiage-") as folder:
+        for part in parts:
+            studio.collection.objects.link(_frozen(part, depsgraph, made))
+        target = Path(folder) / "lines.png"
+        studio.render.filepath = str(target)
+        try:
+            bpy.ops.render.render(write_still=True, scene=studio.name)
+            return target.read_bytes()
+        except (RuntimeError, OSError) as error:
+            raise JobFailed(f"Blender could not render frame {scene.frame_current} ({error}): try to render a frame by hand.") from error
+
+
+@contextlib.contextmanager
+def _studio(scene, depsgraph, size) -> Iterator[tuple[bpy.types.Scene, list[bpy.types.ID]]]:
+    """A scene with the camera and nothing else, and a list: what is put there is removed with it."""
+    had_result = "Render Result" in bpy.data.images
+    studio = bpy.data.scenes.new("Shiage")
+    made: list[bpy.types.ID] = []
+    try:
+        seen = scene.camera.evaluated_get(depsgraph)
+        lens = seen.data.copy()
+        lens.animation_data_clear()
+        camera = bpy.data.objects.new("Shiage", lens)
+        made += [camera, lens]
+        camera.matrix_world = seen.matrix_world.normalized()
+        studio.collection.objects.link(camera)
+        studio.camera = camera
+        compat.render_png(studio)
+        render = studio.render
+        render.engine = "BLENDER_WORKBENCH"
+        render.resolution_x, render.resolution_y = size
+        render.resolution_percentage = 100
+        render.pixel_aspect_x, render.pixel_aspect_y = scene.render.pixel_aspect_x, scene.render.pixel_aspect_y
+        render.film_transparent = True
+        render.use_compositing = render.use_sequencer = False
+        studio.view_settings.view_transform = "Standard"
+        studio.view_settings.look = "None"
+        yield studio, made
+    finally:
+        bpy.data.scenes.remove(studio)
+        bpy.data.batch_remove(made)
+        if not had_result and "Render Result" in bpy.data.images:
+            bpy.data.images.remove(bpy.data.images["Render Result"])
+
+
+def _frozen(part: Part, depsgraph: bpy.types.Depsgraph, made: list[bpy.types.ID]) -> bpy.types.Object:
+    """A copy of what the part shows now, without anything that would move or fill it."""
+    data = part.evaluated.data.copy()
+    ob = part.original.copy()
+    made += [ob, data]
+    for block in (ob, data):
+        block.animation_data_clear()
+    ob.modifiers.clear()
+    ob.constraints.clear()
+    ob.parent = None
+    ob.data = data
+    ob.matrix_world = part.matrix
+    ob.hide_render = False
+    for layer, shown in zip(data.layers, part.evaluated.data.layers, strict=True):
+        layer.use_lights = False
+        layer.hide = bool(layers.left_out(part.original, shown))
+        if shown.parent is not None:
+            local = part.matrix.inverted() @ Matrix(layers.world_matrix(shown, part.matrix, depsgraph).tolist())
+            layer.parent = None
+            layer.translation, rotation, layer.scale = local.decompose()
+            layer.rotation = rotation.to_euler()
+        compat.remove_fills(layer)
+    for index, slot in enumerate(part.evaluated.material_slots):
+        if slot.material is None:
+            continue
+        material = slot.material.copy()
+        material.animation_data_clear()
+        made.append(material)
+        compat.hide_fill(material)
+        ob.material_slots[index].link = "DATA"
+        data.materials[index] = material
+    return ob

@@ -1,0 +1,62 @@
+"""A gathered shot as a job folder."""
+
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ...engine import job
+from ...engine.errors import BadInput
+from .shot import Shot
+
+
+def write_job(
+    shot: Shot,
+    folder: Path,
+    model: str,
+    options: Mapping[str, object],
+    references: Sequence[Path],
+    *,
+    device: str = "auto",
+    seed: int = 0,
+) -> job.Job:
+    """Write the job folder, job.json last, and remove what an earlier request left there and this one does not name.
+
+    `references` are for the cels that have none of their own. Raises BadInput when a cel is left without any or one can't be read,
+    JobFailed when the folder can't be written.
+    """
+    cels = []
+    for cel in shot.cels:
+        paths = cel.references or references
+        if not paths:
+            raise BadInput(f"{cel.name} has no reference: choose a colored picture for the shot or for the object.")
+        cels.append(job.Cel(cel.name, tuple(job.add_reference(folder, Path(path)) for path in paths)))
+    drawings = []
+    for drawing in shot.drawings.values():
+        kind, file = ("strokes", f"strokes/{drawing.id}.npz") if drawing.strokes is not None else ("raster", f"sketches/{drawing.id}.png")
+        if not (folder / file).is_file():  # a file is named by its content and there whole or not at all
+            job.write_atomic(folder / file, drawing.picture if drawing.strokes is None else _npz(drawing.strokes.arrays()))
+        drawings.append(job.Drawing(drawing.id, drawing.cel, kind, file, f"{shot.cels[drawing.cel].name} {drawing.frame}"))
+    request = job.Job(
+        task="colorize",
+        model=model,
+        size=shot.size,
+        cels=tuple(cels),
+        drawings=tuple(drawings),
+        frames=shot.exposures,
+        title=shot.title,
+        fps=shot.fps,
+        seed=seed,
+        device=device,
+        options=dict(options),
+    )
+    job.save(request, folder)
+    job.clear_stale(folder, request)
+    return request
+
+
+def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()

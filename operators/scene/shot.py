@@ -1,0 +1,227 @@
+"""What the camera sees of the drawings of a frame range: cels, drawings by content, exposures.
+
+Held drawings are looked at frame by frame, which is cheap, and become one by their content. So a drawing that moves before the camera,
+or is seen by a moving camera, is a new drawing at each frame.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import bpy
+
+from ...engine.errors import BadInput
+from ...engine.job import Exposure, digest
+from . import camera, layers, raster, references
+from .stepping import stepping
+from .strokes import Strokes, extract, join, object_scale
+
+
+@dataclass(frozen=True)
+class Cel:
+    """What is colored together. `objects` by name; `references` are its own, without any it shares those of the shot."""
+
+    name: str
+    objects: tuple[str, ...] = ()
+    references: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A distinct drawing of a cel, first shown at `frame`: its `strokes`, or a PNG `picture` of what they can't express."""
+
+    id: str
+    cel: int
+    frame: int
+    strokes: Strokes | None = None
+    picture: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Shot:
+    """`cels` back to front · `drawings` by id · `exposures` cover the range without a gap · `warnings` one sentence each."""
+
+    title: str
+    size: tuple[int, int]
+    fps: float
+    cels: tuple[Cel, ...]
+    drawings: Mapping[str, Drawing]
+    exposures: tuple[Exposure, ...]
+    warnings: tuple[str, ...] = ()
+
+
+_Key = tuple[str, ...]  # the names of a cel's own references; () for what shares the shot's
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What one object, or one instance of it, shows at one frame. `state` is None where the strokes say it all; else it holds what the
+    look depends on beside them."""
+
+    part: raster.Part
+    depth: float
+    strokes: Strokes
+    state: list | None
+
+
+def gather(
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    *,
+    size: tuple[int, int],
+    frames: tuple[int, int],
+    step: int = 1,
+    objects: Iterable[bpy.types.Object] | None = None,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> Shot:
+    """Read the drawings of the frames first..last (included), each `step`-th of them, held for `step` frames.
+
+    `objects` are the Grease Pencil objects (or the instancers of some) that take part, None for all. What is hidden in the viewport or
+    for rendering takes no part; see `layers.left_out` for layers. Objects with the same references of their own are one cel; those
+    without any are one cel too. Raises BadInput when there is nothing to color, and what `on_progress` (fraction 0..1) raises; the
+    scene is left as it was in each case.
+    """
+    first, last = frames
+    if last < first:
+        raise BadInput(f"The frame range {first} to {last} is empty: choose an end that is not before the start.")
+    chosen = _chosen(scene, view_layer, objects)
+    numbers = range(first, last + 1, max(1, step))
+    shown: list[dict[_Key, str]] = []  # for each number, the drawing of each cel
+    found: dict[str, Drawing] = {}
+    depths: dict[_Key, dict[int, float]] = {}  # of each cel at each number
+    members: dict[_Key, dict[str, bpy.types.Object]] = {}
+    with stepping(scene) as go_to:
+        for number in numbers:
+            go_to(number)
+            depsgraph = view_layer.depsgraph
+            projection = camera.of_scene(scene, depsgraph, size)
+            shown.append({})
+            for key, pieces in _pieces(depsgraph, projection, chosen).items():
+                drawing = _drawing(key, pieces, number, scene, depsgraph, size, found)
+                if drawing is None:
+                    continue
+                found.setdefault(drawing.id, drawing)
+                shown[-1][key] = drawing.id
+                depths.setdefault(key, {})[number] = statistics.fmean(piece.depth for piece in pieces)
+                members.setdefault(key, {}).update((piece.part.owner.name, piece.part.owner) for piece in pieces)
+            on_progress(len(shown) / len(numbers))
+    if not found:
+        raise BadInput(f"Nothing is drawn from frame {first} to {last}: show a layer that has lines, or choose other frames.")
+    return _shot(scene, size, numbers, last, shown, found, depths, members)
+
+
+# --- who takes part -----------------------------------------------------------------------------------------------
+
+
+def _chosen(scene, view_layer, objects) -> set[bpy.types.Object]:
+    """The objects and instancers that may take part. Raises BadInput when there is no Grease Pencil among them, or all is hidden."""
+    everything = set(scene.objects) if objects is None else set(objects)
+    drawn = {ob for ob in everything if ob.type == "GREASEPENCIL"}
+    instancers = {ob for ob in everything if ob.instance_type != "NONE" or ob.modifiers}
+    if not drawn and not instancers:
+        where = f"the scene '{scene.name}'" if objects is None else "the selection"
+        raise BadInput(f"There is no Grease Pencil object in {where}: draw one, or choose others.")
+    visible = {ob for ob in _rendered(view_layer.layer_collection) if not ob.hide_render and ob.visible_get(view_layer=view_layer)}
+    if not everything & visible:
+        raise BadInput("Every Grease Pencil object is hidden: show one in the viewport and for rendering.")
+    if not instancers and not any(not layers.left_out(ob, layer) for ob in drawn & visible for layer in ob.data.layers):
+        raise BadInput("Every layer is hidden, rough or left out: show the layer that has the lines.")
+    return everything & visible
+
+
+def _rendered(tree: bpy.types.LayerCollection) -> Iterator[bpy.types.Object]:
+    """The objects of the collections that are not turned off for rendering."""
+    if not tree.exclude and not tree.collection.hide_render:
+        yield from tree.collection.objects
+        for child in tree.children:
+            yield from _rendered(child)
+
+
+def _pieces(depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
+    """What each cel shows at the depsgraph's frame, the farther objects first, as Blender draws them: it sorts whole objects by how far
+    their origin lies along the camera's axis; within an object the layers, and in a layer the strokes, go from bottom to top."""
+    found: dict[_Key, list[_Piece]] = {}
+    for instance in depsgraph.object_instances:
+        ob = instance.object
+        if ob.type != "GREASEPENCIL" or not instance.show_self:
+            continue
+        owner = (instance.parent or ob).original if instance.is_instance else ob.original
+        if not {owner, ob.original} & chosen:
+            continue
+        own = owner.shiage.references or ob.original.shiage.references
+        part = raster.Part(owner, ob.original, ob, instance.matrix_world.copy())
+        found.setdefault(references.key(own), []).append(_piece(part, depsgraph, projection))
+    for pieces in found.values():
+        pieces.sort(key=lambda piece: -piece.depth)
+    return found
+
+
+# --- drawings -----------------------------------------------------------------------------------------------------
+
+
+def _piece(part: raster.Part, depsgraph, projection) -> _Piece:
+    ob = part.evaluated
+    materials = [slot.material for slot in ob.material_slots] or list(ob.data.materials)
+    scale = object_scale(part.matrix)
+    lines, otherwise = [], False
+    for layer in ob.data.layers:
+        frame = layer.current_frame()
+        if frame is None or frame.drawing is None or layers.left_out(part.original, layer):
+            continue
+        strokes = extract(frame.drawing, materials, layer.opacity, layers.world_matrix(layer, part.matrix, depsgraph), scale, projection)
+        if len(strokes):
+            lines.append(strokes)
+            otherwise = otherwise or layers.drawn_otherwise(part.original, layer, materials)
+    state = layers.state(part.original, ob, materials, part.matrix, depsgraph, projection) if otherwise else None
+    return _Piece(part, projection.depth(part.matrix.translation), join(lines), state)
+
+
+def _drawing(key, pieces, frame, scene, depsgraph, size, found) -> Drawing | None:
+    """The drawing that pieces make together, None where they show nothing. A picture is made of one that is not found yet."""
+    strokes = join([piece.strokes for piece in pieces])
+    if not len(strokes):
+        return None
+    states = [piece.state for piece in pieces if piece.state is not None]
+    drawing_id = digest(list(key), list(size), states, *(array.tobytes() for array in strokes.arrays().values()))[:16]
+    if not states or drawing_id in found:
+        return Drawing(drawing_id, 0, frame, strokes)
+    return Drawing(drawing_id, 0, frame, picture=raster.render(scene, depsgraph, [piece.part for piece in pieces], size))
+
+
+def _shot(scene, size, numbers, last, shown, found, depths, members) -> Shot:
+    order = sorted(depths, key=lambda key: -statistics.fmean(depths[key].values()))
+    warnings = []
+    for back, front in zip(order, order[1:], strict=False):
+        crossed = [n for n in numbers if n in depths[back] and n in depths[front] and depths[back][n] < depths[front][n]]
+        if crossed:
+            names = ", ".join(members[back]), ", ".join(members[front])
+            warnings.append(f"{names[0]} comes before {names[1]} at frame {crossed[0]}, but stays behind it in the colored frames.")
+    folder = Path(bpy.app.tempdir) / "shiage-references"
+    cels = []
+    for key in order:
+        owner = next(iter(members[key].values()))
+        own = references.files(owner.shiage.references, folder) if key else ()
+        cels.append(Cel(", ".join(members[key]), tuple(members[key]), own))
+    cel_of = {drawing_id: order.index(key) for frame in shown for key, drawing_id in frame.items()}
+    return Shot(
+        title=scene.name,
+        size=size,
+        fps=scene.render.fps / scene.render.fps_base,
+        cels=tuple(cels),
+        drawings={drawing_id: replace(drawing, cel=cel_of[drawing_id]) for drawing_id, drawing in found.items()},
+        exposures=exposures(numbers, last, [tuple(frame.get(key) for key in order) for frame in shown]),
+        warnings=tuple(warnings),
+    )
+
+
+def exposures(numbers: range, last: int, drawings: Sequence[tuple[str | None, ...]]) -> tuple[Exposure, ...]:
+    """Runs of equal drawings; `drawings` belongs to `numbers`, each of which stands for the frames up to the next, or to `last`."""
+    runs: list[Exposure] = []
+    for number, now in zip(numbers, drawings, strict=True):
+        length = min(numbers.step, last - number + 1)
+        if runs and runs[-1].drawings == now:
+            runs[-1] = replace(runs[-1], exposure=runs[-1].exposure + length)
+        else:
+            runs.append(Exposure(number, length, now))
+    return tuple(runs)
