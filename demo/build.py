@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from demo import drawings, ink, picture, pose, shot  # noqa: E402
-from demo.palette import INK, rgb  # noqa: E402
+from demo import drawings, ink, picture, pose, shot
+from demo.palette import INK, rgb
 
 
 def main(arguments: list[str]) -> None:

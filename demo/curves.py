@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+Points = Sequence | np.ndarray  # (N, 2)
 STEP = 2.5  # px between samples
 
 
@@ -46,7 +47,7 @@ def moved(part: Part, function, thicker: float = 1.0) -> Part:
     return replace(part, outline=move(part.outline), details=move(part.details))
 
 
-def spline(points: Sequence, closed: bool = False) -> np.ndarray:
+def spline(points: Points, closed: bool = False) -> np.ndarray:
     """A centripetal Catmull-Rom spline through the points, sampled about every STEP px."""
     p = np.asarray(points, float)
     if len(p) == 2 and not closed:
@@ -67,12 +68,12 @@ def spline(points: Sequence, closed: bool = False) -> np.ndarray:
     return np.concatenate([*pieces, p[-2:-1] if not closed else pieces[0][:1]])
 
 
-def line(points: Sequence, width: float = 2.4, taper: tuple[float, float] = (0.6, 0.85)) -> Curve:
+def line(points: Points, width: float = 2.4, taper: tuple[float, float] = (0.6, 0.85)) -> Curve:
     """An open pull of the pen."""
     return Curve(spline(points), width, taper)
 
 
-def loop(points: Sequence, corners: Sequence[int] = (), width: float = 3.4, bare: Sequence[int] = (), widths: dict | None = None):
+def loop(points: Points, corners: Sequence[int] = (), width: float = 3.4, bare: Sequence[int] = (), widths: dict | None = None):
     """A closed outline. The pen is lifted at `corners` (indices of points); stretches in `bare` (numbered from the first corner on) are
     not inked; `widths` sets other widths for some."""
     points = [tuple(p) for p in points]
@@ -87,7 +88,8 @@ def loop(points: Sequence, corners: Sequence[int] = (), width: float = 3.4, bare
     )
 
 
-def ellipse(x: float, y: float, rx: float, ry: float, start: float = 0.0) -> list[tuple[float, float]]:
+def ellipse(center, rx: float, ry: float, start: float = 0.0) -> list[tuple[float, float]]:
+    x, y = center
     a = np.radians(start) + np.arange(12) * np.pi / 6
     return [(x + rx * np.cos(t), y + ry * np.sin(t)) for t in a]
 
@@ -109,7 +111,7 @@ def frame(origin, angle: float, flip: float = 1.0, scale: float = 1.0):
     return place
 
 
-def tube(path: Sequence, halves: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def tube(path: Points, halves: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The two edges of a limb along a smooth path; `halves` are half widths at the path's points."""
     p = spline(path)
     along = np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(p, axis=0).T))])

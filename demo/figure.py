@@ -13,12 +13,18 @@ THIGH, SHIN = 176.0, 176.0
 UPPER, FORE = 92.0, 84.0
 
 # Hands point along +x, the thumb is at -y: wrist, thumb, four fingers with a valley between, heel.
-_OPEN = [(0, -11), (12, -17), (22, -31), (29, -36), (32, -29), (30, -16), (46, -18), (60, -24), (65, -19), (61, -14), (50, -8), (65, -8), (72, -4), (66, 1),
-         (50, 2), (64, 5), (69, 10), (62, 13), (46, 11), (54, 17), (56, 22), (50, 23), (34, 19), (12, 15), (0, 11)]  # fmt: skip
-_RELAXED = [(0, -11), (11, -15), (22, -20), (31, -19), (34, -14), (33, -11), (42, -14), (52, -12), (57, -8), (57, -6), (55, -5), (59, -3), (61, 1), (59, 4),
-            (56, 4), (58, 6), (58, 10), (54, 12), (51, 11), (51, 14), (48, 17), (42, 18), (30, 17), (12, 14), (0, 11)]  # fmt: skip
-_POINT = [(0, -11), (11, -15), (20, -20), (30, -20), (36, -15), (34, -10), (48, -15), (68, -15), (73, -11), (68, -6), (48, -5), (51, -2), (53, 1), (50, 4),
-          (46, 5), (49, 7), (49, 11), (46, 13), (42, 12), (43, 15), (41, 18), (36, 19), (28, 18), (12, 14), (0, 11)]  # fmt: skip
+_OPEN = [
+    (0, -11), (12, -17), (22, -31), (29, -36), (32, -29), (30, -16), (46, -18), (60, -24), (65, -19), (61, -14), (50, -8), (65, -8),
+    (72, -4), (66, 1), (50, 2), (64, 5), (69, 10), (62, 13), (46, 11), (54, 17), (56, 22), (50, 23), (34, 19), (12, 15), (0, 11),
+]  # fmt: skip
+_RELAXED = [
+    (0, -11), (11, -15), (22, -20), (31, -19), (34, -14), (33, -11), (42, -14), (52, -12), (57, -8), (57, -6), (55, -5), (59, -3),
+    (61, 1), (59, 4), (56, 4), (58, 6), (58, 10), (54, 12), (51, 11), (51, 14), (48, 17), (42, 18), (30, 17), (12, 14), (0, 11),
+]  # fmt: skip
+_POINT = [
+    (0, -11), (11, -15), (20, -20), (30, -20), (36, -15), (34, -10), (48, -15), (68, -15), (73, -11), (68, -6), (48, -5), (51, -2),
+    (53, 1), (50, 4), (46, 5), (49, 7), (49, 11), (46, 13), (42, 12), (43, 15), (41, 18), (36, 19), (28, 18), (12, 14), (0, 11),
+]  # fmt: skip
 _VALLEYS = (10, 14, 18)
 
 
@@ -66,7 +72,7 @@ def _leg(pose: Pose, hip: np.ndarray, sign: float) -> list[Part]:
     left, right = tube(path, (27, 26, 19.5, 21, 13, 13))
     kneecap = line([knee + (-9, 4), knee + (-1, 8), knee + (7, 5)], 2.0, (0.8, 0.8))
     leg = Part(f"leg {name}", "skin", (Curve(left), Curve(right[::-1])), (kneecap,))
-    shadow = [top + (sign * -50, 60), top + (-45, 118 + 8 * sign), top + (0, 112), top + (45, 104 - 8 * sign), top + (60, 40)]
+    shadow = [top + (-60, 0), top + (-60, 112 + 9 * sign), top + (0, 113), top + (60, 108 - 9 * sign), top + (60, 0)]
     shade = Part(f"leg {name} shade", "skin shade", loop(shadow, (1, 3), 2.2, bare=(1,)), clip=f"leg {name}", trace="shade")
 
     begin = knee + shin * (0.22 if sign < 0 else 0.5)
@@ -92,8 +98,18 @@ def _boot(ankle: np.ndarray, sign: float, name: str) -> list[Part]:
 
     shaft = [(-19, -66), (0, -61), (19, -66), (20, -46), (26, -32), (48, -22), (60, -10), (60, -4), (-22, -4), (-24, -16), (-20, -38)]
     boot = Part(f"boot {name}", "boot", loop(place(shaft), (0, 2, 7, 8), 3.4))
-    toe = Part(f"boot {name} toe", "boot shade", loop(place([(30, -34), (28, -18), (36, 0), (80, 0), (80, -34)]), (0, 2), 2.8, bare=(1,)), clip=f"boot {name}")
-    strap = Part(f"boot {name} strap", "strap", loop(place([(-30, -44), (0, -37), (30, -44), (30, -33), (0, -26), (-30, -33)]), (0, 2, 3, 5), 2.6), clip=f"boot {name}")
+    toe = Part(
+        f"boot {name} toe",
+        "boot shade",
+        loop(place([(30, -34), (28, -18), (36, 0), (80, 0), (80, -34)]), (0, 2), 2.8, bare=(1,)),
+        clip=f"boot {name}",
+    )
+    strap = Part(
+        f"boot {name} strap",
+        "strap",
+        loop(place([(-30, -44), (0, -37), (30, -44), (30, -33), (0, -26), (-30, -33)]), (0, 2, 3, 5), 2.6),
+        clip=f"boot {name}",
+    )
     sole = Part(f"sole {name}", "sole", loop(place([(-25, -9), (20, -7), (62, -9), (64, 2), (58, 5), (-22, 5), (-27, 2)]), (0, 2), 3.2))
     return [boot, toe, strap, sole]
 
@@ -101,9 +117,11 @@ def _boot(ankle: np.ndarray, sign: float, name: str) -> list[Part]:
 def _skirt(pose: Pose, hip: np.ndarray) -> list[Part]:
     sway, turn = pose.skirt, pose.turn
     ends = np.array([-106, -66, -24, 22, 66, 106.0])
-    hem = [(x + sway * (1 + 0.1 * i) + 5 * turn, 116 + (5 if i in (0, 5) else 14) - abs(x) * 0.08 - 0.25 * sway * np.sign(x)) for i, x in enumerate(ends)]
-    points: list = [(-46, 0)]
-    points.append((-72 + 0.35 * sway, 52))
+    hem = [
+        (x + sway * (1 + 0.1 * i) + 5 * turn, 116 + (5 if i in (0, 5) else 14) - abs(x) * 0.08 - 0.25 * sway * np.sign(x))
+        for i, x in enumerate(ends)
+    ]
+    points = [(-46.0, 0.0), (-72 + 0.35 * sway, 52)]
     corners = [0]
     for i, p in enumerate(hem):
         corners.append(len(points))
@@ -113,22 +131,37 @@ def _skirt(pose: Pose, hip: np.ndarray) -> list[Part]:
             points.append(((p[0] + q[0]) / 2, (p[1] + q[1]) / 2 + 7))
     points += [(72 + 0.35 * sway, 52), (46, 0)]
     corners.append(len(points) - 1)
-    points = rotate(points, pose.lean * 0.3) + hip
+    outline = rotate(points, pose.lean * 0.3) + hip
     pleats = []
     for i in range(1, 5):
         top = np.array([(-34, -11, 12, 34)[i - 1] + 5 * turn, 6.0])
         end = np.array(hem[i])
         middle = (top + end) / 2 + (0.2 * sway + (top[0] - end[0]) * -0.06, -4)
         pleats.append(line(rotate([end, middle, top], pose.lean * 0.3) + hip, 2.6, (0.1, 0.5)))
-    skirt = Part("skirt", "skirt", loop(points, corners, 3.4, bare=(len(corners) - 1,)), tuple(pleats))
+    skirt = Part("skirt", "skirt", loop(outline, corners, 3.4, bare=(len(corners) - 1,)), tuple(pleats))
     dark = np.array([(-60, -10), (-66 + 0.3 * sway, 40), (hem[1][0] + 14, 150), (-180, 160), (-180, -10)])
-    shade = Part("skirt shade", "skirt shade", loop(rotate(dark, pose.lean * 0.3) + hip, (0, 2), 2.2, bare=(1,)), clip="skirt", trace="shade")
+    shade = Part(
+        "skirt shade", "skirt shade", loop(rotate(dark, pose.lean * 0.3) + hip, (0, 2), 2.2, bare=(1,)), clip="skirt", trace="shade"
+    )
     return [skirt, shade]
 
 
 def _shirt(pose: Pose, head_at: np.ndarray) -> list[Part]:
     t = 6 * pose.turn
-    body = [(-30, -180), (-60, -168), (-62, -130), (-56, -80), (-47, -30), (-48, 4), (48, 4), (47, -30), (56, -80), (62, -130), (60, -168), (30, -180)]
+    body = [
+        (-30, -180),
+        (-60, -168),
+        (-62, -130),
+        (-56, -80),
+        (-47, -30),
+        (-48, 4),
+        (48, 4),
+        (47, -30),
+        (56, -80),
+        (62, -130),
+        (60, -168),
+        (30, -180),
+    ]
     folds = (line([(-46, -16), (-34, -26), (-26, -40)], 2.2), line([(46, -18), (36, -32)], 2.2))
     shirt = Part("shirt", "shirt", loop(body, (0, 5, 6, 11), 3.4), folds)
     dark = [(-40 + t, -150), (-34 + t, -90), (-28 + t, -40), (-30 + t, 20), (-90, 20), (-90, -150)]
@@ -159,7 +192,13 @@ def _collar(pose: Pose) -> list[Part]:
         wing = np.array([(2, -116), (18, -136), (42, -142), (50, -120), (42, -98), (18, -106)], float) * (sign, 1) + (t, 0)
         fold = line(np.array([(8, -116), (20, -121), (30, -121)]) * (sign, 1) + (t, 0), 2.0)
         result += [Part(f"bow tail {name}", "bow", loop(tail, (0, 2, 4), 2.8)), Part(f"bow {name}", "bow", loop(wing, (0,), 3.0), (fold,))]
-    result.append(Part("bow knot", "bow knot", loop([(t - 10, -127), (t + 10, -127), (t + 12, -115), (t + 9, -104), (t - 9, -104), (t - 12, -115)], (), 2.8)))
+    result.append(
+        Part(
+            "bow knot",
+            "bow knot",
+            loop([(t - 10, -127), (t + 10, -127), (t + 12, -115), (t + 9, -104), (t - 9, -104), (t - 12, -115)], (), 2.8),
+        )
+    )
     return result
 
 
@@ -168,7 +207,16 @@ def _bag(pose: Pose, hip: np.ndarray, torso) -> list[Part]:
     belt_a, belt_b = torso([(-42, -168)])[0], at + rotate([(18, 0)], pose.bag)[0]
     way = [belt_a, torso([(-14 + 5 * pose.turn, -92)])[0], belt_b]
     left, right = tube(way, (7.5, 7.5, 7.5))
-    strap = Part("strap", "strap", (Curve(left, 2.8, (0, 0)), Curve(np.array([left[-1], right[-1]]), 0), Curve(right[::-1], 2.8, (0, 0)), Curve(np.array([right[0], left[0]]), 0)))
+    strap = Part(
+        "strap",
+        "strap",
+        (
+            Curve(left, 2.8, (0, 0)),
+            Curve(np.array([left[-1], right[-1]]), 0),
+            Curve(right[::-1], 2.8, (0, 0)),
+            Curve(np.array([right[0], left[0]]), 0),
+        ),
+    )
 
     def place(p):
         return rotate(p, pose.bag - 4) + at
@@ -191,7 +239,7 @@ def _arm(pose: Pose, torso, sign: float) -> list[Part]:
     wrist = elbow + direction(fore) * FORE
     path = [shoulder, shoulder + direction(upper) * UPPER * 0.55, elbow, elbow + direction(fore) * FORE * 0.35, wrist]
     left, right = tube(path, (17, 16, 13.5, 14, 10.5))
-    thumb = -1.0 if sign < 0 else 1.0
+    thumb = -1.0 if sign < 0 else float(np.copysign(max(abs(pose.b_twist), 0.5), pose.b_twist))  # edge-on it is half as broad
     shape = np.asarray(_RELAXED, float) + spread * (np.subtract(_OPEN, _RELAXED)) + point * (1 - spread) * np.subtract(_POINT, _RELAXED)
     place = frame(wrist, hand, thumb)
     outline = place(shape)
@@ -208,13 +256,28 @@ def _arm(pose: Pose, torso, sign: float) -> list[Part]:
     else:
         arm = [Part("arm a", "skin", (Curve(first), Curve(fingers, 3.0, (0.3, 0.3)), Curve(second[::-1])), lines)]
         back = frame(wrist, fore)
-        arm.append(Part("wristband", "wristband", loop(back([(-22, -14), (-25, 0), (-22, 14), (-8, 13.5), (-11, 0), (-8, -13.5)]), (0, 2, 3, 5), 2.8)))
+        arm.append(
+            Part(
+                "wristband",
+                "wristband",
+                loop(back([(-22, -14), (-25, 0), (-22, 14), (-8, 13.5), (-11, 0), (-8, -13.5)]), (0, 2, 3, 5), 2.8),
+            )
+        )
     along = frame(shoulder, upper)
     puff = along([(-15, -20), (-20, 0), (-15, 20), (10, 29), (34, 29), (48, 20), (51, 0), (48, -20), (34, -29), (10, -29)])
-    sleeve = Part(f"sleeve {name}", "shirt", loop(puff, (0, 5, 7), 3.4), (line(along([(46, 8), (34, 11), (24, 10)]), 2.0), line(along([(47, -6), (36, -8)]), 2.0)))
+    sleeve = Part(
+        f"sleeve {name}",
+        "shirt",
+        loop(puff, (0, 5, 7), 3.4),
+        (line(along([(46, 8), (34, 11), (24, 10)]), 2.0), line(along([(47, -6), (36, -8)]), 2.0)),
+    )
     edge = along([(45, -22), (49, 0), (45, 22), (57, 21), (61, 0), (57, -21)])
     cuff_part = Part(f"cuff {name}", "collar", loop(edge, (0, 2, 3, 5), 3.0))
-    dark = along([(-30, -8), (10, -12), (52, -8), (60, -60), (-30, -60)]) if sign < 0 else along([(-30, -16), (10, -21), (52, -15), (60, -60), (-30, -60)])
+    dark = (
+        along([(-30, -8), (10, -12), (52, -8), (60, -60), (-30, -60)])
+        if sign < 0
+        else along([(-30, -16), (10, -21), (52, -15), (60, -60), (-30, -60)])
+    )
     shade = Part(f"sleeve {name} shade", "shirt shade", loop(dark, (0, 2), 2.2, bare=(1,)), clip=f"sleeve {name}", trace="shade")
     return [*arm, sleeve, shade, cuff_part]
 
@@ -224,7 +287,7 @@ def construction(pose: Pose) -> list[np.ndarray]:
     hip = np.array([pose.x, -HIP + pose.y])
     neck = hip + rotate([(9 * pose.turn, -NECK)], pose.lean)[0]
     center = neck + (4 * pose.yaw, -CHIN - 16)
-    result = [spline(ellipse(*center, 96, 108), closed=True), spline(ellipse(*(hip + neck) / 2, 66, 88), closed=True)]
+    result = [spline(ellipse(center, 96, 108), closed=True), spline(ellipse((hip + neck) / 2, 66, 88), closed=True)]
     for name, sign in (("a", -1), ("b", 1)):
         shoulder = neck + (sign * 58, 28)
         elbow = shoulder + direction(getattr(pose, f"{name}_upper")) * UPPER

@@ -1,5 +1,7 @@
 """The courier's head. Head space: origin at its center, px, x right, y down; it is turned by moving points on an ellipsoid."""
 
+from functools import partial
+
 import numpy as np
 
 from .curves import Curve, Part, direction, ellipse, line, loop, moved, rotate, spline, tube
@@ -53,10 +55,11 @@ def back(pose: Pose) -> list[Part]:
         fold = line([(sign * 6, -4), (sign * 20, -12), (sign * 30, -14)], 2.2)
         loop_part = Part(name, "ribbon", loop(points, (0,), 3.0), (fold,))
         parts.append(moved(loop_part, lambda p, base=base: base + rotate(p, -18)))
-    knot = Part("ribbon knot", "ribbon knot", loop(ellipse(*(root + (2, -4)), 12, 13), (), 2.8))
-    points = np.array(
-        [(0, -122), (66, -104), (107, -46), (116, 16), (112, 74), (110, 126), (78, 110), (58, 124), (24, 108), (-20, 112), (-52, 126), (-76, 110),
-         (-112, 124), (-112, 74), (-116, 16), (-107, -46), (-66, -104)], float)  # fmt: skip
+    knot = Part("ribbon knot", "ribbon knot", loop(ellipse(root + (2, -4), 12, 13), (), 2.8))
+    points = np.array([
+        (0, -122), (66, -104), (107, -46), (116, 16), (112, 74), (110, 126), (78, 110), (58, 124), (24, 108),
+        (-20, 112), (-52, 126), (-76, 110), (-112, 124), (-112, 74), (-116, 16), (-107, -46), (-66, -104),
+    ], float)  # fmt: skip
     points[:, 0] -= 20 * pose.yaw * np.clip((points[:, 1] + 60) / 120, 0, 1)
     bob = Part("bob", "hair shade", loop(points, (5, 7, 10, 12), 3.4))
     cowlick = np.array([(12, -120), (2, -144), (-20, -158), (10, -160), (31, -144), (36, -118)]) + t.at(0, 0, 20) * (1, 0)
@@ -71,8 +74,10 @@ def front(pose: Pose) -> list[Part]:
     if pose.yaw < 0:
         ears.reverse()
     outline = t.blend(
-        [(-60, -100), (-89, -40), (-91, 0), (-86, 36), (-67, 74), (-34, 100), (0, 109), (34, 100), (67, 74), (86, 36), (91, 0), (89, -40), (60, -100)],
-        [(-64, -100), (-86, -40), (-84, 0), (-76, 38), (-52, 76), (-14, 101), (32, 110), (60, 98), (79, 70), (90, 38), (87, 6), (90, -40), (64, -100)],
+        [(-60, -100), (-89, -40), (-91, 0), (-86, 36), (-67, 74), (-34, 100), (0, 109), (34, 100), (67, 74), (86, 36), (91, 0),
+        (89, -40), (60, -100)],
+        [(-64, -100), (-86, -40), (-84, 0), (-76, 38), (-52, 76), (-14, 101), (32, 110), (60, 98), (79, 70), (90, 38), (87, 6),
+        (90, -40), (64, -100)],
     )  # fmt: skip
     outline[:, 1] += 7 * pose.nod * np.clip((outline[:, 1] + 20) / 100, 0, 1)
     outline[4:9, 1] += 4 * (pose.mouth - 0.5)
@@ -114,8 +119,14 @@ def _eye(pose: Pose, t: Turn, sign: float, name: str) -> list[Part]:
     crease = place(upper[1:5] + (0, -9 - 2 * lid) + np.array([(2, 2), (0, 0), (0, 0), (-2, 0)]))
     details = (line(wing, LASH * 0.8, (0.3, 0.9)), line(crease, 2.0, (0.8, 0.8)))
     if lid < 0.3:
-        return [Part(f"eye {name}", None, (), (Curve(spline(place(closed)), LASH, (0.5, 0.3)), *details[:1]), fine=True)]
-    white = Part(f"eye {name}", "eye white", (Curve(spline(place(upper)), LASH, (0.5, 0.2)), Curve(spline(place(lower)), 2.2, (0.3, 0.3))), details, fine=True)
+        return [Part(f"eye {name}", None, (), (Curve(spline(place(closed)), LASH, (0.5, 0.3)),), fine=True)]
+    white = Part(
+        f"eye {name}",
+        "eye white",
+        (Curve(spline(place(upper)), LASH, (0.5, 0.2)), Curve(spline(place(lower)), 2.2, (0.3, 0.3))),
+        details,
+        fine=True,
+    )
     x, y = 8.0 * pose.gaze_x * sign - 1.5, 2 + 6 * pose.gaze_y
     parts = [white]
     for part, fill, center, radius in (
@@ -123,7 +134,7 @@ def _eye(pose: Pose, t: Turn, sign: float, name: str) -> list[Part]:
         ("pupil", "pupil", (x, y + 1), (8.5, 12.0)),
         ("glint", "glint", (x + sign * 6.5, y - 10), (6.2, 7.2)),
     ):
-        outline = loop(place(ellipse(*center, *radius, 40)), (), 2.2)
+        outline = loop(place(ellipse(center, *radius, 40)), (), 2.2)
         parts.append(Part(f"{part} {name}", fill, outline, clip=f"eye {name}", fine=True))
     return parts
 
@@ -140,17 +151,31 @@ def _mouth(pose: Pose, t: Turn) -> list[Part]:
     lift = 7 * pose.smile
     upper = [(-wide, 70 - lift), (-wide * 0.5, 72), (0, 73), (wide * 0.5, 72), (wide, 70 - lift)]
     lower = [(wide, 70 - lift), (wide * 0.72, 70 + high * 0.7), (0, 71 + high), (-wide * 0.72, 70 + high * 0.7), (-wide, 70 - lift)]
-    mouth = Part("mouth", "mouth", (Curve(spline(t.on(upper, bump=6)), 3.2), Curve(spline(t.on(lower, bump=6)), 2.6, (0.4, 0.4))), fine=True)
-    tongue = loop(t.on(ellipse(0, 74 + high * 1.02, wide * 0.62, high * 0.5), bump=6), (), 2.0)
+    mouth = Part(
+        "mouth", "mouth", (Curve(spline(t.on(upper, bump=6)), 3.2), Curve(spline(t.on(lower, bump=6)), 2.6, (0.4, 0.4))), fine=True
+    )
+    tongue = loop(t.on(ellipse((0, 74 + high * 1.02), wide * 0.62, high * 0.5), bump=6), (), 2.0)
     return [mouth, Part("tongue", "tongue", tongue, clip="mouth", fine=True)]
 
 
 def _hair(pose: Pose, t: Turn) -> list[Part]:
-    skull = dict(depth=78.0, radius=(106.0, 136.0))
+    on = partial(t.on, depth=78.0, radius=(106.0, 136.0))  # the hair lies some way off the skull
     left, right = _lock_edge(t, -1.0), _lock_edge(t, 1.0)
-    dome = [(left, 4), (-54 + 0.5 * left, -44), (-84, -98), (-44, -122), (0, -130), (44, -122), (84, -98), (54 + 0.5 * right, -44), (right, 4)]
-    fringe = t.on([(98, 14), (84, -18), (66, -44), (58, -20), (34, -4), (30, -30), (22, -52), (8, -18), (-22, 4), (-26, -22), (-32, -44),
-                   (-46, -14), (-72, 10), (-76, -16), (-86, -30), (-98, 16)], **skull)  # fmt: skip
+    dome = [
+        (left, 4),
+        (-54 + 0.5 * left, -44),
+        (-84, -98),
+        (-44, -122),
+        (0, -130),
+        (44, -122),
+        (84, -98),
+        (54 + 0.5 * right, -44),
+        (right, 4),
+    ]
+    fringe = on([
+        (98, 14), (84, -18), (66, -44), (58, -20), (34, -4), (30, -30), (22, -52), (8, -18),
+        (-22, 4), (-26, -22), (-32, -44), (-46, -14), (-72, 10), (-76, -16), (-86, -30), (-98, 16),
+    ])  # fmt: skip
     crown_points = [*dome, *fringe]
     corners = (0, 8, 9, 11, 13, 15, 17, 19, 21, 23, 24)  # the dome is one pull, then tip, valley, tip
     whorl = t.at(26, -122, 26)
@@ -160,14 +185,16 @@ def _hair(pose: Pose, t: Turn) -> list[Part]:
         way = whorl + (end - whorl) * 0.36
         strands.append(line([end, (end + way) / 2 + (bend, -6), way], 2.6, (0.1, 0.9)))
     crown = Part("crown", "hair", loop(crown_points, corners, 3.2, bare=(1, 10), widths={0: 3.8}), tuple(strands))
-    band = t.on([(-90, -62), (-50, -84), (0, -92), (50, -84), (90, -60), (70, -58), (56, -68), (40, -62), (22, -72), (4, -64), (-16, -74), (-34, -62),
-                 (-52, -66), (-72, -52)], **skull)  # fmt: skip
+    band = on([
+        (-90, -62), (-50, -84), (0, -92), (50, -84), (90, -60), (70, -58), (56, -68), (40, -62), (22, -72),
+        (4, -64), (-16, -74), (-34, -62), (-52, -66), (-72, -52),
+    ])  # fmt: skip
     light = Part("crown light", "hair light", loop(band, (0, 4), 2.2), clip="crown", trace="light")
     locks = [_lock(t, -1.0), _lock(t, 1.0)]
     if pose.yaw > 0:
         locks.reverse()
     locks = [p for pair in locks for p in pair]
-    clip = Part("clip", "bow", loop(t.on([(56, -58), (84, -40), (80, -32), (52, -50)], **skull), (0, 1, 2, 3), 2.4))
+    clip = Part("clip", "bow", loop(on([(56, -58), (84, -40), (80, -32), (52, -50)]), (0, 1, 2, 3), 2.4))
     return [*locks, crown, light, clip]
 
 

@@ -62,23 +62,24 @@ def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 
 def strokes(parts: list[Part], seed: int) -> list[Stroke]:
     """Ink the parts, given from back to front."""
-    polygons = [p.polygon for p in parts]
-    index = {p.name: i for i, p in enumerate(parts)}
+    polygons = {p.name: p.polygon for p in parts if p.fill}
     result: list[Stroke] = []
     for i, part in enumerate(parts):
-        hiding = [j for j in range(i + 1, len(parts)) if parts[j].fill and not parts[j].trace and parts[j].clip != part.name]
-
-        def visible(points, part=part, hiding=hiding):
-            seen = inside(points, polygons[index[part.clip]]) if part.clip else np.ones(len(points), bool)
-            for j in hiding:
-                covered = inside(points, polygons[j])
-                if parts[j].clip and covered.any():
-                    covered &= inside(points, polygons[index[parts[j].clip]])
-                seen &= ~covered
-            return seen
-
+        nearer = [p for p in parts[i + 1 :] if p.fill and not p.trace and p.clip != part.name]
         for n, curve in enumerate((*part.outline, *part.details)):
             if curve.width:
+                low, high = curve.points.min(0), curve.points.max(0)
+                hiding = [p for p in nearer if (polygons[p.name].min(0) < high).all() and (polygons[p.name].max(0) > low).all()]
+
+                def visible(points, part=part, hiding=hiding):
+                    seen = inside(points, polygons[part.clip]) if part.clip else np.ones(len(points), bool)
+                    for p in hiding:
+                        covered = inside(points, polygons[p.name])
+                        if p.clip and covered.any():
+                            covered &= inside(points, polygons[p.clip])
+                        seen &= ~covered
+                    return seen
+
                 widths = _pressure(curve, part, seeded("pressure", part.name, n, seed))
                 for points, w in _visible_pieces(curve.points, widths, visible):
                     result.append(Stroke(points, w, part.trace, part.name, part.fine))
@@ -148,15 +149,16 @@ def broken(lines: list[Stroke], seed: int) -> tuple[list[Stroke], list[tuple[flo
 
 def paint(parts: list[Part], size: tuple[int, int]) -> np.ndarray:
     """RGBA uint8 (H, W, 4): the exact flats of the parts, edge to edge, without lines, on transparent paper."""
-    canvas = np.zeros((size[1], size[0], 4), np.uint8)
+    canvas = np.zeros((size[1], size[0]), np.uint8)
     polygons = {p.name: p.polygon for p in parts if p.fill}
+    names = ["", *SWATCHES]
     for part in parts:
         if part.fill:
             mask = picture.fill(polygons[part.name], size)
             if part.clip:
                 mask &= picture.fill(polygons[part.clip], size)
-            canvas[mask] = (*rgb(SWATCHES[part.fill]), 255)
-    return canvas
+            canvas[mask] = names.index(part.fill)
+    return np.array([(0, 0, 0, 0), *((*rgb(color), 255) for color in SWATCHES.values())], np.uint8)[canvas]
 
 
 def painted(parts: list[Part], lines: list[Stroke], size: tuple[int, int], ink: tuple[int, int, int]) -> np.ndarray:

@@ -25,9 +25,9 @@ def _fill_box(polygon: np.ndarray, width: int, height: int) -> np.ndarray:
     row = np.repeat(first, count) + np.arange(len(edge)) - np.repeat(np.cumsum(count) - count, count)
     p, q = a[edge], b[edge]
     x = p[:, 0] + (row - p[:, 1]) / (q[:, 1] - p[:, 1]) * (q[:, 0] - p[:, 0])
-    toggles = np.zeros((height, width + 1), np.uint8)
-    np.add.at(toggles, (row, np.clip(np.ceil(x), 0, width).astype(int)), 1)
-    return (np.cumsum(toggles, axis=1, dtype=np.int32)[:, :width] & 1).astype(bool)
+    column = np.clip(np.ceil(x), 0, width).astype(int)
+    toggles = np.bincount(row * (width + 1) + column, minlength=height * (width + 1)).reshape(height, width + 1)
+    return (np.cumsum(toggles, axis=1)[:, :width] & 1).astype(bool)
 
 
 def draw_lines(strokes, size: tuple[int, int]) -> np.ndarray:
