@@ -7,6 +7,7 @@ from skimage.morphology import skeletonize
 from .strokes import MIN_ALPHA, Strokes
 
 _NONE = np.zeros((0, 4), np.float32)
+_LONGEST = 48  # px back from an end; nobody draws thicker lines
 _ARC = np.radians([-60, -30, 0, 30, 60, -90, 90])
 
 
@@ -57,7 +58,7 @@ def _loose(ends: np.ndarray, tips: np.ndarray, widths: np.ndarray, lines: np.nda
     skip = np.where(sideways[None], widths[:, None] / 2 + 0.25, 0.5)
     runs = np.ones(angle.shape, bool)
     for distance in (0.0, 0.5, 1.0, 1.5):
-        at = np.round(origin + ray * (skip + distance)[..., None]).astype(np.int64)
+        at = np.floor(origin + ray * (skip + distance)[..., None] + 0.5).astype(np.int64)
         x, y = at[..., 0].clip(0, width - 1), at[..., 1].clip(0, height - 1)
         runs &= lines[y, x]
     loose = ends[~runs.any(1)]
@@ -67,65 +68,70 @@ def _loose(ends: np.ndarray, tips: np.ndarray, widths: np.ndarray, lines: np.nda
 
 def skeleton_ends(lines: np.ndarray) -> np.ndarray:
     """Loose ends of lines of which only pixels are known, float32 (K, 4): x, y, direction."""
-    skeleton = skeletonize(lines)
-    thin = skeleton.astype(np.uint8)
-    kernel = np.ones((3, 3), np.uint8)
-    kernel[1, 1] = 0
-    degree = cv2.filter2D(thin, -1, kernel, borderType=cv2.BORDER_CONSTANT)
-    rows, columns = np.nonzero(skeleton & (degree == 1))
-    if not len(rows):
+    skeleton = np.pad(skeletonize(lines), 1)  # padded, so that a neighbor is never outside
+    at = np.flatnonzero(skeleton)
+    if not len(at):
         return _NONE
-    half = cv2.distanceTransform(lines.astype(np.uint8), cv2.DIST_L2, 3)
-    # Walking back along the skeleton, all ends at once. Padded, so that a step never leaves the picture.
-    padded = np.pad(thin, 1)
-    y, x = rows + 1, columns + 1
-    previous_y, previous_x = y.copy(), x.copy()
-    length = np.zeros(len(y), np.int64)
-    walking = np.ones(len(y), bool)
-    forked = np.zeros(len(y), bool)
-    offsets = [(dy, dx) for dy in (0, 1, -1) for dx in (0, 1, -1) if (dy or dx)]
-    offsets.sort(key=lambda o: abs(o[0]) + abs(o[1]))
-    trail_y, trail_x = [y.copy()], [x.copy()]
-    reach = np.clip(np.round(3 * half[rows, columns]), 5, 40).astype(np.int64)
-    for _ in range(int(reach.max())):
-        next_y, next_x, moved = y.copy(), x.copy(), np.zeros(len(y), bool)
-        for dy, dx in offsets:
-            free = walking & ~moved & (padded[y + dy, x + dx] > 0)
-            free &= (np.abs(y + dy - previous_y) > 1) | (np.abs(x + dx - previous_x) > 1) | (length == 0)
-            next_y[free], next_x[free] = y[free] + dy, x[free] + dx
-            moved |= free
-        previous_y, previous_x, y, x = y, x, next_y, next_x
-        length += moved
-        walking &= moved & (length < reach)
-        at_fork = moved & (degree[(y - 1).clip(0), (x - 1).clip(0)] >= 3)
-        forked |= at_fork
-        walking &= ~at_fork
-        trail_y.append(y.copy())
-        trail_x.append(x.copy())
-    back = np.stack([columns + 1 - x, rows + 1 - y], 1).astype(np.float64)
-    size = np.hypot(*back.T)
-    # A spur is no longer than the line is wide: it is roughness of the line's edge, not an end.
-    spur = forked & (length < 1.5 * half[rows, columns] + 2)
-    keep = (size > 0) & ~spur
-    if not keep.any():
-        return _NONE
-    direction = back[keep] / size[keep, None]
-    tip = np.stack([columns, rows], 1)[keep].astype(np.float64)
-    return _to_edge(tip, direction, half[rows, columns][keep], lines)
+    around = _around(skeleton.shape[1])
+    near = skeleton.ravel()[at[:, None] + around]
+    # How often a walk around a pixel meets a branch: 1 at an end, 2 along a line, 3 and more at a fork.
+    branches = np.zeros(skeleton.size, np.uint8)
+    branches[at] = (~near & np.roll(near, -1, 1)).sum(1)
+    tips = at[(branches[at] == 1) & (near.sum(1) <= 2)]
+    half = np.pad(cv2.distanceTransform(lines.view(np.uint8), cv2.DIST_L2, 5), 1).ravel().clip(0, max(lines.shape))  # inf if all is ink
+    back, length, thick, forked = _walk_back(skeleton.ravel(), branches, half, tips, around)
+    # A spur is no longer than the line is wide: roughness of the line's edge, not an end.
+    keep = (back != tips) & ~(forked & (length < 1.5 * thick + 2))
+    tip, back = (np.stack([where[keep] % skeleton.shape[1] - 1, where[keep] // skeleton.shape[1] - 1], 1) for where in (tips, back))
+    direction = (tip - back) / np.hypot(*(tip - back).T)[:, None]
+    return _to_edge(tip.astype(np.float64), direction, thick[keep], lines)
+
+
+def _around(width: int) -> np.ndarray:
+    """The neighbors of a pixel, in a circle, as differences of flat pixel numbers."""
+    return np.array([-width, -width + 1, 1, width + 1, width, width - 1, -1, -width - 1])
+
+
+def _walk_back(
+    skeleton: np.ndarray, branches: np.ndarray, half: np.ndarray, tips: np.ndarray, around: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """From each tip back along the (flat) skeleton, as far as it takes to see where the line is heading, or to a fork.
+
+    Returns, for each tip: the last pixel, the steps made, the line's largest half width on the way, whether there was a fork.
+    """
+    steps = np.concatenate([around[::2], around[1::2]])  # straight ones first, so that a corner is not cut into a fork
+    here, before = tips.copy(), tips.copy()
+    length, thick = np.zeros(len(tips), np.int64), half[tips].astype(np.float64)
+    forked, walking = np.zeros(len(tips), bool), np.ones(len(tips), bool)
+    for _ in range(_LONGEST):
+        following = np.full(len(tips), -1)
+        for step in steps:
+            to = here + step
+            new = walking & (following < 0) & skeleton[to] & (to != before)
+            new &= ~np.isin(to - before, around) | (before == here)
+            following[new] = to[new]
+        walking &= following >= 0
+        if not walking.any():
+            break
+        before[walking], here[walking] = here[walking], following[walking]
+        length[walking] += 1
+        thick[walking] = np.maximum(thick, half[here])[walking]
+        forked |= walking & (branches[here] >= 3)
+        walking &= ~forked & (length < np.maximum(3 * thick, 6))
+    return here, length, thick, forked
 
 
 def _to_edge(tip: np.ndarray, direction: np.ndarray, half: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """Skeletons stop short of the line's tip: go on to the last inked pixel."""
+    """Skeletons stop short of the line's tip: go on to the last inked pixel, and leave out what ends at the picture's edge."""
     height, width = lines.shape
-    out = tip.copy()
-    going = np.ones(len(tip), bool)
-    for step in np.arange(0.5, 2.0 * float(half.max()) + 2, 0.5):
+    out, going = tip.copy(), np.ones(len(tip), bool)
+    for step in np.arange(0.5, 2.0 * float(half.max(initial=0)) + 2, 0.5):
         at = tip + direction * step
-        x, y = np.round(at).astype(np.int64).T
+        x, y = np.floor(at + 0.5).astype(np.int64).T
         inside = (x >= 0) & (y >= 0) & (x < width) & (y < height)
         going &= inside & lines[y.clip(0, height - 1), x.clip(0, width - 1)] & (step <= 2 * half + 1)
-        out[going] = at[going]
         if not going.any():
             break
-    ends = np.concatenate([out, direction], 1)
-    return _loose(ends, tip, 2 * half, lines)
+        out[going] = at[going]
+    inside = (out >= 1).all(1) & (out <= (width - 2, height - 2)).all(1)
+    return np.concatenate([out + 0.5, direction], 1)[inside].astype(np.float32)

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from scipy import ndimage
 
 from ..errors import BadInput
-from ..job import MAX_SIDE, file_sha256
+from ..job import MAX_SIDE, digest, file_sha256
 from . import traces
 from .ends import skeleton_ends
 from .sketch import Sketch
@@ -35,7 +35,8 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Sketch:
         picture = _resize(picture, size)
     paint = picture if (picture[..., 3] < 128).any() else _lift(picture[..., :3])
     lines = paint[..., 3] >= 128
-    return Sketch(paint=paint, lines=lines, traces=traces.find(paint, lines), ends=skeleton_ends(lines), id=file_sha256(path)[:16])
+    name = digest(file_sha256(path), list(lines.shape))[:16]
+    return Sketch(paint=paint, lines=lines, traces=traces.find(paint, lines), ends=skeleton_ends(lines), id=name)
 
 
 def _open(path: Path) -> np.ndarray:
@@ -75,29 +76,29 @@ def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def _lift(picture: np.ndarray) -> np.ndarray:
     """Lift the lines off opaque paper: straight-alpha RGBA whose alpha is how much ink there is."""
-    ratio = picture.astype(np.float32) / _paper(picture)
+    ratio = (picture.astype(np.float32) + 1) / (_paper(picture) + 1)
     # Ink reflects nothing in at least one channel, so the darkest channel says how much of it there is, and the rest its color.
     darkness = (1 - ratio.min(2)).clip(0, 1)
     noise = 1.4826 * float(np.median(np.abs(darkness - np.median(darkness))))
     floor = max(_FAINTEST, 6 * noise)
-    ink = darkness > floor
-    if not ink.any():
+    # A line is as strong as its darkest pixels nearby, a pencil line fainter than an ink line; its edge is at half of that.
+    peak = cv2.dilate(darkness, np.ones((5, 5), np.uint8))
+    ridge = (darkness >= peak) & (darkness > 1.5 * floor)
+    if not ridge.any():
         return np.zeros((*darkness.shape, 4), np.uint8)
-    # A pixel of full ink as dark as this picture's own lines are.
-    full = max(float(np.percentile(darkness[_ridges(darkness) & ink], 60)), floor * 1.5)
-    strong, weak = max(floor, 0.5 * full), max(floor, 0.3 * full)
-    lines = _connected(darkness > weak, darkness > strong, 1 if noise < _CLEAN else _speck(darkness.shape))
-    alpha = ((darkness - floor / 2) / (full - floor / 2)).clip(0, 1)
-    # Faint parts that hang on a line are line too, and what does not belong to any line is paper.
-    alpha = np.where(lines, np.maximum(alpha, 0.55), np.minimum(alpha, 0.45))
-    near = cv2.dilate(lines.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    alpha[~near] = 0
+    full = float(np.percentile(darkness[ridge], 60))
+    strength = np.clip(peak, floor * 1.5, full)
+    alpha = (darkness / strength).clip(0, 1)
+    core = (alpha >= 0.5) & (darkness > floor)
+    lines = _connected(core, core & (darkness > max(1.5 * floor, 0.4 * full)), 1 if noise < _CLEAN else _speck(darkness.shape))
+    alpha = np.where(lines, alpha.clip(0.51), alpha.clip(0, 0.49))
+    alpha[cv2.dilate(lines.view(np.uint8), np.ones((3, 3), np.uint8)) == 0] = 0
     color = ((ratio - (1 - darkness[..., None])) / np.maximum(darkness[..., None], 1e-3) * 255).clip(0, 255)
     return np.dstack([color, alpha * 255]).round().astype(np.uint8)
 
 
 def _paper(picture: np.ndarray) -> np.ndarray:
-    """The color of the paper without the drawing, float32 (H, W, 3), at least 1: its slow changes are the scanner's light."""
+    """The color of the paper without the drawing, float32 (H, W, 3): its slow changes are the scanner's light."""
     height, width = picture.shape[:2]
     shrink = max(1.0, max(width, height) / 480)
     small = cv2.resize(picture, (max(1, round(width / shrink)), max(1, round(height / shrink))), interpolation=cv2.INTER_AREA)
@@ -107,12 +108,7 @@ def _paper(picture: np.ndarray) -> np.ndarray:
     # Solid black is no paper.
     level = np.percentile(bright.reshape(-1, 3), 75, axis=0)
     bright = np.maximum(bright, level * 0.6)
-    return np.maximum(cv2.resize(bright.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR), 1.0)
-
-
-def _ridges(darkness: np.ndarray) -> np.ndarray:
-    """Pixels as dark as any around them: the middle of the lines."""
-    return darkness >= cv2.dilate(darkness, np.ones((3, 3), np.uint8)) - 1e-6
+    return cv2.resize(bright.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _connected(weak: np.ndarray, strong: np.ndarray, speck: int) -> np.ndarray:
@@ -125,5 +121,5 @@ def _connected(weak: np.ndarray, strong: np.ndarray, speck: int) -> np.ndarray:
 
 
 def _speck(shape: tuple[int, ...]) -> int:
-    """The size in px of dust: some 6 px at 1920 x 1080."""
-    return max(3, round(6 * shape[0] * shape[1] / (1920 * 1080)))
+    """The size in px of dust: 6 px at 1920 x 1080, and what JPEG makes of grain."""
+    return max(6, round(6 * shape[0] * shape[1] / (1920 * 1080)))

@@ -7,14 +7,16 @@ import numpy as np
 _HUES = ((-20.0, 20.0), (90.0, 160.0), (190.0, 265.0))
 _SATURATION = 0.55  # (max - min) / max
 _VALUE = 140  # of 255: darker is colored line art
+_DULL = 100  # what JPEG leaves of a thin trace line here and there; it counts beside brighter parts of the line
+_BRIGHT_SHARE = 0.2
 
 
-def is_trace(colors: np.ndarray) -> np.ndarray:
-    """Which of the colors (N, 3 or 4) uint8 are colors of trace lines, bool (N,)."""
+def is_trace(colors: np.ndarray, value: int = _VALUE) -> np.ndarray:
+    """Which of the colors (N, 3 or 4) uint8 are colors of trace lines, of this brightness at least, bool (N,)."""
     red, green, blue = (np.ascontiguousarray(colors[:, channel]) for channel in range(3))
     high = np.maximum(np.maximum(red, green), blue)
     chroma = high - np.minimum(np.minimum(red, green), blue)
-    found = (high >= _VALUE) & (chroma >= _SATURATION * high)
+    found = (high >= value) & (chroma >= _SATURATION * high)
     rows = np.flatnonzero(found)  # few: most lines are black
     if len(rows):
         r, g, b = (channel[rows].astype(np.float32) for channel in (red, green, blue))
@@ -33,10 +35,13 @@ def find(paint: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """
     inked = np.flatnonzero(lines)
     colors = np.ascontiguousarray(paint).view(np.uint32).ravel()[inked].view(np.uint8).reshape(-1, 4)
-    found = np.zeros(lines.shape, bool)
-    found.ravel()[inked] = is_trace(colors)
-    if not found.any():
-        return found
+    found, bright = np.zeros(lines.shape, bool), np.zeros(lines.shape, bool)
+    bright.ravel()[inked] = is_trace(colors)
+    if not bright.any():
+        return bright
+    found.ravel()[inked] = is_trace(colors, _DULL)
+    share, of = (cv2.boxFilter(part.view(np.uint8), cv2.CV_32F, (9, 9), normalize=False) for part in (bright, found))
+    found &= share >= _BRIGHT_SHARE * of
     alpha = np.zeros(lines.shape, np.uint8)
     alpha.ravel()[inked] = colors[:, 3]
     neighbors = np.ones((3, 3), np.uint8)
