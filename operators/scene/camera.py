@@ -44,15 +44,32 @@ def of_scene(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, size: tuple
     """The projection of the scene's camera at the depsgraph's frame. Raises BadInput when there is no camera."""
     if scene.camera is None or scene.camera.type != "CAMERA":
         raise BadInput(f"The scene '{scene.name}' has no camera at frame {scene.frame_current}: add one and make it the active camera.")
-    camera = scene.camera.evaluated_get(depsgraph)
-    width, height = size
-    render = scene.render
-    lens = camera.calc_matrix_camera(depsgraph, x=width, y=height, scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y)
-    world = camera.matrix_world.normalized()  # Blender does not let the camera's scale count
+    seen = scene.camera.evaluated_get(depsgraph)
+    lens = _lens(scene, seen, depsgraph, size)
+    world = seen.matrix_world.normalized()  # Blender does not let the camera's scale count
     return Projection(
-        size=(width, height),
+        size=size,
         clip=np.array(lens @ world.inverted()),
-        scale=lens[1][1] * height / 2,
+        scale=lens[1][1] * size[1] / 2,
         origin=np.array(world.translation),
         axis=-np.array(world.col[2].xyz),
     )
+
+
+def corners(
+    scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, size: tuple[int, int], depth: float
+) -> list[tuple[float, float, float]]:
+    """Where the picture's corners lie in the camera's space, at a depth: counterclockwise from the bottom left."""
+    lens = _lens(scene, scene.camera.evaluated_get(depsgraph), depsgraph, size)
+    spread, shift_column = (depth, 2) if lens[3][3] == 0 else (1.0, 3)  # perspective, or orthographic
+    sign = 1 if lens[3][3] == 0 else -1
+
+    def place(axis: int, side: int) -> float:
+        return spread * (side + sign * lens[axis][shift_column]) / lens[axis][axis]
+
+    return [(place(0, x), place(1, y), -depth) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+
+
+def _lens(scene, seen: bpy.types.Object, depsgraph: bpy.types.Depsgraph, size: tuple[int, int]):
+    render = scene.render
+    return seen.calc_matrix_camera(depsgraph, x=size[0], y=size[1], scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y)

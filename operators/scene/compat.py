@@ -80,15 +80,21 @@ def content_start(strip) -> int:
     return round(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
 
 
-def move_strip(strip, start: int) -> None:
-    """Show the first picture at frame `start`, and the whole strip, untrimmed."""
+def place_strip(strip, start: int, end: int) -> None:
+    """Let the first picture of an image strip show at frame `start`, and the strip, untrimmed, up to before `end`."""
     if hasattr(strip, "content_start"):
         strip.content_start = start
-        strip.left_handle, strip.right_handle = start, start + len(strip.elements)
     else:
-        strip.frame_offset_start = strip.frame_offset_end = 0
         strip.frame_start = start
-        strip.frame_final_duration = len(strip.elements)
+    trim_strip(strip, start, end)
+
+
+def trim_strip(strip, start: int, end: int) -> None:
+    """Show a strip from frame `start` up to before `end`, its pictures where they are."""
+    if hasattr(strip, "left_handle"):
+        strip.left_handle, strip.right_handle = start, end
+    else:
+        strip.frame_final_start, strip.frame_final_end = start, end
 
 
 def forget_pictures(strip) -> None:
@@ -116,3 +122,9 @@ def render_png(scene: bpy.types.Scene) -> None:
     settings.file_format = "PNG"
     settings.color_mode = "RGBA"
     settings.color_depth = "8"
+
+
+def use_nodes(material: bpy.types.Material) -> None:
+    """Give a material a node tree; from 5.0 on each has one."""
+    if material.node_tree is None:
+        material.use_nodes = True
