@@ -44,9 +44,14 @@ def obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
         return "Choose a model first"
     if engine.obstacle():
         return engine.obstacle()
-    if any(entry.live and entry.origin.scene() == scene for entry in session.entries):
+    if running(scene) is not None:
         return "This shot is being colored: wait, or cancel its job"
     return ""
+
+
+def running(scene: bpy.types.Scene) -> session.Entry | None:
+    """The job that is coloring this scene now, or waits to."""
+    return next((entry for entry in session.entries if entry.live and entry.origin.scene() == scene), None)
 
 
 def _has_own(ob: bpy.types.Object) -> bool:
@@ -78,7 +83,7 @@ def start(
         on_progress=on_progress,
     )
     write_job(shot, folder, model.id, settings.options(scene), pictures)
-    entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), chosen.destination)
+    entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), chosen.destination, shot.warnings)
     session.submit(entry)
     return entry
 

@@ -6,13 +6,11 @@ from bpy.props import IntProperty, StringProperty
 
 from ..engine.errors import BadInput, ShiageError
 from . import session
-from .scene import settings
+from .scene import settings, timeline
 
 
 def import_pictures(entry: session.Entry, scene: bpy.types.Scene) -> str:
     """Put a job's finished pictures where its shot wants them; the name of the strip or of the plane. Raises ShiageError."""
-    from .scene import timeline
-
     put = timeline.import_plane if entry.destination == "PLANE" else timeline.import_strip
     return put(scene, entry.folder).name
 
@@ -70,8 +68,11 @@ class SHIAGE_OT_import_result(_JobOperator, bpy.types.Operator):
             scene = context.scene
             self.report({"WARNING"}, f"The scene '{entry.origin.name}' is not in this file: imported into '{scene.name}'")
         entry.wants_import = False
-        name = import_pictures(entry, scene)
-        entry.remark = f"Imported as '{name}'"
+        entry.remark = f"Imported as '{import_pictures(entry, scene)}'"
+        warning = timeline.color_warning(scene) if entry.destination == "PLANE" else ""
+        if warning:
+            self.report({"WARNING"}, warning)
+            entry.remark += f". {warning}"
         self.report({"INFO"}, entry.remark)
         _push_undo(context, self.bl_label)
 
@@ -140,13 +141,18 @@ class SHIAGE_OT_find_jobs(bpy.types.Operator):
 
 
 class SHIAGE_OT_show_frame(bpy.types.Operator):
-    """Go to this frame"""
+    """Go to this frame and look at what was left unpainted"""
 
     bl_idname = "shiage.show_frame"
     bl_label = "Go to Frame"
     bl_options = {"REGISTER", "INTERNAL"}
 
     frame: IntProperty(options={"SKIP_SAVE"})
+    text: StringProperty(options={"SKIP_SAVE"})
+
+    @classmethod
+    def description(cls, _context, properties):
+        return properties.text.removesuffix(".") or cls.__doc__
 
     def execute(self, context):
         context.scene.frame_set(self.frame)

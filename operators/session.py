@@ -12,7 +12,7 @@ from pathlib import Path
 import bpy
 
 from .. import __package__ as EXTENSION
-from ..engine import environment
+from ..engine import environment, messages
 from ..engine import job as jobs
 from ..engine.client import Engine, JobState
 from ..engine.messages import TERMINAL, Done, Event
@@ -44,11 +44,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Note:
-    """What one picture leaves to look at: `unknown` and `leaks` regions are unpainted, for doubt and for a leak."""
+    """What to look at in one picture: `unknown` and `leaks` regions are unpainted, for doubt and for a leak; `text` says more."""
 
     frame: int
-    unknown: int
-    leaks: int
+    unknown: int = 0
+    leaks: int = 0
+    text: str = ""
 
 
 @dataclass
@@ -58,6 +59,7 @@ class Entry:
     job: JobState
     origin: Origin
     destination: str
+    warnings: tuple[str, ...] = ()  # about the whole shot
     notes: list[Note] = field(default_factory=list)
     pictures: int = 0  # that are in place, once the job has ended
     wants_import: bool = False  # by itself, as soon as that disturbs nobody
@@ -153,25 +155,40 @@ def _take(folder: str | Path, event: Event) -> None:
 
 
 def read_result(entry: Entry) -> dict:
-    """Take what a person should look at from result.json; returns the result, empty where there is none."""
+    """Take what a person should look at from the job's folder; returns its result, empty where there is none."""
     result = jobs.read_result(entry.folder) or {}
+    warned = _warnings(entry.folder)
     pictures = result.get("pictures", [])
     entry.pictures = len(pictures)
-    entry.notes = [Note(p["frame"], p["unknown"], p["leaks"]) for p in pictures if p["unknown"] or p["leaks"]]
+    entry.warnings += tuple(text for frame, text in warned if frame is None and text not in entry.warnings)
+    notes = {p["frame"]: Note(p["frame"], p["unknown"], p["leaks"]) for p in pictures if p["unknown"] or p["leaks"]}
+    for frame, text in warned:
+        if frame is not None:
+            note = notes.get(frame, Note(frame))
+            notes[frame] = replace(note, text=f"{note.text} {text}".strip())
+    entry.notes = [notes[frame] for frame in sorted(notes)]
     return result
+
+
+def _warnings(folder: Path) -> list[tuple[int | None, str]]:
+    """The warnings of the last run, each with its frame if it is about one."""
+    try:
+        events = [messages.decode(line) for line in (folder / jobs.EVENTS_FILE).read_text("utf-8").splitlines()]
+    except (OSError, ValueError):
+        return []  # nothing was told, or the folder was meddled with: neither keeps the pictures from being imported
+    return [(event.frame, event.text) for event in events if isinstance(event, messages.Warned)]
 
 
 def discover(folder: Path, origin: Origin, destination: str) -> None:
     """List the job that an earlier session left in a folder: what it made can still be imported, or the job resumed."""
     if find(folder) is not None or not (folder / jobs.JOB_FILE).is_file():
         return
-    entry = Entry(JobState(str(folder), folder.name, STOPPED), origin, destination)
+    entry = Entry(JobState(str(folder), origin.name, STOPPED), origin, destination)
     result = read_result(entry)
     entry.job = replace(
         entry.job,
         state=result.get("status", STOPPED),
         text=result.get("text", "") or "It did not end: Retry goes on where it stopped.",
-        warnings=tuple(result.get("warnings", ())),
     )
     entries.append(entry)
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import bpy
@@ -122,10 +123,11 @@ def _colorize(given: argparse.Namespace, answer: dict) -> None:
     session.wait(entry, lambda entry: meter.show(entry.job.fraction, entry.job.remaining, entry.job.stage))
     meter.end()
     result = session.read_result(entry)
-    answer |= {"status": entry.job.state, "warnings": list(entry.job.warnings), "pictures": result.get("pictures", [])}
+    answer |= {"status": entry.job.state, "warnings": list(entry.warnings), "pictures": result.get("pictures", [])}
     answer["frames"] = result.get("frames", [])
+    answer["notes"] = [asdict(note) for note in entry.notes]
     answer["seconds"]["engine"] = round(time.monotonic() - gathered, 3)
-    for text in entry.job.warnings:
+    for text in (*entry.warnings, *(note.text for note in entry.notes if note.text)):
         _say(f"Warning: {text}")
     if entry.job.state == "cancelled":
         raise Cancelled(entry.job.text)

@@ -3,12 +3,12 @@
 from ..operators import session
 from .text import duration, sentence
 
-SHOWN_NOTES = 6  # frames with something to look at; the rest is told as a number
-
 _ICONS = {"queued": "TIME", "running": "PLAY", "done": "CHECKMARK", "failed": "ERROR", "cancelled": "X", "stopped": "PAUSE"}
 
 
 class Jobs:
+    """What the engine is doing and what it has done"""
+
     bl_label = "Jobs"
 
     def draw(self, _context):
@@ -19,50 +19,67 @@ class Jobs:
             row.label(text="Nothing was colored yet")
             return
         for entry in session.entries:
-            draw_entry(layout.box(), entry)
+            box = layout.box()
+            draw_title(box, entry)
+            if entry.live:
+                draw_progress(box, entry)
+            else:
+                draw_outcome(box, entry)
+                if entry.notes:
+                    draw_notes(layout, entry)
         row = layout.row(align=True)
         row.operator("shiage.cancel_all", text="Cancel All")
         row.operator("shiage.clear_jobs", text="Clear Ended")
 
 
-def draw_entry(box, entry: session.Entry) -> None:
-    job = entry.job
+def draw_title(box, entry: session.Entry) -> None:
     row = box.row()
-    row.label(text=job.title, icon=_ICONS[job.state], translate=False)
+    row.label(text=entry.job.title, icon=_ICONS[entry.job.state], translate=False)
     buttons = row.row(align=True)
-    if entry.live:
-        buttons.operator("shiage.cancel_job", text="", icon="X").folder = job.folder
-    else:
-        buttons.operator("shiage.retry_job", text="", icon="FILE_REFRESH").folder = job.folder
-    buttons.operator("shiage.open_job_folder", text="", icon="FILE_FOLDER").folder = job.folder
+    if not entry.live:
+        buttons.operator("shiage.retry_job", text="", icon="FILE_REFRESH").folder = entry.job.folder
+    buttons.operator("shiage.open_job_folder", text="", icon="FILE_FOLDER").folder = entry.job.folder
+
+
+def draw_progress(layout, entry: session.Entry) -> None:
+    """How far a job is, and the button that stops it."""
+    job = entry.job
+    row = layout.row(align=True)
     if job.state == "running":
         left = f"{duration(job.remaining)} left" if job.remaining >= 0 else ""
-        box.progress(factor=job.fraction, text="  ·  ".join(filter(None, (f"{job.fraction:.0%}", left))), translate=False)
-        box.label(text=job.stage)
-    elif job.state == "queued":
-        box.label(text=f"Waiting, number {job.position} in the queue")
+        row.progress(factor=job.fraction, text="  ·  ".join(filter(None, (f"{job.fraction:.0%}", left))), translate=False)
     else:
-        sentence(box, job.text)
-        for text in dict.fromkeys(job.warnings):
-            sentence(box, text, "ERROR")
-        draw_notes(box, entry)
-        if entry.pictures:
-            row = box.row()
-            row.operator("shiage.import_result", text="Import" if not entry.remark else "Import Again", icon="IMPORT").folder = job.folder
-        if entry.remark:
-            sentence(box, entry.remark, "INFO")
-        elif entry.wants_import:
-            sentence(box, "Will be imported as soon as nothing else is going on in Blender", "TIME")
+        row.label(text=f"Waiting, number {job.position} in the queue", translate=False)
+    row.operator("shiage.cancel_job", text="", icon="X").folder = job.folder
+    if job.stage:
+        row = layout.row()
+        row.active = False
+        row.label(text=job.stage)
 
 
-def draw_notes(box, entry: session.Entry) -> None:
-    if not entry.notes:
+def draw_outcome(box, entry: session.Entry) -> None:
+    sentence(box, entry.job.text)
+    for text in entry.warnings:
+        sentence(box, text, "ERROR")
+    if entry.pictures:
+        text = "Import Again" if entry.remark else "Import"
+        box.operator("shiage.import_result", text=text, icon="IMPORT").folder = entry.job.folder
+    if entry.remark:
+        sentence(box, entry.remark, "INFO")
+    elif entry.wants_import:
+        sentence(box, "Will be imported as soon as nothing else is going on in Blender", "TIME")
+
+
+def draw_notes(layout, entry: session.Entry) -> None:
+    """The frames that have something to look at, folded away: there can be many."""
+    header, body = layout.panel(f"shiage_notes_{entry.job.title}", default_closed=True)
+    header.label(text=f"Look at {len(entry.notes)} pictures", translate=False)
+    if body is None:
         return
-    column = box.column(align=True)
-    for note in entry.notes[:SHOWN_NOTES]:
+    column = body.column(align=True)
+    for note in entry.notes:
+        row = column.split(factor=0.25, align=True)
+        button = row.operator("shiage.show_frame", text=str(note.frame), translate=False)
+        button.frame, button.text = note.frame, note.text
         counts = [f"{note.unknown} in doubt"] * bool(note.unknown) + [f"{note.leaks} leaking"] * bool(note.leaks)
-        row = column.row(align=True)
-        row.operator("shiage.show_frame", text=str(note.frame), translate=False).frame = note.frame
-        row.label(text=", ".join(counts), translate=False)
-    if len(entry.notes) > SHOWN_NOTES:
-        column.label(text=f"and {len(entry.notes) - SHOWN_NOTES} more frames", translate=False)
+        row.label(text=", ".join(counts) or note.text, translate=False)

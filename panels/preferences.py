@@ -5,6 +5,7 @@ from bpy.props import StringProperty
 
 from .. import __package__ as EXTENSION
 from ..operators import engine
+from ..operators.scene import compat
 from .text import sentence
 
 _ICONS = {"ready": "CHECKMARK", "outdated": "INFO", "missing": "ERROR", "broken": "ERROR"}
@@ -24,6 +25,7 @@ class SHIAGE_preferences(bpy.types.AddonPreferences):
         description="Where a shot's pictures go unless the shot has a folder of its own; // is the folder of the .blend file",
         subtype="DIR_PATH",
         default="//shiage/",
+        options=compat.OUTPUT_FOLDER,
     )
 
     def draw(self, _context):

@@ -3,8 +3,10 @@
 import bpy
 
 from .. import __package__ as EXTENSION
+from ..engine import models
 from ..operators import colorize, engine
 from ..operators.scene import compat, layers, settings
+from .jobs import draw_progress
 from .text import sentence
 
 
@@ -50,7 +52,7 @@ def draw_references(layout, chosen, owner: str, large: bool) -> None:
         return
     active = chosen.references[min(chosen.active_reference, len(chosen.references) - 1)].image
     if large and active is not None:
-        layout.template_icon(icon_value=layout.icon(active), scale=7.0)
+        layout.template_icon(icon_value=layout.icon(active), scale=6.0)
     row = layout.row()
     row.template_list("SHIAGE_UL_references", owner, chosen, "references", chosen, "active_reference", rows=2, maxrows=4, sort_lock=True)
     column = row.column(align=True)
@@ -72,7 +74,17 @@ class Shot:
         row.use_property_split = True
         row.use_property_decorate = False
         row.prop(chosen, "model")
+        model = next((model for model in models.available() if model.id == chosen.model), None)
+        if model is not None:
+            row = layout.row()
+            row.active = False
+            row.alignment = "RIGHT"
+            row.label(text=f"{model.license}, {'commercial use' if model.commercial else 'no commercial use'}", translate=False)
         layout.separator(factor=0.5)
+        entry = colorize.running(context.scene)
+        if entry is not None:
+            draw_progress(layout, entry)
+            return
         row = layout.row()
         row.scale_y = 1.8
         row.operator("shiage.colorize_shot", icon="BRUSH_DATA")
@@ -182,6 +194,6 @@ class Output:
         else:
             column.prop(chosen, "percentage", slider=True)
         layout.prop(chosen, "destination")
-        layout.prop(chosen, "output")
+        layout.prop(chosen, "output", placeholder=settings.output(scene))
         if settings.output_is_temporary(scene):
             sentence(layout, "This file was never saved: the pictures go to a folder that is deleted when Blender ends", "ERROR")

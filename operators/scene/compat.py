@@ -13,6 +13,9 @@ DRAWS_DOTS = bpy.app.version < (5, 2, 0)
 # From 5.1 on a stroke says itself whether its line is hidden and whether it is filled; before, its material does.
 STROKES_HIDE_THEMSELVES = bpy.app.version >= (5, 1, 0)
 
+# From 4.5 on a path says that it may begin with // and need not exist yet; else its field is shown as an error.
+OUTPUT_FOLDER = {"OUTPUT_PATH", "PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
+
 
 def grease_pencils() -> bpy.types.bpy_prop_collection:
     """The Grease Pencil data of the file; up to 4.5 `bpy.data.grease_pencils` holds annotations."""

@@ -12,11 +12,11 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
 
+from ... import __package__ as EXTENSION
 from ...engine import models
 from ...engine.errors import BadInput
+from . import compat
 from . import options as options_of_models
-
-DEFAULT_OUTPUT = "//shiage/"
 
 
 def _number(model_id: str) -> int:
@@ -135,9 +135,9 @@ class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     )
     output: StringProperty(
         name="Output",
-        description="The folder that holds a job folder for each shot; // is the folder of the .blend file",
+        description="The folder that gets a job folder for each shot; // is the folder of the .blend file. Empty: the preferences' one",
         subtype="DIR_PATH",
-        default=DEFAULT_OUTPUT,
+        options=compat.OUTPUT_FOLDER,
     )
 
 
@@ -194,22 +194,27 @@ def options(scene: bpy.types.Scene) -> dict[str, object]:
     return options_of_models.values(scene.shiage.options, models.info(scene.shiage.model))
 
 
+def output(scene: bpy.types.Scene) -> str:
+    """The folder that gets the job folder, as it was written: // is the folder of the .blend file."""
+    return scene.shiage.output.strip() or bpy.context.preferences.addons[EXTENSION].preferences.output.strip()
+
+
 def output_is_temporary(scene: bpy.types.Scene) -> bool:
     """True while the pictures would go to a folder that is deleted with Blender's session: the .blend was never saved."""
-    return scene.shiage.output.startswith("//") and not bpy.data.filepath
+    return output(scene).startswith("//") and not bpy.data.filepath
 
 
 def job_folder(scene: bpy.types.Scene) -> Path:
     """The scene's job folder, the same on each run so that finished work is found again. An unsaved file's lies in Blender's
     own temporary folder (see `output_is_temporary`). Raises BadInput when no output folder is set."""
-    output = scene.shiage.output.strip()
-    if not output:
+    folder = output(scene)
+    if not folder:
         raise BadInput("No output folder is set: choose one under Output.")
     name = scene.name
     if output_is_temporary(scene):
         root = Path(bpy.app.tempdir or tempfile.gettempdir()) / "shiage"
     else:
-        root = Path(bpy.path.abspath(output))
+        root = Path(bpy.path.abspath(folder))
         if bpy.data.filepath:
             name = f"{Path(bpy.data.filepath).stem}-{name}"
     return root / re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .")
