@@ -30,25 +30,64 @@ def render(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, parts: Sequen
     Frozen copies of the evaluated drawings are rendered in a scene of their own, which is removed again; the artist's data stays
     untouched but for the Render Result. Raises JobFailed when Blender can't render.
     """
-    with _studio(scene, depsgraph, size) as (studio, made), tempfile.TemporaryDirectory(prefix="shiage-") as folder:
+    with _studio(scene, depsgraph, size) as (studio, made):
         for part in parts:
             studio.collection.objects.link(_frozen(part, depsgraph, made))
+        return png_of(studio)
+
+
+@contextlib.contextmanager
+def no_render_result() -> Iterator[None]:
+    """Leave no Render Result in the file when it had none."""
+    had_one = "Render Result" in bpy.data.images
+    try:
+        yield
+    finally:
+        if not had_one and "Render Result" in bpy.data.images:
+            bpy.data.images.remove(bpy.data.images["Render Result"])
+
+
+def set_up(studio: bpy.types.Scene) -> None:
+    """Let a scene of ours render to PNG with exact colors and a transparent ground."""
+    compat.render_png(studio)
+    studio.render.film_transparent = True
+    studio.render.use_compositing = studio.render.use_border = studio.render.use_stamp = False
+    studio.view_settings.view_transform = "Standard"
+    studio.view_settings.look = "None"
+    studio.view_settings.exposure, studio.view_settings.gamma = 0, 1
+
+
+def png_of(studio: bpy.types.Scene) -> bytes:
+    """A scene's present frame, rendered: the same picture gives the same bytes. Raises JobFailed when Blender can't render."""
+    with tempfile.TemporaryDirectory(prefix="shiage-") as folder:
         target = Path(folder) / "lines.png"
         studio.render.filepath = str(target)
         try:
-            bpy.ops.render.render(write_still=True, scene=studio.name)
-            return target.read_bytes()
+            with bpy.context.temp_override(scene=studio):  # naming the scene would take over the frame of the context's scene
+                bpy.ops.render.render(write_still=True)
+            return _without_remarks(target.read_bytes())
         except (RuntimeError, OSError) as error:
-            raise JobFailed(f"Blender could not render frame {scene.frame_current} ({error}): try to render a frame by hand.") from error
+            raise JobFailed(f"Blender could not render frame {studio.frame_current} ({error}): try to render a frame by hand.") from error
+
+
+def _without_remarks(png: bytes) -> bytes:
+    """A PNG without what Blender notes in it, the date and the time that rendering took."""
+    kept, place = [png[:8]], 8
+    while place < len(png):
+        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
+        if png[place + 4 : place + 5].isupper():  # the chunks that make the picture
+            kept.append(png[place:end])
+        place = end
+    return b"".join(kept)
 
 
 @contextlib.contextmanager
 def _studio(scene, depsgraph, size) -> Iterator[tuple[bpy.types.Scene, list[bpy.types.ID]]]:
     """A scene with the camera and nothing else, and a list: what is put there is removed with it."""
-    had_result = "Render Result" in bpy.data.images
     studio = bpy.data.scenes.new("Shiage")
     made: list[bpy.types.ID] = []
     try:
+        set_up(studio)
         seen = scene.camera.evaluated_get(depsgraph)
         lens = seen.data.copy()
         lens.animation_data_clear()
@@ -57,22 +96,17 @@ def _studio(scene, depsgraph, size) -> Iterator[tuple[bpy.types.Scene, list[bpy.
         camera.matrix_world = seen.matrix_world.normalized()
         studio.collection.objects.link(camera)
         studio.camera = camera
-        compat.render_png(studio)
         render = studio.render
         render.engine = "BLENDER_WORKBENCH"
+        render.use_sequencer = False
         render.resolution_x, render.resolution_y = size
         render.resolution_percentage = 100
         render.pixel_aspect_x, render.pixel_aspect_y = scene.render.pixel_aspect_x, scene.render.pixel_aspect_y
-        render.film_transparent = True
-        render.use_compositing = render.use_sequencer = False
-        studio.view_settings.view_transform = "Standard"
-        studio.view_settings.look = "None"
-        yield studio, made
+        with no_render_result():
+            yield studio, made
     finally:
         bpy.data.scenes.remove(studio)
         bpy.data.batch_remove(made)
-        if not had_result and "Render Result" in bpy.data.images:
-            bpy.data.images.remove(bpy.data.images["Render Result"])
 
 
 def _frozen(part: Part, depsgraph: bpy.types.Depsgraph, made: list[bpy.types.ID]) -> bpy.types.Object:
