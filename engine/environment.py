@@ -184,22 +184,26 @@ class Install:
         self.running = True
         self._process = process
         self._offset = 0
+        self._held: list[Event] = []  # the terminal event, until the process is gone
 
     @property
     def log(self) -> Path:
         return self.target / LOG_FILE
 
     def poll(self) -> list[Event]:
-        """What has happened since the last call. Never waits."""
+        """What has happened since the last call, the terminal event once the process is gone. Never waits."""
         if not self.running:
             return []
         code = self._process.poll()  # before reading: what it said last must not be missed
-        events = self._read()
-        if any(isinstance(event, TERMINAL) for event in events):
+        events = self._held + self._read()
+        ended = bool(events) and isinstance(events[-1], TERMINAL)
+        self._held = [events.pop()] if ended and code is None else []
+        if code is not None:
             self.running = False
-        elif code is not None:
-            self.running = False
-            events.append(Failed(str(self.target), JobFailed.kind, f"The installation broke off ({code}): start it again; see {self.log}."))
+            if not ended:
+                events.append(
+                    Failed(str(self.target), JobFailed.kind, f"The installation broke off ({code}): start it again; see {self.log}.")
+                )
         return events
 
     def _read(self) -> list[Event]:
@@ -216,10 +220,10 @@ class Install:
         """End it at once, with everything that it started. Returns what was not polled yet, the last of it terminal."""
         if not self.running:
             return []
-        events = self._read()
-        self.running = False
         kill_tree(self._process)
-        if not any(isinstance(event, TERMINAL) for event in events):
+        events = self._held + self._read()
+        self.running = False
+        if not (events and isinstance(events[-1], TERMINAL)):
             events.append(Cancelled(str(self.target)))
         return events
 
