@@ -4,7 +4,9 @@ import json
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import psutil
@@ -12,6 +14,7 @@ import pytest
 from conftest import SIZE, Blender
 from PIL import Image
 
+T = TypeVar("T")
 SKIN, EYE = (240, 200, 160, 255), (40, 120, 200, 255)
 
 
@@ -115,34 +118,78 @@ def test_a_read_only_output_folder_is_status_4(blender: Blender, shot: Path, ref
     assert "taken" in done.stdout
 
 
-def test_an_engine_that_dies_is_status_4(blender: Blender, shot: Path, reference: Path) -> None:
-    process = blender.start("-b", shot, "-c", "shiage", "colorize", "--reference", reference, "--save")
+BIG = ("--size", "6000x4500")  # a job that lasts for some seconds
+
+
+def test_an_engine_that_dies_at_work_is_status_4(blender: Blender, shot: Path, reference: Path) -> None:
+    process = blender.start("-b", shot, "-c", "shiage", "colorize", "--reference", reference, "--save", *BIG)
     engine = _engine_of(process)
+    _wait_until_it_works(process, shot)
     engine.kill()
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 4, output
     assert "Traceback" not in output
+    assert blender.strips(shot) == []
+
+    done = blender.shiage(shot, "colorize", "--reference", reference, "--save")
+    assert done.returncode == 0, done.stdout
 
 
-def test_sigint_is_status_130_and_leaves_no_process(blender: Blender, shot: Path, reference: Path) -> None:
-    process = blender.start("-b", shot, "-c", "shiage", "colorize", "--reference", reference, "--save")
+@pytest.mark.parametrize("at_work", [False, True])
+def test_sigint_is_status_130_and_leaves_no_process(blender: Blender, shot: Path, reference: Path, at_work: bool) -> None:
+    process = blender.start("-b", shot, "-c", "shiage", "colorize", "--reference", reference, "--save", *BIG)
     engine = _engine_of(process)
+    if at_work:
+        _wait_until_it_works(process, shot)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
+    assert "Traceback" not in output
     psutil.wait_procs([engine], timeout=20)
     assert not engine.is_running()
+    assert blender.strips(shot) == []
 
 
-def _engine_of(process: subprocess.Popen[str], seconds: float = 60) -> psutil.Process:
+def test_a_blender_that_is_killed_takes_its_engine_along_and_the_job_is_taken_up_again(
+    blender: Blender, shot: Path, reference: Path
+) -> None:
+    process = blender.start("-b", shot, "-c", "shiage", "colorize", "--reference", reference, "--save")
+    engine = _engine_of(process)
+    process.kill()
+    process.communicate(timeout=60)
+    psutil.wait_procs([engine], timeout=30)
+    assert not engine.is_running()
+    done = blender.shiage(shot, "colorize", "--reference", reference, "--save")
+    assert done.returncode == 0, done.stdout
+    assert len(blender.strips(shot)) == 1
+
+
+def _engine_of(process: subprocess.Popen[str]) -> psutil.Process:
     """The engine that this Blender has started, as soon as it is there."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and process.poll() is None:
+
+    def look() -> psutil.Process | None:
         for child in psutil.Process(process.pid).children(recursive=True):
             try:
-                if "engine" in child.cmdline() and "python" in child.name():
+                if "serve" in child.cmdline() and "python" in child.name():
                     return child
             except psutil.NoSuchProcess:
                 continue
-        time.sleep(0.02)
-    pytest.fail(f"no engine was started: {process.communicate(timeout=60)[0] if process.poll() is not None else 'Blender hangs'}")
+        return None
+
+    return _soon(process, look)
+
+
+def _wait_until_it_works(process: subprocess.Popen[str], shot: Path) -> None:
+    """Wait until the engine has told of some progress of the job."""
+    _soon(process, lambda: any('"progress"' in path.read_text("utf-8") for path in shot.parent.rglob("events.jsonl")))
+
+
+def _soon(process: subprocess.Popen[str], look: Callable[[], T], seconds: float = 60) -> T:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and process.poll() is None:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.01)
+    process.kill()
+    pytest.fail(f"it was not seen, Blender's status is {process.poll()}:\n{process.communicate()[0]}")

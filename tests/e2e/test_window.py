@@ -43,3 +43,13 @@ def test_a_click_colors_the_shot(blender: Blender, shot: Path, reference: Path, 
     with Image.open(out / "after.png") as picture:
         assert picture.size == (1024, 640)
         assert len(picture.getcolors(1 << 20) or [1] * 100) > 50, "the window was drawn"
+
+
+@pytest.mark.parametrize("scenario", ["reload_at_work", "disable_at_work", "undo_import"])
+def test_whatever_happens_meanwhile_the_strip_is_there_in_the_end(
+    blender: Blender, shot: Path, reference: Path, tmp_path: Path, scenario: str
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    play(blender, scenario, shot, out, SHIAGE_TEST_REFERENCE=str(reference))
+    assert len(blender.strips(shot)) == 1

@@ -24,7 +24,7 @@ def scenario():
     driver.click(x, y)
     yield 1.5
     driver.screenshot("running.png")
-    yield from driver.until(driver.strips, 120)
+    yield from driver.until(driver.colored, 120)
     yield 1.0
     bpy.context.scene.frame_set(bpy.context.scene.frame_start + 2)
     yield 1.0

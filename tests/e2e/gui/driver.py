@@ -10,6 +10,7 @@ that raised, the traceback is in $SHIAGE_TEST_OUT/failure.txt and a picture of t
 
 import os
 import subprocess
+import sys
 import traceback
 from pathlib import Path
 
@@ -98,6 +99,34 @@ def click(x: int, y: int) -> None:
 
 def screenshot(name: str) -> None:
     subprocess.run(["import", "-window", "root", str(OUT / name)], check=False)
+
+
+def module(name: str):
+    """A module of the installed extension: module("operators.session")."""
+    return sys.modules[f"bl_ext.user_default.shiage.{name}"]
+
+
+def colored() -> bool:
+    """Whether the strip is there. Raises RuntimeError when the job failed."""
+    for entry in module("operators.session").entries:
+        if entry.job.state in ("failed", "cancelled"):
+            raise RuntimeError(entry.job.text)
+    return bool(strips())
+
+
+def begin_long_job(reference: Path) -> None:
+    """Start a job that lasts for some seconds."""
+    bpy.ops.shiage.open_references(directory=str(reference.parent), files=[{"name": reference.name}])
+    settings = bpy.context.scene.shiage
+    settings.size_mode, settings.width, settings.height = "OWN", 6000, 4500
+    bpy.ops.wm.save_mainfile()
+    assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
+
+
+def engines() -> list[str]:
+    """The process ids of the engines that run for this Blender."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return [pid for pid in children if b"\0serve\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def strips() -> list:
