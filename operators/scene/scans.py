@@ -27,8 +27,9 @@ def gather(
 ) -> Shot:
     """The strip's pictures as the Sequencer shows them, placed, cropped and turned, one cel; outside the strip nothing is drawn.
 
-    The strip may be muted. In a movie, pictures that differ by no more than its compression are one held drawing. Pictures have the proportions of the scene's render size; the engine fits them to `size`. Raises BadInput for
-    an empty range, a strip that is missing, of another kind, without its files or outside the range; the scene stays as it is.
+    The strip may be muted. In a movie, pictures that differ by no more than its compression are one held drawing. Pictures have the
+    proportions of the scene's render size; the engine fits them to `size`. Raises BadInput for an empty range, a strip that is missing,
+    of another kind, without its files or outside the range; the scene stays as it is.
     """
     first, last = frames
     if last < first:
