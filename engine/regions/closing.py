@@ -6,7 +6,7 @@ crosses no ink. All candidates compete by one cost, length with a penalty for th
 
 import cv2
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from ..sketch import Sketch
 
@@ -20,6 +20,7 @@ _LINE = 1.25  # joins to a line are a little worse than joins to an end
 _EDGE = 8.0  # px; a line that ends this close to the picture's edge was meant to reach it
 _INSIDE = 0.5  # px; as far in the ink lies the point that stands for an end
 _STEP = 0.5  # px
+_BLOCK = 1000  # ends
 _AROUND = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
 
 
@@ -54,7 +55,7 @@ def close_gaps(sketch: Sketch, gap: float) -> np.ndarray:
 
 
 def _end_to_end(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    pairs = cKDTree(ends[:, :2]).query_pairs(reach, output_type="ndarray").reshape(-1, 2)
+    pairs = KDTree(ends[:, :2]).query_pairs(reach, output_type="ndarray").reshape(-1, 2)
     way = ends[pairs[:, 1], :2] - ends[pairs[:, 0], :2]
     length = np.hypot(*way.T)
     way /= np.maximum(length, 1e-6)[:, None]
@@ -69,7 +70,18 @@ def _end_to_end(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.n
 
 
 def _end_to_line(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The cheapest way from each end to ink within its cone: (end numbers, points on the ink (K, 2), costs).
+    """The cheapest way from each end to ink within its cone: (end numbers, points on the ink (K, 2), costs)."""
+    rows, targets, costs = [], [], []
+    for first in range(0, len(ends), _BLOCK):
+        found = _shoot(ends[first : first + _BLOCK], lines, reach)
+        rows.append(found[0] + first)
+        targets.append(found[1])
+        costs.append(found[2])
+    return np.concatenate(rows), np.concatenate(targets), np.concatenate(costs)
+
+
+def _shoot(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`_end_to_line` for as many ends as fit into memory at a time.
 
     The picture's edge counts as ink when it is near.
     """
@@ -143,14 +155,15 @@ def draw(joins: np.ndarray, lines: np.ndarray) -> np.ndarray:
 def beside(joins: np.ndarray, components: np.ndarray, lines: np.ndarray) -> list[list[int]]:
     """The components (H, W), other than 0, that touch each join where it crosses paper."""
     height, width = components.shape
-    found = []
-    for x0, y0, x1, y1 in joins.tolist():
-        count = max(int(2 * np.hypot(x1 - x0, y1 - y0)), 2)
-        t = (np.arange(count) + 0.5) / count
-        x = np.floor(x0 + t * (x1 - x0)).astype(int).clip(0, width - 1)
-        y = np.floor(y0 + t * (y1 - y0)).astype(int).clip(0, height - 1)
-        paper = ~lines[y, x]
-        x, y = x[paper, None], y[paper, None]
-        near = components[(y + _AROUND[:, 1]).clip(0, height - 1), (x + _AROUND[:, 0]).clip(0, width - 1)]
-        found.append([int(part) for part in np.unique(near) if part])
+    counts = (2 * np.hypot(joins[:, 2] - joins[:, 0], joins[:, 3] - joins[:, 1])).astype(np.int64).clip(2)
+    join = np.repeat(np.arange(len(joins)), counts)
+    t = ((np.arange(len(join)) - np.repeat(np.cumsum(counts) - counts, counts) + 0.5) / counts[join])[:, None]
+    x, y = np.floor(joins[join, :2] * (1 - t) + joins[join, 2:] * t).astype(np.int64).T
+    x, y = x.clip(0, width - 1), y.clip(0, height - 1)
+    paper = ~lines[y, x]
+    join, x, y = join[paper], x[paper, None], y[paper, None]
+    near = components[(y + _AROUND[:, 1]).clip(0, height - 1), (x + _AROUND[:, 0]).clip(0, width - 1)].astype(np.int64)
+    found: list[list[int]] = [[] for _ in joins]
+    for key in np.unique((join[:, None] << 32 | near)[near > 0]).tolist():
+        found[key >> 32].append(key & 0xFFFFFFFF)
     return found

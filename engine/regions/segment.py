@@ -51,6 +51,7 @@ def segment(sketch: Sketch, gap: float) -> Regions:
     joins = close_gaps(sketch, gap)
     walls = draw(joins, sketch.lines)
     count, components, stats, centers = cv2.connectedComponentsWithStats((~walls).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    components = np.asarray(components, np.int32)
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
     target, closures = _undo_idle(joins, components, areas, sketch.lines)
     keep = ~_flecks(components, areas)

@@ -168,9 +168,11 @@ def _polylines(batch: _Segments, thickness: np.ndarray, origin: tuple[int, int],
     start, end = (np.round(((p - origin) * scale - 0.5) * (1 << _SHIFT)).astype(np.int32) for p in (batch.start, batch.end))
     first = np.concatenate([[0], np.flatnonzero(~joined) + 1])
     last = np.concatenate([first[1:], [len(thickness)]])
+    points = np.insert(start, last, end[last - 1], axis=0)  # every chain: its starts, and its last end
     kinds: dict[tuple[int, int], list[np.ndarray]] = {}
-    for i, j in zip(first.tolist(), last.tolist(), strict=True):
-        kinds.setdefault((int(alpha[i]), int(thickness[i])), []).append(np.concatenate([start[i:j], end[j - 1 : j]]))
+    rows = zip(alpha[first].tolist(), thickness[first].tolist(), first.tolist(), last.tolist(), strict=True)
+    for chain, (opacity, thick, i, j) in enumerate(rows):
+        kinds.setdefault((opacity, thick), []).append(points[i + chain : j + chain + 1])
     for (opacity, thick), polylines in sorted(kinds.items()):
         yield opacity, thick, polylines
 

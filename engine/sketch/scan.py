@@ -6,7 +6,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 from PIL import Image, ImageOps
-from scipy import ndimage
 
 from ..errors import BadInput
 from ..job import MAX_SIDE, digest, file_sha256
@@ -63,9 +62,8 @@ def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize premultiplied, so that the color of transparent paper does not bleed into the lines."""
     alpha = picture[..., 3:].astype(np.float32) / 255
     smaller = size[0] * size[1] < picture.shape[0] * picture.shape[1]
-    flat = cv2.resize(
-        np.concatenate([picture[..., :3] * alpha, alpha], 2), size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-    )
+    how = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+    flat = cv2.resize(np.concatenate([picture[..., :3] * alpha, alpha], 2), size, interpolation=how)
     flat[..., :3] /= np.maximum(flat[..., 3:], 1e-6)
     flat[..., 3] *= 255
     return np.round(flat).clip(0, 255).astype(np.uint8)
@@ -78,7 +76,7 @@ def _lift(picture: np.ndarray) -> np.ndarray:
     """Lift the lines off opaque paper: straight-alpha RGBA whose alpha is how much ink there is."""
     ratio = (picture.astype(np.float32) + 1) / (_paper(picture) + 1)
     # Ink reflects nothing in at least one channel, so the darkest channel says how much of it there is, and the rest its color.
-    darkness = (1 - ratio.min(2)).clip(0, 1)
+    darkness = (1 - np.minimum(np.minimum(ratio[..., 0], ratio[..., 1]), ratio[..., 2])).clip(0, 1)
     noise = 1.4826 * float(np.median(np.abs(darkness - np.median(darkness))))
     floor = max(_FAINTEST, 6 * noise)
     # A line is as strong as its darkest pixels nearby, a pencil line fainter than an ink line; its edge is at half of that.
@@ -113,9 +111,9 @@ def _paper(picture: np.ndarray) -> np.ndarray:
 
 def _connected(weak: np.ndarray, strong: np.ndarray, speck: int) -> np.ndarray:
     """The weak pixels that hang on a strong one, without specks of fewer than `speck` px."""
-    labels, count = ndimage.label(weak, np.ones((3, 3)))
-    sure = np.bincount(labels[strong], minlength=count + 1) > 0
-    keep = sure & (np.bincount(labels.ravel(), minlength=count + 1) >= speck)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(weak.view(np.uint8), connectivity=8)
+    labels = np.asarray(labels, np.int32)
+    keep = (np.bincount(labels[strong], minlength=count) > 0) & (stats[:, cv2.CC_STAT_AREA] >= speck)
     keep[0] = False
     return keep[labels]
 
