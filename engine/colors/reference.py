@@ -52,6 +52,7 @@ def read(path: Path, name: str = "") -> Picture:
 
 
 def _read(path: Path, name: str, note: Callable[[str], None]) -> np.ndarray:
+    Image.init()  # else Pillow knows the commonest formats only, and trips over the names of the others
     try:
         with python_warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
             python_warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata help nobody here
