@@ -14,7 +14,7 @@ from ..errors import BadInput
 MIN_SIDE = 16  # px; nothing smaller can show a figure
 MAX_SIDE = 4096  # px; larger pictures are sampled down, which keeps flat colors exact
 MAX_PIXELS = 400_000_000  # what is decoded at most, some 1.6 GB; more is a mistake or a bomb
-FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "PSD", "BMP", "GIF", "TGA", "JPEG2000", "PPM", "AVIF")
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "PSD", "BMP", "GIF", "TGA", "JPEG2000", "PPM", "AVIF")
 
 Image.MAX_IMAGE_PIXELS = None  # `_check_size` is stricter, and speaks to a person
 
@@ -52,7 +52,6 @@ def read(path: Path, name: str = "") -> Picture:
 
 
 def _read(path: Path, name: str, note: Callable[[str], None]) -> np.ndarray:
-    Image.init()  # else Pillow knows the commonest formats only, and trips over the names of the others
     try:
         with python_warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
             python_warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata help nobody here
