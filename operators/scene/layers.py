@@ -77,7 +77,7 @@ def state(ob: bpy.types.Object, evaluated: bpy.types.Object, materials: list, ma
     for material in materials:
         if material is not None:
             style = material.grease_pencil
-            found.append([style.mode, style.alignment_mode, style.use_stroke_holdout, style.show_fill])
+            found.append([style.mode, style.alignment_mode, style.use_stroke_holdout])
     for effect in evaluated.shader_effects:
         values = [getattr(effect, prop.identifier) for prop in effect.bl_rna.properties if prop.type in {"FLOAT", "INT", "BOOLEAN"}]
         found.append([effect.type, repr([tuple(value) if hasattr(value, "__len__") else value for value in values])])

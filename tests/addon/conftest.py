@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -39,8 +38,7 @@ def extension():
     assert not hasattr(bpy.types.Scene, "shiage")
 
 
-@pytest.fixture
-def scene(extension):
+def new_scene():
     """The scene of an empty new file, with a camera that sees 7.2 x 4.5 units of the XZ plane from the front, 512 x 320 px."""
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     if PACKAGE not in bpy.context.preferences.addons:
@@ -57,5 +55,6 @@ def scene(extension):
     return scene
 
 
-def pytest_sessionfinish():
-    sys.stdout.flush()
+@pytest.fixture
+def scene(extension):
+    return new_scene()
