@@ -2,7 +2,7 @@
 
     job.json             the request, this module's `Job`; every input by content hash
     strokes/<id>.npz     drawings as strokes        (written by the scene, read by `engine.sketch.strokes`)
-    sketches/<id>.png    drawings as pictures       (scans, and what strokes can't express)
+    sketches/<id>.<x>    drawings as pictures       (scans, and what strokes can't express)
     reference/<sha>.<x>  references, byte for byte as the animator gave them
     frames/NNNN.png      the answer: straight-alpha RGBA, one file for each distinct picture, named by its first frame
     regions/<id>.npz     labels, swatches and confidences of each drawing
