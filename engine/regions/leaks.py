@@ -1,7 +1,8 @@
-"""Leaks: gaps too wide to be closed unasked, through which a part of the drawing runs out into the background."""
+"""Leaks: open gaps through which a part of the drawing runs out into the background."""
 
 import cv2
 import numpy as np
+from skimage.segmentation import watershed
 
 from ..sketch import Sketch
 from .closing import beside, close_gaps, draw
@@ -17,46 +18,94 @@ def find_leaks(sketch: Sketch, labels: np.ndarray, border: np.ndarray, gap: floa
     """Where the background reaches into a substantial pocket that closing wider gaps would cut off, float32 (K, 3): x, y, gap px.
 
     A figure that the picture's edge cuts is no background, though it touches the edge: figures stand on the lower edge, so the
-    background is what touches the other three most.
+    background is what touches the other three most. A narrow passage between two parts of a figure is reported too: nothing
+    tells it from a gap.
     """
-    height, width = labels.shape
-    wide = max(_WIDER * gap, min(width, height) / _SIDE)
-    outside = _background(labels, border)
+    wide = max(_WIDER * gap, min(labels.shape) / _SIDE)
+    outside = _airy(labels, len(border))[labels]
+    joins = _open_gaps(sketch, outside, gap, wide)
+    middle = (joins[:, :2] + joins[:, 2:]) / 2
+    found = np.concatenate([middle, np.hypot(*(joins[:, 2:] - joins[:, :2]).T)[:, None]], 1)
+    return np.concatenate([found, _necks(~draw(joins, ~outside), wide)]).astype(np.float32)
+
+
+def _open_gaps(sketch: Sketch, outside: np.ndarray, gap: float, wide: float) -> np.ndarray:
+    """Joins of line ends, longer than `gap`, that would cut a pocket off the background, (K, 4)."""
+    height, width = outside.shape
     joins = close_gaps(sketch, wide)
     middle = np.floor((joins[:, :2] + joins[:, 2:]) / 2).astype(int)
     joins = joins[outside[middle[:, 1].clip(0, height - 1), middle[:, 0].clip(0, width - 1)]]
     spans = np.hypot(joins[:, 2] - joins[:, 0], joins[:, 3] - joins[:, 1])
     if not (spans > gap).any():
-        return np.zeros((0, 3), np.float32)
-    walls = draw(joins, ~outside)
-    count, parts, stats, _ = cv2.connectedComponentsWithStats((~walls).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
-    contact = _contact(parts, count)
+        return joins[:0]
+    free = ~draw(joins, ~outside)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(free.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    airy = _airy(np.asarray(parts), count)
     areas = stats[:, cv2.CC_STAT_AREA]
-    open_air = (contact >= _CONTACT) | (np.arange(count) == contact[1:].argmax() + 1 if count > 1 else False)
+    leaking = np.zeros(len(joins), bool)
+    for index, sides in enumerate(beside(joins, np.asarray(parts), ~outside)):
+        least = max(_AREA * outside.size, (_DEPTH * spans[index]) ** 2)
+        pocket = any(areas[s] >= least for s in sides if not airy[s])
+        leaking[index] = spans[index] > gap and pocket and any(airy[s] for s in sides)
+    return joins[leaking]
+
+
+def _necks(free: np.ndarray, wide: float) -> np.ndarray:
+    """Where pockets hang on the background by less than `wide` px, whatever the lines' ends look like, (K, 3): x, y, px."""
+    depth = cv2.distanceTransform(free.view(np.uint8), cv2.DIST_L2, 5)
+    cores = (depth > wide / 2).view(np.uint8)
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(cores, connectivity=8, ltype=cv2.CV_32S)
+    parts = np.asarray(parts, np.int32)
+    large = stats[:, cv2.CC_STAT_AREA] >= _AREA * free.size
+    air = _airy(parts, count)
+    pockets = np.flatnonzero(large & ~air)
+    pockets = pockets[pockets > 0]
+    if not len(pockets):
+        return np.zeros((0, 3))
     found = []
-    for join, span, sides in zip(joins, spans, beside(joins, parts, ~outside), strict=True):
-        if span <= gap:
-            continue  # closed already
-        pockets = [s for s in sides if not open_air[s] and areas[s] >= max(_AREA * width * height, (_DEPTH * span) ** 2)]
-        if pockets and any(open_air[s] for s in sides):
-            found.append(((join[0] + join[2]) / 2, (join[1] + join[3]) / 2, span))
-    return np.array(found, np.float32).reshape(-1, 3)
+    for pocket in pockets.tolist():
+        left, top, width, height, _ = stats[pocket].tolist()
+        reach = int(4 * wide)
+        crop = np.s_[max(top - reach, 0) : top + height + reach, max(left - reach, 0) : left + width + reach]
+        inside, around = depth[crop], parts[crop]
+        mark = np.where(air, 1, np.where(np.isin(np.arange(count), pockets), 3, 0))
+        mark[pocket] = 2
+        basins = watershed(-inside, mark[around], mask=inside > 0)
+        mouths, places = cv2.connectedComponents(((basins == 1) & _beside(basins == 2)).view(np.uint8), connectivity=8)
+        for mouth in range(1, mouths):
+            y, x = np.unravel_index(np.argmax(np.where(places == mouth, inside, 0)), inside.shape)
+            found.append((x + crop[1].start + 0.5, y + crop[0].start + 0.5, 2 * inside[y, x]))
+    return np.array(found).reshape(-1, 3)
 
 
-def _background(labels: np.ndarray, border: np.ndarray) -> np.ndarray:
-    """Where the background is, bool (H, W)."""
-    if not border.any():
-        return np.zeros(labels.shape, bool)
-    contact = _contact(labels, len(border))
-    chosen = contact >= _CONTACT
-    chosen[contact.argmax()] = True
-    chosen[0] = False
-    return chosen[labels]
+def _beside(mask: np.ndarray) -> np.ndarray:
+    """The 4-neighbors of a mask, and itself."""
+    return cv2.dilate(mask.view(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))) > 0
 
 
-def _contact(labels: np.ndarray, count: int) -> np.ndarray:
-    """The share that each label has of the picture's top, left and right edges, float (count,); 0 for label 0."""
+def across(necks: np.ndarray, walls: np.ndarray) -> np.ndarray:
+    """Joins over necks (K, 3), from the nearest wall on one side to the nearest on the other, float32 (M, 4)."""
+    height, width = walls.shape
+    joins = []
+    for x, y, span in necks.tolist():
+        reach = int(span) + 3
+        left, top = max(int(x) - reach, 0), max(int(y) - reach, 0)
+        rows, columns = np.nonzero(walls[top : min(int(y) + reach + 1, height), left : min(int(x) + reach + 1, width)])
+        way = np.stack([columns + left + 0.5 - x, rows + top + 0.5 - y], 1)
+        length = np.hypot(*way.T)
+        if not len(way):
+            continue
+        one = way[length.argmin()]
+        opposite = way @ one < -0.5 * length * length.min()
+        if opposite.any():
+            two = way[opposite][length[opposite].argmin()]
+            joins.append((x + one[0], y + one[1], x + two[0], y + two[1]))
+    return np.array(joins, np.float32).reshape(-1, 4)
+
+
+def _airy(labels: np.ndarray, count: int) -> np.ndarray:
+    """Which labels are background, bool (count,): those with the most, or much, of the picture's top, left and right edges."""
     edge = np.concatenate([labels[0], labels[:, 0], labels[:, -1]])
     share = np.bincount(edge, minlength=count) / len(edge)
     share[0] = 0
-    return share
+    return (share >= _CONTACT) | ((share == share.max()) & (share > 0))

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..sketch import Sketch
 from .closing import beside, close_gaps, draw
-from .leaks import find_leaks
+from .leaks import across, find_leaks
 
 CROSSINGS = ("line", "trace", "closure")
 MIN_AREA = 10  # px; a smaller fleck between lines is nothing to paint, unless it is compact like a highlight in an eye
@@ -49,6 +49,13 @@ class Regions:
 def segment(sketch: Sketch, gap: float) -> Regions:
     """Cut a sketch into regions, closing gaps of up to `gap` px. A drawing without lines is one region."""
     joins = close_gaps(sketch, gap)
+    regions = _cut(sketch, joins, gap)
+    narrow = regions.leaks[regions.leaks[:, 2] <= gap]  # between lines that have no ends there: blots, corners
+    seals = across(narrow, draw(joins, sketch.lines))
+    return _cut(sketch, np.concatenate([joins, seals]), gap) if len(seals) else regions
+
+
+def _cut(sketch: Sketch, joins: np.ndarray, gap: float) -> Regions:
     walls = draw(joins, sketch.lines)
     count, components, stats, centers = cv2.connectedComponentsWithStats((~walls).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
     components = np.asarray(components, np.int32)
@@ -81,7 +88,7 @@ def segment(sketch: Sketch, gap: float) -> Regions:
         crossing=crossing,
         lengths=lengths,
         closures=closures,
-        leaks=find_leaks(sketch, labels, border, gap),
+        leaks=find_leaks(sketch, np.where(walls, 0, labels), border, gap),
     )
 
 

@@ -123,6 +123,19 @@ def test_wider_gaps_stay_open_and_are_reported_where_they_are():
     assert (x, y) == pytest.approx((280, 150), abs=4) and width == pytest.approx(16, abs=2.5)
 
 
+@pytest.mark.parametrize("angle", [0.0, 0.8, 2.5])
+def test_a_gap_between_lines_without_ends_is_closed_or_reported(angle):
+    for width, closed in ((5, True), (14, False)):
+        sketch = rasterize(circle((200, 150), 80, width, angle, 6), SIZE)
+        blind = Sketch(sketch.paint, sketch.lines, sketch.traces, np.zeros((0, 4), np.float32), sketch.id)
+        regions = segment(blind, 8)
+        sane(blind, regions)
+        assert regions.count == (2 if closed else 1) and len(regions.leaks) == (0 if closed else 1)
+        if not closed:
+            mouth = (200 + 80 * np.cos(angle), 150 + 80 * np.sin(angle), width)
+            assert regions.leaks[0] == pytest.approx(mouth, abs=4)
+
+
 def test_both_leaks_of_one_part_are_reported():
     regions = cut(box(100, 60, 300, 240, gap=14), gap=6)
     assert len(regions.leaks) == 4
