@@ -7,9 +7,8 @@ from pathlib import Path
 import bpy
 import pytest
 import small_shot
-from conftest import PACKAGE, REPOSITORY, module
-
 from addon_utils import disable, enable
+from conftest import PACKAGE, REPOSITORY, module
 
 
 @pytest.fixture(autouse=True)
