@@ -46,7 +46,11 @@ def _install(target: Path, requirements: Path) -> None:
     mark.touch()
     (target / "tmp").mkdir(exist_ok=True)
     if not python.exists():
-        _run([uv, "venv", "--python", environment.VERSIONS[0], target / "venv"] if uv else [_base(), "-m", "venv", target / "venv"], target)
+        base = environment.find_python()
+        if uv:
+            _run([uv, "venv", "--python", base or environment.VERSIONS[0], target / "venv"], target)  # it fetches a Python if need be
+        else:
+            _run([base or _own_python(), "-m", "venv", target / "venv"], target)
     if uv:
         command = [uv, "pip", "install", "--python", python, "--torch-backend", "auto"]
     else:
@@ -61,12 +65,11 @@ def _install(target: Path, requirements: Path) -> None:
     mark.unlink()
 
 
-def _base() -> Path:
-    """The Python that the environment is made with; Blender's own as the last resort, for it goes with that Blender."""
-    found = environment.find_python()
-    if found is None and not environment.makes_environments(Path(sys.executable)):
+def _own_python() -> Path:
+    """The Python that runs this, which may be Blender's: the last resort, because it goes when that Blender goes."""
+    if not environment.makes_environments(Path(sys.executable)):
         raise EngineMissing("No Python 3.11 to 3.13 with the module venv was found: install one from python.org, then try again.")
-    return found or Path(sys.executable)
+    return Path(sys.executable)
 
 
 def _run(command: list, target: Path, packages: int = 0) -> None:
@@ -124,7 +127,8 @@ def _tell(target: Path, event: Event) -> None:
 
 def _end_with_parent() -> None:
     """In a thread: wait until stdin closes, then end the whole group of processes that `environment.DETACHED` made."""
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin: its lock, held by a thread, makes an orderly end of Python abort
+        pass
     environment.kill_group(os.getpid())
 
 

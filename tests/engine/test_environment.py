@@ -61,8 +61,9 @@ def test_installs_updates_and_keeps_to_its_folder(tmp_path, requirements, monkey
     python = environment.venv_python(tmp_path / "engine")
     assert environment.status(python, requirements).state == "missing"
 
-    events = finish(start(tmp_path, requirements))
-    assert isinstance(events[-1], Done)
+    install = start(tmp_path, requirements)
+    events = finish(install)
+    assert isinstance(events[-1], Done) and "Fatal" not in install.log.read_text()
     fractions = [event.fraction for event in events if isinstance(event, Progress)]
     assert fractions == sorted(fractions) and len(fractions) > 2
     assert environment.status(python, requirements).state == "ready"
