@@ -6,7 +6,7 @@
     DIR/truth/NNNN.png  the flats of every picture without lines, edge to edge, exact swatches, not antialiased; named by the scene frame
                         at which the picture is first shown (a drawing under the moving camera gives a picture a frame)
 
-24 drawings on twos, one of them held for eight frames: 54 frames at 24 a second. The same bytes on every run.
+24 drawings on twos, one of them held for eight frames: 54 frames at 24 a second. The same on every run.
 """
 
 import argparse

@@ -164,7 +164,7 @@ def _shirt(pose: Pose, head_at: np.ndarray) -> list[Part]:
     ]
     folds = (line([(-46, -16), (-34, -26), (-26, -40)], 2.2), line([(46, -18), (36, -32)], 2.2))
     shirt = Part("shirt", "shirt", loop(body, (0, 5, 6, 11), 3.4), folds)
-    dark = [(-40 + t, -150), (-34 + t, -90), (-28 + t, -40), (-30 + t, 20), (-90, 20), (-90, -150)]
+    dark = [(-44 + t, -190), (-34 + t, -90), (-28 + t, -40), (-30 + t, 20), (-90, 20), (-90, -190)]
     shade = Part("shirt shade", "shirt shade", loop(dark, (0, 3), 2.2, bare=(1,)), clip="shirt", trace="shade")
     belt = Part("belt", "belt", loop([(-51, -9), (0, -5), (51, -9), (50, 10), (0, 14), (-50, 10)], (0, 2, 3, 5), 3.2))
     bx = 12 * pose.turn

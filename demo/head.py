@@ -39,7 +39,7 @@ class Turn:
 def back(pose: Pose) -> list[Part]:
     """What lies behind the neck: pony tail, its ribbon, the hair at the back."""
     t = Turn(pose)
-    root = t.at(-54, -100, -66)
+    root = t.at(-62, -111, -66)
     path = [root + direction(pose.tail[0]) * -14]
     for i, angle in enumerate(pose.tail):
         path.append((path[-1] if i else root) + direction(angle) * LINKS[i])
@@ -106,7 +106,7 @@ def _ear(t: Turn, sign: float) -> Part:
 
 
 def _eye(pose: Pose, t: Turn, sign: float, name: str) -> list[Part]:
-    lid, cheek = max(pose.eyes, 0.0), 0.25 * pose.smile * pose.mouth
+    lid, cheek = max(pose.eyes, 0.0) ** 0.6, 0.25 * pose.smile * pose.mouth
     upper = np.array([(-23, 8), (-20, -9), (-7, -22), (11, -22), (23, -10), (27, 3)], float)
     lower = np.array([(27, 3), (23, 16), (10, 25 - 8 * cheek), (-7, 25 - 8 * cheek), (-19, 18), (-23, 8)], float)
     closed = np.array([(-23, 12), (-17, 17), (-6, 20), (9, 20), (21, 15), (28, 8)], float)

@@ -27,7 +27,6 @@ SWATCHES: dict[str, str] = {
     "glove cuff": "#f0c878",
     "wristband": "#d8453e",
     "sock": "#f3e7d3",
-    "sock shade": "#cfc0b6",
     "stripe": "#e2574c",
     "boot": "#94563b",
     "boot shade": "#6b3b2f",

@@ -53,7 +53,7 @@ KEYS = {
             a_fore=-8),
     5: Pose(yaw=-0.8, turn=-0.3, tilt=-4, nod=-0.05, lean=-2, x=-3, y=1, gaze_x=0.8, mouth=0.35, smile=0.2, brows=0.9, a_upper=-18,
             a_fore=-10),
-    7: Pose(yaw=-0.3, turn=-0.5, tilt=4, nod=0.75, lean=-7, x=-12, y=20, eyes=0.0, gaze_x=0.2, mouth=0.12, smile=0.2, brows=-0.5,
+    7: Pose(yaw=-0.3, turn=-0.5, tilt=4, nod=0.75, lean=-7, x=-12, y=20, eyes=0.0, gaze_x=0.2, mouth=0.12, smile=0.4, brows=0.35,
             a_upper=-44, a_fore=-16, a_hand=-20, a_open=0.1, b_upper=26, b_fore=-6),
     9: Pose(yaw=0.45, turn=0.3, tilt=5, nod=0.4, lean=3, x=4, y=8, eyes=0.75, gaze_x=0.8, mouth=0.5, smile=0.6, brows=0.4,
             a_upper=4, a_fore=64, a_hand=50, a_open=0.2, a_point=0.5, b_upper=30, b_fore=-8),
@@ -63,7 +63,7 @@ KEYS = {
              a_upper=60, a_fore=100, a_hand=104, a_point=1, b_upper=30, b_fore=-12),
     15: Pose(yaw=0.85, turn=0.58, tilt=-2, nod=-0.18, lean=5, x=10, y=2, gaze_x=0.75, gaze_y=-0.1, mouth=0.8, smile=0.85, brows=0.75,
              a_upper=59, a_fore=99, a_hand=101, a_point=1, b_upper=31, b_fore=-8),
-    17: Pose(yaw=0.7, turn=0.35, tilt=3, nod=0.3, lean=0, x=2, y=14, eyes=0.1, gaze_x=0.6, mouth=0.4, smile=0.8, brows=0.2,
+    17: Pose(yaw=0.7, turn=0.35, tilt=3, nod=0.3, lean=0, x=2, y=14, eyes=0.1, gaze_x=0.6, mouth=0.4, smile=0.8, brows=0.6,
              a_upper=22, a_fore=62, a_hand=54, a_open=0.2, a_point=0.2, b_upper=62, b_fore=60, b_hand=40, b_open=0.5, b_twist=0.6),
     19: Pose(yaw=0.62, turn=0.2, tilt=-7, nod=-0.25, lean=-3, x=-3, y=-4, gaze_x=0.5, mouth=1.0, smile=1.0, brows=0.9,
              a_upper=-16, a_fore=16, a_hand=10, a_open=0.15, b_upper=128, b_fore=166, b_hand=178, b_open=1, b_twist=-1),
@@ -76,7 +76,7 @@ KEYS = {
 }  # fmt: skip
 
 SHEET = Pose(
-    yaw=0.0, lean=0.0, a_upper=-42, a_fore=-34, a_hand=-30, a_open=0.8, b_upper=42, b_fore=34, b_hand=30, b_open=0.8,
+    yaw=0.14, tilt=3, a_upper=-42, a_fore=-34, a_hand=-30, a_open=0.8, b_upper=42, b_fore=34, b_hand=30, b_open=0.8,
     mouth=0.7, smile=0.9, brows=0.3, tail=(-126, -82, -48, -34, -26, -16, -2), foot_a=-58, foot_b=58,
 )  # fmt: skip
 
