@@ -162,8 +162,6 @@ class SHIAGE_OT_show_frame(bpy.types.Operator):
 def _push_undo(context: bpy.types.Context, message: str) -> None:
     """One undo step of the whole file. In a drawing mode a step of an operator would hold the active drawing alone, so that
     undoing it would take back something else: hence no active object."""
-    if bpy.app.background:
-        return
     with context.temp_override(active_object=None, object=None):
         bpy.ops.ed.undo_push(message=message)
 

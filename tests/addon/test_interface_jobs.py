@@ -273,3 +273,23 @@ def test_the_artists_things_stay_as_they_were(shot):
     before = state()
     assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
     assert state() == before
+
+
+def test_undo_and_redo_of_an_import(shot):
+    """The import is one step: undoing it takes the strip away and nothing else, redoing it brings it back."""
+    bpy.ops.ed.undo_push(message="before")
+    bpy.data.objects.new("Drawn before the import", None)
+    bpy.ops.ed.undo_push(message="something of the artist's")
+    entry = start(shot)
+    module("operators.session").wait(entry, lambda entry: None)
+    import_result(entry)
+    assert len(strips(bpy.context.scene)) == 1
+    bpy.ops.ed.undo()
+    assert not strips(bpy.context.scene)
+    assert "Drawn before the import" in bpy.data.objects
+    assert entry.job.state == "done" and entry.origin.scene() == bpy.context.scene, "the job outlives the undo"
+    bpy.ops.ed.redo()
+    assert len(strips(bpy.context.scene)) == 1
+    bpy.ops.ed.undo()
+    import_result(entry)
+    assert len(strips(bpy.context.scene)) == 1

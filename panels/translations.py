@@ -1,0 +1,96 @@
+"""The interface in other languages; what is missing here stays in English."""
+
+import bpy
+
+from .. import __package__ as EXTENSION
+
+_JAPANESE = {
+    # headings
+    "Shot": "ショット",
+    "Drawings": "動画",
+    "Paint": "彩色",
+    "Output": "出力",
+    "Jobs": "ジョブ",
+    "Models": "モデル",
+    # the shot
+    "Reference": "参照画像",
+    "References": "参照画像",
+    "Own Reference": "専用の参照画像",
+    "Own References": "専用の参照画像",
+    "Choose Reference…": "参照画像を選択…",
+    "Open Pictures…": "画像を開く…",
+    "Model": "モデル",
+    "Source": "入力",
+    "Grease Pencil": "グリースペンシル",
+    "Scans": "スキャン画像",
+    "Selected Only": "選択物のみ",
+    "Destination": "出力先",
+    "Sequencer Strip": "シーケンサーのストリップ",
+    "Camera Plane": "カメラの平面",
+    "Render Size": "レンダーサイズ",
+    "Own Size": "サイズ指定",
+    "Close Gaps": "隙間を閉じる",
+    "Confidence": "信頼度",
+    "Best Guess": "最有力候補で塗る",
+    "Background": "背景",
+    "Draw Lines": "線を描く",
+    "Trace Lines": "色トレス線",
+    "left out": "対象外",
+    "hidden": "非表示",
+    "rough": "ラフ",
+    # jobs and engine
+    "Import": "読み込む",
+    "Import Again": "再読み込み",
+    "Cancel All": "すべてキャンセル",
+    "Clear Ended": "終了分を消去",
+    "Install Engine": "エンジンをインストール",
+    "Install Again": "再インストール",
+    "Engine Python": "エンジンのPython",
+    "Open Preferences": "プリファレンスを開く",
+    "Commercial use is allowed": "商用利用可",
+    "Not for commercial use": "商用利用不可",
+    "Ready": "使用可能",
+    "Needs the engine": "エンジンが必要です",
+    # sentences
+    "Choose a reference first": "まず参照画像を選んでください",
+    "Choose a model first": "まずモデルを選んでください",
+    "Add a camera that sees the drawings": "動画を写すカメラを追加してください",
+    "Add a Grease Pencil object that is visible": "表示されているグリースペンシルオブジェクトを追加してください",
+    "Select the Grease Pencil objects to color": "彩色するグリースペンシルオブジェクトを選択してください",
+    "Let at least one layer take part, under Drawings": "「動画」で少なくとも1つのレイヤーを対象にしてください",
+    "Choose the strip that holds the scanned drawings": "スキャンした動画のストリップを選んでください",
+    "Install the engine first, in Shiage's preferences": "まずShiageのプリファレンスでエンジンをインストールしてください",
+    "Nothing was colored yet": "まだ彩色されていません",
+}
+_JAPANESE_OPERATORS = {
+    "Colorize Shot": "ショットを彩色",
+    "Open References": "参照画像を開く",
+    "Cancel Job": "ジョブをキャンセル",
+    "Retry Job": "ジョブを再実行",
+    "Import Pictures": "画像を読み込む",
+    "Open Job Folder": "ジョブのフォルダーを開く",
+    "Choose Reference…": "参照画像を選択…",
+    "Open Pictures…": "画像を開く…",
+    "Import": "読み込む",
+    "Import Again": "再読み込み",
+    "Cancel All": "すべてキャンセル",
+    "Clear Ended": "終了分を消去",
+    "Install Engine": "エンジンをインストール",
+    "Install Again": "再インストール",
+    "Test Engine": "エンジンをテスト",
+    "Open Preferences": "プリファレンスを開く",
+}
+_TEXTS = {
+    "ja_JP": {
+        **{("*", text): translated for text, translated in _JAPANESE.items()},
+        **{("Operator", text): translated for text, translated in _JAPANESE_OPERATORS.items()},
+    }
+}
+
+
+def register() -> None:
+    bpy.app.translations.register(EXTENSION, _TEXTS)
+
+
+def unregister() -> None:
+    bpy.app.translations.unregister(EXTENSION)
