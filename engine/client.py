@@ -155,11 +155,11 @@ class Engine:
         for key in [*self._queue, *([self._running] if self._running else [])]:
             self._note(Cancelled(key))
         self._queue.clear()
-        self._stop()
+        self._stop(0.5)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _watch(self, worker: "Process") -> None:
+    def _watch(self, worker: Process) -> None:
         """An engine that is dead or hung fails the running job; one that did not even start, the job it was started for."""
         fault = worker.fault(self._silence)
         if fault is None and self._cancelled_at is not None and time.monotonic() - self._cancelled_at > self._patience:
@@ -227,9 +227,9 @@ class Engine:
         for position, key in enumerate(self._queue, 1):
             self._jobs[key] = replace(self._jobs[key], position=position)
 
-    def _stop(self) -> None:
+    def _stop(self, patience: float = 0.0) -> None:
         if self._worker is not None:
-            self._worker.stop()
+            self._worker.stop(patience)
             self._worker = None
 
 

@@ -21,7 +21,7 @@ JobEvent = Started | Progress | FrameDone | Warned | Done | Failed | Cancelled
 
 class Process:
     """One `python -m engine serve` and the connection to it. Raises EngineMissing when there is no such Python, JobFailed when its log
-    can't be written. Nothing here waits for it, but `stop`, and that for half a second.
+    can't be written. Nothing here waits for it, but `stop`.
     """
 
     def __init__(self, python: Path, log_folder: Path, models: Sequence[Path]) -> None:
@@ -118,18 +118,19 @@ class Process:
             return next((line.strip().rstrip(".")[:200] for line in reversed(lines) if line.strip()), f"see {self._log}")
         return f"see {self._log}"
 
-    def stop(self) -> None:
-        """Ask it to end, then see to it."""
+    def stop(self, patience: float) -> None:
+        """Ask it to end, give it so many seconds, then see to it."""
         self.send(Quit())
         for channel in (self._channel, *self._strangers):
             if channel is not None:
                 channel.close()
         self._shut()
         try:
-            self._process.wait(0.5 if self.greeted and self._silent < 5 else 0)
+            self._process.wait(patience if self.greeted else 0)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait(5)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the system, for instance on a dead network disk
+                self._process.wait(0.5)
 
     def _shut(self) -> None:
         self._listener.close()
