@@ -6,16 +6,15 @@ here pushes an undo step; the operator that calls it is one.
 
 import os
 import shutil
-import struct
-import zlib
 from pathlib import Path
 
 import bpy
+import numpy as np
 from mathutils import Vector
 
 from ...engine import job
 from ...engine.errors import BadInput, JobFailed
-from . import camera, compat
+from . import camera, compat, png
 from .stepping import stepping
 
 BLANK = "blank.png"  # stands for a picture that is not made yet: an image strip can't have a gap
@@ -30,13 +29,12 @@ def import_strip(scene: bpy.types.Scene, folder: Path):
     first, names = _pictures(folder)
     directory = folder / "frames"
     if BLANK in names:
-        width, height = job.load(folder).size
-        job.write_atomic(directory / BLANK, _transparent_png(width, height))
+        job.write_atomic(directory / BLANK, _blank(job.load(folder).size))
     editor = scene.sequence_editor or scene.sequence_editor_create()
     strips = compat.strips(editor)
     ours = [strip for strip in editor.strips_all if strip.type == "IMAGE" and _same_folder(bpy.path.abspath(strip.directory), directory)]
     for strip in ours:
-        _update_strip(strip, first, names)
+        _update_strip(editor, strip, first, names)
         if strip in list(strips) and not _is_free(strips, strip.channel, *compat.strip_range(strip), but=strip):
             strip.channel = _free_channel(strips, *compat.strip_range(strip))
     if not ours:
@@ -49,27 +47,35 @@ def import_strip(scene: bpy.types.Scene, folder: Path):
             fit_method="FIT",
         )
         strip.directory = _relative(directory) + os.sep
-        for name in names[1:]:
-            strip.elements.append(name)
+        _set_files(editor, strip, names)
+        compat.place_strip(strip, first, first + len(names))
         ours = [strip]
     compat.show_in_sequencer(scene)
     return ours[0]
 
 
-def _update_strip(strip, first: int, names: list[str]) -> None:
+def _update_strip(editor, strip, first: int, names: list[str]) -> None:
     before, start, count = compat.strip_range(strip), compat.content_start(strip), len(strip.elements)
     trimmed = before != (start, start + count)
-    elements = strip.elements
-    while len(elements) > len(names):
-        elements.pop(len(elements) - 1)
-    while len(elements) < len(names):
-        elements.append(names[-1])
-    for element, name in zip(elements, names, strict=True):
-        element.filename = name
+    _set_files(editor, strip, names)
     compat.place_strip(strip, first, first + len(names))
     if trimmed and before[0] < first + len(names) and before[1] > first:
         compat.trim_strip(strip, *before)
     compat.forget_pictures(strip)
+
+
+def _set_files(editor, strip, names: list[str]) -> None:
+    """Let a strip show these files of its folder, frame by frame. By the operator: what `strip.elements.append` adds has a size that
+    was never set, and Blender crashes when it draws the stand-in for a picture of such a size that is missing."""
+    if len(strip.elements) != len(names):
+        scene, directory, active = editor.id_data, strip.directory, editor.active_strip
+        editor.active_strip = strip
+        with bpy.context.temp_override(scene=scene, sequencer_scene=scene):
+            bpy.ops.sequencer.change_path(directory=bpy.path.abspath(directory), files=[{"name": name} for name in names])
+        strip.directory = directory
+        editor.active_strip = active
+    for element, name in zip(strip.elements, names, strict=True):  # from 5.2 on the operator sorts them
+        element.filename = name
 
 
 def _is_free(strips, channel: int, start: int, end: int, but=None) -> bool:
@@ -132,7 +138,7 @@ def _link_frames(folder: Path, names: list[str], size: tuple[int, int]) -> Path:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         blank = directory / "0001.png"
-        job.write_atomic(blank, _transparent_png(*size))
+        job.write_atomic(blank, _blank(size))
         for number, name in enumerate([*names, BLANK], start=2):
             _link(blank if name == BLANK else folder / "frames" / name, directory / f"{number:04d}.png")
     except OSError as error:
@@ -244,10 +250,5 @@ def _same_folder(one: str, other: Path) -> bool:
     return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
 
 
-def _transparent_png(width: int, height: int) -> bytes:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    rows = zlib.compress(bytes((1 + 4 * width) * height), 1)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+def _blank(size: tuple[int, int]) -> bytes:
+    return png.encode(np.zeros((size[1], size[0], 4), np.uint8))
