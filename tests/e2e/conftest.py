@@ -94,6 +94,14 @@ def small_shot(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return path
 
 
+@pytest.fixture(scope="session")
+def demo(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the demo shot: shot.blend, key.png, sheet.png."""
+    folder = tmp_path_factory.mktemp("demo")
+    blender.script(REPOSITORY / "demo" / "build.py", "--out", folder)
+    return folder
+
+
 @pytest.fixture
 def shot(small_shot: Path, tmp_path: Path) -> Path:
     """A copy of the small shot that a test may change."""

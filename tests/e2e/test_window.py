@@ -34,15 +34,17 @@ def play(blender: Blender, scenario: str, shot: Path, out: Path, **variables: st
     assert "Traceback" not in done.stdout, done.stdout
 
 
-def test_a_click_colors_the_shot(blender: Blender, shot: Path, reference: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def test_a_click_colors_the_demo_shot(blender: Blender, demo: Path, tmp_path: Path) -> None:
+    shot, out = tmp_path / "shot.blend", tmp_path / "out"
+    shutil.copy(demo / "shot.blend", shot)
     out.mkdir()
-    play(blender, "click_colorize", shot, out, SHIAGE_TEST_REFERENCE=str(reference))
+    play(blender, "click_colorize", shot, out, SHIAGE_TEST_REFERENCE=str(demo / "key.png"), WIDTH="1440", HEIGHT="900", LIMIT="280")
     (strip,) = blender.strips(shot)
-    assert len(strip["files"]) == 6
-    with Image.open(out / "after.png") as picture:
-        assert picture.size == (1024, 640)
-        assert len(picture.getcolors(1 << 20) or [1] * 100) > 50, "the window was drawn"
+    assert (strip["start"], strip["end"]) == (1, 55)
+    assert len(strip["files"]) == 54
+    with Image.open(Path(strip["folder"], strip["files"][0])) as picture:
+        assert picture.size == (960, 540)
+        assert len(picture.convert("RGBA").getcolors(1 << 20)) > 20, "she is painted"
 
 
 @pytest.mark.parametrize("scenario", ["reload_at_work", "disable_at_work", "undo_import"])

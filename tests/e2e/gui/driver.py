@@ -17,7 +17,6 @@ from pathlib import Path
 import bpy
 
 OUT = Path(os.environ["SHIAGE_TEST_OUT"])
-WIDTH, HEIGHT = 1024, 640
 
 
 def run(scenario) -> None:
@@ -58,6 +57,50 @@ def viewport():
     return area
 
 
+def cutting_desk():
+    """Leave of the window the viewport, looking through the camera, with the Sequencer's preview beside and its strips below it.
+    Steps; returns the three areas."""
+    screen = window().screen
+    for area in [area for area in screen.areas if area.type != "VIEW_3D"]:
+        with bpy.context.temp_override(window=window(), area=area):
+            bpy.ops.screen.area_close()
+        yield 0.5
+    _split("HORIZONTAL", 0.22)
+    yield 0.5
+    strips_area = min(screen.areas, key=lambda area: area.height)
+    strips_area.type = "SEQUENCE_EDITOR"
+    strips_area.spaces.active.view_type = "SEQUENCER"
+    yield 0.5
+    _split("VERTICAL", 0.56)
+    yield 0.5
+    preview = max((area for area in screen.areas if area.type == "VIEW_3D"), key=lambda area: area.x)
+    preview.type = "SEQUENCE_EDITOR"
+    preview.spaces.active.view_type = "PREVIEW"
+    for area in (strips_area, preview):
+        area.spaces.active.show_region_ui = area.spaces.active.show_region_toolbar = False
+    area = viewport()
+    area.spaces.active.show_region_toolbar = area.spaces.active.show_gizmo = area.spaces.active.overlay.show_overlays = False
+    area.spaces.active.region_3d.view_perspective = "CAMERA"
+    yield 0.5
+    return area, preview, strips_area
+
+
+def _split(direction: str, factor: float) -> None:
+    area = viewport()
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window(), area=area, region=region):
+        bpy.ops.screen.area_split(direction=direction, factor=factor)
+
+
+def show_all(area) -> None:
+    """Fit what the area shows into it."""
+    for region in (region for region in area.regions if region.type in ("WINDOW", "PREVIEW")):
+        with bpy.context.temp_override(window=window(), area=area, region=region):
+            for operator in (bpy.ops.sequencer.view_all, bpy.ops.sequencer.view_all_preview, bpy.ops.view3d.view_center_camera):
+                if operator.poll():
+                    operator()
+
+
 def sidebar(area):
     return next(region for region in area.regions if region.type == "UI")
 
@@ -89,12 +132,12 @@ def find_button(area, operator: str):
 
 
 def point(x: int, y: int) -> None:
-    subprocess.Popen(["xdotool", "mousemove", str(x), str(HEIGHT - y)])
+    subprocess.Popen(["xdotool", "mousemove", str(x), str(window().height - y)])
 
 
 def click(x: int, y: int) -> None:
     """A click at a place of the window, counted from the bottom left. Blender handles it after the step has ended."""
-    subprocess.Popen(["sh", "-c", f"xdotool mousemove {x} {HEIGHT - y}; sleep 0.3; xdotool click 1"])
+    subprocess.Popen(["sh", "-c", f"xdotool mousemove {x} {window().height - y}; sleep 0.3; xdotool click 1"])
 
 
 def screenshot(name: str) -> None:
