@@ -1,6 +1,6 @@
-"""A video of a finished job: the line art on the left, the colored frames on the right, at the shot's frame rate.
+"""A video of a finished job: the line art on the left, the colored frames on the right, at the shot's frame rate; and a picture of it.
 
-.venv/engine/bin/python tools/make_preview.py JOB_FOLDER VIDEO.webm
+.venv/engine/bin/python tools/make_preview.py JOB_FOLDER VIDEO.webm      also makes VIDEO.png
 """
 
 import sys
@@ -24,8 +24,8 @@ def main() -> int:
     job = jobs.load(folder)
     files = jobs.pictures(job)
     scale = min(1.0, WIDTH / job.size[0])
-    half = tuple(2 * round(side * scale / 2) for side in job.size)
-    writer = cv2.VideoWriter(str(video), cv2.VideoWriter_fourcc(*"VP90"), job.fps, (2 * half[0], half[1]))
+    half = (2 * round(job.size[0] * scale / 2), 2 * round(job.size[1] * scale / 2))
+    writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"VP90"), job.fps, (2 * half[0], half[1]))
     if not writer.isOpened():
         sys.exit(f"{video} can't be written.")
     drawn: dict[str, np.ndarray] = {}
@@ -37,6 +37,8 @@ def main() -> int:
         for _ in range(exposure.exposure):
             writer.write(cv2.cvtColor(drawn[file], cv2.COLOR_RGB2BGR))
     writer.release()
+    middle = drawn[files[job.frames[len(job.frames) // 2].drawings]]
+    Image.fromarray(middle).save(video.with_suffix(".png"))
     return 0
 
 

@@ -46,7 +46,7 @@ def main() -> None:
     folder = Path(json.loads(answer.read_text("utf-8"))["job"])
     with stage("preview video"):
         _run([engine, ROOT / "tools" / "make_preview.py", folder, OUT / "preview.webm"], dict(os.environ))
-    print(f"\nBlender file    {shot}\nframes          {folder / 'frames'}\npreview video   {OUT / 'preview.webm'}\n")
+    print(f"\nBlender file    {shot}\nframes          {folder / 'frames'}\npreview         {OUT / 'preview.webm'} and .png\n")
     for name, seconds in _seconds.items():
         print(f"{name:<16}{seconds:6.1f} s")
 
