@@ -28,22 +28,6 @@ def shows_line(material: bpy.types.Material | None) -> bool:
     return style is None or not style.hide and (STROKES_HIDE_THEMSELVES or style.show_stroke)
 
 
-def hide_fill(material: bpy.types.Material) -> None:
-    """Let a material show no fill. From 5.1 on the strokes say it: see `remove_fills`."""
-    if not STROKES_HIDE_THEMSELVES:
-        material.grease_pencil.show_fill = False
-
-
-def remove_fills(layer) -> None:
-    """Let the strokes of a layer's present drawing show no fill."""
-    frame = layer.current_frame()
-    if not STROKES_HIDE_THEMSELVES or frame is None or frame.drawing is None:
-        return
-    attribute = frame.drawing.attributes.get("fill_id")
-    if attribute is not None:
-        attribute.data.foreach_set("value", [0] * len(attribute.data))
-
-
 def fcurves(animation: bpy.types.AnimData) -> Iterator[bpy.types.FCurve]:
     """The curves that animate a data-block by its action and by its NLA strips."""
     used = [(animation.action, getattr(animation, "action_slot", None))]

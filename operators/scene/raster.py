@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
+import numpy as np
 from mathutils import Matrix
 
 from ...engine.errors import JobFailed
-from . import compat, layers
+from . import compat, layers, png
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,17 @@ def render(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, parts: Sequen
     with _studio(scene, depsgraph, size) as (studio, made):
         for part in parts:
             studio.collection.objects.link(_frozen(part, depsgraph, made))
-        return png_of(studio)
+        picture = png_of(studio)
+    return _without_white(picture) if any(layer.use_masks for part in parts for layer in part.evaluated.data.layers) else picture
+
+
+def _without_white(picture: bytes) -> bytes:
+    """White made transparent. Opaque colored lines keep their color where it is saturated; what is pale becomes thin and strong."""
+    rgba = png.decode(picture).astype(np.float32) / 255
+    ink = rgba[:, :, 3:] * (1 - rgba[:, :, :3])  # what is missing from white paper
+    alpha = ink.max(2, keepdims=True)
+    color = 1 - ink / np.maximum(alpha, 1e-6)
+    return png.encode((np.concatenate([color, alpha], axis=2) * 255 + 0.5).astype(np.uint8))
 
 
 @contextlib.contextmanager
@@ -65,20 +76,9 @@ def png_of(studio: bpy.types.Scene) -> bytes:
         try:
             with bpy.context.temp_override(scene=studio):  # naming the scene would take over the frame of the context's scene
                 bpy.ops.render.render(write_still=True)
-            return _without_remarks(target.read_bytes())
+            return png.without_remarks(target.read_bytes())
         except (RuntimeError, OSError) as error:
             raise JobFailed(f"Blender could not render frame {studio.frame_current} ({error}): try to render a frame by hand.") from error
-
-
-def _without_remarks(png: bytes) -> bytes:
-    """A PNG without what Blender notes in it, the date and the time that rendering took."""
-    kept, place = [png[:8]], 8
-    while place < len(png):
-        end = place + 12 + int.from_bytes(png[place : place + 4], "big")
-        if png[place + 4 : place + 5].isupper():  # the chunks that make the picture
-            kept.append(png[place:end])
-        place = end
-    return b"".join(kept)
 
 
 @contextlib.contextmanager
@@ -122,22 +122,34 @@ def _frozen(part: Part, depsgraph: bpy.types.Depsgraph, made: list[bpy.types.ID]
     ob.data = data
     ob.matrix_world = part.matrix
     ob.hide_render = False
+    masks = {mask.name for layer in data.layers if layer.use_masks for mask in layer.mask_layers}
     for layer, shown in zip(data.layers, part.evaluated.data.layers, strict=True):
         layer.use_lights = False
-        layer.hide = bool(layers.left_out(part.original, shown))
         if shown.parent is not None:
             local = part.matrix.inverted() @ Matrix(layers.world_matrix(shown, part.matrix, depsgraph).tolist())
             layer.parent = None
             layer.translation, rotation, layer.scale = local.decompose()
             layer.rotation = rotation.to_euler()
-        compat.remove_fills(layer)
-    for index, slot in enumerate(part.evaluated.material_slots):
-        if slot.material is None:
+        reason = layers.left_out(part.original, shown)
+        layer.hide = reason == "hidden" or bool(reason) and layer.name not in masks
+        frame = layer.current_frame()
+        if layer.hide or frame is None or frame.drawing is None:
             continue
-        material = slot.material.copy()
-        material.animation_data_clear()
-        made.append(material)
-        compat.hide_fill(material)
+        # What fills is to be unseen. A mask works through its fill, though: that becomes white, and white is removed at the end.
+        if layer.name in masks:
+            _put(frame.drawing, "fill_color", "FLOAT_COLOR", "CURVE", "color", (1, 1, 1, 1))
+        else:
+            _put(frame.drawing, "fill_opacity", "FLOAT", "CURVE", "value", (0,))
+        if reason:
+            _put(frame.drawing, "opacity", "FLOAT", "POINT", "value", (0,))
+    for index, slot in enumerate(part.evaluated.material_slots):
         ob.material_slots[index].link = "DATA"
-        data.materials[index] = material
+        data.materials[index] = slot.material and slot.material.original
     return ob
+
+
+def _put(drawing, name: str, kind: str, domain: str, key: str, value: tuple) -> None:
+    """Give an attribute one value throughout."""
+    count = drawing.attributes.domain_size(domain)
+    attribute = drawing.attributes.get(name) or drawing.attributes.new(name, kind, domain)
+    attribute.data.foreach_set(key, [float(v) for v in value] * count)

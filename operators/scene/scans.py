@@ -1,6 +1,5 @@
 """Scanned drawings: what an image or movie strip of the Sequencer shows, as a shot of pictures."""
 
-import tempfile
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import numpy as np
 
 from ...engine.errors import BadInput
 from ...engine.job import digest
-from . import compat, raster
+from . import compat, png, raster
 from .shot import Cel, Drawing, Shot, exposures
 
 MOVIE_NOISE = 0.06  # how far the means of 4 x 4 pixels of a held picture may differ, 0..1
@@ -74,20 +73,11 @@ def gather(
     )
 
 
-def _look(png: bytes) -> np.ndarray:
+def _look(picture: bytes) -> np.ndarray:
     """A picture in small, float32 0..1, each value the mean of 4 x 4 pixels: what a movie's compression adds is evened out."""
-    with tempfile.TemporaryDirectory(prefix="shiage-") as folder:
-        file = Path(folder) / "look.png"
-        file.write_bytes(png)
-        image = bpy.data.images.load(str(file))
-        try:
-            width, height = image.size
-            pixels = np.empty(width * height * image.channels, np.float32)
-            image.pixels.foreach_get(pixels)
-        finally:
-            bpy.data.images.remove(image)
-    pixels = pixels.reshape(height, width, -1)[: height // 4 * 4, : width // 4 * 4]
-    return pixels.reshape(height // 4, 4, width // 4, 4, -1).mean((1, 3))
+    pixels = png.decode(picture)
+    height, width = pixels.shape[0] // 4, pixels.shape[1] // 4
+    return pixels[: height * 4, : width * 4].reshape(height, 4, width, 4, 4).mean((1, 3), dtype=np.float32) / 255
 
 
 def _strip(scene: bpy.types.Scene, name: str):
