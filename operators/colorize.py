@@ -118,6 +118,7 @@ class SHIAGE_OT_colorize_shot(bpy.types.Operator):
                 self.report({"ERROR"}, entry.job.text)
                 return {"CANCELLED"}
             import_pictures(entry, context.scene)
+            self.report({"INFO"}, f"{entry.job.text} {entry.remark}")
         return {"FINISHED"}
 
 

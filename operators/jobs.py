@@ -9,10 +9,16 @@ from . import session
 from .scene import settings, timeline
 
 
-def import_pictures(entry: session.Entry, scene: bpy.types.Scene) -> str:
-    """Put a job's finished pictures where its shot wants them; the name of the strip or of the plane. Raises ShiageError."""
-    put = timeline.import_plane if entry.destination == "PLANE" else timeline.import_strip
-    return put(scene, entry.folder).name
+def import_pictures(entry: session.Entry, scene: bpy.types.Scene):
+    """Put a job's finished pictures where its shot wants them; returns the strip or the plane. Raises ShiageError."""
+    if entry.destination == "PLANE":
+        found = timeline.import_plane(scene, entry.folder)
+        entry.remark = f"The plane '{found.name}' lies under the lines. {timeline.color_warning(scene)}".strip()
+    else:
+        found = timeline.import_strip(scene, entry.folder)
+        entry.remark = f"The strip '{found.name}' is in the Sequencer, on channel {found.channel}."
+    entry.wants_import = False
+    return found
 
 
 class _JobOperator:
@@ -67,12 +73,7 @@ class SHIAGE_OT_import_result(_JobOperator, bpy.types.Operator):
         if scene is None:
             scene = context.scene
             self.report({"WARNING"}, f"The scene '{entry.origin.name}' is not in this file: imported into '{scene.name}'")
-        entry.wants_import = False
-        entry.remark = f"Imported as '{import_pictures(entry, scene)}'"
-        warning = timeline.color_warning(scene) if entry.destination == "PLANE" else ""
-        if warning:
-            self.report({"WARNING"}, warning)
-            entry.remark += f". {warning}"
+        import_pictures(entry, scene)
         self.report({"INFO"}, entry.remark)
         _push_undo(context, self.bl_label)
 

@@ -134,9 +134,9 @@ def _colorize(given: argparse.Namespace, answer: dict) -> None:
     if entry.job.state == "failed":
         raise _ERRORS.get(entry.job.kind, JobFailed)(entry.job.text)
     finished = time.monotonic()
-    answer[entry.destination.lower()] = import_pictures(entry, scene)
+    answer[entry.destination.lower()] = import_pictures(entry, scene).name
     answer["seconds"]["import"] = round(time.monotonic() - finished, 3)
-    _say(entry.job.text)
+    _say(f"{entry.job.text} {entry.remark}")
     if given.save is not None:
         answer["blend"] = _save(given.save)
 

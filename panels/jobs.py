@@ -41,10 +41,11 @@ def draw_title(box, entry: session.Entry) -> None:
     buttons.operator("shiage.open_job_folder", text="", icon="FILE_FOLDER").folder = entry.job.folder
 
 
-def draw_progress(layout, entry: session.Entry) -> None:
+def draw_progress(layout, entry: session.Entry, height: float = 1.0) -> None:
     """How far a job is, and the button that stops it."""
     job = entry.job
     row = layout.row(align=True)
+    row.scale_y = height
     if job.state == "running":
         left = f"{duration(job.remaining)} left" if job.remaining >= 0 else ""
         row.progress(factor=job.fraction, text="  ·  ".join(filter(None, (f"{job.fraction:.0%}", left))), translate=False)
@@ -62,8 +63,7 @@ def draw_outcome(box, entry: session.Entry) -> None:
     for text in entry.warnings:
         sentence(box, text, "ERROR")
     if entry.pictures:
-        text = "Import Again" if entry.remark else "Import"
-        box.operator("shiage.import_result", text=text, icon="IMPORT").folder = entry.job.folder
+        box.operator("shiage.import_result", text="Import", icon="IMPORT").folder = entry.job.folder
     if entry.remark:
         sentence(box, entry.remark, "INFO")
     elif entry.wants_import:

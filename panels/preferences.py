@@ -31,7 +31,10 @@ class SHIAGE_preferences(bpy.types.AddonPreferences):
     def draw(self, _context):
         layout = self.layout
         box = layout.box()
-        sentence(box, engine.status.text, _ICONS[engine.status.state])
+        if engine.installing is None:
+            sentence(box, engine.status.text, _ICONS[engine.status.state])
+        else:
+            sentence(box, "The engine is being installed; go on working meanwhile", "TIME")
         row = box.row()
         if engine.installing is not None:
             row.progress(factor=engine.progress.fraction, text=engine.progress.stage)

@@ -83,7 +83,7 @@ class Shot:
         layout.separator(factor=0.5)
         entry = colorize.running(context.scene)
         if entry is not None:
-            draw_progress(layout, entry)
+            draw_progress(layout, entry, height=1.8)
             return
         row = layout.row()
         row.scale_y = 1.8

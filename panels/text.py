@@ -1,23 +1,45 @@
 """Sentences in a sidebar that is as wide as the animator likes it."""
 
-import textwrap
+from collections.abc import Iterator
 
+import blf
 import bpy
 from bpy.app.translations import pgettext_rpt as translated
 
-CHARACTER = 6.3  # px at a scale of 1, on average, of Blender's interface font
-MARGIN = 70  # px of icons and borders
+MARGIN, ICON = 4.2, 1.4  # widget heights: the tabs and borders beside a text, and an icon before it
 
 
 def sentence(layout, text: str, icon: str = "NONE") -> None:
     """A text of any length, on as many lines as it needs, the first with an icon."""
     context = bpy.context
     scale = context.preferences.system.ui_scale
-    width = max(12, int((context.region.width / scale - MARGIN) / CHARACTER))
+    blf.size(0, context.preferences.ui_styles[0].widget.points * scale)
+    beside = MARGIN + (ICON if icon != "NONE" else 0)
+    width = max(100, context.region.width - beside * 20 * scale)
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for i, line in enumerate(textwrap.wrap(translated(text), width) or [""]):
+    for i, line in enumerate(_lines(translated(text), width)):
         column.label(text=line, icon=icon if i == 0 else ("BLANK1" if icon != "NONE" else "NONE"), translate=False)
+
+
+def _lines(text: str, width: float) -> Iterator[str]:
+    """The text broken at its spaces; a word that is wider than a line, or a script without spaces, wherever need be."""
+    line = ""
+    for word in text.split():
+        longer = f"{line} {word}" if line else word
+        if _width(longer) > width and line:
+            yield line
+            longer = word
+        while _width(longer) > width:
+            fits = next(n for n in range(len(longer) - 1, 0, -1) if _width(longer[:n]) <= width or n == 1)
+            yield longer[:fits]
+            longer = longer[fits:]
+        line = longer
+    yield line
+
+
+def _width(text: str) -> float:
+    return blf.dimensions(0, text)[0]
 
 
 def duration(seconds: float) -> str:

@@ -40,7 +40,6 @@ _JAPANESE = {
     "rough": "ラフ",
     # jobs and engine
     "Import": "読み込む",
-    "Import Again": "再読み込み",
     "Cancel All": "すべてキャンセル",
     "Clear Ended": "終了分を消去",
     "Install Engine": "エンジンをインストール",
@@ -72,7 +71,6 @@ _JAPANESE_OPERATORS = {
     "Choose Reference…": "参照画像を選択…",
     "Open Pictures…": "画像を開く…",
     "Import": "読み込む",
-    "Import Again": "再読み込み",
     "Cancel All": "すべてキャンセル",
     "Clear Ended": "終了分を消去",
     "Install Engine": "エンジンをインストール",
