@@ -4,14 +4,26 @@ import cv2
 import numpy as np
 
 
-def compose(grown: np.ndarray, colors: np.ndarray, paint: np.ndarray, traces: np.ndarray | None = None, lines: bool = True) -> np.ndarray:
+def compose(
+    grown: np.ndarray,
+    colors: np.ndarray,
+    paint: np.ndarray,
+    traces: np.ndarray | None = None,
+    lines: bool = True,
+    texture: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
     """A picture uint8 (H, W, 4): each region in its color, edge to edge under the lines, the lines over it.
 
     `grown` int (H, W), every pixel in a region · `colors` uint8 (R + 1, 4) of the regions, alpha 0 for what stays unpainted · `paint` uint8
-    (H, W, 4) the antialiased lines · `traces` bool (H, W), trace lines, which are not drawn · `lines` whether lines are drawn at all.
+    (H, W, 4) the antialiased lines · `traces` bool (H, W), trace lines, which are not drawn · `lines` whether lines are drawn at all ·
+    `texture` a picture uint8 (H, W, 4) and the regions bool (R + 1,) that take it instead of their color.
     """
     packed = np.ascontiguousarray(colors).view(np.uint32).ravel()
     picture = packed[grown].view(np.uint8).reshape(*grown.shape, 4)
+    if texture is not None:
+        moved, textured = texture
+        taken = textured[grown]
+        picture[taken] = moved[taken]
     if lines:
         _draw(picture, paint, None if traces is None or not traces.any() else _trace_ink(paint, traces))
     return picture

@@ -16,6 +16,8 @@ TRANSPARENT = (0, 0, 0, 0)
 
 MAX_FLAT = 256  # distinct colors; more is not a flat palette
 FLAT_SHARE = 0.97  # of the even pixels that the palette must explain for the reference to count as flat
+NOISE_DISTANCE = 2.5  # CIELAB; what can't be told apart by eye
+NOISE_RATIO = 20  # how many times rarer noise is than what it disturbs
 PAINTED_DISTANCE = 9.0  # CIELAB; clusters nearer than this are one swatch
 PAINTED_SHARE = 4e-4  # of the picture that a painted swatch covers at least
 PAINTED_MAX = 48
@@ -44,14 +46,13 @@ def extract(pixels: np.ndarray, background: str = "auto") -> Painted:
     opaque = pixels[..., 3] >= 128
     rgb = np.ascontiguousarray(pixels[..., :3])
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    thin = _thin_dark(lab[..., 0], opaque)
     exact = _exact_colors(rgb, opaque)
     if exact is not None:
         colors, index = exact
-        index, lines = _without_lines(index, len(colors), thin)
+        index, lines = _without_lines(index, len(colors), lab[..., 0], opaque)
     else:
-        colors, index = _clusters(rgb, opaque & ~thin)
-        lines = thin
+        lines = _thin_dark(lab[..., 0], opaque, _line_width(opaque))
+        colors, index = _clusters(rgb, opaque & ~lines)
     paper = _paper(lab, opaque, background)
     return _number(colors, index, ~opaque | paper, lines & ~paper, flat=exact is not None)
 
@@ -92,16 +93,19 @@ def _nearest(color: tuple[int, ...], swatches: list[tuple[int, ...]], limit: flo
     return visible[best] if distance[best] < limit else -1
 
 
-def _line_width(height: int) -> int:
-    return max(3, round(height * LINE_WIDTH))
+def _line_width(picture: np.ndarray) -> float:
+    return max(3.0, picture.shape[0] * LINE_WIDTH)
 
 
-def _thin_dark(lightness: np.ndarray, opaque: np.ndarray) -> np.ndarray:
-    """Pixels that are darker than both sides of a thin stroke; paper and transparency count as white."""
+def _disc(width: float) -> np.ndarray:
+    """A round kernel that a stroke of `width` px does not fill."""
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * ((round(width) + 2) // 2) + 1,) * 2)
+
+
+def _thin_dark(lightness: np.ndarray, opaque: np.ndarray, width: float) -> np.ndarray:
+    """Pixels that are darker than both sides of a stroke of at most `width` px; transparency counts as white."""
     level = np.where(opaque, lightness, 100.0).astype(np.float32)
-    width = _line_width(level.shape[0])
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (width // 2) + 1,) * 2)
-    return opaque & (cv2.morphologyEx(level, cv2.MORPH_CLOSE, kernel) - level > LINE_CONTRAST)
+    return opaque & (cv2.morphologyEx(level, cv2.MORPH_CLOSE, _disc(width)) - level > LINE_CONTRAST)
 
 
 # --- flat references --------------------------------------------------------------------------------------------------
@@ -119,18 +123,25 @@ def _exact_colors(rgb: np.ndarray, opaque: np.ndarray) -> tuple[np.ndarray, np.n
     keep = counts >= max(4, 2e-6 * packed.size)
     if keep.sum() > MAX_FLAT or counts[keep].sum() < FLAT_SHARE * total or not keep.any():
         return None
-    colors = values[keep]
-    if not _few(counts[keep], total):
+    colors = np.stack([values[keep] >> 16, values[keep] >> 8 & 255, values[keep] & 255], axis=1).astype(np.uint8)
+    if not _few(counts[keep], total) or _noisy(colors, counts[keep]):
         return None
-    place = np.minimum(np.searchsorted(colors, packed), len(colors) - 1)
-    index = np.where(colors[place] == packed, place, -1).astype(np.int16)
-    return np.stack([colors >> 16, colors >> 8 & 255, colors & 255], axis=1).astype(np.uint8), index
+    values = values[keep]
+    place = np.minimum(np.searchsorted(values, packed), len(values) - 1)
+    return colors, np.where(values[place] == packed, place, -1).astype(np.int16)
 
 
 def _few(counts: np.ndarray, total: int) -> bool:
     """Whether a handful of colors covers the picture: true of cel paint, not of banded gradients or JPEG noise."""
     largest = np.sort(counts)[::-1]
     return largest[:64].sum() >= FLAT_SHARE * total and (largest >= 1e-3 * total).sum() >= 0.25 * min(len(largest), 64)
+
+
+def _noisy(colors: np.ndarray, counts: np.ndarray) -> bool:
+    """Whether large colors have a train of rare ones that look the same: JPEG noise, even when the picture was saved as PNG since."""
+    lab = lab_of(colors)
+    near = np.linalg.norm(lab[:, None] - lab[None], axis=2) < NOISE_DISTANCE
+    return int((near & (counts[:, None] * NOISE_RATIO < counts[None])).any(axis=1).sum()) >= 3
 
 
 def _even(packed: np.ndarray) -> np.ndarray:
@@ -143,22 +154,32 @@ def _even(packed: np.ndarray) -> np.ndarray:
     return even
 
 
-def _without_lines(index: np.ndarray, count: int, thin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Take the lines out of `index`: colors of which most is thin and dark are line colors, and stay swatches only where they are wide."""
+def _without_lines(index: np.ndarray, count: int, lightness: np.ndarray, opaque: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Take the lines out of `index`, int16 (H, W): the thin parts of line colors. Wide parts of them, like pupils, stay swatches.
+
+    A line color is mostly thin and darker than what lies around it. Thick lines in a small picture are known by touching most other colors.
+    """
+    fine, coarse = (_thin_dark(lightness, opaque, width) for width in (_line_width(index), 2 * _line_width(index) + 2))
     inside = index >= 0
-    total = np.bincount(index[inside], minlength=count)
-    of_line = np.bincount(index[inside & thin], minlength=count)
-    line_colors = np.flatnonzero((of_line >= 0.6 * total) & (total > 0))
-    lines = thin & ~inside
-    index = index.copy()
-    width = _line_width(index.shape[0])
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * (width // 2) + 1,) * 2)
-    for color in line_colors:
+    total = np.maximum(np.bincount(index[inside], minlength=count), 1)
+    is_fine = np.bincount(index[inside & fine], minlength=count) >= 0.6 * total
+    is_coarse = np.bincount(index[inside & coarse], minlength=count) >= 0.6 * total
+    lines = fine & ~inside
+    result = index.copy()
+    for color in np.flatnonzero((is_fine | is_coarse) & (total >= index.shape[0] // 2)):  # a speck is no line
         mask = index == color
-        wide = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, kernel) > 0
+        around = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        touched = (np.bincount(index[around & inside & ~mask], minlength=count) > 4).sum() + bool((around & ~opaque).any())
+        if not is_fine[color] and touched < max(3, 0.5 * count):
+            continue
+        edge = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+        width = 2.0 * mask.sum() / max(1, edge.sum())
+        wide = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _disc(1.4 * width)) > 0
+        _, parts, stats, _ = cv2.connectedComponentsWithStats(wide.astype(np.uint8), connectivity=4)
+        wide &= (stats[:, cv2.CC_STAT_AREA] >= 6 * width**2)[parts]  # less is where lines meet
         lines |= mask & ~wide
-        index[mask & ~wide] = -1
-    return index, lines
+        result[mask & ~wide] = -1
+    return result, lines
 
 
 # --- painted references -----------------------------------------------------------------------------------------------
@@ -183,7 +204,9 @@ def _clusters(rgb: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray
     share = np.bincount(_nearest_center(samples, centers), minlength=len(centers)) / len(samples)
     centers = centers[share >= min(PAINTED_SHARE, share.max())]
     index = np.full(rgb.shape[:2], -1, np.int16)
-    index[mask] = _nearest_center(lab[mask], centers)
+    even = mask & (cv2.dilate(edge.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
+    even = even if even.sum() > 100 else mask
+    index[even] = _nearest_center(lab[even], centers)
     colors = np.array([np.median(rgb[index == i], axis=0) if (index == i).any() else (0, 0, 0) for i in range(len(centers))])
     return colors.round().astype(np.uint8).reshape(-1, 3), index
 

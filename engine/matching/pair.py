@@ -15,38 +15,53 @@ NEAR = 1.5  # px of the label map: lines this near lie on each other
 # Fitted on drawn puppets with known parts to give the true swatch the highest probability.
 WEIGHTS = np.array(
     [
-        [0.90, 0.35, 0.20, 0.60, 0.35, 0.15, 0.25, 0.15, 1.5, 0.2],
-        [0.20, 0.10, 0.25, 1.20, 0.80, 0.25, 0.50, 0.25, 1.5, 0.4],
+        [0.08, 0.34, 0.08, 0.13, 0.33, 0.53, 0.22, 1.0, 0.3, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 0.0, 1.13, 0.65, 0.1, 0.1, 0.1, 0.0, 1.5],
     ],
     np.float32,
 )
-NEIGHBORS = np.array([[0.8, 0.5], [1.2, 0.7]], np.float32)  # the weights of neighbors across lines and across trace lines, likewise
+NEIGHBORS = np.array([[0.94, 0.63], [0.87, 0.91]], np.float32)  # the weights of neighbors across lines and across trace lines, likewise
+NOTHING = np.array([-5.7, -8.7], np.float32)  # the score of having no match, likewise
+BACK = [1, 0, 3, 2, 4, 5, 6, 7, 8, 9, 10]  # the order of the evidence when A and B change places
 ROUNDS = 3
 
 
 @dataclass(frozen=True)
 class Match:
-    """Scores float32 (RA + 1, RB + 1) of each region of A for each of B, larger is likelier (row and column 0 unused);
-    `alignment` 0..1: how far the lines of A and B can be laid on each other."""
+    """How each region of A fits each of B: `scores` float32 (RA + 1, RB + 1), larger is likelier (row and column 0 unused).
+
+    `nothing` is the score that a region of A is not in B at all · `alignment` 0..1 how far the lines of A and B can be laid on each other.
+    """
 
     scores: np.ndarray
+    nothing: float
     alignment: float
 
 
-def match(a: Shapes, b: Shapes) -> Match:
-    """Compare two pictures."""
+def match(a: Shapes, b: Shapes) -> tuple[Match, Match]:
+    """Compare two pictures: how A's regions fit B's, and how B's fit A's."""
     evidence, alignment = compare(a, b)
+    return _weigh(evidence, alignment, a, b), _weigh(evidence[BACK].transpose(0, 2, 1), alignment, b, a)
+
+
+def place(a: Shapes, b: Shapes) -> tuple[np.ndarray, float]:
+    """Where each pixel of A lies in B, float32 (h, w, 2) of any size, x and y in pixels of B's label map; and the alignment."""
+    return _flow(a, b, align(a, b)[0])
+
+
+def _weigh(evidence: np.ndarray, alignment: float, a: Shapes, b: Shapes) -> Match:
     weights = alignment * WEIGHTS[0] + (1.0 - alignment) * WEIGHTS[1]
     scores = np.tensordot(weights, evidence, axes=1)
-    for_neighbors = alignment * NEIGHBORS[0] + (1.0 - alignment) * NEIGHBORS[1]
-    return Match(_relax(scores, a, b, for_neighbors), alignment)
+    scores = _relax(scores, a, b, alignment * NEIGHBORS[0] + (1.0 - alignment) * NEIGHBORS[1])
+    return Match(scores, float(alignment * NOTHING[0] + (1.0 - alignment) * NOTHING[1]), alignment)
 
 
 def compare(a: Shapes, b: Shapes) -> tuple[np.ndarray, float]:
     """The evidence float32 (K, RA + 1, RB + 1) before it is weighed, and the alignment of the lines."""
     similarity, rough = align(a, b)
     place, alignment = _flow(a, b, similarity)
-    return _evidence(a, b, similarity, place, max(alignment, rough)), max(alignment, rough)
+    alignment = max(alignment, rough)
+    return _evidence(a, b, similarity, place), alignment
 
 
 # --- alignment --------------------------------------------------------------------------------------------------------
@@ -176,7 +191,7 @@ def _overlaps(a: Shapes, b: Shapes, place: np.ndarray) -> np.ndarray:
     return np.bincount(code.ravel(), minlength=(a.count + 1) * (b.count + 1)).reshape(a.count + 1, b.count + 1).astype(np.float32)
 
 
-def _evidence(a: Shapes, b: Shapes, similarity: np.ndarray, place: np.ndarray, alignment: float) -> np.ndarray:
+def _evidence(a: Shapes, b: Shapes, similarity: np.ndarray, place: np.ndarray) -> np.ndarray:
     scale = float(np.sqrt(abs(np.linalg.det(similarity[:, :2]))))
     areas_a, areas_b = np.maximum(a.areas * scale**2, 1.0), np.maximum(b.areas, 1.0)
     by_flow = _overlaps(a, b, place)
@@ -195,6 +210,7 @@ def _evidence(a: Shapes, b: Shapes, similarity: np.ndarray, place: np.ndarray, a
             np.log(np.maximum(share_flow, FLOOR)),
             np.log(np.maximum(by_flow * scale**2 / areas_b[None], FLOOR)),
             np.log(np.maximum(by_similarity / own, FLOOR)),
+            np.log(np.maximum(by_similarity * scale**2 / areas_b[None], FLOOR)),
             -np.minimum(away * 10.0, 5.0),
             -np.minimum(np.abs(np.log(areas_a)[:, None] - np.log(areas_b)[None]), 4.0),
             -np.minimum(np.abs(a.form[:, None, 0] - b.form[None, :, 0]), 3.0),
@@ -213,13 +229,14 @@ def _degree(shapes: Shapes) -> np.ndarray:
 # --- neighbors --------------------------------------------------------------------------------------------------------
 
 
-def probabilities(scores: np.ndarray) -> np.ndarray:
-    """Softmax along the rows of a score table whose row and column 0 are unused; these come out 0."""
+def probabilities(scores: np.ndarray, nothing: float = -np.inf) -> np.ndarray:
+    """Softmax along the rows of a score table whose row and column 0 are unused; these come out 0, and so does the share of `nothing`."""
     result = np.zeros_like(scores)
     inner = scores[1:, 1:]
     if inner.size:
-        inner = np.exp(inner - inner.max(axis=1, keepdims=True))
-        result[1:, 1:] = inner / inner.sum(axis=1, keepdims=True)
+        top = np.maximum(inner.max(axis=1, keepdims=True), nothing)
+        inner = np.exp(inner - top)
+        result[1:, 1:] = inner / (inner.sum(axis=1, keepdims=True) + np.exp(nothing - top))
     return result
 
 

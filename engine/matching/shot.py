@@ -13,11 +13,8 @@ from scipy import sparse
 from .pair import Match, probabilities
 from .shapes import Shapes
 
-UNKNOWN = -1.6  # score of "no swatch of the references", against the best match of a region
-TEMPERATURE = 1.0
-SWAY = 0.5  # weight of a neighboring drawing's word
-ROUNDS = 4
-FLOOR = 0.02  # least probability that a neighbor gives a swatch: nobody has a veto
+WORD = 0.25  # weight of what the references say of a drawing: drawings alike are misread alike, so their words are not independent
+TRUST = 0.93  # how far a drawing believes a neighbor, at best
 
 
 @dataclass(frozen=True)
@@ -44,25 +41,21 @@ class Link:
 
 
 def link(match: Match) -> Link:
-    way = probabilities(match.scores)
+    way = probabilities(match.scores, match.nothing)
     way[way < 0.01] = 0.0
     return Link(sparse.csr_matrix(way), match.alignment)
 
 
 def from_references(matches: Sequence[tuple[Match, Shapes]], swatches: int, count: int) -> np.ndarray:
     """What references say of one drawing: probabilities float32 (R + 1, P + 1), the last column for unknown."""
-    score = np.full((count + 1, swatches), -np.inf, np.float32)
+    table = np.full((count + 1, swatches + 1), -np.inf, np.float32)
     for match, reference in matches:
         assert reference.swatch is not None
-        # A region's score is compared between references by how well they fit as a whole.
-        scores = match.scores / TEMPERATURE
-        for swatch in np.unique(reference.swatch[1:]):
-            if swatch >= 0:
-                columns = np.flatnonzero(reference.swatch == swatch)
-                score[:, swatch] = np.maximum(score[:, swatch], scores[:, columns[columns > 0]].max(axis=1))
-    table = np.concatenate([score, np.full((count + 1, 1), -np.inf, np.float32)], axis=1)
-    best = np.where(np.isfinite(score), score, -1e9).max(axis=1) if swatches else np.zeros(count + 1)
-    table[:, -1] = best + UNKNOWN
+        worn = reference.swatch[1:]
+        for swatch in np.unique(worn[worn >= 0]):
+            best = match.scores[:, 1:][:, worn == swatch].max(axis=1)
+            table[:, swatch] = np.maximum(table[:, swatch], best - match.nothing)
+    table[:, -1] = 0.0  # scores count from that of having no match, which makes references comparable
     return _softmax(table).astype(np.float32)
 
 
@@ -71,18 +64,43 @@ def agree(words: Sequence[np.ndarray], links: Mapping[tuple[int, int], Link], an
 
     `words` are the probabilities (R + 1, P + 1) by the references, `links[i, j]` how drawing i follows from j, `anchored` tells the
     drawings whose paint is known: they speak and do not listen. Returns probabilities of the same shapes.
+
+    One sweep forth and one back, as in a hidden Markov chain: what a drawing hears from one side never comes back to that side.
     """
-    logs = [np.log(np.maximum(word, 1e-6)) for word in words]
-    sure = {pair: way.way.max(axis=1).toarray() * way.alignment for pair, way in links.items()}
-    beliefs = list(words)
-    for _ in range(ROUNDS):
-        totals = [log.copy() for log in logs]
-        for (i, j), way in links.items():
-            if not anchored[i]:
-                weight = SWAY * (2.0 if anchored[j] else 1.0)
-                totals[i] += weight * sure[i, j] * np.log(np.maximum(way.way @ beliefs[j], FLOOR))
-        beliefs = [words[i] if anchored[i] else _softmax(total) for i, total in enumerate(totals)]
-    return beliefs
+    own = [word if sure else _tempered(word) for word, sure in zip(words, anchored, strict=True)]
+    heard = []
+    for order in (range(len(words)), range(len(words) - 1, -1, -1)):
+        said: dict[int, np.ndarray] = {}
+        messages: dict[int, np.ndarray] = {}
+        for i in order:
+            messages[i] = _message(i, links, said, own[i])
+            said[i] = own[i] if anchored[i] else _normal(own[i] * messages[i])
+        heard.append(messages)
+    return [own[i] if anchored[i] else _normal(own[i] * heard[0][i] * heard[1][i]) for i in range(len(words))]
+
+
+def _message(i: int, links: Mapping[tuple[int, int], Link], said: Mapping[int, np.ndarray], like: np.ndarray) -> np.ndarray:
+    """What those that have spoken say of drawing i: a mean of theirs, surer links counting more, and never a veto."""
+    total = np.zeros_like(like)
+    weights = np.zeros((len(like), 1), np.float32)
+    for j, belief in said.items():
+        link = links.get((i, j))
+        if link is not None:
+            sure = (link.way.max(axis=1).toarray() * link.alignment) ** 2 / abs(i - j)
+            total += sure * (link.way @ belief)
+            weights += sure
+    if not weights.any():
+        return np.ones_like(like)
+    trust = TRUST * np.minimum(weights, 1.0)
+    return trust * total / np.maximum(weights, 1e-6) + (1.0 - trust) / like.shape[1]
+
+
+def _tempered(word: np.ndarray) -> np.ndarray:
+    return _normal(np.maximum(word, 1e-6) ** WORD)
+
+
+def _normal(table: np.ndarray) -> np.ndarray:
+    return table / np.maximum(table.sum(axis=1, keepdims=True), 1e-12)
 
 
 def _softmax(logs: np.ndarray) -> np.ndarray:

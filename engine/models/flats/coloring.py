@@ -10,25 +10,26 @@ import numpy as np
 from ...colors import palette, reference
 from ...job import digest
 from ...matching import pair, shapes, shot, twin
-from . import analysis
+from . import analysis, film
 
 if TYPE_CHECKING:
     from .pipeline import Run
 
 REVISION = "1"  # of what is kept of matches; raise it when scores change
-REACH = 2  # a drawing hears this many others on either side
+REACH = 3  # a drawing hears this many others on either side
 
 
 @dataclass(frozen=True)
 class Colored:
     """The answer for a drawing: `swatches` uint8 (P, 4) of its cel, `swatch` int32 (R + 1,), -1 unknown, `confidence` float32 (R + 1,),
-    `unknown` how many regions are left unpainted for doubt."""
+    `unknown` how many regions are left unpainted for doubt, `scene` the film frame that gives texture, if one does."""
 
     swatches: np.ndarray
     swatch: np.ndarray
     confidence: np.ndarray
     unknown: int
     key: str
+    scene: film.Film | None = None
 
     def colors(self) -> np.ndarray:
         """uint8 (R + 1, 4) of the regions, alpha 0 for what stays unpainted."""
@@ -43,48 +44,57 @@ class Source:
     shapes: shapes.Shapes
 
 
-def color_cel(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"], first_frame: Mapping[str, int]) -> dict[str, Colored]:
+def color_cel(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]) -> dict[str, Colored]:
     """Swatches for all drawings of cel `number`, given in order of appearance."""
-    options = run.job.options
-    painted = []
-    for ref in run.job.cels[number].references:
-        picture = reference.read(run.folder / ref.file, ref.name)
-        for text in picture.warnings:
-            run.warn(text)
-        painted.append(palette.extract(picture.pixels, str(options["background"])))
-    swatches, tables = palette.union(painted)
     drawings = [d for d in read if not read[d].empty]
-    known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    swatches, sources, known, scene = _references(run, number, {d: read[d] for d in drawings})
+    pairs = [(i, j) for i in range(len(drawings)) for j in range(i + 1, min(i + REACH + 1, len(drawings)))]
+    tasks = [partial(_word, run, read[d], sources, swatches) for d in drawings]
+    tasks += [partial(_links, run, read[drawings[i]], read[drawings[j]]) for i, j in pairs]
+    results: dict[int, Any] = {}
+    for done, (task, result) in enumerate(run.each(lambda task: tasks[task](), range(len(tasks))), 1):
+        results[task] = result
+        run.progress("Matching", (number + done / len(tasks)) / len(run.job.cels))
+    words = [_certain(results[i], *known[d]) if d in known else results[i] for i, d in enumerate(drawings)]
+    links = {}
+    for task, (i, j) in enumerate(pairs, len(drawings)):
+        links[i, j], links[j, i] = results[task]
+    beliefs = shot.agree(words, links, [d in known for d in drawings])
+    answers = {d: _decide(belief, swatches, run.job.options, scene) for d, belief in zip(drawings, beliefs, strict=True)}
+    nothing = Colored(swatches, np.full(2, -1, np.int32), np.ones(2, np.float32), unknown=0, key="empty")
+    return {d: answers.get(d, nothing) for d in read}
+
+
+def _references(
+    run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]
+) -> tuple[np.ndarray, list[Source], dict[str, tuple[np.ndarray, np.ndarray]], film.Film | None]:
+    """The references of a cel: its palette, what drawings are matched to, the drawings whose paint is known, and a film frame."""
+    references = run.job.cels[number].references
+    background = str(run.job.options["background"])
+    pictures = [reference.read(run.folder / ref.file, ref.name) for ref in references]
+    for text in (text for picture in pictures for text in picture.warnings):
+        run.warn(text)
+    painted = [palette.extract(picture.pixels, background) for picture in pictures]
+    swatches, tables = palette.union(painted)
     sources: list[Source] = []
-    for ref, parts, table in zip(run.job.cels[number].references, painted, tables, strict=True):
+    known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    scene = None
+    for ref, picture, parts, table in zip(references, pictures, painted, tables, strict=True):
         views = shapes.of_reference(parts, table)
-        match = _twin(run, drawings, read, views, table[parts.index], swatches)
-        key = digest(ref.sha256, str(options["background"]))
+        key = digest(ref.sha256, background)
+        scene = scene or film.of_reference(key, picture.pixels, parts, views)
+        match = _twin(run, read, views, table[parts.index], swatches)
         if match is None:
             sources += [Source(f"{key}/{i}", view) for i, view in enumerate(views)]
         else:
             drawing, swatch, share = match
             known[drawing] = (swatch, share)
             sources.append(Source(f"{key}/{read[drawing].key}", replace(read[drawing].shapes, swatch=swatch)))
-
-    pairs = [(a, b) for i, a in enumerate(drawings) for b in drawings[max(0, i - REACH) : i + REACH + 1] if a != b]
-    tasks = [partial(_word, run, read[d], sources, swatches) for d in drawings] + [partial(_link, run, read[a], read[b]) for a, b in pairs]
-    results: dict[int, Any] = {}
-    for done, (task, result) in enumerate(run.each(lambda task: tasks[task](), range(len(tasks))), 1):
-        results[task] = result
-        run.progress("Matching", (number + done / len(tasks)) / len(run.job.cels))
-    words = [_certain(results[i], *known[d]) if d in known else results[i] for i, d in enumerate(drawings)]
-    place = {d: i for i, d in enumerate(drawings)}
-    links = {(place[a], place[b]): results[len(drawings) + i] for i, (a, b) in enumerate(pairs)}
-    beliefs = shot.agree(words, links, [d in known for d in drawings])
-    answers = {d: _decide(belief, swatches, options) for d, belief in zip(drawings, beliefs, strict=True)}
-    nothing = Colored(swatches, np.full(2, -1, np.int32), np.ones(2, np.float32), unknown=0, key="empty")
-    return {d: answers.get(d, nothing) for d in read}
+    return swatches, sources, known, scene
 
 
 def _twin(
     run: "Run",
-    drawings: Sequence[str],
     read: Mapping[str, "analysis.Analysis"],
     views: Sequence[shapes.Shapes],
     index: np.ndarray,
@@ -95,7 +105,7 @@ def _twin(
         return None
     best = None
     purity = twin.PURITY
-    for d in drawings:
+    for d in read:
         if twin.may_be(read[d].shapes, views[0]):
             grown = analysis.pixels(run.job, run.job.drawing(d), run.folder, run.cache)["grown"]
             swatch, share, figure = twin.read(grown, read[d].count, index, swatches)
@@ -110,21 +120,25 @@ def _word(run: "Run", drawing: "analysis.Analysis", sources: Sequence[Source], s
     kept = run.cache.get(key)
     if kept is not None:
         return kept["word"]
-    matches = [(pair.match(drawing.shapes, source.shapes), source.shapes) for source in sources]
+    matches = [(pair.match(drawing.shapes, source.shapes)[0], source.shapes) for source in sources]
     word = shot.from_references(matches, len(swatches), drawing.count)
     run.cache.put(key, {"word": word})
     return word
 
 
-def _link(run: "Run", a: "analysis.Analysis", b: "analysis.Analysis") -> shot.Link:
-    """How the regions of one drawing follow from those of another, from the cache when neither changed."""
+def _links(run: "Run", a: "analysis.Analysis", b: "analysis.Analysis") -> tuple[shot.Link, shot.Link]:
+    """How the regions of one drawing follow from those of another, and the other way, from the cache when neither changed."""
     key = "link-" + digest(REVISION, a.key, b.key)[:24]
     kept = run.cache.get(key)
-    if kept is not None:
-        return shot.Link.of_arrays(kept)
-    link = shot.link(pair.match(a.shapes, b.shapes))
-    run.cache.put(key, link.arrays())
-    return link
+    if kept is None:
+        kept = {
+            f"{way} {name}": array
+            for way, match in zip(("forth", "back"), pair.match(a.shapes, b.shapes), strict=True)
+            for name, array in shot.link(match).arrays().items()
+        }
+        run.cache.put(key, kept)
+    forth, back = ({n.split()[1]: array for n, array in kept.items() if n.startswith(way)} for way in ("forth", "back"))
+    return shot.Link.of_arrays(forth), shot.Link.of_arrays(back)
 
 
 def _certain(word: np.ndarray, swatch: np.ndarray, share: np.ndarray) -> np.ndarray:
@@ -136,7 +150,7 @@ def _certain(word: np.ndarray, swatch: np.ndarray, share: np.ndarray) -> np.ndar
     return result.astype(np.float32)
 
 
-def _decide(belief: np.ndarray, swatches: np.ndarray, options: Mapping[str, object]) -> Colored:
+def _decide(belief: np.ndarray, swatches: np.ndarray, options: Mapping[str, object], scene: film.Film | None) -> Colored:
     known = belief[:, :-1]
     swatch = known.argmax(axis=1).astype(np.int32) if known.shape[1] else np.full(len(belief), -1, np.int32)
     confidence = known.max(axis=1).astype(np.float32) if known.shape[1] else np.zeros(len(belief), np.float32)
@@ -144,5 +158,5 @@ def _decide(belief: np.ndarray, swatches: np.ndarray, options: Mapping[str, obje
         swatch[confidence < float(options["threshold"])] = -1  # type: ignore[arg-type]
     swatch[0] = -1
     unknown = int((swatch[1:] < 0).sum())
-    key = digest(swatches.tobytes(), swatch.tobytes(), confidence.round(3).tobytes())
-    return Colored(swatches, swatch, confidence, unknown, key)
+    key = digest(swatches.tobytes(), swatch.tobytes(), confidence.round(3).tobytes(), scene.key if scene else None)
+    return Colored(swatches, swatch, confidence, unknown, key, scene)

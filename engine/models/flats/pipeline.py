@@ -20,7 +20,7 @@ from ...errors import Cancelled
 from ...job import Job
 from ...messages import Event, Progress, Warned
 from .. import Picture
-from . import analysis
+from . import analysis, film
 from .cache import Cache, pack
 from .coloring import Colored, color_cel
 
@@ -110,7 +110,7 @@ class Run:
         for number in range(len(job.cels)):
             mine = [d for d in order if drawings[d].cel == number]
             if mine:
-                colored |= color_cel(self, number, {d: read[d] for d in mine}, first_frame)
+                colored |= color_cel(self, number, {d: read[d] for d in mine})
         yield from self._paint(read, colored)
         self.cache.prune()
 
@@ -157,7 +157,8 @@ class Run:
             answer = colored[d]
             grown = arrays["grown"]
             traces = arrays["traces"] if self.job.options["traces"] else None
-            layer = paint.compose(grown, answer.colors(), arrays["paint"], traces, bool(self.job.options["lines"]))
+            texture = film.texture(answer.scene, read[d].shapes, grown) if answer.scene is not None and not read[d].empty else None
+            layer = paint.compose(grown, answer.colors(), arrays["paint"], traces, bool(self.job.options["lines"]), texture)
             picture = layer if picture is None else paint.over(picture, layer)
             jobs.write_atomic(
                 self.folder / f"regions/{d}.npz",

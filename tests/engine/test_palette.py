@@ -1,0 +1,96 @@
+"""Palettes: exact where paint is flat, honest where it isn't."""
+
+import io
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from engine.colors import palette
+
+SKIN, SHADE, HAIR = (254, 237, 229), (253, 237, 229), (60, 40, 120)  # skin and its shade differ by one level
+INK = (0, 0, 0)
+
+
+def figure(size=240, background=None, ink=3):
+    """Two discs that touch, one with a shade, under black lines; antialiasing off."""
+    picture = np.zeros((size, size, 4), np.uint8)
+    if background is not None:
+        picture[:] = (*background, 255)
+    for center, color in (((80, 120), SKIN), ((170, 120), HAIR)):
+        cv2.circle(picture, center, 50, (*color, 255), -1)
+    picture[120:165, 60:100] = (*SHADE, 255)
+    for center in ((80, 120), (170, 120)):
+        cv2.circle(picture, center, 50, (*INK, 255), ink)
+    return picture
+
+
+def colors(painted):
+    return {tuple(c) for c in painted.swatches.tolist()}
+
+
+def antialiased(background=None):
+    large = Image.fromarray(cv2.resize(figure(background=background), (960, 960), interpolation=cv2.INTER_NEAREST))
+    return np.asarray(large.resize((320, 320), Image.Resampling.BOX))
+
+
+def test_flat_colors_are_exact_and_lines_are_none_of_them():
+    painted = palette.extract(figure())
+    assert painted.flat
+    assert colors(painted) == {(*SKIN, 255), (*SHADE, 255), (*HAIR, 255), (0, 0, 0, 0)}
+    assert painted.lines[120, 30]
+    assert painted.index[120, 30] == -1
+    assert painted.swatches[painted.index[100, 80]].tolist() == [*SKIN, 255]
+    assert painted.swatches[painted.index[0, 0]].tolist() == [0, 0, 0, 0]
+
+
+def test_antialiasing_is_no_swatch():
+    painted = palette.extract(antialiased())
+    assert painted.flat
+    assert colors(painted) == {(*SKIN, 255), (*SHADE, 255), (*HAIR, 255), (0, 0, 0, 0)}
+
+
+def test_a_black_pupil_stays_a_swatch_beside_black_lines():
+    picture = figure()
+    cv2.circle(picture, (80, 100), 12, (*INK, 255), -1)
+    painted = palette.extract(picture)
+    assert (*INK, 255) in colors(painted)
+    assert painted.index[100, 80] >= 0
+    assert painted.index[120, 30] == -1
+
+
+def test_paper_around_the_figure_is_transparent_and_white_inside_it_is_not():
+    picture = figure(background=(255, 255, 255))
+    cv2.circle(picture, (80, 90), 9, (255, 255, 255, 255), -1)
+    painted = palette.extract(picture)
+    assert painted.swatches[painted.index[0, 0]].tolist() == [0, 0, 0, 0]
+    assert painted.swatches[painted.index[90, 80]].tolist() == [255, 255, 255, 255]
+    kept = palette.extract(picture, "keep")
+    assert kept.swatches[kept.index[0, 0]].tolist() == [255, 255, 255, 255]
+
+
+def test_a_film_frame_keeps_its_background():
+    picture = figure(background=(120, 180, 250))
+    picture[150:] = (90, 140, 60, 255)  # the ground reaches both sides
+    painted = palette.extract(picture)
+    assert (0, 0, 0, 0) not in colors(painted)
+    assert (120, 180, 250, 255) in colors(painted)
+
+
+def test_a_jpeg_gives_one_swatch_for_each_color():
+    file = io.BytesIO()
+    Image.fromarray(antialiased((255, 255, 255))[..., :3]).save(file, "jpeg", quality=80)
+    painted = palette.extract(np.asarray(Image.open(file).convert("RGBA")))
+    visible = painted.swatches[painted.swatches[:, 3] > 0][:, :3].astype(int)
+    for color in (SKIN, HAIR):
+        assert np.abs(visible - color).max(axis=1).min() <= 3
+    assert len(visible) <= 6
+
+
+def test_palettes_unite_by_identity_of_flat_colors():
+    one, two = palette.extract(figure()), palette.extract(figure()[:, :130])
+    swatches, tables = palette.union([one, two])
+    assert len(swatches) == len(one.swatches)
+    for painted, table in zip((one, two), tables, strict=True):
+        assert table[-1] == -1
+        assert (swatches[table[:-1]] == painted.swatches).all()
