@@ -9,7 +9,7 @@ from ..engine.client import JobState
 from ..engine.errors import BadInput, ShiageError
 from . import engine, session
 from .jobs import import_pictures
-from .scene import compat, layers, references, settings
+from .scene import compat, layers, references, scans, settings
 from .scene.request import write_job
 from .scene.shot import gather
 
@@ -73,15 +73,11 @@ def start(
     model = models.info(chosen.model, "colorize")
     pictures = references.files(chosen.references, folder / "reference")
     first, last, step = settings.frame_range(scene)
-    shot = gather(
-        scene,
-        view_layer,
-        size=settings.size(scene),
-        frames=(first, last),
-        step=step,
-        objects=settings.objects(scene, view_layer) if figures is None else figures,
-        on_progress=on_progress,
-    )
+    wanted = {"size": settings.size(scene), "frames": (first, last), "step": step, "on_progress": on_progress}
+    if chosen.source == "STRIP":
+        shot = scans.gather(scene, chosen.strip, **wanted)
+    else:
+        shot = gather(scene, view_layer, objects=settings.objects(scene, view_layer) if figures is None else figures, **wanted)
     write_job(shot, folder, model.id, settings.options(scene), pictures)
     entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), chosen.destination, shot.warnings)
     session.submit(entry)
@@ -112,6 +108,8 @@ class SHIAGE_OT_colorize_shot(bpy.types.Operator):
             return {"CANCELLED"}
         finally:
             manager.progress_end()
+        if settings.output_is_temporary(context.scene):
+            self.report({"WARNING"}, f"This file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends")
         if bpy.app.background:
             session.wait(entry, lambda _entry: None)
             if entry.job.state != "done":

@@ -21,6 +21,7 @@ from ..engine import models
 from ..engine.errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
 from . import colorize, references, session
 from .jobs import find_jobs, import_pictures
+from .scene import settings
 
 _ERRORS = {error.kind: error for error in (BadInput, EngineMissing, JobFailed)}
 _USAGE = "blender -b FILE.blend -c shiage"
@@ -118,6 +119,8 @@ def _colorize(given: argparse.Namespace, answer: dict) -> None:
     begun = time.monotonic()
     entry = colorize.start(scene, view_layer, _objects(scene, given.objects), _Meter("Reading the drawings").show)
     gathered = time.monotonic()
+    if settings.output_is_temporary(scene):
+        _say(f"Warning: this file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends; give --output")
     answer |= {"scene": scene.name, "job": str(entry.folder), "seconds": {"gather": round(gathered - begun, 3)}}
     meter = _Meter("Starting the engine")
     session.wait(entry, lambda entry: meter.show(entry.job.fraction, entry.job.remaining, entry.job.stage))

@@ -9,7 +9,7 @@ import bpy
 
 WIDTH, HEIGHT = 320, 200  # px, with the camera of conftest.scene
 UNIT = 7.2 / WIDTH
-SKIN, EYE, INK = (240, 200, 160, 255), (40, 120, 200, 255), (0, 0, 0, 255)
+SKIN, EYE, INK, PAPER = (240, 200, 160, 255), (40, 120, 200, 255), (0, 0, 0, 255), (255, 255, 255, 255)
 
 
 def draw(scene: bpy.types.Scene, name: str = "Figure", drawings: int = 3) -> bpy.types.Object:
@@ -44,12 +44,23 @@ def _circle(drawing, x: float, y: float, radius: float, points: int = 48) -> Non
 
 def write_reference(path: Path) -> Path:
     """The first drawing, colored."""
+    return _write_picture(path, EYE, SKIN, (0, 0, 0, 0))
+
+
+def write_scan(path: Path) -> Path:
+    """The first drawing, inked on paper."""
+    return _write_picture(path, PAPER, PAPER, PAPER)
+
+
+def _write_picture(path: Path, eye_color: tuple, head_color: tuple, outside: tuple) -> Path:
     rows = []
     for y in range(HEIGHT):
         row = bytearray()
         for x in range(WIDTH):
             head, eye = math.hypot(x + 0.5 - 120, y + 0.5 - 100), math.hypot(x + 0.5 - 110, y + 0.5 - 90)
-            row += bytes(INK if abs(head - 70) < 2 or abs(eye - 20) < 2 else EYE if eye < 20 else SKIN if head < 70 else (0, 0, 0, 0))
+            row += bytes(
+                INK if ink else eye_color if eye < 20 else head_color if head < 70 else outside
+            )
         rows.append(b"\0" + bytes(row))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_png(WIDTH, HEIGHT, b"".join(rows)))

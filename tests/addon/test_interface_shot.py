@@ -66,6 +66,23 @@ def test_a_plane_on_request(shot):
     assert [ob for ob in shot.objects if ob.type == "MESH"] and not strips(shot)
 
 
+def test_a_strip_of_scans(shot, tmp_path):
+    bpy.data.objects.remove(shot.objects["Figure"])
+    scan = small_shot.write_scan(tmp_path / "scans" / "a.png")
+    editor = shot.sequence_editor_create()
+    collection = module("operators.scene.compat").strips(editor)
+    strip = collection.new_image(name="Scans", filepath=str(scan), channel=1, frame_start=1)
+    for _ in range(3):
+        strip.elements.append("a.png")
+    shot.shiage.source, shot.shiage.strip = "STRIP", "Scans"
+    assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
+    colored = next(strip for strip in strips(shot) if strip.name != "Scans")
+    picture = tmp_path / "shiage/shot-Scene/frames" / colored.elements[0].filename
+    assert small_shot.pixel(picture, 80, 130) == small_shot.SKIN
+    assert small_shot.pixel(picture, 110, 90) == small_shot.EYE
+    assert len({element.filename for element in colored.elements[:4]}) == 1, "held as the scan is held"
+
+
 class TestPoll:
     def test_no_grease_pencil(self, scene):
         assert "Add a Grease Pencil object" in refusal()
