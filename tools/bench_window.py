@@ -22,7 +22,7 @@ def timed():
 
 
 def begin() -> None:
-    session._tick = timed
+    vars(session)["_tick"] = timed
     area = next(area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == "VIEW_3D")
     area.spaces.active.shading.type = "SOLID"
     area.spaces.active.show_region_ui = True

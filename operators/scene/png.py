@@ -17,7 +17,7 @@ def encode(rgba: np.ndarray) -> bytes:
     rows = np.zeros((height, 1 + 4 * width), np.uint8)  # each row begins with its filter, 0: none
     rows[:, 1:] = rgba.reshape(height, -1)
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows, 1)) + _chunk(b"IEND", b"")
+    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 1)) + _chunk(b"IEND", b"")
 
 
 def decode(png: bytes) -> np.ndarray:

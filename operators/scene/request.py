@@ -8,7 +8,7 @@ import numpy as np
 
 from ...engine import job
 from ...engine.errors import BadInput
-from .shot import Shot
+from .shot import Drawing, Shot
 
 
 def write_job(
@@ -36,7 +36,7 @@ def write_job(
     for drawing in shot.drawings.values():
         kind, file = ("strokes", f"strokes/{drawing.id}.npz") if drawing.strokes is not None else ("raster", f"sketches/{drawing.id}.png")
         if not (folder / file).is_file():  # a file is named by its content and there whole or not at all
-            job.write_atomic(folder / file, drawing.picture if drawing.strokes is None else _npz(drawing.strokes.arrays()))
+            job.write_atomic(folder / file, _content(drawing))
         drawings.append(job.Drawing(drawing.id, drawing.cel, kind, file, f"{shot.cels[drawing.cel].name} {drawing.frame}"))
     request = job.Job(
         task="colorize",
@@ -56,7 +56,11 @@ def write_job(
     return request
 
 
-def _npz(arrays: Mapping[str, np.ndarray]) -> bytes:
+def _content(drawing: Drawing) -> bytes:
+    """The drawing's file: its picture, or its strokes as .npz."""
+    if drawing.strokes is None:
+        assert drawing.picture is not None, "a drawing has strokes or a picture"
+        return drawing.picture
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **drawing.strokes.arrays())  # pyright: ignore[reportArgumentType]  (allow_pickle is newer than Blender 4.5)
     return buffer.getvalue()

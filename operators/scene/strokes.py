@@ -110,7 +110,7 @@ def _styles(materials: Sequence) -> np.ndarray:
     return np.array(table or [(0, 0, 0, 1)], np.float32)
 
 
-def _attribute(drawing, name: str, key: str, default, count: int, width: int = 1, dtype=np.float32) -> np.ndarray:
+def _attribute(drawing, name: str, key: str, default, count: int, width: int = 1, dtype: type = np.float32) -> np.ndarray:
     """A geometry attribute as an array (count,) or (count, width), or its default value throughout where it is not stored."""
     shape = count if width == 1 else (count, width)
     attribute = drawing.attributes.get(name)
