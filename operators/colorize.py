@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import bpy
+from bpy.app.translations import pgettext_tip
 
 from ..engine import models
 from ..engine.client import JobState
@@ -95,7 +96,7 @@ class SHIAGE_OT_colorize_shot(bpy.types.Operator):
     def poll(cls, context):
         reason = obstacle(context.scene, context.view_layer)
         if reason:
-            cls.poll_message_set(reason)
+            cls.poll_message_set(pgettext_tip(reason))
         return not reason
 
     def execute(self, context):

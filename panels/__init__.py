@@ -21,7 +21,7 @@ def _panel(name: str, space: str) -> type:
     place = {"bl_space_type": space, "bl_region_type": "UI", "bl_category": "Shiage", "bl_idname": SPACES[space] + name}
     if parent:
         place["bl_parent_id"] = SPACES[space] + parent
-    return type(SPACES[space] + name, (base, bpy.types.Panel), {"__doc__": base.__doc__, **place})
+    return type(SPACES[space] + name, (base, bpy.types.Panel), place)
 
 
 CLASSES = (

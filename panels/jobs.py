@@ -1,15 +1,14 @@
 """Sub-panel Jobs: what the engine does, did, and what to look at in it."""
 
 from ..operators import session
-from .text import duration, sentence
+from .text import duration, sentence, translated
 
 _ICONS = {"queued": "TIME", "running": "PLAY", "done": "CHECKMARK", "failed": "ERROR", "cancelled": "X", "stopped": "PAUSE"}
 
 
 class Jobs:
-    """What the engine is doing and what it has done"""
-
     bl_label = "Jobs"
+    bl_description = "What the engine is doing, and what it has done"
 
     def draw(self, _context):
         layout = self.layout
@@ -47,10 +46,10 @@ def draw_progress(layout, entry: session.Entry, height: float = 1.0) -> None:
     row = layout.row(align=True)
     row.scale_y = height
     if job.state == "running":
-        left = f"{duration(job.remaining)} left" if job.remaining >= 0 else ""
+        left = translated("{} left").format(duration(job.remaining)) if job.remaining >= 0 else ""
         row.progress(factor=job.fraction, text="  ·  ".join(filter(None, (f"{job.fraction:.0%}", left))), translate=False)
     else:
-        row.label(text=f"Waiting, number {job.position} in the queue", translate=False)
+        row.label(text=translated("Waiting, number {} in the queue").format(job.position), translate=False)
     row.operator("shiage.cancel_job", text="", icon="X").folder = job.folder
     if job.stage:
         row = layout.row()
@@ -73,7 +72,7 @@ def draw_outcome(box, entry: session.Entry) -> None:
 def draw_notes(layout, entry: session.Entry) -> None:
     """The frames that have something to look at, folded away: there can be many."""
     header, body = layout.panel(f"shiage_notes_{entry.job.title}", default_closed=True)
-    header.label(text=f"Look at {len(entry.notes)} pictures", translate=False)
+    header.label(text=translated("Look at {} pictures").format(len(entry.notes)), translate=False)
     if body is None:
         return
     column = body.column(align=True)
@@ -81,5 +80,5 @@ def draw_notes(layout, entry: session.Entry) -> None:
         row = column.split(factor=0.25, align=True)
         button = row.operator("shiage.show_frame", text=str(note.frame), translate=False)
         button.frame, button.text = note.frame, note.text
-        counts = [f"{note.unknown} in doubt"] * bool(note.unknown) + [f"{note.leaks} leaking"] * bool(note.leaks)
+        counts = [translated(text).format(n) for text, n in (("{} in doubt", note.unknown), ("{} leaking", note.leaks)) if n]
         row.label(text=", ".join(counts) or note.text, translate=False)

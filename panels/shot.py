@@ -7,7 +7,7 @@ from ..engine import models
 from ..operators import colorize, engine
 from ..operators.scene import compat, layers, settings
 from .jobs import draw_progress
-from .text import sentence
+from .text import sentence, translated
 
 
 class SHIAGE_UL_references(bpy.types.UIList):
@@ -63,6 +63,7 @@ def draw_references(layout, chosen, owner: str, large: bool) -> None:
 
 class Shot:
     bl_label = "Shot"
+    bl_description = "Color the drawings of this scene after a reference"
 
     def draw(self, context):
         layout = self.layout
@@ -79,7 +80,7 @@ class Shot:
             row = layout.row()
             row.active = False
             row.alignment = "RIGHT"
-            row.label(text=f"{model.license}, {'commercial use' if model.commercial else 'no commercial use'}", translate=False)
+            row.label(text=f"{model.license}, {translated('commercial use' if model.commercial else 'no commercial use')}", translate=False)
         layout.separator(factor=0.5)
         entry = colorize.running(context.scene)
         if entry is not None:
@@ -105,6 +106,7 @@ class Shot:
 
 class Drawings:
     bl_label = "Drawings"
+    bl_description = "What is colored: objects, layers, and their own references"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context):
@@ -156,6 +158,7 @@ class Drawings:
 
 class Paint:
     bl_label = "Paint"
+    bl_description = "How the model paints"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context):
@@ -172,6 +175,7 @@ class Paint:
 
 class Output:
     bl_label = "Output"
+    bl_description = "Which frames, at what size, and where they go"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context):

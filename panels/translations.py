@@ -38,7 +38,16 @@ _JAPANESE = {
     "left out": "対象外",
     "hidden": "非表示",
     "rough": "ラフ",
+    "commercial use": "商用利用可",
+    "no commercial use": "商用利用不可",
+    "License: {}": "ライセンス: {}",
     # jobs and engine
+    "{} left": "残り {}",
+    "Waiting, number {} in the queue": "待機中 ({}番目)",
+    "Look at {} pictures": "確認が必要な画像: {}",
+    "{} in doubt": "不確か {}",
+    "{} leaking": "色漏れ {}",
+    "Will be imported as soon as nothing else is going on in Blender": "Blenderで他の操作が終わりしだい読み込みます",
     "Import": "読み込む",
     "Cancel All": "すべてキャンセル",
     "Clear Ended": "終了分を消去",
@@ -59,6 +68,8 @@ _JAPANESE = {
     "Let at least one layer take part, under Drawings": "「動画」で少なくとも1つのレイヤーを対象にしてください",
     "Choose the strip that holds the scanned drawings": "スキャンした動画のストリップを選んでください",
     "Install the engine first, in Shiage's preferences": "まずShiageのプリファレンスでエンジンをインストールしてください",
+    "The engine is being installed: wait until that is done": "エンジンをインストール中です。終わるまでお待ちください",
+    "This shot is being colored: wait, or cancel its job": "このショットは彩色中です。待つか、ジョブをキャンセルしてください",
     "Nothing was colored yet": "まだ彩色されていません",
 }
 _JAPANESE_OPERATORS = {

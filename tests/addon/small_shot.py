@@ -58,9 +58,8 @@ def _write_picture(path: Path, eye_color: tuple, head_color: tuple, outside: tup
         row = bytearray()
         for x in range(WIDTH):
             head, eye = math.hypot(x + 0.5 - 120, y + 0.5 - 100), math.hypot(x + 0.5 - 110, y + 0.5 - 90)
-            row += bytes(
-                INK if ink else eye_color if eye < 20 else head_color if head < 70 else outside
-            )
+            ink = abs(head - 70) < 2 or abs(eye - 20) < 2
+            row += bytes(INK if ink else eye_color if eye < 20 else head_color if head < 70 else outside)
         rows.append(b"\0" + bytes(row))
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(_png(WIDTH, HEIGHT, b"".join(rows)))
