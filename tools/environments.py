@@ -95,7 +95,7 @@ def find_python(version: str) -> Path:
             return candidate
     uv = _uv()
     print(f"fetching Python {version} with uv ...", file=sys.stderr, flush=True)
-    _run([uv, "python", "install", "--quiet", "--install-dir", _uv_folder(), version])
+    _run([uv, "python", "install", "--no-progress", "--install-dir", _uv_folder(), version])
     for candidate in _uv_pythons(_uv_folder(), version):
         if _fits(candidate, version):
             return candidate
