@@ -63,6 +63,7 @@ def set_up(studio: bpy.types.Scene) -> None:
     compat.render_png(studio)
     studio.render.film_transparent = True
     studio.render.use_compositing = studio.render.use_border = studio.render.use_stamp = False
+    studio.render.dither_intensity = 0
     studio.view_settings.view_transform = "Standard"
     studio.view_settings.look = "None"
     studio.view_settings.exposure, studio.view_settings.gamma = 0, 1
