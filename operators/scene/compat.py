@@ -55,6 +55,11 @@ def strips(editor: bpy.types.SequenceEditor):
     return getattr(editor, STRIPS)
 
 
+def all_strips(editor: bpy.types.SequenceEditor):
+    """Those inside of meta strips too."""
+    return getattr(editor, f"{STRIPS}_all")
+
+
 def strip_range(strip) -> tuple[int, int]:
     """The first frame that a strip shows and the first one that it no longer shows."""
     if hasattr(strip, "left_handle"):

@@ -32,7 +32,9 @@ def import_strip(scene: bpy.types.Scene, folder: Path):
         job.write_atomic(directory / BLANK, _blank(job.load(folder).size))
     editor = scene.sequence_editor or scene.sequence_editor_create()
     strips = compat.strips(editor)
-    ours = [strip for strip in editor.strips_all if strip.type == "IMAGE" and _same_folder(bpy.path.abspath(strip.directory), directory)]
+    ours = [
+        strip for strip in compat.all_strips(editor) if strip.type == "IMAGE" and _same_folder(bpy.path.abspath(strip.directory), directory)
+    ]
     for strip in ours:
         _update_strip(editor, strip, first, names)
         if strip in list(strips) and not _is_free(strips, strip.channel, *compat.strip_range(strip), but=strip):
