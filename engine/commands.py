@@ -79,6 +79,15 @@ def _parser(model: str) -> argparse.ArgumentParser:
 
     test = add("selftest", [], "paint a circle, to see that the installation is whole")
     test.set_defaults(command=_selftest)
+
+    synth = add("synth", [], "draw toon worlds: line art and paint with all that is true of them")
+    synth.add_argument("--family", choices=("solid", "puppet"), required=True, help="figures of solid bodies, or flat puppets")
+    synth.add_argument("--count", type=int, default=24, metavar="N", help="samples; default %(default)s")
+    synth.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder for each sample goes there")
+    synth.add_argument("--size", type=int, default=512, metavar="PX", help="width and height; default %(default)s")
+    synth.add_argument("--seed", type=int, default=0, help="of the first sample; the next ones count on from it")
+    synth.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default %(default)s")
+    synth.set_defaults(command=_synth)
     return parser
 
 
@@ -144,6 +153,14 @@ def _selftest(options: argparse.Namespace) -> int:
     from .selftest import selftest
 
     print(selftest())
+    return 0
+
+
+def _synth(options: argparse.Namespace) -> int:
+    from .synthesis.write import write
+
+    for folder in write(options.family, options.count, options.out, options.size, options.seed, options.device):
+        print(folder, flush=True)
     return 0
 
 

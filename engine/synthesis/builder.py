@@ -1,0 +1,344 @@
+"""Putting figures together, piece by piece."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+
+from . import primitives
+from .figure import INK, OUTLINE, SHADED, Figure, Part
+from .primitives import BALL, BOX, CONE, HEM, SHELL, TRIANGLE
+
+AZIMUTHS = (np.arange(HEM) + 0.5) / HEM * 2 * np.pi - np.pi
+ANGLES = np.arange(OUTLINE) / OUTLINE * 2 * np.pi - np.pi
+_FRONT = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0))  # the chart of solids: canonical x and z
+
+Vector = Sequence[float] | np.ndarray
+
+
+class Builder:
+    """Collects the rows of a figure. Lengths in units of the figure; methods return the number of what they add."""
+
+    def __init__(self) -> None:
+        self.parts = [Part("background", "background", 0)]
+        self.focus = 0
+        self._joints: list[tuple] = []
+        self._prims: list[tuple] = []
+        self._hems = [np.zeros(HEM)]
+        self._decals: list[tuple] = []
+        self._pairs: list[tuple] = []
+        self._points: list[tuple] = []
+        self._curves = 0
+
+    def part(self, name: str, material: str, tones: int = SHADED, edge: int = INK) -> int:
+        """A piece that is painted with one material. A name that is known already is the same part."""
+        for number, part in enumerate(self.parts):
+            if part.name == name:
+                return number
+        self.parts.append(Part(name, material, tones, edge))
+        return len(self.parts) - 1
+
+    def joint(self, parent: int, at: Vector, turn: Vector = (0, 0, 0), swing: Vector = (0, 0, 0)) -> int:
+        """A joint at a point of its parent's space, turned by angles about x, y, z."""
+        rest = np.eye(4)
+        rest[:3, :3] = turned(*turn)
+        rest[:3, 3] = at
+        self._joints.append((parent, rest, np.asarray(swing, float)))
+        return len(self._joints) - 1
+
+    # --- bodies ---------------------------------------------------------------------------------------------------
+
+    def _add(
+        self, kind: int, joint: int, local: np.ndarray, part: int, params: Vector, hem: int = 0, lining: int | None = None, chart=_FRONT
+    ) -> int:
+        self._prims.append((kind, joint, local, part, part if lining is None else lining, (*params, 0, 0, 0, 0)[:4], hem, chart))
+        return len(self._prims) - 1
+
+    def ball(self, joint: int, center: Vector, radii: Vector | float, part: int, turn: Vector = (0, 0, 0)) -> int:
+        """An ellipsoid. Its canonical z points up, y to the front, so that charts are the same as those of other bodies."""
+        rx, ry, rz = np.broadcast_to(np.asarray(radii, float), 3)
+        frame = turned(*turn) @ np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], float)
+        return self._add(BALL, joint, placed(frame * [rx, rz, ry], center), part, ())
+
+    def cone(self, joint: int, a: Vector, b: Vector, ra: float, rb: float, part: int, front: Vector = (0, 0, 1), flat: float = 1.0) -> int:
+        """A round cone from a to b; canonical z runs from a to b, y to the front, where it is flattened."""
+        frame, length = along(a, b, front)
+        length = max(length, abs(ra - rb) * 1.02 + 1e-4)
+        return self._add(CONE, joint, placed(frame * [1, flat, 1], a), part, (ra, rb, length))
+
+    def tube(
+        self,
+        joints: int | Sequence[int],
+        points: Sequence[Vector],
+        radii: Sequence[float],
+        part: int,
+        flat: float = 1.0,
+        front: Vector = (0, 0, 1),
+    ):
+        """Round cones end to end; `joints` carry one each."""
+        joints = [joints] * (len(points) - 1) if isinstance(joints, int) else list(joints)
+        ends = zip(points[:-1], points[1:], radii[:-1], radii[1:], joints, strict=True)
+        return [self.cone(joint, a, b, ra, rb, part, front, flat) for a, b, ra, rb, joint in ends]
+
+    def shell(
+        self,
+        joint: int,
+        bottom: Vector,
+        top: Vector,
+        radii: tuple[float, float, float],
+        part: int,
+        lining: int,
+        hem: Callable[[np.ndarray], np.ndarray] | None = None,
+        front: Vector = (0, 0, 1),
+        flat: float = 1.0,
+    ) -> int:
+        """Cloth around an axis: radii at the bottom (z = 0), halfway, and at the top (z = 1). `hem` gives the lowest z by azimuth."""
+        frame, length = along(bottom, top, front)
+        q0, q1, q2 = (r * r for r in radii)
+        table = np.zeros(HEM) if hem is None else np.asarray(hem(AZIMUTHS), float)
+        self._hems.append(table)
+        params = (q0, 4 * q1 - 3 * q0 - q2, 2 * q0 - 4 * q1 + 2 * q2, 1.0)
+        return self._add(SHELL, joint, placed(frame * [1, flat, length], bottom), part, params, len(self._hems) - 1, lining)
+
+    def cap(
+        self,
+        joint: int,
+        center: Vector,
+        radii: Vector,
+        part: int,
+        lining: int,
+        hem: Callable[[np.ndarray], np.ndarray],
+        turn: Vector = (0, 0, 0),
+    ):
+        """An ellipsoid that is cut off below its hem, in -1..1: hair, helmets, hats."""
+        rx, ry, rz = radii
+        frame = turned(*turn) @ np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], float)
+        self._hems.append(np.asarray(hem(AZIMUTHS), float))
+        return self._add(SHELL, joint, placed(frame * [rx, rz, ry], center), part, (1, 0, -1, 1.0), len(self._hems) - 1, lining)
+
+    def box(self, joint: int, center: Vector, half: Vector, part: int, rounding: float = 0.3, turn: Vector = (0, 0, 0)) -> int:
+        """A box whose corners are rounded: 0 not at all, 1 as far as the middles of the edges."""
+        frame = turned(*turn) @ np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], float)
+        size = np.array([half[0], half[2], half[1]])
+        return self._add(BOX, joint, placed(frame * size, center), part, (np.sqrt(3) - rounding * (np.sqrt(3) - np.sqrt(2)),))
+
+    def triangle(self, joint: int, corners: np.ndarray, rest: np.ndarray, across: Vector, part: int) -> int:
+        """A triangle of a ribbon: corners (3, 3), where they are charted (3, 2), and how far they lie from the ribbon's middle."""
+        local = np.zeros((4, 4))
+        local[:3, :3] = np.asarray(corners).T
+        local[3, :3] = 1
+        return self._add(TRIANGLE, joint, local, part, across, chart=np.asarray(rest).T)
+
+    # --- what is painted on bodies --------------------------------------------------------------------------------
+
+    def decal(
+        self,
+        prims: int | Sequence[int],
+        part: int,
+        center: Vector,
+        size: Vector,
+        outline: np.ndarray | None = None,
+        angle: float = 0.0,
+        within: int = -1,
+        period: Vector = (0, 0),
+        around: bool = False,
+        side: float = 1.0,
+    ) -> int:
+        """A shape on the charts of bodies. Its own axes are turned by `angle` and `size` long; around: charted by azimuth and z."""
+        c, s = np.cos(angle), np.sin(angle)
+        matrix = np.array([[c, s], [-s, c]]) / np.asarray(size, float)[:, None]
+        matrix = np.concatenate([matrix, -(matrix @ np.asarray(center, float))[:, None]], 1)
+        outline = np.ones(OUTLINE) if outline is None else outline
+        number = len(self._decals)
+        prims = [prims] if isinstance(prims, int) else list(prims)
+        if self._prims[prims[0]][0] == TRIANGLE:
+            side = 0.0
+        self._decals.append((part, matrix, np.asarray(period, float), outline, within, around, 0.0 if around else side))
+        for prim in prims:
+            box = self._decal_box(prim, center, size, outline, angle, side, around or bool(np.any(period)))
+            if box is not None:
+                self._pairs.append((prim, number, box))
+        return number
+
+    def _decal_box(self, prim: int, center: Vector, size: Vector, outline: np.ndarray, angle: float, side: float, everywhere: bool):
+        kind, _, _, _, _, params, hem, chart = self._prims[prim]
+        whole = np.array([[-1.0, -1, -1], [1, 1, 1]])
+        if kind == CONE:
+            reach = max(params[0], params[1])
+            whole = np.array([[-reach, -reach, -params[0]], [reach, reach, params[2] + params[1]]])
+        elif kind == SHELL:
+            reach = np.sqrt(max(params[0] + z * (params[1] + z * params[2]) for z in (0, 0.5, 1, float(self._hems[hem].min()))))
+            whole = np.array([[-reach, -reach, self._hems[hem].min()], [reach, reach, params[3]]])
+        c, s = np.cos(angle), np.sin(angle)
+        x, y = outline * np.cos(ANGLES) * size[0], outline * np.sin(ANGLES) * size[1]
+        u, v = c * x - s * y + center[0], s * x + c * y + center[1]
+        if kind == TRIANGLE:
+            rest = np.asarray(chart)
+            apart = (rest.min(1) > [u.max(), v.max()]).any() or (rest.max(1) < [u.min(), v.min()]).any()
+            return None if apart and not everywhere else whole
+        if everywhere:
+            return whole
+        box = whole.copy()
+        box[:, 0] = np.clip([u.min(), u.max()], whole[0, 0], whole[1, 0])
+        box[:, 2] = np.clip([v.min(), v.max()], whole[0, 2], whole[1, 2])
+        if kind != BOX:
+            grid = np.stack([g.ravel() for g in np.meshgrid(np.linspace(*box[:, 0], 7), np.linspace(*box[:, 2], 7))], 1)
+            depth = self.surface(prim, grid, side)[:, 1]
+            known = np.isfinite(depth)
+            if known.all():
+                margin = 0.05 * (whole[1, 1] - whole[0, 1])
+                box[:, 1] = depth.min() - margin, depth.max() + margin
+            else:
+                box[:, 1] = (0, whole[1, 1]) if side > 0 else (whole[0, 1], 0) if side < 0 else box[:, 1]
+        return box
+
+    def surface(self, prim: int, chart: np.ndarray, side: float = 1.0) -> np.ndarray:
+        """The canonical points (N, 3) of a solid where its front (side 1) or back has these chart coordinates (N, 2); nan off the body."""
+        kind, _, _, _, _, params, hem, _ = self._prims[prim]
+        x, z = (torch.tensor(np.ascontiguousarray(column), dtype=torch.float32) for column in np.asarray(chart, float).T)
+        zero, one = torch.zeros_like(x), torch.full_like(x, side)
+        hems = torch.tensor(np.stack(self._hems), dtype=torch.float32)
+        row = torch.zeros(len(x), dtype=torch.int64)
+        t = primitives.meet(kind, [x, zero, z], [zero, one, zero], torch.tensor(params).float()[:, None], torch.tensor([hem]), hems, row)
+        y = torch.where(t > -1e8, t * side, torch.nan)
+        return torch.stack([x, y, z], 1).numpy()
+
+    def around(self, prim: int, chart: np.ndarray) -> np.ndarray:
+        """The canonical points (N, 3) of a shell at azimuths and heights (N, 2)."""
+        params = self._prims[prim][5]
+        turn, z = np.asarray(chart, float).T
+        radius = np.sqrt(np.maximum(params[0] + z * (params[1] + z * params[2]), 0))
+        return np.stack([radius * np.sin(turn), radius * np.cos(turn), z], 1)
+
+    def curve(self, prim: int, points: np.ndarray, kind: int = INK) -> None:
+        """A line on a body through canonical points (N, 3); the rest of it, where points are nan, is left out."""
+        points = points[np.isfinite(points).all(1)]
+        if len(points) >= 2:
+            self._points += [(point, prim, self._curves, kind) for point in points]
+            self._curves += 1
+
+    def curve_on(self, prims: Sequence[int], points: np.ndarray, kind: int = INK) -> None:
+        """A line across triangles, through points (N, 2) of their chart."""
+        charts = np.stack([np.asarray(self._prims[prim][7]) for prim in prims])  # (T, 2, 3)
+        plane = np.concatenate([charts, np.ones((len(prims), 1, 3))], 1)
+        good = np.flatnonzero(np.abs(np.linalg.det(plane)) > 1e-9)
+        inverse = np.linalg.inv(plane[good])
+        weights = inverse[None] @ np.concatenate([points, np.ones((len(points), 1))], 1)[:, None, :, None]
+        weights = weights[..., 0]  # (N, T, 3)
+        best = weights.min(2).argmax(1)
+        found = [(w[k], prims[good[k]]) for w, k in zip(weights, best, strict=True) if w[k].min() > -0.02]
+        if len(found) >= 2:
+            self._points += [(corner, prim, self._curves, kind) for corner, prim in found]
+            self._curves += 1
+
+    # --------------------------------------------------------------------------------------------------------------
+
+    def build(self) -> Figure:
+        """The finished figure."""
+
+        def numbers(values: list, shape: tuple = ()) -> torch.Tensor:
+            return torch.tensor(np.array(values, dtype=np.int64).reshape(-1, *shape))
+
+        def reals(values: list, *shape: int) -> torch.Tensor:
+            return torch.tensor(np.array(values, dtype=np.float32).reshape(-1, *shape))
+
+        parent, rest, swing = zip(*self._joints, strict=True)
+        kind, joint, local, part, lining, params, hem, chart = zip(*self._prims, strict=True)
+        decal = list(zip(*self._decals, strict=True)) or [()] * 7
+        pairs = list(zip(*self._pairs, strict=True)) or [()] * 3
+        point = list(zip(*self._points, strict=True)) or [()] * 4
+        return Figure(
+            parts=tuple(self.parts),
+            focus=self.focus,
+            parent=numbers(parent),
+            rest=reals(rest, 4, 4),
+            swing=reals(swing, 3),
+            kind=numbers(kind).to(torch.uint8),
+            params=reals(params, 4),
+            hem=numbers(hem),
+            hems=reals(self._hems, HEM),
+            joint=numbers(joint),
+            local=reals(local, 4, 4),
+            part=numbers(part),
+            lining=numbers(lining),
+            chart=reals(chart, 2, 3),
+            decal_part=numbers(decal[0]),
+            decal_matrix=reals(decal[1], 2, 3),
+            decal_period=reals(decal[2], 2),
+            decal_outline=reals(decal[3], OUTLINE),
+            decal_within=numbers(decal[4]),
+            decal_round=numbers(decal[5]).bool(),
+            decal_side=reals(decal[6]),
+            pairs=torch.stack([numbers(pairs[0]), numbers(pairs[1])], 1),
+            pair_box=reals(pairs[2], 2, 3),
+            point=reals(point[0], 3),
+            point_owner=numbers(point[1]),
+            point_curve=numbers(point[2]),
+            point_kind=numbers(point[3]),
+        )
+
+
+def turned(x: float, y: float, z: float) -> np.ndarray:
+    """The rotation about x, then y, then z."""
+    cx, sx, cy, sy, cz, sz = np.cos(x), np.sin(x), np.cos(y), np.sin(y), np.cos(z), np.sin(z)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return about_z @ about_y @ about_x
+
+
+def placed(frame: np.ndarray, at: Vector) -> np.ndarray:
+    """A 4 x 4 matrix of axes (columns) and an origin."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = frame
+    matrix[:3, 3] = at
+    return matrix
+
+
+def along(a: Vector, b: Vector, front: Vector) -> tuple[np.ndarray, float]:
+    """Axes whose z runs from a to b and whose y looks to the front, and the distance."""
+    way = np.asarray(b, float) - np.asarray(a, float)
+    length = float(np.linalg.norm(way))
+    z = way / max(length, 1e-9)
+    y = np.asarray(front, float) - np.dot(front, z) * z
+    if np.linalg.norm(y) < 1e-3:
+        y = np.cross(z, (1.0, 0.0, 0.0))
+    y = y / np.linalg.norm(y)
+    x = np.cross(y, z)
+    return np.stack([x if x[0] >= 0 else -x, y, z], 1), length  # mirrored frames are as good: charts have x to the right
+
+
+# --- outlines of decals, radius by angle -------------------------------------------------------------------------------
+
+
+def squircle(power: float = 4.0) -> np.ndarray:
+    """Between an ellipse (2) and a rectangle (large)."""
+    return (np.abs(np.cos(ANGLES)) ** power + np.abs(np.sin(ANGLES)) ** power) ** (-1 / power)
+
+
+def star(points: int, depth: float = 0.5, turn: float = np.pi / 2) -> np.ndarray:
+    """A star or a flower of so many points."""
+    wave = np.abs(((ANGLES - turn) * points / (2 * np.pi) + 0.5) % 1 - 0.5) * 2
+    return 1 - depth * wave
+
+
+def polygon(points: Sequence[Vector]) -> np.ndarray:
+    """A polygon around the origin, all of which can be seen from there."""
+    corners = np.asarray(points, float)
+    following = np.roll(corners, -1, 0)
+    rays = np.stack([np.cos(ANGLES), np.sin(ANGLES)], 1)
+    edge = following - corners
+    bottom = rays[:, None, 0] * edge[None, :, 1] - rays[:, None, 1] * edge[None, :, 0]
+    bottom = np.where(np.abs(bottom) < 1e-9, 1e-9, bottom)
+    distance = (corners[:, 0] * edge[:, 1] - corners[:, 1] * edge[:, 0])[None] / bottom
+    where = (corners[None, :, 0] * rays[:, None, 1] - corners[None, :, 1] * rays[:, None, 0]) / bottom
+    good = (distance > 0) & (where >= -1e-6) & (where <= 1 + 1e-6)
+    return np.where(good, distance, np.inf).min(1).clip(max=10)
+
+
+def almond(upper: float, lower: float, outer: float = 0.0) -> np.ndarray:
+    """An eye: from x = -1 to 1, `upper` high (y is down), its outer corner (x = 1) raised by `outer`."""
+    x = np.linspace(-1, 1, 33)
+    top = -upper * (1 - np.abs(x) ** 2.4) - outer * x * 0.5
+    bottom = lower * (1 - np.abs(x) ** 2.6) - outer * x * 0.5
+    return polygon(np.concatenate([np.stack([x, top], 1), np.stack([x[::-1], bottom[::-1]], 1)[1:-1]]))

@@ -1,0 +1,195 @@
+"""Faces: eyes, brows, nose, mouth, ears, and what is worn there. In units of the skull's radius, on a head that looks along +z."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from .builder import Builder, almond, squircle, star
+from .figure import FLAT, HIGHLIGHT, INK, SHADOW
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where a face goes: its joint, the round cone from skull to chin, and measures."""
+
+    joint: int
+    prim: int
+    chin: float  # where the chin is below the skull's center
+    skin: int  # part
+
+
+def head(b: Builder, rng: Generator, joint: int, cartoon: float) -> Head:
+    """A skull and a chin. `cartoon` 0..1: rounder."""
+    skin = b.part("face", "skin")
+    chin = rng.uniform(0.62, 0.92) - 0.25 * cartoon
+    radius = rng.uniform(0.16, 0.34) + 0.3 * cartoon
+    prim = b.cone(joint, (0, 0, 0), (0, -chin, rng.uniform(0.2, 0.34) - 0.1 * cartoon), 1.0, radius, skin)
+    return Head(joint, prim, chin + radius, skin)
+
+
+def _line(b: Builder, prim: int, x: np.ndarray, z: np.ndarray, kind: int = INK) -> None:
+    b.curve(prim, b.surface(prim, np.stack([x, z], 1)), kind)
+
+
+def face(b: Builder, rng: Generator, head: Head, cartoon: float) -> None:
+    """All that a face has."""
+    low = rng.uniform(0.2, 0.34)
+    apart = rng.uniform(0.36, 0.46)
+    style = rng.choice(["anime", "anime", "anime", "round", "button"] if cartoon < 0.5 else ["anime", "round", "round", "button"])
+    _eyes(b, rng, head, style, apart, low)
+    _brows(b, rng, head, apart, low - rng.uniform(0.36, 0.48))
+    depth = (head.chin - low) * rng.uniform(0.42, 0.52) + low
+    nose = rng.integers(4)
+    if nose == 0:
+        _line(b, head.prim, np.array([0.0, 0.035, 0.05]), depth + np.array([-0.07, 0.0, 0.03]))
+    elif nose == 1:
+        _line(b, head.prim, np.linspace(-0.05, 0.05, 5), depth + 0.02 - 8 * np.linspace(-0.05, 0.05, 5) ** 2)
+    elif nose == 2 and cartoon > 0.4:
+        b.ball(head.joint, (0, -depth, 0.86 - 0.1 * cartoon), rng.uniform(0.09, 0.18), head.skin)
+    _mouth(b, rng, head, depth + (head.chin - depth) * rng.uniform(0.36, 0.48))
+    if rng.random() < 0.4:
+        blush = b.part("blush", "blush", FLAT, HIGHLIGHT)
+        for side in (-1, 1):
+            if rng.random() < 0.5 or cartoon > 0.5:
+                b.decal(head.prim, blush, (side * apart * 1.2, low + 0.33), (0.13, 0.065))
+            else:
+                for k in range(3):
+                    x = side * apart * 1.15 + (k - 1) * 0.07
+                    _line(b, head.prim, np.array([x + 0.02, x - 0.02]), low + 0.33 + np.array([-0.045, 0.045]), HIGHLIGHT)
+
+
+def _eyes(b: Builder, rng: Generator, head: Head, style: str, apart: float, low: float) -> None:
+    wide, high = rng.uniform(0.2, 0.27), rng.uniform(0.2, 0.33)
+    if style == "button":
+        for side, name in ((-1, "left"), (1, "right")):
+            dark = b.part(f"{name} eye", "pupil", FLAT)
+            b.decal(head.prim, dark, (side * apart, low), (0.1, rng.uniform(0.1, 0.16)))
+            b.decal(head.prim, b.part(f"{name} glint", "glint", FLAT), (side * apart - 0.03, low - 0.05), (0.035, 0.04))
+        return
+    slant, lower = rng.uniform(-0.12, 0.2), rng.uniform(0.55, 0.9)
+    outline = almond(1.0, lower, slant) if style == "anime" else squircle(rng.uniform(2, 2.6))
+    odd = rng.random() < 0.12
+    closed = rng.random() < 0.07
+    look = rng.uniform(-0.04, 0.04)
+    iris_wide, iris_high = rng.uniform(0.6, 0.74) * wide, rng.uniform(0.84, 1.05) * high
+    if style == "round":
+        iris_wide = iris_high = min(wide, high) * rng.uniform(0.45, 0.75)
+    lid, lash_line = rng.uniform(0.03, 0.06), rng.random() < 0.6
+    two_toned, ringed, glints = rng.random() < 0.7, rng.random() < 0.3, rng.integers(1, 3)
+    for side, name in ((-1, "left"), (1, "right")):
+        at = np.array([side * apart, low])
+        mirrored = outline if side > 0 else np.roll(outline[::-1], len(outline) // 2 + 1)
+        if closed:
+            x = np.linspace(-1, 1, 13)
+            _line(b, head.prim, at[0] + x * wide, at[1] + 0.05 + 0.08 * (1 - x * x))
+            continue
+        if style == "anime":
+            lash = b.part(f"{name} lash", "lash", FLAT)
+            b.decal(head.prim, lash, at + (0.012 * side, -lid), (wide * 1.1, high * 1.04), mirrored)
+        white = b.decal(head.prim, b.part(f"{name} white", "white", FLAT), at, (wide, high), mirrored)
+        material = "other iris" if odd and side > 0 else "iris"
+        center = at + (look - side * 0.02, 0.02 * high)
+        b.decal(head.prim, b.part(f"{name} iris", material, FLAT), center, (iris_wide, iris_high), within=white)
+        if two_toned:
+            light = b.part(f"{name} iris light", material + " light", FLAT, SHADOW)
+            b.decal(head.prim, light, center + (0, iris_high * 0.38), (iris_wide * 0.74, iris_high * 0.56), within=white)
+        if ringed:
+            b.decal(
+                head.prim,
+                b.part(f"{name} inner iris", material + " light", FLAT),
+                center,
+                (iris_wide * 0.65, iris_high * 0.65),
+                within=white,
+            )
+        b.decal(head.prim, b.part(f"{name} pupil", "pupil", FLAT), center, (iris_wide * 0.36, iris_high * 0.4), within=white)
+        glint = b.part(f"{name} glint", "glint", FLAT)
+        b.decal(head.prim, glint, center + (-0.4 * iris_wide, -0.42 * iris_high), (iris_wide * 0.3, iris_high * 0.27), within=white)
+        if glints > 1:
+            b.decal(head.prim, glint, center + (0.4 * iris_wide, 0.42 * iris_high), (iris_wide * 0.16, iris_high * 0.14), within=white)
+        x = np.linspace(-1, 1, 13)
+        if lash_line and style == "anime":
+            _line(b, head.prim, at[0] + 0.85 * x * wide, at[1] - lid - high * (1.22 - 0.3 * np.abs(x) ** 2))
+
+
+def _brows(b: Builder, rng: Generator, head: Head, apart: float, height: float) -> None:
+    kind, tilt, length = rng.integers(3), rng.uniform(-0.3, 0.25), rng.uniform(0.17, 0.25)
+    x = np.linspace(-1, 1, 11)
+    for side, name in ((-1, "left"), (1, "right")):
+        if kind == 0:
+            brow = b.part(f"{name} brow", "brow", FLAT)
+            b.decal(head.prim, brow, (side * apart, height), (length, rng.uniform(0.035, 0.06)), squircle(2.5), angle=side * tilt)
+        else:
+            _line(b, head.prim, side * (apart + x * length), height - 0.05 * (1 - x * x) + tilt * x * length)
+
+
+def _mouth(b: Builder, rng: Generator, head: Head, height: float) -> None:
+    wide = rng.uniform(0.08, 0.2)
+    x = np.linspace(-1, 1, 11)
+    kind = rng.integers(6)
+    if kind <= 2:  # closed: a smile, a line, a pout
+        bend = (0.05, 0.01, -0.03)[kind]
+        _line(b, head.prim, x * wide, height + bend * (1 - x * x))
+    elif kind == 3:  # a cat's mouth
+        _line(b, head.prim, x * wide, height + 0.04 * np.abs(np.sin(x * np.pi)))
+    else:
+        high = rng.uniform(0.06, 0.14)
+        outline = almond(0.35, 1.0) if kind == 4 else squircle(2.2)
+        mouth = b.decal(head.prim, b.part("mouth", "mouth", FLAT), (0, height), (wide, high), outline)
+        if rng.random() < 0.6:
+            b.decal(head.prim, b.part("tongue", "tongue", FLAT), (0, height + 0.8 * high), (wide * 0.6, high * 0.55), within=mouth)
+        if rng.random() < 0.5:
+            b.decal(head.prim, b.part("teeth", "glint", FLAT), (0, height - 0.45 * high), (wide, high * 0.3), squircle(6), within=mouth)
+
+
+def ears(b: Builder, rng: Generator, head: Head) -> None:
+    """Ears of people, elves or beasts."""
+    kind = rng.choice(["human", "human", "human", "elf", "cat", "rabbit", "bear", "none"])
+    if kind in ("human", "elf", "bear"):
+        for side in (-1, 1):
+            if kind == "human":
+                prim = b.ball(head.joint, (side * 0.97, -0.32, -0.02), (0.1, 0.24, 0.17), head.skin, (0, side * 0.5, side * 0.15))
+                x = np.linspace(-0.5, 0.6, 9)
+                b.curve(prim, b.surface(prim, np.stack([side * (0.1 + 0.5 * np.cos(x * 2)), x], 1)))
+            elif kind == "elf":
+                b.tube(
+                    head.joint,
+                    [(side * 0.9, -0.32, 0), (side * 1.25, -0.18, -0.1), (side * 1.75, 0.05, -0.25)],
+                    (0.2, 0.15, 0.02),
+                    head.skin,
+                    0.45,
+                )
+            else:
+                fur = b.part(f"ear {side}", "hair")
+                prim = b.ball(head.joint, (side * 0.85, 0.85, -0.05), (0.36, 0.36, 0.16), fur)
+                b.decal(prim, b.part("inner ear", "blush"), (0, 0), (0.6, 0.6))
+        return
+    if kind == "cat":
+        tall = rng.uniform(0.5, 0.85)
+        for side in (-1, 1):
+            fur = b.part(f"ear {side}", "hair")
+            prim = b.cone(head.joint, (side * 0.6, 0.75, 0), (side * (0.75 + 0.1 * tall), 0.95 + tall, 0), 0.34, 0.03, fur, flat=0.4)
+            b.decal(prim, b.part("inner ear", "blush"), (0, 0.32 * tall), (0.2, 0.4 * tall), star(3, 0.4, np.pi / 2))
+    elif kind == "rabbit":
+        for side in (-1, 1):
+            fur = b.part(f"ear {side}", "ear")
+            sway = b.joint(head.joint, (side * 0.4, 0.85, 0), (0, 0, -side * rng.uniform(0.05, 0.4)), (0.3, 0.1, 0.25))
+            tip = b.joint(sway, (0, 0.8, 0), (rng.uniform(0, 0.6), 0, 0), (0.3, 0, 0.3))
+            lower = b.cone(sway, (0, 0, 0), (0, 0.8, 0), 0.2, 0.26, fur, flat=0.45)
+            upper = b.cone(tip, (0, 0, 0), (0, 0.7, 0), 0.26, 0.1, fur, flat=0.45)
+            b.decal(lower, b.part("inner ear", "blush"), (0, 0.45), (0.13, 0.4))
+            b.decal(upper, b.part("inner ear", "blush"), (0, 0.2), (0.13, 0.45))
+
+
+def glasses(b: Builder, rng: Generator, head: Head, low: float = 0.27) -> None:
+    """Rims of thin tubes: what they enclose is face."""
+    rim = b.part("glasses", "metal", FLAT)
+    wide, high = rng.uniform(0.28, 0.34), rng.uniform(0.22, 0.32)
+    power = rng.choice([2.0, 3.5])
+    turn = np.linspace(0, 2 * np.pi, 17)
+    for side in (-1, 1):
+        x = side * 0.42 + wide * np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** (2 / power)
+        y = -low + high * np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** (2 / power)
+        b.tube(head.joint, np.stack([x, y, 1.12 - 0.25 * (x / 0.9) ** 2], 1), [0.03] * len(turn), rim)
+        b.cone(head.joint, (side * (0.42 + wide), -low, 0.92), (side * 0.98, -low + 0.05, 0.0), 0.03, 0.03, rim)
+    b.cone(head.joint, (-0.12, -low, 1.12), (0.12, -low, 1.12), 0.03, 0.03, rim)

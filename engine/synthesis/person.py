@@ -1,0 +1,87 @@
+"""People: bodies, from toddlers with big heads to tall figures. One unit is the radius of the skull."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from . import clothes
+from .builder import Builder
+from .face import ears, face, glasses, head
+from .figure import Figure
+from .hair import hair
+
+
+@dataclass(frozen=True)
+class Body:
+    """Joints and measures that clothes are cut to. Limbs by side: 0 the picture's left, 1 its right."""
+
+    pelvis: int
+    chest: int
+    neck: int
+    shoulders: tuple[int, int]
+    elbows: tuple[int, int]
+    wrists: tuple[int, int]
+    hips: tuple[int, int]
+    knees: tuple[int, int]
+    ankles: tuple[int, int]
+    torso: float  # from pelvis to neck
+    width: float  # half the shoulders
+    waist: float  # radius
+    seat: float  # radius of the hips
+    arm: float  # length of an upper arm, and of a forearm
+    leg: float  # length of a thigh, and of a shin
+    thick_arm: float  # radius
+    thick_leg: float
+
+
+def person(rng: Generator) -> Figure:
+    """A person of many."""
+    b = Builder()
+    cartoon = float(rng.beta(0.7, 1.2))
+    body, skull = _skeleton(b, rng)
+    top = head(b, rng, skull, cartoon)
+    face(b, rng, top, cartoon)
+    ears(b, rng, top)
+    if rng.random() < 0.95:
+        hair(b, rng, top)
+    if rng.random() < 0.13:
+        glasses(b, rng, top)
+    clothes.dress(b, rng, body)
+    clothes.hat(b, rng, top)
+    b.focus = skull
+    return b.build()
+
+
+def _skeleton(b: Builder, rng: Generator) -> tuple[Body, int]:
+    heads = rng.choice([rng.uniform(2.4, 3.2), rng.uniform(3.4, 4.6), rng.uniform(4.8, 6.4)], p=[0.3, 0.3, 0.4])
+    rest = heads * 2.0 - 2.0  # below the head
+    stocky = rng.uniform(0.75, 1.35)
+    leg = rest * rng.uniform(0.25, 0.29)
+    torso = rest - 2 * leg
+    torso = max(torso * 0.88, 1.2)
+    width = float(np.clip(rng.uniform(0.5, 0.64) * torso * stocky**0.6, 0.55, 1.7))
+    waist = width * rng.uniform(0.55, 0.85)
+    seat = width * rng.uniform(0.68, 0.95)
+    arm = (torso * 0.5 + leg * 0.42) * rng.uniform(0.84, 0.98)
+    thick_arm = np.clip(0.115 * torso * stocky, 0.13, 0.42)
+    thick_leg = np.clip(0.16 * torso * stocky, 0.2, 0.55)
+
+    pelvis = b.joint(-1, (0, 0, 0), swing=(0.08, 0.25, 0.1))
+    chest = b.joint(pelvis, (0, 0.4 * torso, 0), swing=(0.14, 0.25, 0.12))
+    neck = b.joint(chest, (0, 0.6 * torso, 0), swing=(0.12, 0.2, 0.1))
+    skull = b.joint(neck, (0, rng.uniform(0.95, 1.15), 0.08), swing=(0.22, 0.5, 0.2))
+    shoulders, elbows, wrists, hips, knees, ankles = [], [], [], [], [], []
+    for side in (-1, 1):
+        # Arms hang at rest and rise to the side; elbows and knees bend one way only.
+        out = rng.uniform(0.25, 0.5)
+        shoulder = b.joint(chest, (side * width * 0.92, 0.5 * torso, 0), (-0.1, 0, side * out), (0.8, 0.4, 0.65))
+        elbow = b.joint(shoulder, (0, -arm, 0), (-0.75, 0, 0), (0.75, 0.5, 0.2))
+        wrist = b.joint(elbow, (0, -arm * 0.92, 0), (0, 0, 0), (0.4, 0.3, 0.4))
+        hip = b.joint(pelvis, (side * seat * 0.52, -0.1 * torso, 0), (-0.1, 0, side * 0.1), (0.42, 0.2, 0.16))
+        knee = b.joint(hip, (0, -leg, 0), (0.3, 0, 0), (0.34, 0, 0))
+        ankle = b.joint(knee, (0, -leg * 0.95, 0), (-0.15, 0, 0), (0.25, 0.2, 0.1))
+        for column, joint in zip((shoulders, elbows, wrists, hips, knees, ankles), (shoulder, elbow, wrist, hip, knee, ankle), strict=True):
+            column.append(joint)
+    limbs = (tuple(c) for c in (shoulders, elbows, wrists, hips, knees, ankles))
+    return Body(pelvis, chest, neck, *limbs, torso, width, waist, seat, arm, leg, thick_arm, thick_leg), skull
