@@ -80,7 +80,8 @@ class Shot:
             row = layout.row()
             row.active = False
             row.alignment = "RIGHT"
-            row.label(text=f"{model.license}, {translated('commercial use' if model.commercial else 'no commercial use')}", translate=False)
+            terms = "commercial use" if model.commercial else "no commercial use"
+            row.label(text=f"{model.license}, {translated(terms)}", translate=False)
         layout.separator(factor=0.5)
         entry = colorize.running(context.scene)
         if entry is not None:

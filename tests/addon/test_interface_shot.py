@@ -242,3 +242,10 @@ def test_disabled_and_enabled_again(extension):
 
 def test_pictures_lie_beside_the_file(shot, tmp_path):
     assert module("operators.scene.settings").job_folder(shot) == Path(tmp_path, "shiage", "shot-Scene")
+
+
+def test_every_translated_text_is_still_in_use(extension):
+    texts = module("panels.translations")._TEXTS["ja_JP"]
+    files = [path for pattern in ("operators/**/*.py", "panels/*.py", "engine/models/*/model.toml") for path in REPOSITORY.glob(pattern)]
+    used = "".join(path.read_text("utf-8") for path in files if path.name != "translations.py")
+    assert not [text for _context, text in texts if f'"{text}"' not in used]
