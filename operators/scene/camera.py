@@ -29,14 +29,13 @@ class Projection:
     def project(self, points: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points (N, 3) of a space that `matrix` (4, 4) takes to the world -> pixels float32 (N, 2), w float32 (N,), and whether each
         lies before the camera (bool (N,)); pixels of points that don't are meaningless but finite."""
-        full = (self.clip @ matrix).astype(np.float32)
-        clipped = points @ full[:, :3].T + full[:, 3]
-        w = clipped[:, 3]
-        seen = (w > 1e-6) & (clipped[:, 2] >= -w)
+        # Column by column: far quicker than a product of a long and a small matrix, which waits for threads.
+        px, py, pz = np.ascontiguousarray(points.T)
+        x, y, z, w = (row[0] * px + row[1] * py + row[2] * pz + row[3] for row in (self.clip @ matrix).astype(np.float32))
+        seen = (w > 1e-6) & (z >= -w)
         safe = w if seen.all() else np.where(seen, w, np.float32(1.0))
-        pixels = clipped[:, :2] / safe[:, None]
-        pixels *= (0.5 * self.size[0], -0.5 * self.size[1])
-        pixels += (0.5 * self.size[0], 0.5 * self.size[1])
+        half = np.float32(0.5 * self.size[0]), np.float32(0.5 * self.size[1])
+        pixels = np.stack([x / safe * half[0] + half[0], half[1] - y / safe * half[1]], axis=1)
         return pixels, safe, seen
 
 

@@ -56,10 +56,11 @@ _Key = tuple[str, ...]  # the names of a cel's own references; () for what share
 
 @dataclass(frozen=True)
 class _Piece:
-    """What one object, or one instance of it, shows at one frame. `state` is None where the strokes say it all; else it holds what the
-    look depends on beside them."""
+    """What one object, or one instance of it, shows at one frame. `holder` has the references that it is colored after; `state` is None
+    where the strokes say it all, else it holds what the look depends on beside them."""
 
     part: raster.Part
+    holder: bpy.types.Object
     depth: float
     strokes: Strokes
     state: list | None
@@ -85,7 +86,8 @@ def gather(
     first, last = frames
     if last < first:
         raise BadInput(f"The frame range {first} to {last} is empty: choose an end that is not before the start.")
-    chosen = _chosen(scene, view_layer, objects)
+    everything = set(scene.objects) if objects is None else set(objects)
+    chosen = everything & set(_rendered(view_layer.layer_collection))
     numbers = range(first, last + 1, max(1, step))
     shown: list[dict[_Key, str]] = []  # for each number, the drawing of each cel
     found: dict[str, Drawing] = {}
@@ -104,30 +106,31 @@ def gather(
                 found.setdefault(drawing.id, drawing)
                 shown[-1][key] = drawing.id
                 depths.setdefault(key, {})[number] = statistics.fmean(piece.depth for piece in pieces)
-                members.setdefault(key, {}).update((piece.part.owner.name, piece.part.owner) for piece in pieces)
+                members.setdefault(key, {}).update((piece.part.owner.name, piece.holder) for piece in pieces)
             on_progress(len(shown) / len(numbers))
     if not found:
-        raise BadInput(f"Nothing is drawn from frame {first} to {last}: show a layer that has lines, or choose other frames.")
+        raise BadInput(
+            _why_nothing(everything, chosen, view_layer) or f"Nothing is drawn from frame {first} to {last}: choose other frames."
+        )
     return _shot(scene, size, numbers, last, shown, found, depths, members)
 
 
 # --- who takes part -----------------------------------------------------------------------------------------------
 
 
-def _chosen(scene, view_layer, objects) -> set[bpy.types.Object]:
-    """The objects and instancers that may take part. Raises BadInput when there is no Grease Pencil among them, or all is hidden."""
-    everything = set(scene.objects) if objects is None else set(objects)
+def _why_nothing(everything, chosen, view_layer) -> str:
+    """What keeps all objects from being seen, or '' when it is not their being hidden."""
     drawn = {ob for ob in everything if ob.type == "GREASEPENCIL"}
-    instancers = {ob for ob in everything if ob.instance_type != "NONE" or ob.modifiers}
-    if not drawn and not instancers:
-        where = f"the scene '{scene.name}'" if objects is None else "the selection"
-        raise BadInput(f"There is no Grease Pencil object in {where}: draw one, or choose others.")
-    visible = {ob for ob in _rendered(view_layer.layer_collection) if not ob.hide_render and ob.visible_get(view_layer=view_layer)}
-    if not everything & visible:
-        raise BadInput("Every Grease Pencil object is hidden: show one in the viewport and for rendering.")
-    if not instancers and not any(not layers.left_out(ob, layer) for ob in drawn & visible for layer in ob.data.layers):
-        raise BadInput("Every layer is hidden, rough or left out: show the layer that has the lines.")
-    return everything & visible
+    if any(ob.instance_type != "NONE" or ob.modifiers for ob in everything - drawn):
+        return ""  # they may bring in drawings of other objects
+    if not drawn:
+        return "There is no Grease Pencil object: draw one, or choose others."
+    visible = {ob for ob in drawn & chosen if not ob.hide_render and ob.visible_get(view_layer=view_layer)}
+    if not visible:
+        return "Every Grease Pencil object is hidden: show one in the viewport and for rendering."
+    if all(layers.left_out(ob, layer) for ob in visible for layer in ob.data.layers):
+        return "Every layer is hidden, rough or left out: show the layer that has the lines."
+    return ""
 
 
 def _rendered(tree: bpy.types.LayerCollection) -> Iterator[bpy.types.Object]:
@@ -147,11 +150,11 @@ def _pieces(depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
         if ob.type != "GREASEPENCIL" or not instance.show_self:
             continue
         owner = (instance.parent or ob).original if instance.is_instance else ob.original
-        if not {owner, ob.original} & chosen:
+        if not {owner, ob.original} & chosen or owner.hide_render or ob.original.hide_render:
             continue
-        own = owner.shiage.references or ob.original.shiage.references
+        holder = owner if references.key(owner.shiage.references) else ob.original
         part = raster.Part(owner, ob.original, ob, instance.matrix_world.copy())
-        found.setdefault(references.key(own), []).append(_piece(part, depsgraph, projection))
+        found.setdefault(references.key(holder.shiage.references), []).append(_piece(part, holder, depsgraph, projection))
     for pieces in found.values():
         pieces.sort(key=lambda piece: -piece.depth)
     return found
@@ -160,7 +163,7 @@ def _pieces(depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
 # --- drawings -----------------------------------------------------------------------------------------------------
 
 
-def _piece(part: raster.Part, depsgraph, projection) -> _Piece:
+def _piece(part: raster.Part, holder: bpy.types.Object, depsgraph, projection) -> _Piece:
     ob = part.evaluated
     materials = [slot.material for slot in ob.material_slots] or list(ob.data.materials)
     scale = object_scale(part.matrix)
@@ -174,7 +177,7 @@ def _piece(part: raster.Part, depsgraph, projection) -> _Piece:
             lines.append(strokes)
             otherwise = otherwise or layers.drawn_otherwise(part.original, layer, materials)
     state = layers.state(part.original, ob, materials, part.matrix, depsgraph, projection) if otherwise else None
-    return _Piece(part, projection.depth(part.matrix.translation), join(lines), state)
+    return _Piece(part, holder, projection.depth(part.matrix.translation), join(lines), state)
 
 
 def _drawing(key, pieces, frame, scene, depsgraph, size, found) -> Drawing | None:
@@ -200,8 +203,8 @@ def _shot(scene, size, numbers, last, shown, found, depths, members) -> Shot:
     folder = Path(bpy.app.tempdir) / "shiage-references"
     cels = []
     for key in order:
-        owner = next(iter(members[key].values()))
-        own = references.files(owner.shiage.references, folder) if key else ()
+        holder = next(iter(members[key].values()))
+        own = references.files(holder.shiage.references, folder)
         cels.append(Cel(", ".join(members[key]), tuple(members[key]), own))
     cel_of = {drawing_id: order.index(key) for frame in shown for key, drawing_id in frame.items()}
     return Shot(

@@ -81,17 +81,13 @@ def extract(drawing, materials: Sequence, opacity: float, matrix: np.ndarray, ob
     return _rounded(_within_reach(Strokes(pixels, widths, colors, lines.offsets.astype(np.int32), lines.cyclic), seen, projection.size))
 
 
+_STEPS = np.linspace(0, 1, 65536)  # powers of each point's color would take longer than all the rest
+_SRGB = (np.where(_STEPS <= 0.0031308, _STEPS * 12.92, 1.055 * _STEPS ** (1 / 2.4) - 0.055) * 255 + 0.5).astype(np.uint8)
+
+
 def srgb8(linear: np.ndarray) -> np.ndarray:
     """Linear light 0..1 -> sRGB 0..255, uint8."""
-    clipped = np.clip(linear, 0, 1)
-    if len(clipped) and (clipped == clipped[0]).all():  # one color throughout is the rule, and powers are slow
-        return np.broadcast_to(_srgb8(clipped[:1]), clipped.shape)
-    return _srgb8(clipped)
-
-
-def _srgb8(linear: np.ndarray) -> np.ndarray:
-    curve = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055)
-    return (curve * 255 + 0.5).astype(np.uint8)
+    return _SRGB[(np.clip(linear, 0, 1) * 65535 + 0.5).astype(np.uint16)]
 
 
 def object_scale(matrix_world) -> float:
@@ -159,10 +155,9 @@ def _sampled(drawing, points, values, offsets, cyclic, kinds, shown) -> tuple[np
     everything = np.concatenate([points, values], axis=1)
     bent = np.flatnonzero(shown & ((kinds == curves.BEZIER) | (kinds == curves.NURBS)))
     # A polyline is a Catmull-Rom curve with one sample a segment, so that only the rare kinds go one by one.
-    per_segment = np.where(kinds == curves.CATMULL_ROM, resolution, 1)
-    indices, weights, sampled = curves.catmull_rom(offsets, cyclic, per_segment)
-    samples = np.einsum("nkv,nk->nv", everything[indices], weights) if (per_segment > 1).any() else everything[indices[:, 1]]
-    pieces = [samples[sampled[i] : sampled[i + 1]] for i in range(stroke_count)] if len(bent) else []
+    indices, weights, sampled = curves.catmull_rom(offsets, cyclic, np.where(kinds == curves.CATMULL_ROM, resolution, 1))
+    samples = sum(weights[:, k, None] * everything[indices[:, k]] for k in range(4))
+    pieces = np.split(samples, sampled[1:-1])
     if len(bent):
         left = _attribute(drawing, "handle_left", "vector", 0.0, count, 3)
         right = _attribute(drawing, "handle_right", "vector", 0.0, count, 3)
@@ -170,26 +165,15 @@ def _sampled(drawing, points, values, offsets, cyclic, kinds, shown) -> tuple[np
         mode = _attribute(drawing, "knots_mode", "value", curves.NORMAL, stroke_count, dtype=np.int8)
         weight = _attribute(drawing, "nurbs_weight", "value", 1.0, count)
     for i in bent:
-        run = slice(offsets[i], offsets[i + 1])
-        if run.stop - run.start < 2:
-            continue
-        if kinds[i] == curves.BEZIER:
-            place, rest = curves.bezier(points[run], left[run], right[run], values[run], bool(cyclic[i]), int(resolution[i]))
-        elif run.stop - run.start < order[i]:
-            continue  # too few points for its order: Blender draws the control points, which are there already
-        else:
-            place, rest = curves.nurbs(
-                points[run], weight[run], values[run], bool(cyclic[i]), int(resolution[i]), int(order[i]), int(mode[i])
-            )
-        pieces[i] = np.concatenate([place, rest], axis=1)
-    if not pieces:
-        pieces = [samples] if shown.all() else [samples[sampled[i] : sampled[i + 1]] for i in np.flatnonzero(shown)]
-        counts = np.diff(sampled)[shown]
-    else:
-        pieces = [piece for piece, kept in zip(pieces, shown, strict=True) if kept]
-        counts = [len(piece) for piece in pieces]
-    joined = np.concatenate(pieces)
-    return joined[:, :3], joined[:, 3:], np.concatenate([[0], np.cumsum(counts)])
+        run, steps, closed = slice(offsets[i], offsets[i + 1]), int(resolution[i]), bool(cyclic[i])
+        if kinds[i] == curves.BEZIER and run.stop - run.start > 1:
+            pieces[i] = np.concatenate(curves.bezier(points[run], left[run], right[run], values[run], closed, steps), axis=1)
+        elif kinds[i] == curves.NURBS and run.stop - run.start >= order[i]:  # with fewer points Blender draws those, as they are here
+            found = curves.nurbs(points[run], weight[run], values[run], closed, steps, int(order[i]), int(mode[i]))
+            pieces[i] = np.concatenate(found, axis=1)
+    pieces = [piece for piece, kept in zip(pieces, shown, strict=True) if kept]
+    joined = np.concatenate(pieces).astype(np.float32)
+    return joined[:, :3], joined[:, 3:], np.cumsum([0, *map(len, pieces)])
 
 
 # --- what the camera sees -----------------------------------------------------------------------------------------
@@ -205,7 +189,8 @@ def _within_reach(strokes: Strokes, seen: np.ndarray, size: tuple[int, int]) -> 
     margin = max(size) / 2
     low, high = np.full(2, -margin, np.float32), np.array(size, np.float32) + np.float32(margin)
     starts = strokes.offsets[:-1]
-    inside = seen & (strokes.points >= low).all(1) & (strokes.points <= high).all(1)
+    x, y = np.ascontiguousarray(strokes.points.T)
+    inside = seen & (x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])
     if inside.all():
         return strokes
     whole = np.logical_and.reduceat(inside, starts)

@@ -179,6 +179,14 @@ def test_hidden_objects_take_no_part(scene, hide):
     assert set(gather(scene).drawings) == expected
 
 
+def test_an_object_that_is_hidden_for_a_while(scene):
+    ob = figures.add(scene)
+    for frame, hidden in ((1, True), (4, False), (9, True)):
+        ob.hide_render = hidden
+        ob.keyframe_insert("hide_render", frame=frame)
+    assert timing(gather(scene)) == [(1, 3, None), (4, 5, 0), (9, 4, None)]
+
+
 def test_chosen_objects_only(scene):
     one, two = figures.add(scene, "One"), figures.add(scene, "Two", strokes=[(figures.arc((1, 0), 0.5), 0.02, True)])
     both, first, second = (gather(scene, objects=chosen) for chosen in (None, [one], [two]))
