@@ -14,6 +14,7 @@ ANGLES = np.arange(OUTLINE) / OUTLINE * 2 * np.pi - np.pi
 _FRONT = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0))  # the chart of solids: canonical x and z
 
 Vector = Sequence[float] | np.ndarray
+Points = Sequence[Vector] | np.ndarray
 
 
 class Builder:
@@ -69,8 +70,8 @@ class Builder:
     def tube(
         self,
         joints: int | Sequence[int],
-        points: Sequence[Vector],
-        radii: Sequence[float],
+        points: Points,
+        radii: Vector,
         part: int,
         flat: float = 1.0,
         front: Vector = (0, 0, 1),
@@ -182,7 +183,7 @@ class Builder:
         box[:, 0] = np.clip([u.min(), u.max()], whole[0, 0], whole[1, 0])
         box[:, 2] = np.clip([v.min(), v.max()], whole[0, 2], whole[1, 2])
         if kind != BOX:
-            grid = np.stack([g.ravel() for g in np.meshgrid(np.linspace(*box[:, 0], 7), np.linspace(*box[:, 2], 7))], 1)
+            grid = np.stack([g.ravel() for g in np.meshgrid(*(np.linspace(box[0, axis], box[1, axis], 7) for axis in (0, 2)))], 1)
             depth = self.surface(prim, grid, side)[:, 1]
             known = np.isfinite(depth)
             if known.all():
@@ -221,7 +222,7 @@ class Builder:
         """A line across triangles, through points (N, 2) of their chart."""
         charts = np.stack([np.asarray(self._prims[prim][7]) for prim in prims])  # (T, 2, 3)
         plane = np.concatenate([charts, np.ones((len(prims), 1, 3))], 1)
-        good = np.flatnonzero(np.abs(np.linalg.det(plane)) > 1e-9)
+        good = np.flatnonzero(np.abs(np.linalg.det(plane)) > 1e-9).tolist()
         inverse = np.linalg.inv(plane[good])
         weights = inverse[None] @ np.concatenate([points, np.ones((len(points), 1))], 1)[:, None, :, None]
         weights = weights[..., 0]  # (N, T, 3)
@@ -236,10 +237,10 @@ class Builder:
     def build(self) -> Figure:
         """The finished figure."""
 
-        def numbers(values: list, shape: tuple = ()) -> torch.Tensor:
-            return torch.tensor(np.array(values, dtype=np.int64).reshape(-1, *shape))
+        def numbers(values: Sequence) -> torch.Tensor:
+            return torch.tensor(np.array(values, dtype=np.int64).reshape(-1))
 
-        def reals(values: list, *shape: int) -> torch.Tensor:
+        def reals(values: Sequence, *shape: int) -> torch.Tensor:
             return torch.tensor(np.array(values, dtype=np.float32).reshape(-1, *shape))
 
         parent, rest, swing = zip(*self._joints, strict=True)
@@ -322,7 +323,7 @@ def star(points: int, depth: float = 0.5, turn: float = np.pi / 2) -> np.ndarray
     return 1 - depth * wave
 
 
-def polygon(points: Sequence[Vector]) -> np.ndarray:
+def polygon(points: Points) -> np.ndarray:
     """A polygon around the origin, all of which can be seen from there."""
     corners = np.asarray(points, float)
     following = np.roll(corners, -1, 0)

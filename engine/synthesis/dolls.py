@@ -88,7 +88,7 @@ def _hair(c: Cutter, rng: Generator, joint: int, wide: float, high: float, top: 
             clump,
             [(0, 0.25 * high), (0, 0), (rng.uniform(-0.1, 0.1), -length * 0.5), (rng.uniform(-0.25, 0.25), -length)],
             np.array([0.06, 0.2, 0.19, 0.0]) * wide * rng.uniform(1.1, 1.6),
-            b.part(f"clump {k % 2}", "hair"),
+            lock,
             (1.4 + 0.35 * (k % 3)) * LAYER,
             0.15,
         )
@@ -203,7 +203,7 @@ def _child(rng: Generator) -> Puppet:
             rng,
             chest,
             (side * 0.62 * wide, 0.52 * tall),
-            side * rng.uniform(0.3, 1.2),
+            lift,
             (arm, arm),
             (w * 1.25, w, w * 0.75),
             (sleeve, lower),

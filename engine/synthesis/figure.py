@@ -104,7 +104,7 @@ def join(figures: list[Figure]) -> tuple[Figure, list[slice]]:
     """Several figures as one, and which of its joints are whose. They share the background."""
     if len(figures) == 1:
         return figures[0], [slice(0, len(figures[0].parent))]
-    offset = dict.fromkeys(("parent", "hems", "parts", "decal_part", "kind", "point_curve"), 0)
+    offset: dict[str, int] = dict.fromkeys(("parent", "hems", "parts", "decal_part", "kind", "point_curve"), 0)
     columns: dict[str, list[Tensor]] = {name: [] for name in COLUMNS}
     parts, joints = [figures[0].parts[0]], []
     for figure in figures:

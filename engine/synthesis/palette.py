@@ -14,16 +14,16 @@ def swatches(materials: list[str], rng: Generator) -> np.ndarray:
     """RGBA of each material in each tone, uint8 (M * TONES, 4), no two alike; the background (material 0) is transparent."""
     table = _scheme(rng)
     colors = np.zeros((len(materials) * TONES, 4), np.uint8)
-    used = {(0, 0, 0)}
+    used: set[tuple[int, ...]] = {(0, 0, 0)}
     for number, name in enumerate(materials):
         if name == "background":
             continue
         base = table[name] if name in table else _cloth(rng, rng.random())
         cold = name not in ("white", "glint")
         for tone, rgb in enumerate((base, _shadow(base, cold), _light(base))):
-            value = tuple(int(v) for v in rgb)
+            value = tuple(np.asarray(rgb, int).tolist())
             while value in used:  # a swatch is known by its color: nudge it until it is its own
-                value = tuple(int(v) for v in np.clip(np.array(value) + rng.integers(-4, 5, 3), 1, 254))
+                value = tuple(np.clip(np.array(value) + rng.integers(-4, 5, 3), 1, 254).tolist())
             used.add(value)
             colors[number * TONES + tone] = (*value, 255)
     return colors

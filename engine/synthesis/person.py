@@ -19,12 +19,12 @@ class Body:
     pelvis: int
     chest: int
     neck: int
-    shoulders: tuple[int, int]
-    elbows: tuple[int, int]
-    wrists: tuple[int, int]
-    hips: tuple[int, int]
-    knees: tuple[int, int]
-    ankles: tuple[int, int]
+    shoulders: tuple[int, ...]
+    elbows: tuple[int, ...]
+    wrists: tuple[int, ...]
+    hips: tuple[int, ...]
+    knees: tuple[int, ...]
+    ankles: tuple[int, ...]
     torso: float  # from pelvis to neck
     width: float  # half the shoulders
     waist: float  # radius
@@ -83,5 +83,5 @@ def _skeleton(b: Builder, rng: Generator) -> tuple[Body, int]:
         ankle = b.joint(knee, (0, -leg * 0.95, 0), (-0.15, 0, 0), (0.25, 0.2, 0.1))
         for column, joint in zip((shoulders, elbows, wrists, hips, knees, ankles), (shoulder, elbow, wrist, hip, knee, ankle), strict=True):
             column.append(joint)
-    limbs = (tuple(c) for c in (shoulders, elbows, wrists, hips, knees, ankles))
-    return Body(pelvis, chest, neck, *limbs, torso, width, waist, seat, arm, leg, thick_arm, thick_leg), skull
+    arms, legs = (tuple(shoulders), tuple(elbows), tuple(wrists)), (tuple(hips), tuple(knees), tuple(ankles))
+    return Body(pelvis, chest, neck, *arms, *legs, torso, width, waist, seat, arm, leg, thick_arm, thick_leg), skull

@@ -108,7 +108,7 @@ def normals(kind: Tensor, local: Tensor, params: Tensor, inverse: Tensor) -> Ten
     height = ((length * z - r0 * (r0 - r1)) / slope.clamp(min=1e-6)).clamp(0, 1)
     z = torch.where(kind == CONE, z - length * height, torch.where(kind == SHELL, -(params[:, 1] / 2 + params[:, 2] * z), z))
     gradient = [torch.where((kind == BOX) & (axis.abs() < 0.999), 0.0, axis) for axis in (x, y, z)]
-    screen = torch.stack([sum(inverse[:, i, k] * gradient[i] for i in range(3)) for k in range(3)], 1)
+    screen = torch.stack([_dot(inverse[:, :, k].unbind(1), gradient) for k in range(3)], 1)
 
     # A ribbon is shaded as if it were padded: its normals lean outward from its middle.
     flat = torch.nonzero(kind == TRIANGLE)[:, 0]
@@ -193,13 +193,12 @@ def _shell(origin, ray, params, hem, hems, row) -> Tensor:
 
 
 def _box(origin, ray, params, hem, hems, row) -> Tensor:
-    enter, leave = None, None
+    enter, leave = torch.full_like(origin[0], -_FAR), torch.full_like(origin[0], _FAR)
     for o, d in zip(origin, ray, strict=True):
         safe = torch.where(d.abs() < 1e-12, 1e-12, d)
         one, two = (-1 - o) / safe, (1 - o) / safe
         near, far = torch.maximum(one, two), torch.minimum(one, two)
-        enter = near if enter is None else torch.minimum(enter, near)
-        leave = far if leave is None else torch.maximum(leave, far)
+        enter, leave = torch.minimum(enter, near), torch.maximum(leave, far)
     a, b, c = _dot(ray, ray).clamp(min=1e-20), _dot(origin, ray), _dot(origin, origin) - params[0][row] ** 2
     root = (b * b - a * c).clamp(min=0).sqrt()
     enter, leave = torch.minimum(enter, (root - b) / a), torch.maximum(leave, (-root - b) / a)

@@ -52,7 +52,8 @@ class Puppet:
 
         # Boiling: each drawing's outline has waves of its own.
         waves = torch.tensor(rng.uniform(0, 6.3, (count, ribbons, 3)), dtype=torch.float32)[:, self.ribbon]
-        stray = sum(torch.sin(self.along * rate + waves[..., k]) for k, rate in enumerate((2.1, 4.7, 9.1))) * self.boil / 2
+        rates = torch.tensor([2.1, 4.7, 9.1])
+        stray = torch.sin(self.along[:, None] * rates + waves).sum(-1) * self.boil / 2
         flat = self.vertices[:, :2] + self.outward * stray[..., None]
 
         # A ribbon that bends lies on a circle; its root is at the joint and it points down or up.

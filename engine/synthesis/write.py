@@ -91,22 +91,22 @@ def _write(drawn: Sample, folder: Path, seed: int) -> None:
         _save(folder / f"lined_{index:02d}.png", pictures[index])
     _save(folder / "plate.png", drawn.plate)
     tracks = [track(drawn, index, 0) for index in range(count)]
-    np.savez_compressed(
-        folder / "truth.npz",
-        part=drawn.layers.part.cpu().numpy().astype(np.int16),
-        tone=drawn.layers.tone.cpu().numpy().astype(np.uint8),
-        swatch=drawn.swatch.cpu().numpy().astype(np.int16),
-        swatches=drawn.swatches.cpu().numpy(),
-        lines=drawn.lines.lines.cpu().numpy(),
-        traces=drawn.lines.traces.cpu().numpy(),
-        depth=drawn.layers.depth.cpu().numpy().astype(np.float16),
-        to_first=torch.stack([xy for xy, _ in tracks]).cpu().numpy().astype(np.float16),
-        visible=torch.stack([seen for _, seen in tracks]).cpu().numpy(),
-        gaps=drawn.gaps.cpu().numpy(),
+    truth = {
+        "part": drawn.layers.part.cpu().numpy().astype(np.int16),
+        "tone": drawn.layers.tone.cpu().numpy().astype(np.uint8),
+        "swatch": drawn.swatch.cpu().numpy().astype(np.int16),
+        "swatches": drawn.swatches.cpu().numpy(),
+        "lines": drawn.lines.lines.cpu().numpy(),
+        "traces": drawn.lines.traces.cpu().numpy(),
+        "depth": drawn.layers.depth.cpu().numpy().astype(np.float16),
+        "to_first": torch.stack([xy for xy, _ in tracks]).cpu().numpy().astype(np.float16),
+        "visible": torch.stack([seen for _, seen in tracks]).cpu().numpy(),
+        "gaps": drawn.gaps.cpu().numpy(),
         **{f"regions_{index:02d}": cut.regions.labels.astype(np.int32) for index, cut in enumerate(cuts)},
         **{f"region_swatch_{index:02d}": cut.swatch.astype(np.int16) for index, cut in enumerate(cuts)},
         **{f"region_part_{index:02d}": cut.part.astype(np.int16) for index, cut in enumerate(cuts)},
-    )
+    }
+    np.savez_compressed(folder / "truth.npz", **truth)  # pyright: ignore[reportArgumentType]  # names of arrays, not options
     meta = {
         "seed": seed,
         "plan": asdict(drawn.plan),
