@@ -17,7 +17,10 @@ SHADE = (47, 98, 224)  # the trace line that bounds a shadow
 
 @dataclass(frozen=True)
 class Part:
-    """A closed shape: `outline` (N, 2) in its joint's frame, drawn at `depth`; `tone` an offset of the shadow's edge, or None."""
+    """A closed shape: `outline` (N, 2) in its joint's frame, drawn at `depth`; `tone` an offset of the shadow's edge, or None.
+
+    `folds` are lines across it · `merged` whether no line parts it from merged parts of the same color.
+    """
 
     joint: str
     outline: np.ndarray
@@ -25,6 +28,7 @@ class Part:
     depth: float
     tone: tuple[float, float] | None = None
     folds: tuple[np.ndarray, ...] = ()
+    merged: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,8 @@ def redrawn(figure: Puppet, rng: np.random.Generator, amount: float, lost: float
         bend = sum(rng.normal(0, amount / 2) * np.sin(k * angle + rng.uniform(0, 6.3)) for k in (1, 2, 3))
         outline = center + ((part.outline - center) * (1 + np.asarray(bend))[:, None]) @ change.T
         tone = None if part.tone is None else (part.tone[0] * (1 + rng.normal(0, 2 * amount)), part.tone[1] + rng.normal(0, 0.02) * amount)
-        parts.append(replace(part, outline=outline, tone=tone))
+        folds = part.folds if rng.uniform() < 0.6 else ()
+        parts.append(replace(part, outline=outline, tone=tone, folds=folds, merged=rng.uniform() < 0.3))
     return replace(figure, parts=tuple(parts))
 
 
@@ -224,7 +229,7 @@ def draw(figure: Puppet, at: Pose, size: tuple[int, int] = (720, 720), width: in
             tone = inside & (lit == 0)
         ids[inside] = 1 + 2 * part.color
         ids[tone] += 1
-        owner[inside] = 2 * number
+        owner[inside] = 2 * (1000 + part.color if part.merged else number)
         owner[tone] += 1
         lines[inside] = False
         for fold in part.folds:

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 from ...job import write_atomic
 
 FOLDER = "cache"
+_UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error)
 
 
 class Cache:
@@ -24,7 +26,7 @@ class Cache:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile):
+        except _UNREADABLE:
             return None
 
     def has(self, key: str) -> bool:
@@ -43,6 +45,15 @@ class Cache:
         name = f"{key}.npz"
         self._used.add(name)
         return self._folder / name
+
+
+def holds(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
+    """Whether an .npz can be read and has these arrays, among others."""
+    try:
+        with np.load(path, allow_pickle=False) as found:
+            return all(np.array_equal(found[name], array) for name, array in arrays.items())
+    except _UNREADABLE:
+        return False
 
 
 def pack(arrays: Mapping[str, np.ndarray]) -> bytes:

@@ -21,8 +21,11 @@ REACH = 3  # a drawing hears this many others on either side
 
 @dataclass(frozen=True)
 class Colored:
-    """The answer for a drawing: `swatches` uint8 (P, 4) of its cel, `swatch` int32 (R + 1,), -1 unknown, `confidence` float32 (R + 1,),
-    `unknown` how many regions are left unpainted for doubt, `scene` the film frame that gives texture, if one does."""
+    """The answer for a drawing: `swatches` uint8 (P, 4) of its cel, `swatch` int32 (R + 1,), -1 unknown, `confidence` float32 (R + 1,).
+
+    `unknown` counts the regions left unpainted for doubt · `key` is of all that the paint depends on · `scene` is the film frame that
+    gives texture, if one does.
+    """
 
     swatches: np.ndarray
     swatch: np.ndarray
@@ -158,5 +161,5 @@ def _decide(belief: np.ndarray, swatches: np.ndarray, options: Mapping[str, obje
         swatch[confidence < float(options["threshold"])] = -1  # type: ignore[arg-type]
     swatch[0] = -1
     unknown = int((swatch[1:] < 0).sum())
-    key = digest(swatches.tobytes(), swatch.tobytes(), confidence.round(3).tobytes(), scene.key if scene else None)
+    key = digest(swatches.tobytes(), swatch.tobytes(), scene.key if scene else None)
     return Colored(swatches, swatch, confidence, unknown, key, scene)

@@ -21,7 +21,7 @@ from ...job import Job
 from ...messages import Event, Progress, Warned
 from .. import Picture
 from . import analysis, film
-from .cache import Cache, pack
+from .cache import Cache, holds, pack
 from .coloring import Colored, color_cel
 
 REVISION = "1"  # of the pictures; raise it when their pixels change
@@ -123,7 +123,9 @@ class Run:
             began = time.perf_counter()
             shown = [d for d in ids if d is not None]
             key = jobs.digest(REVISION, list(self.job.size), options, [[read[d].key, colored[d].key] for d in shown])
-            reused = png.read_key(self.folder / file) == key and all((self.folder / f"regions/{d}.npz").is_file() for d in shown)
+            for d in shown:
+                self._write_regions(d, read[d], colored[d])
+            reused = png.read_key(self.folder / file) == key
             if not reused:
                 png.write(self.folder / file, self._compose(shown, read, colored), key)
             return reused, time.perf_counter() - began
@@ -149,6 +151,20 @@ class Run:
             total = sum(c.unknown for c in colored.values())
             self.warn(f"{total} regions are unpainted for doubt, first in frame {min(unknown)}: add a reference, or choose Best Guess.")
 
+    def _write_regions(self, drawing: str, found: analysis.Analysis, answer: Colored) -> None:
+        """Write regions/<id>.npz, unless it says the same already: confidences change with a neighbor, where paint does not."""
+        path = self.folder / f"regions/{drawing}.npz"
+        said = {
+            "swatches": answer.swatches,
+            "swatch": answer.swatch,
+            "confidence": answer.confidence,
+            "leaks": found.leaks,
+            "closures": found.closures,
+        }
+        if not holds(path, said):
+            grown = analysis.pixels(self.job, self.job.drawing(drawing), self.folder, self.cache)["grown"]
+            jobs.write_atomic(path, pack({"labels": grown.astype(np.int32), **said}))
+
     def _compose(self, shown: list[str], read: dict[str, analysis.Analysis], colored: dict[str, Colored]) -> np.ndarray:
         width, height = self.job.size
         picture = None
@@ -160,19 +176,6 @@ class Run:
             texture = film.texture(answer.scene, read[d].shapes, grown) if answer.scene is not None and not read[d].empty else None
             layer = paint.compose(grown, answer.colors(), arrays["paint"], traces, bool(self.job.options["lines"]), texture)
             picture = layer if picture is None else paint.over(picture, layer)
-            jobs.write_atomic(
-                self.folder / f"regions/{d}.npz",
-                pack(
-                    {
-                        "labels": grown.astype(np.int32),
-                        "swatches": answer.swatches,
-                        "swatch": answer.swatch,
-                        "confidence": answer.confidence,
-                        "leaks": read[d].leaks,
-                        "closures": read[d].closures,
-                    }
-                ),
-            )
         return np.zeros((height, width, 4), np.uint8) if picture is None else picture
 
 

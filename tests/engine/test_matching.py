@@ -1,0 +1,163 @@
+"""Matching on puppets, whose parts are known in every pose."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from puppets import Drawn, Pose, Puppet, draw, pose, puppet, redrawn
+
+from engine.colors import palette
+from engine.matching import pair, shapes, shot, twin
+from engine.regions import CROSSINGS, segment
+
+SEEDS = range(60, 66)
+
+
+def described(drawn: Drawn) -> tuple[shapes.Shapes, np.ndarray]:
+    """Shapes of a drawing and the id that each region ought to wear."""
+    regions = segment(drawn.sketch, 0)
+    traces = regions.crossing == CROSSINGS.index("trace")
+    return shapes.describe(regions.grown, drawn.sketch.lines, regions.count, regions.edges, traces), drawn.truth(
+        regions.grown, regions.count
+    )
+
+
+def colored(figure: Puppet, ids: np.ndarray, swatches: np.ndarray) -> np.ndarray:
+    """The swatch of each id, -1 where the palette has none."""
+    table = np.concatenate([np.zeros((1, 4), np.uint8), np.insert(figure.colors.reshape(-1, 3), 3, 255, axis=1)])
+    places = {tuple(c): i for i, c in enumerate(swatches.tolist())}
+    return np.array([places.get(tuple(table[i].tolist()), -1) for i in ids])
+
+
+def accuracy(figure: Puppet, reference: Drawn, drawing: Drawn) -> float:
+    """The share of a drawing's regions that get the right swatch of a reference."""
+    painted = palette.extract(reference.picture())
+    swatches, tables = palette.union([painted])
+    mine, truth = described(drawing)
+    views = shapes.of_reference(painted, tables[0])
+    word = shot.from_references([(pair.match(mine, view)[0], view) for view in views], len(swatches), mine.count)
+    expected = colored(figure, truth, swatches)[1:]
+    return float((word[1:, :-1].argmax(axis=1) == expected)[expected >= 0].mean())
+
+
+@pytest.mark.parametrize(("amount", "least"), [(0.08, 0.95), (0.4, 0.85), (1.0, 0.7)])
+def test_regions_are_found_again_in_other_poses(amount, least):
+    found = []
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        figure, start = puppet(seed), pose(rng, 0.4)
+        found.append(accuracy(figure, draw(figure, start), draw(figure, pose(rng, amount, start))))
+    assert np.mean(found) >= least
+
+
+def test_a_sheet_of_another_size_and_place():
+    figure = puppet(61)
+    standing = pose(np.random.default_rng(1), 0.3)
+    sheet = draw(figure, replace(standing, scale=1.2, shift=(-0.05, 0.03)), (1500, 1200), 3)
+    assert accuracy(figure, sheet, draw(figure, standing, (640, 560))) >= 0.9
+
+
+def test_each_figure_of_a_sheet_is_a_view():
+    figure = puppet(62)
+    views = [draw(figure, pose(np.random.default_rng(k), 0.5), (500, 600)).picture() for k in range(3)]
+    painted = palette.extract(np.concatenate(views, axis=1))
+    found = shapes.of_reference(painted, palette.union([painted])[1][0])
+    assert len(found) == 3
+    single = shapes.of_reference(palette.extract(views[0]), np.arange(-1, 200).astype(np.int16)[1:])
+    assert len(single) == 1
+
+
+def test_a_part_that_the_reference_lacks_is_unknown_rather_than_wrong():
+    sure, total = 0, 0
+    for seed in SEEDS:
+        figure = puppet(seed)
+        lacking = replace(figure, parts=tuple(p for p in figure.parts if p.joint != "face"))  # eyes and mouth shut
+        at = pose(np.random.default_rng(seed), 0.3)
+        painted = palette.extract(draw(lacking, at).picture())
+        swatches, tables = palette.union([painted])
+        mine, truth = described(draw(figure, at))
+        view = shapes.of_reference(painted, tables[0])[0]
+        word = shot.from_references([(pair.match(mine, view)[0], view)], len(swatches), mine.count)
+        missing = colored(figure, truth, swatches)[1:] < 0
+        sure += int((word[1:, :-1].max(axis=1)[missing] > 0.9).sum())
+        total += int(missing.sum())
+    assert total >= 20
+    assert sure <= 0.35 * total
+
+
+def test_confidence_is_honest():
+    confidence, right = [], []
+    for seed in range(200, 212):
+        rng = np.random.default_rng(seed)
+        figure, start = puppet(seed), pose(rng, 0.4)
+        reference, drawing = draw(figure, start), draw(redrawn(figure, rng, 0.08), pose(rng, 0.5, start))
+        painted = palette.extract(reference.picture())
+        swatches, tables = palette.union([painted])
+        mine, truth = described(drawing)
+        view = shapes.of_reference(painted, tables[0])[0]
+        word = shot.from_references([(pair.match(mine, view)[0], view)], len(swatches), mine.count)[1:, :-1]
+        confidence.append(word.max(axis=1))
+        right.append(word.argmax(axis=1) == colored(figure, truth, swatches)[1:])
+    sure, correct = np.concatenate(confidence), np.concatenate(right)
+    assert correct[sure >= 0.9].mean() >= 0.94
+    assert correct[sure < 0.6].mean() <= 0.75
+
+
+def between(a: Pose, b: Pose, t: float) -> Pose:
+    angles = {name: (1 - t) * angle + t * b.angles[name] for name, angle in a.angles.items()}
+    shift = ((1 - t) * a.shift[0] + t * b.shift[0], (1 - t) * a.shift[1] + t * b.shift[1])
+    return Pose(angles, (1 - t) * a.turn + t * b.turn, a.scale ** (1 - t) * b.scale**t, shift)
+
+
+COUNT = 9  # drawings of a move
+
+
+def test_neighboring_drawings_help_each_other():
+    alone, together = [], []
+    for seed in (300, 301, 302):
+        rng = np.random.default_rng(seed)
+        figure, first = puppet(seed), pose(rng, 0.4)
+        last = pose(rng, 2.0, first)
+        drawn = [described(draw(redrawn(figure, rng, 0.02), between(first, last, t))) for t in np.linspace(0, 1, COUNT)]
+        ids = sorted(set(drawn[0][1][1:].tolist()))
+        expected = [np.array([ids.index(i) if i in ids else -1 for i in truth]) for _, truth in drawn]
+        key = replace(drawn[0][0], swatch=expected[0].astype(np.int32))
+        words = [shot.from_references([(pair.match(mine, key)[0], key)], len(ids), mine.count) for mine, _ in drawn]
+        links = {}
+        for i, j in [(i, i + step) for step in (1, 2) for i in range(COUNT - step)]:
+            links[i, j], links[j, i] = (shot.link(match) for match in pair.match(drawn[i][0], drawn[j][0]))
+        beliefs = shot.agree(words, links, [i == 0 for i in range(COUNT)])
+        for word, belief, truth in list(zip(words, beliefs, expected, strict=True))[1:]:
+            known = truth[1:] >= 0
+            alone.append((word[1:, :-1].argmax(axis=1) == truth[1:])[known].mean())
+            together.append((belief[1:, :-1].argmax(axis=1) == truth[1:])[known].mean())
+    assert np.mean(together) > np.mean(alone) + 0.01
+
+
+def test_a_drawing_is_recognized_as_the_one_that_was_painted():
+    figure = puppet(63)
+    at = pose(np.random.default_rng(3), 0.5)
+    drawing, other = draw(figure, at), draw(figure, pose(np.random.default_rng(4), 0.2, at))
+    painted = palette.extract(drawing.picture())
+    swatches, tables = palette.union([painted])
+    view = shapes.of_reference(painted, tables[0])[0]
+    mine, truth = described(drawing)
+    assert twin.may_be(mine, view)
+    regions = segment(drawing.sketch, 0)
+    swatch, share, figure_share = twin.read(regions.grown, regions.count, tables[0][painted.index], swatches)
+    assert figure_share >= twin.PURITY
+    expected = colored(figure, truth, swatches)
+    large = (mine.areas > 40) & (swatch >= 0)
+    assert (swatch == expected)[large].all()
+    theirs = described(other)[0]
+    others = segment(other.sketch, 0)
+    assert not twin.may_be(theirs, view) or twin.read(others.grown, others.count, painted.index, swatches)[2] < twin.PURITY
+
+
+def test_nothing_to_match_is_no_error():
+    empty = shapes.describe(np.ones((40, 60), np.int32), np.zeros((40, 60), bool), 1, np.zeros((0, 2), np.int32), np.zeros(0, bool))
+    other = described(draw(puppet(64), Pose()))[0]
+    for a, b in ((empty, other), (other, empty), (empty, empty)):
+        forth, back = pair.match(a, b)
+        assert np.isfinite(forth.scores).all()
+        assert np.isfinite(back.scores).all()
