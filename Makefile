@@ -28,9 +28,9 @@ format: ## bring the code into shape
 	$(ENGINE) -m ruff check --fix --quiet .
 	$(ENGINE) -m ruff format .
 
-bench: ## measure what docs/benchmarks.md states
+bench: ## measure, and write docs/benchmarks.md
 	@$(PYTHON) tools/environments.py engine bpy-5.2
-	$(ENGINE) tools/bench.py
+	@$(ENGINE) bench/run.py $(ARGS)
 
 engine: ## make the engine's environment only
 	@$(PYTHON) tools/environments.py engine
