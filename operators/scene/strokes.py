@@ -10,6 +10,8 @@ from .camera import Projection
 
 GRAIN = 64  # coordinates and widths are whole 64ths of a pixel: finer differences are noise of the arithmetic, not of the drawing
 
+NO_MATERIAL = (0.6, 0.6, 0.6, 1.0)  # what Blender draws lines with that have none, linear RGBA
+
 
 @dataclass(frozen=True)
 class Strokes:
@@ -99,11 +101,12 @@ def object_scale(matrix_world) -> float:
 
 
 def _styles(materials: Sequence) -> np.ndarray:
-    """Linear RGBA by material slot, float32 (M, 4); NaN alpha marks a material that shows no line. Without any: Blender's black."""
-    table = [
-        (*m.grease_pencil.color[:3], m.grease_pencil.color[3] if compat.shows_line(m) else np.nan) if m else (0, 0, 0, 1) for m in materials
-    ]
-    return np.array(table or [(0, 0, 0, 1)], np.float32)
+    """Linear RGBA by material slot, float32 (M, 4); NaN alpha marks a material that shows no line."""
+    table = []
+    for material in materials or [None]:
+        red, green, blue, alpha = material.grease_pencil.color if material else NO_MATERIAL
+        table.append((red, green, blue, alpha if compat.shows_line(material) else np.nan))
+    return np.array(table, np.float32)
 
 
 def _attribute(drawing, name: str, key: str, default, count: int, width: int = 1, dtype: type = np.float32) -> np.ndarray:

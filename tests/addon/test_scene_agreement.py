@@ -296,7 +296,8 @@ from engine.sketch import raster, scan, strokes
 answers = {}
 for folder in sorted(Path(sys.argv[1]).iterdir()):
     rgba = cv2.imread(str(folder / "blender.png"), cv2.IMREAD_UNCHANGED) / 255
-    truth = rgba[:, :, 3] * (1 - rgba[:, :, :3].min(2)) > 0.5  # how much is inked on white paper
+    ink = rgba[:, :, 3] * (1 - rgba[:, :, :3].min(2))  # what white paper would show
+    truth = ink > ink.max() / 2
     request = job.load(folder)
     drawn = np.zeros(truth.shape, bool)
     for drawing_id in request.frames[0].drawings:

@@ -269,6 +269,12 @@ def test_colors_of_lines_are_kept(scene):
     assert drawing.strokes.colors[0].tolist() == [0, 127, 255, 64] or drawing.strokes.colors[0].tolist() == [0, 128, 255, 64]
 
 
+def test_lines_without_a_material_are_grey_as_in_blender(scene):
+    figures.add(scene).data.materials.clear()
+    (drawing,) = gather(scene).drawings.values()
+    assert drawing.strokes.colors[0].tolist() == [203, 203, 203, 255]
+
+
 # --- nothing is changed -------------------------------------------------------------------------------------------
 
 
