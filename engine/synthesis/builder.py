@@ -1,5 +1,6 @@
 """Putting figures together, piece by piece."""
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -298,15 +299,19 @@ def placed(frame: np.ndarray, at: Vector) -> np.ndarray:
 
 def along(a: Vector, b: Vector, front: Vector) -> tuple[np.ndarray, float]:
     """Axes whose z runs from a to b and whose y looks to the front, and the distance."""
-    way = np.asarray(b, float) - np.asarray(a, float)
-    length = float(np.linalg.norm(way))
-    z = way / max(length, 1e-9)
-    y = np.asarray(front, float) - np.dot(front, z) * z
-    if np.linalg.norm(y) < 1e-3:
-        y = np.cross(z, (1.0, 0.0, 0.0))
-    y = y / np.linalg.norm(y)
-    x = np.cross(y, z)
-    return np.stack([x if x[0] >= 0 else -x, y, z], 1), length  # mirrored frames are as good: charts have x to the right
+    way = [float(q) - float(p) for p, q in zip(a, b, strict=True)]
+    length = math.hypot(*way)
+    z = [v / max(length, 1e-9) for v in way]
+    dot = sum(f * v for f, v in zip(front, z, strict=True))
+    y = [f - dot * v for f, v in zip(front, z, strict=True)]
+    if math.hypot(*y) < 1e-3:
+        y = [0.0, z[2], -z[1]]
+    size = math.hypot(*y)
+    y = [v / size for v in y]
+    x = [y[1] * z[2] - y[2] * z[1], y[2] * z[0] - y[0] * z[2], y[0] * z[1] - y[1] * z[0]]
+    if x[0] < 0:  # mirrored frames are as good: charts have x to the right
+        x = [-v for v in x]
+    return np.array([x, y, z]).T, length
 
 
 # --- outlines of decals, radius by angle -------------------------------------------------------------------------------

@@ -78,11 +78,11 @@ def _hair(c: Cutter, rng: Generator, joint: int, wide: float, high: float, top: 
         -2 * LAYER,
         0.06,
     )
-    c.blob(joint, (0, top - 0.42 * high), (wide * 1.08, 0.52 * high), hair, 0.9 * LAYER, lambda t: 0.55 + 0.45 * np.clip(t * 4, 0, 1))
+    c.blob(joint, (0, top - 0.3 * high), (wide * 1.06, 0.42 * high), hair, 0.9 * LAYER, lambda t: 0.55 + 0.45 * np.clip(t * 4, 0, 1))
     count = int(rng.integers(3, 7))
     for k, x in enumerate(np.linspace(-0.85, 0.85, count)):
         clump = b.joint(joint, (x * wide * 0.75, top - 0.28 * high, 0), (0, 0, rng.uniform(-0.15, 0.15) - x * 0.25), (0, 0, 0.12))
-        length = high * rng.uniform(0.55, 0.9) * (1 + 0.6 * abs(x))
+        length = high * rng.uniform(0.3, 0.52) * (1 + 1.2 * x * x)
         lock = b.part(f"clump {k % 2}", "hair")
         prims = c.ribbon(
             clump,
@@ -132,7 +132,7 @@ def _child(rng: Generator) -> Puppet:
     b = Builder()
     c = Cutter(b)
     twins = rng.random() < 0.3
-    tall, wide = rng.uniform(1.5, 3.2), rng.uniform(0.6, 1.15)
+    tall, wide = rng.uniform(1.4, 2.6), rng.uniform(0.7, 1.2)
     body = b.joint(-1, (0, 0, 0), swing=(0.03, 0.2, 0.1))
     chest = b.joint(body, (0, 0.3 * tall, 0), swing=(0, 0.1, 0.1))
     head = b.joint(chest, (0, 0.72 * tall, 0), swing=(0.05, 0.35, 0.22))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.random import Generator
 
 from .builder import Builder, almond, squircle, star
-from .figure import FLAT, HIGHLIGHT, INK, SHADOW
+from .figure import FLAT, HIGHLIGHT, INK, SHADED, SHADOW
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Head:
 
 def head(b: Builder, rng: Generator, joint: int, cartoon: float) -> Head:
     """A skull and a chin. `cartoon` 0..1: rounder."""
-    skin = b.part("face", "skin")
+    skin = b.part("face", "skin", FLAT if rng.random() < 0.4 else SHADED)
     chin = rng.uniform(0.62, 0.92) - 0.25 * cartoon
     radius = rng.uniform(0.16, 0.34) + 0.3 * cartoon
     prim = b.cone(joint, (0, 0, 0), (0, -chin, rng.uniform(0.2, 0.34) - 0.1 * cartoon), 1.0, radius, skin)

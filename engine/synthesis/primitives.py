@@ -140,7 +140,7 @@ def _ball(origin, ray, params, hem, hems, row) -> Tensor:
 def _cone(origin, ray, params, hem, hems, row) -> Tensor:
     length = _dot(ray, ray).clamp(min=1e-20).sqrt()
     ray = [-axis / length for axis in ray]  # from the viewer, of length 1
-    r0, r1, h = (column[row] for column in params[:3])
+    r0, r1, h = (column.index_select(0, row) for column in params[:3])
     fall = r0 - r1
     slope = h * h - fall * fall
     axial, step = h * origin[2], h * ray[2]
@@ -165,9 +165,8 @@ def _cone(origin, ray, params, hem, hems, row) -> Tensor:
 
 
 def _shell(origin, ray, params, hem, hems, row) -> Tensor:
-    a, b, c, top = (column[row] for column in params)
+    a, b, c = (column.index_select(0, row) for column in params[:3])
     x, y, z = origin
-    hem = hem[row]
     dx, dy, dz = ray
     k2 = dx * dx + dy * dy - c * dz * dz
     k1 = x * dx + y * dy - b * dz / 2 - c * z * dz
@@ -178,17 +177,19 @@ def _shell(origin, ray, params, hem, hems, row) -> Tensor:
     safe = torch.where(k2.abs() < 1e-12, 1e-12, k2)
     one, two = (-k1 + root) / safe, (-k1 - root) / safe
     near = torch.maximum(one, two)
-    table = hems.reshape(-1)
+    table, top = hems.reshape(-1), params[3]
     best = torch.full_like(near, _FAR)
-    for t in (near, torch.minimum(one, two)):
-        at = z + t * dz
-        turn = (torch.atan2(x + t * dx, y + t * dy) / (2 * torch.pi) + 0.5) * HEM - 0.5
+    left = torch.nonzero(hit)[:, 0]
+    for t in (near, torch.minimum(one, two)):  # the far side is looked at where the near one has been cut away
+        step, own = t.index_select(0, left), row.index_select(0, left)
+        px, py, at = (o.index_select(0, left) + step * d.index_select(0, left) for o, d in zip(origin, ray, strict=True))
+        turn = (torch.atan2(px, py) / (2 * torch.pi) + 0.5) * HEM - 0.5
         entry = turn.floor()
-        weight = turn - entry
-        entry = entry.to(torch.int64)
-        floor = torch.lerp(table[hem * HEM + entry % HEM], table[hem * HEM + (entry + 1) % HEM], weight)
-        seen = hit & (at >= floor) & (at <= top) & (a + at * (b + c * at) >= 0)
-        best = torch.where(seen & (best < _FAR / 2), t, best)
+        weight, base, entry = turn - entry, hem.index_select(0, own) * HEM, entry.to(torch.int64)
+        floor = torch.lerp(table.index_select(0, base + entry % HEM), table.index_select(0, base + (entry + 1) % HEM), weight)
+        seen = (at >= floor) & (at <= top.index_select(0, own))  # where the profile is negative there is nothing to be hit
+        best[left[seen]] = step[seen]
+        left = left[~seen]
     return best
 
 
@@ -199,7 +200,7 @@ def _box(origin, ray, params, hem, hems, row) -> Tensor:
         one, two = (-1 - o) / safe, (1 - o) / safe
         near, far = torch.maximum(one, two), torch.minimum(one, two)
         enter, leave = torch.minimum(enter, near), torch.maximum(leave, far)
-    a, b, c = _dot(ray, ray).clamp(min=1e-20), _dot(origin, ray), _dot(origin, origin) - params[0][row] ** 2
+    a, b, c = _dot(ray, ray).clamp(min=1e-20), _dot(origin, ray), _dot(origin, origin) - params[0].index_select(0, row) ** 2
     root = (b * b - a * c).clamp(min=0).sqrt()
     enter, leave = torch.minimum(enter, (root - b) / a), torch.maximum(leave, (-root - b) / a)
     return torch.where((enter >= leave) & (b * b >= a * c), enter, _FAR)

@@ -5,6 +5,7 @@ fragments, so the same few vector operations serve one drawing on a CPU and a th
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -67,9 +68,9 @@ def render(figure: Figure, view: View, tones: bool = True) -> Layers:
     key = nearest[seen]
     row = key & 0xFFFFFFFF
     z = (key >> 32).to(torch.float32) * DEPTH_STEP
-    at = inverse[row]
+    at = inverse.index_select(0, row)
     local = to_local(at, seen % width + 0.5, (seen // width) % height + 0.5, z)
-    kind, params = prims.kind[row], prims.params[row]
+    kind, params = prims.kind[row], prims.params.index_select(0, row)
     own = row % rows
     within = primitives.inside(kind, local, params, at)
     facet = torch.where(kind == primitives.BOX, _face(local), 0)
@@ -123,25 +124,25 @@ def to_local(inverse: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     return (inverse[:, :, 0] * x[:, None] + inverse[:, :, 1] * y[:, None]) + (inverse[:, :, 2] * z[:, None] + inverse[:, :, 3])
 
 
-def _fragments(low: Tensor, high: Tensor, size: tuple[int, int]):
-    """The pixels of boxes, in chunks: (number of the box, x, y), int64 (F,) each."""
-    limit = torch.tensor(size, device=low.device)
-    first = low.floor().to(torch.int64).clamp(min=0)
-    first = torch.minimum(first, limit)
+def _fragments(low: Tensor, high: Tensor, size: tuple[int, int]) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """The pixels of boxes, in chunks of spans, which are rows of boxes: number of the box, y (S,), and number of the span, x (F,)."""
+    device = low.device
+    limit = torch.tensor(size, device=device)
+    first = torch.minimum(low.floor().to(torch.int64).clamp(min=0), limit)
     extent = (torch.minimum(high.ceil().to(torch.int64), limit) - first).clamp(min=0)
-    areas = extent[:, 0] * extent[:, 1]
+    tall = torch.where(extent[:, 0] > 0, extent[:, 1], 0)
+    box = torch.repeat_interleave(torch.arange(len(tall), device=device), tall)
+    y = torch.arange(len(box), device=device) - (tall.cumsum(0) - tall)[box] + first[box, 1]
+    ends = extent[box, 0].cumsum(0)
     start = 0
-    ends = areas.cumsum(0)
-    while start < len(areas):
+    while start < len(box):
         before = int(ends[start - 1]) if start else 0
         stop = max(int(torch.searchsorted(ends, before + _CHUNK, right=True)), start + 1)
-        total = int(ends[stop - 1]) - before
-        if total:
-            box = torch.repeat_interleave(torch.arange(start, stop, device=low.device), areas[start:stop], output_size=total)
-            offset = torch.arange(total, device=low.device) - (ends[box] - areas[box] - before)
-            wide = extent[box, 0]
-            down = ((offset.double() + 0.5) / wide).to(torch.int64)  # faster than to divide whole numbers
-            yield box, first[box, 0] + offset - down * wide, first[box, 1] + down
+        rows = slice(start, stop)
+        wide = extent[box[rows], 0]
+        span = torch.repeat_interleave(torch.arange(stop - start, device=device), wide, output_size=int(ends[stop - 1]) - before)
+        shift = first[box[rows], 0] - (ends[rows] - wide - before)
+        yield box[rows], y[rows], span, torch.arange(len(span), device=device) + shift.index_select(0, span)
         start = stop
 
 
@@ -153,19 +154,19 @@ def _nearest(prims: Primitives, inverse: Tensor, low: Tensor, high: Tensor, coun
     start = inverse[:, :, 2] * base[:, None] + inverse[:, :, 3]
     for kind in range(5):
         rows = torch.nonzero(prims.kind == kind)[:, 0]
-        if not len(rows):
-            continue
-        across, down, toward, zero = (table.T.contiguous() for table in (*inverse[rows].unbind(2)[:3], start[rows]))
-        params, hem, floor, first = prims.params[rows].T.contiguous(), prims.hem[rows], base[rows], prims.drawing[rows] * height
-        for box, x, y in _fragments(low[rows], high[rows], size):
-            fx, fy = x + 0.5, y + 0.5
-            origin = [torch.addcmul(torch.addcmul(zero[i][box], across[i][box], fx), down[i][box], fy) for i in range(3)]
-            ray = [axis[box] for axis in toward]
-            t = primitives.meet(kind, origin, ray, params, hem, prims.hems, box)
+        for box, y, span, x in _fragments(low[rows], high[rows], size):
+            row = rows[box]
+            across, down, toward = inverse[row].permute(2, 1, 0)[:3].contiguous()
+            left = torch.addcmul(start[row].T, down, y + 0.5)
+            fx = x + 0.5
+            origin = [torch.addcmul(left[i].index_select(0, span), across[i].index_select(0, span), fx) for i in range(3)]
+            ray = [axis.index_select(0, span) for axis in toward]
+            t = primitives.meet(kind, origin, ray, prims.params[row].T.contiguous(), prims.hem[row], prims.hems, span)
             hit = torch.nonzero(t > -1e8)[:, 0]
-            box = box[hit]
-            depth = ((t[hit] + floor[box]) / DEPTH_STEP).round().to(torch.int64)
-            best.scatter_reduce_(0, (first[box] + y[hit]) * width + x[hit], (depth << 32) | rows[box], "amax")
+            span = span.index_select(0, hit)
+            depth = ((t.index_select(0, hit) + base[row].index_select(0, span)) / DEPTH_STEP).round().to(torch.int64)
+            pixel = ((prims.drawing[row] * height + y) * width).index_select(0, span) + x.index_select(0, hit)
+            best.scatter_reduce_(0, pixel, (depth << 32) | row.index_select(0, span), "amax")
     return best
 
 
@@ -188,14 +189,15 @@ def _decals(
     last = torch.where(flat, high[prim], torch.minimum(high[prim], center + reach))
 
     found = torch.full((count * height * width,), -1, dtype=torch.int64, device=low.device)
-    for pair, x, y in _fragments(first, last, size):
+    for pair, y, span, x in _fragments(first, last, size):
         row = prim[pair]
-        pixel = (prims.drawing[row] * height + y) * width + x
-        key = nearest[pixel]
-        shown = torch.nonzero((key & 0xFFFFFFFF == row) & (key > _EMPTY))[:, 0]
-        pair, row, pixel, key = pair[shown], row[shown], pixel[shown], key[shown]
+        pixel = ((prims.drawing[row] * height + y) * width).index_select(0, span) + x
+        key = nearest.index_select(0, pixel)
+        shown = torch.nonzero((key & 0xFFFFFFFF == row.index_select(0, span)) & (key > _EMPTY))[:, 0]
+        span, pixel, key = span[shown], pixel[shown], key[shown]
+        pair, row = pair[span], row[span]
         z = (key >> 32).to(torch.float32) * DEPTH_STEP
-        local = to_local(inverse[row], x[shown] + 0.5, y[shown] + 0.5, z)
+        local = to_local(inverse.index_select(0, row), x[shown] + 0.5, y[span] + 0.5, z)
         number = decal[pair]
         within = figure.decal_within[number]
         covered = _covers(figure, number, row % rows, local)

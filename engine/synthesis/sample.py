@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 
+import cv2
 import numpy as np
 import torch
 from numpy.random import Generator
@@ -11,7 +12,6 @@ from . import damage, edges, lines, palette, staging
 from .damage import Pen
 from .figure import Figure, join
 from .lines import Lines
-from .primitives import TRIANGLE
 from .render import Layers, View, render
 from .scenes import FAMILIES, Actor, Motion, after, only
 from .staging import Camera
@@ -148,10 +148,6 @@ def _stage(rng: Generator, plan: Plan, actors: list[Actor]) -> tuple[Figure, Vie
         camera = Camera(*(np.concatenate([getattr(c, f.name) for c in cameras]) for f in fields(Camera)))
         camera = _moved(rng, plan, camera, pan, zoom, place)
         matrix = staging.matrices(actor.figure, motion.angles, camera, motion.stretch, motion.local)
-        behind = -900.0 * place  # px; who comes later stands behind
-        triangle = actor.figure.kind == TRIANGLE
-        matrix[:, ~triangle, 2, 3] += behind
-        matrix[:, triangle, 2, :3] += behind
         matrices.append(matrix)
         units.append(camera.scale)
     unit = torch.tensor(np.min(units, 0), dtype=torch.float32)
@@ -202,7 +198,8 @@ def _moved(rng: Generator, plan: Plan, camera: Camera, pan: np.ndarray, zoom: fl
     if plan.characters > 1:
         factor *= 0.8
         shift = shift + [(place - (plan.characters - 1) / 2) * plan.size[0] * 0.75 / plan.characters, 0]
-    return Camera(camera.turn, camera.scale * factor, middle + (offset - middle) * factor[:, None] + shift, mirror)
+    behind = camera.depth - 0.5 * place * max(plan.size)  # who comes later stands behind
+    return Camera(camera.turn, camera.scale * factor, middle + (offset - middle) * factor[:, None] + shift, mirror, behind)
 
 
 def pens(rng: Generator, count: int, size: tuple[int, int], level: float) -> Pen:
@@ -237,7 +234,7 @@ def pens(rng: Generator, count: int, size: tuple[int, int], level: float) -> Pen
 
 def plate(rng: Generator, size: tuple[int, int]) -> np.ndarray:
     """A painted background: sky, hills, and soft shapes, uint8 (H, W, 3)."""
-    width, height = size
+    width, height = (max(side // 4, 2) for side in size)  # soft as it is, it is drawn small
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
     top, low = rng.uniform(60, 250, (2, 3))
     image = top + (low - top) * y[..., None]
@@ -248,4 +245,5 @@ def plate(rng: Generator, size: tuple[int, int]) -> np.ndarray:
     for _ in range(int(rng.integers(0, 8))):
         blob = np.exp(-(((x - rng.random()) / rng.uniform(0.05, 0.3)) ** 2) - ((y - rng.random()) / rng.uniform(0.05, 0.2)) ** 2)
         image = image + (rng.uniform(60, 255, 3) - image) * blob[..., None] * rng.uniform(0.2, 0.8)
-    return np.clip(image + rng.normal(0, 2, (height, width, 1)), 0, 255).astype(np.uint8)
+    image = cv2.resize(image.clip(0, 255), size, interpolation=cv2.INTER_CUBIC)
+    return np.clip(image + rng.normal(0, 2, (64, 64, 1))[np.arange(size[1]) % 64][:, np.arange(size[0]) % 64], 0, 255).astype(np.uint8)

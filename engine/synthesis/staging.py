@@ -12,8 +12,6 @@ from .figure import Figure, joints_to_world, rotation
 from .primitives import Primitives
 from .render import View
 
-DEPTH = 3000.0  # px; where figures stand. Flat ones need to be away from 0
-
 
 @dataclass(frozen=True)
 class Camera:
@@ -23,12 +21,14 @@ class Camera:
     scale   (D,)    px of a unit
     offset  (D, 2)  px, where the figure's origin is
     mirror  (D,)    1, or -1 for the other way round
+    depth   (D,)    px toward the viewer, where the figure's origin is. Flat figures must not come near 0
     """
 
     turn: np.ndarray
     scale: np.ndarray
     offset: np.ndarray
     mirror: np.ndarray
+    depth: np.ndarray
 
 
 def moves(rng: Generator, figure: Figure, count: int) -> np.ndarray:
@@ -56,7 +56,7 @@ def matrices(figure: Figure, angles: np.ndarray, camera: Camera, stretch: np.nda
     screen[:, 2, 2] = scale
     screen[:, 3, 3] = 1
     screen[:, :2, 3] = torch.tensor(camera.offset, dtype=torch.float32, device=device)
-    screen[:, 2, 3] = DEPTH
+    screen[:, 2, 3] = torch.tensor(camera.depth, dtype=torch.float32, device=device)
     placed = (screen[:, None] @ world)[:, figure.joint]
     return (placed @ (figure.local if local is None else local))[:, :, :3]
 
@@ -80,7 +80,7 @@ def frame(
 ) -> Camera:
     """A camera that holds still for all drawings, on the whole figure (close 0) or nearer and nearer to its focus (1)."""
     count = len(angles)
-    unit = Camera(turn, np.ones(count), np.zeros((count, 2)), np.ones(count))
+    unit = Camera(turn, np.ones(count), np.zeros((count, 2)), np.ones(count), np.full(count, 100.0))
     box = extent(figure, matrices(figure, angles, unit, stretch, local))
     left, top, right, bottom = (*box[:, :2].min(0), *box[:, 2:].max(0))
     scale = rng.uniform(0.78, 0.95) * min(size[0] / max(right - left, 1e-3), size[1] / max(bottom - top, 1e-3))
@@ -93,7 +93,9 @@ def frame(
         focus = (world[:, figure.focus, :2, 3].numpy() * (1, -1)).mean(0)
         scale, middle = near, np.array(size) / 2
         center = focus + (rng.uniform(-0.6, 0.6), rng.uniform(0.2, 1.0) * (1.2 - close))
-    return Camera(turn, np.full(count, scale), np.tile(middle - scale * center, (count, 1)), np.ones(count))
+    return Camera(
+        turn, np.full(count, scale), np.tile(middle - scale * center, (count, 1)), np.ones(count), np.full(count, 2.0 * max(size))
+    )
 
 
 def view(figure: Figure, matrix: Tensor, camera: Camera, light: np.ndarray, size: tuple[int, int]) -> View:

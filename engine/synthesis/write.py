@@ -61,21 +61,21 @@ def on_paper(rgba: np.ndarray, paper: np.ndarray | int = 255) -> np.ndarray:
     return (paper * (1 - alpha) + rgba[..., :3] * alpha).round().astype(np.uint8)
 
 
-def sheet(family_counts: dict[str, int], out: Path, tile: int = 240, seed: int = 0) -> None:
-    """A contact sheet: lines beside colors, six samples in a row."""
+def sheet(counts: dict[str, int], out: Path, tile: int = 288, seed: int = 0) -> None:
+    """A contact sheet of so many samples of each family: lines beside colors, four samples in a row."""
     rows, row = [], []
-    for family, count in family_counts.items():
+    for family, count in counts.items():
         for number in range(count):
-            plan = Plan(family, (3 * tile, 3 * tile), drawings=1, damage=0.25)
+            plan = Plan(family, (tile * 3 // 2, tile * 3 // 2), drawings=1, damage=0.25)
             drawn = sample(seed + number, plan)
             lines = on_paper(drawn.lines.paint[0].numpy())
-            painted = on_paper(drawn.pictures()[0].numpy(), 255 if number % 3 else drawn.plate)
+            painted = on_paper(drawn.pictures()[0].numpy(), 255)
             pair = [cv2.resize(image, (tile, tile), interpolation=cv2.INTER_AREA) for image in (lines, painted)]
             row.append(np.concatenate(pair, 1))
             if len(row) == 4:
                 rows.append(np.concatenate(row, 1))
                 row = []
-    image = Image.fromarray(np.concatenate(rows, 0)).quantize(200, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    image = Image.fromarray(np.concatenate(rows, 0)).quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     out.parent.mkdir(parents=True, exist_ok=True)
     image.save(out, optimize=True)
 
