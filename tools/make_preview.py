@@ -17,6 +17,7 @@ from engine.sketch import raster, scan, strokes
 
 PAPER = (250, 248, 244)
 WIDTH = 960  # px of each half at most
+MARGIN = 40  # px around the figure of the picture
 
 
 def main() -> int:
@@ -37,9 +38,22 @@ def main() -> int:
         for _ in range(exposure.exposure):
             writer.write(cv2.cvtColor(drawn[file], cv2.COLOR_RGB2BGR))
     writer.release()
-    middle = drawn[files[job.frames[len(job.frames) // 2].drawings]]
-    Image.fromarray(middle).save(video.with_suffix(".png"))
+    _poster(job, folder).save(video.with_suffix(".png"))
     return 0
+
+
+def _poster(job: jobs.Job, folder: Path) -> Image.Image:
+    """The drawing in the middle of the shot, lines and paint side by side, cropped to what is painted."""
+    shown = job.frames[len(job.frames) // 2].drawings
+    painted = _read(folder / jobs.pictures(job)[shown])
+    rows, columns = (np.flatnonzero(painted[..., 3].any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        rows, columns = np.arange(job.size[1]), np.arange(job.size[0])
+    top, left = max(0, rows[0] - MARGIN), max(0, columns[0] - MARGIN)
+    window = slice(top, rows[-1] + MARGIN), slice(left, columns[-1] + MARGIN)
+    line_art = [_lines(job, folder, drawing)[window] for drawing in shown if drawing is not None]
+    size = painted[window].shape[1::-1]
+    return Image.fromarray(np.hstack([_on_paper(line_art, size), _on_paper([painted[window]], size)]))
 
 
 def _lines(job: jobs.Job, folder: Path, drawing_id: str) -> np.ndarray:

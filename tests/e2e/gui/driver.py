@@ -76,6 +76,7 @@ def cutting_desk():
     preview = max((area for area in screen.areas if area.type == "VIEW_3D"), key=lambda area: area.x)
     preview.type = "SEQUENCE_EDITOR"
     preview.spaces.active.view_type = "PREVIEW"
+    preview.spaces.active.preview_overlay.show_metadata = False
     for area in (strips_area, preview):
         area.spaces.active.show_region_ui = area.spaces.active.show_region_toolbar = False
     area = viewport()
