@@ -251,7 +251,7 @@ def _paper(lab: np.ndarray, opaque: np.ndarray, background: str) -> np.ndarray:
     if background == "auto" and shares[1] < PAPER_SIDE:
         return none
     like_paper = opaque & (np.linalg.norm(lab - color, axis=2) < PAPER_DISTANCE)
-    parts = label(like_paper, connectivity=1)
+    parts = np.asarray(label(like_paper, connectivity=1))
     at_border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
     chosen = np.zeros(parts.max() + 1, bool)
     chosen[at_border] = True

@@ -15,13 +15,13 @@ NEAR = 1.5  # px of the label map: lines this near lie on each other
 # Fitted on drawn puppets with known parts to give the true swatch the highest probability.
 WEIGHTS = np.array(
     [
-        [0.08, 0.34, 0.08, 0.13, 0.33, 0.53, 0.22, 1.0, 0.3, 0.0, 0.0],
-        [0.0, 0.0, 0.0, 0.0, 1.13, 0.65, 0.1, 0.1, 0.1, 0.0, 1.5],
+        [0.02, 0.39, 0.09, 0.07, 0.41, 0.43, 0.10, 0.95, 0.37, 0.0, 0.03],
+        [0.0, 0.0, 0.0, 0.0, 0.60, 0.64, 0.18, 0.35, 0.20, 0.0, 2.4],
     ],
     np.float32,
 )
-NEIGHBORS = np.array([[0.94, 0.63], [0.87, 0.91]], np.float32)  # the weights of neighbors across lines and across trace lines, likewise
-NOTHING = np.array([-5.7, -8.7], np.float32)  # the score of having no match, likewise
+NEIGHBORS = np.array([[0.71, 0.49], [1.06, 1.03]], np.float32)  # the weights of neighbors across lines and across trace lines, likewise
+NOTHING = np.array([-6.05, -6.05], np.float32)  # the score of having no match, likewise
 BACK = [1, 0, 3, 2, 4, 5, 6, 7, 8, 9, 10]  # the order of the evidence when A and B change places
 ROUNDS = 3
 
@@ -42,11 +42,6 @@ def match(a: Shapes, b: Shapes) -> tuple[Match, Match]:
     """Compare two pictures: how A's regions fit B's, and how B's fit A's."""
     evidence, alignment = compare(a, b)
     return _weigh(evidence, alignment, a, b), _weigh(evidence[BACK].transpose(0, 2, 1), alignment, b, a)
-
-
-def place(a: Shapes, b: Shapes) -> tuple[np.ndarray, float]:
-    """Where each pixel of A lies in B, float32 (h, w, 2) of any size, x and y in pixels of B's label map; and the alignment."""
-    return _flow(a, b, align(a, b)[0])
 
 
 def _weigh(evidence: np.ndarray, alignment: float, a: Shapes, b: Shapes) -> Match:
@@ -165,7 +160,7 @@ def _flow(a: Shapes, b: Shapes, similarity: np.ndarray) -> tuple[np.ndarray, flo
     if min(height, width) >= 32:
         method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         method.setFinestScale(1)
-        flow = method.calc(a.distance, warped, None)
+        flow = method.calc(a.distance, warped, flow)
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
     x, y = columns + flow[..., 0], rows + flow[..., 1]
     meets = cv2.remap(warped, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=255)
@@ -240,11 +235,11 @@ def probabilities(scores: np.ndarray, nothing: float = -np.inf) -> np.ndarray:
     return result
 
 
-def _adjacency(shapes: Shapes, which: np.ndarray) -> sparse.csr_matrix:
+def _adjacency(shapes: Shapes, which: np.ndarray) -> sparse.csr_array:
     edges = shapes.edges[which]
     size = shapes.count + 1
     ones = np.ones(len(edges), np.float32)
-    matrix = sparse.coo_matrix((ones, (edges[:, 0], edges[:, 1])), shape=(size, size)).tocsr()
+    matrix = sparse.coo_array((ones, (edges[:, 0], edges[:, 1])), shape=(size, size)).tocsr()
     return ((matrix + matrix.T) > 0).astype(np.float32)
 
 
@@ -256,8 +251,8 @@ def _relax(scores: np.ndarray, a: Shapes, b: Shapes, weights: np.ndarray) -> np.
         degree = np.asarray(near_a.sum(axis=1)).ravel()
         if not degree.any():
             continue
-        near_b = near_b + sparse.identity(b.count + 1, dtype=np.float32, format="csr")  # a region may be split in A and whole in B
-        mean = sparse.diags(1.0 / np.maximum(degree, 1.0)).astype(np.float32) @ near_a
+        near_b = near_b + sparse.eye_array(b.count + 1, format="csr").astype(np.float32)  # a region may be split in A and whole in B
+        mean = sparse.diags_array(1.0 / np.maximum(degree, 1.0)).astype(np.float32) @ near_a
         kinds.append((mean, near_b, weight, degree > 0))
     current = scores
     for _ in range(ROUNDS):

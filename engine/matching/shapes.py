@@ -128,7 +128,7 @@ def of_reference(painted: Painted, table: np.ndarray) -> list[Shapes]:
 def _views(index: np.ndarray, lines: np.ndarray, clear: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """The figures of a sheet, each with the others taken away and cropped to its surroundings. One whole picture when there is one."""
     figure = index != clear
-    parts = label(figure, connectivity=2)
+    parts = np.asarray(label(figure, connectivity=2))
     areas = np.bincount(parts.ravel())
     areas[0] = 0
     large = np.flatnonzero(areas >= max(1, VIEW_SHARE * areas.max()))
@@ -149,7 +149,7 @@ def _views(index: np.ndarray, lines: np.ndarray, clear: int) -> list[tuple[np.nd
 
 
 def _view(index: np.ndarray, lines: np.ndarray) -> Shapes:
-    labels = label(index + 1, connectivity=1, background=0).astype(np.int32)
+    labels = np.asarray(label(index + 1, connectivity=1, background=0), np.int32)
     areas = np.bincount(labels.ravel())
     keep = areas >= 4
     keep[0] = False

@@ -21,7 +21,7 @@ TRUST = 0.93  # how far a drawing believes a neighbor, at best
 class Link:
     """How surely each region of one drawing follows from each of another: `way` sparse (RA + 1, RB + 1), rows add up to at most 1."""
 
-    way: sparse.csr_matrix
+    way: sparse.csr_array
     alignment: float
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -31,19 +31,19 @@ class Link:
             "column": table.col.astype(np.int32),
             "value": table.data,
             "shape": np.array(table.shape),
-            "alignment": np.float64(self.alignment),
+            "alignment": np.array(self.alignment),
         }
 
     @staticmethod
     def of_arrays(arrays: Mapping[str, np.ndarray]) -> "Link":
-        way = sparse.coo_matrix((arrays["value"], (arrays["row"], arrays["column"])), shape=tuple(arrays["shape"])).tocsr()
+        way = sparse.coo_array((arrays["value"], (arrays["row"], arrays["column"])), shape=tuple(arrays["shape"])).tocsr()
         return Link(way, float(arrays["alignment"]))
 
 
 def link(match: Match) -> Link:
     way = probabilities(match.scores, match.nothing)
     way[way < 0.01] = 0.0
-    return Link(sparse.csr_matrix(way), match.alignment)
+    return Link(sparse.csr_array(way), match.alignment)
 
 
 def from_references(matches: Sequence[tuple[Match, Shapes]], swatches: int, count: int) -> np.ndarray:
@@ -86,7 +86,7 @@ def _message(i: int, links: Mapping[tuple[int, int], Link], said: Mapping[int, n
     for j, belief in said.items():
         link = links.get((i, j))
         if link is not None:
-            sure = (link.way.max(axis=1).toarray() * link.alignment) ** 2 / abs(i - j)
+            sure = (link.way.max(axis=1).toarray().reshape(-1, 1) * link.alignment) ** 2 / abs(i - j)
             total += sure * (link.way @ belief)
             weights += sure
     if not weights.any():

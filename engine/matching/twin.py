@@ -10,17 +10,17 @@ MEETS = 0.85  # share of lines that lie on each other, both ways, before the pai
 PURITY = 0.96  # share of the paint that must agree with one swatch a region
 
 
-def may_be(drawing: Shapes, reference: Shapes) -> bool:
-    """Whether the lines of a drawing lie where those of the reference do, without moving either."""
+def meeting(drawing: Shapes, reference: Shapes) -> tuple[float, float]:
+    """The share of a drawing's lines that lie on a reference's, without moving either, and the other way round; 0 for another format."""
     if len(drawing.points) < 2 or len(reference.points) < 2:
-        return False
+        return 0.0, 0.0
     scale = reference.labels.shape[1] / drawing.labels.shape[1]
     if abs(reference.labels.shape[0] / drawing.labels.shape[0] / scale - 1.0) > 0.01:
-        return False
+        return 0.0, 0.0
     reach = NEAR * 1.4
     forth = (line_distance(reference, drawing.points * scale) < reach * scale).mean()
     back = (line_distance(drawing, reference.points / scale) < reach).mean()
-    return bool(min(forth, back) >= MEETS)
+    return float(forth), float(back)
 
 
 def read(grown: np.ndarray, count: int, index: np.ndarray, swatches: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:

@@ -229,3 +229,24 @@ def test_the_same_job_elsewhere_gives_the_same_bytes(tmp_path, shot):
         job = make(folder, [([shot[0].picture()], [d.sketch.paint for d in shot])])
         results.append([(folder / p.file).read_bytes() for p in run(replace(job), folder)[0]])
     assert results[0] == results[1]
+
+
+def test_a_painted_film_frame_gives_its_texture(tmp_path, shot):
+    """A sky that fades stays smooth, figure and sky part where no line does, and the answer is close to the frame itself."""
+    drawn = shot[0]
+    height = SIZE[1]
+    fade = np.linspace(0, 1, height)[:, None, None]
+    sky = (1 - fade) * np.array([90, 140, 230]) + fade * np.array([230, 220, 200]) + np.zeros((height, SIZE[0], 3))
+    noise = np.random.default_rng(0).normal(0, 1.5, sky.shape)
+    flats = np.where(drawn.flats[..., 3:] > 0, drawn.flats[..., :3], sky) + noise
+    flats[drawn.sketch.lines & ~drawn.sketch.traces] = INK
+    scene = np.concatenate([np.clip(flats, 0, 255).astype(np.uint8), np.full((*SIZE[::-1], 1), 255, np.uint8)], axis=2)
+    folder = tmp_path / "job"
+    painted = read(folder, run(make(folder, [([scene], [drawn.sketch.paint])]), folder)[0][0].file)
+    assert (painted[..., 3] == 255).all()
+    away = drawn.ids == 0
+    difference = np.abs(painted[..., :3].astype(int) - scene[..., :3].astype(int)).max(axis=2)
+    assert np.percentile(difference[away & ~drawn.sketch.lines], 95) <= 12
+    column = painted[:, 5, :3].astype(int)
+    assert np.abs(np.diff(column, axis=0)).max() <= 24  # no bands of swatches
+    assert np.median(difference[~away & ~drawn.sketch.lines]) <= 6

@@ -142,7 +142,7 @@ def test_a_drawing_is_recognized_as_the_one_that_was_painted():
     swatches, tables = palette.union([painted])
     view = shapes.of_reference(painted, tables[0])[0]
     mine, truth = described(drawing)
-    assert twin.may_be(mine, view)
+    assert min(twin.meeting(mine, view)) >= twin.MEETS
     regions = segment(drawing.sketch, 0)
     swatch, share, figure_share = twin.read(regions.grown, regions.count, tables[0][painted.index], swatches)
     assert figure_share >= twin.PURITY
@@ -151,7 +151,7 @@ def test_a_drawing_is_recognized_as_the_one_that_was_painted():
     assert (swatch == expected)[large].all()
     theirs = described(other)[0]
     others = segment(other.sketch, 0)
-    assert not twin.may_be(theirs, view) or twin.read(others.grown, others.count, painted.index, swatches)[2] < twin.PURITY
+    assert min(twin.meeting(theirs, view)) < twin.MEETS or twin.read(others.grown, others.count, painted.index, swatches)[2] < twin.PURITY
 
 
 def test_nothing_to_match_is_no_error():

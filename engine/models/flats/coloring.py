@@ -1,6 +1,6 @@
 """The drawings of one cel to swatches: references read, matched to each drawing, drawings matched to their neighbors, all agreed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -52,7 +52,7 @@ def color_cel(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]) 
     drawings = [d for d in read if not read[d].empty]
     swatches, sources, known, scene = _references(run, number, {d: read[d] for d in drawings})
     pairs = [(i, j) for i in range(len(drawings)) for j in range(i + 1, min(i + REACH + 1, len(drawings)))]
-    tasks = [partial(_word, run, read[d], sources, swatches) for d in drawings]
+    tasks: list[Callable[[], Any]] = [partial(_word, run, d, read[d], sources, swatches, scene) for d in drawings]
     tasks += [partial(_links, run, read[drawings[i]], read[drawings[j]]) for i, j in pairs]
     results: dict[int, Any] = {}
     for done, (task, result) in enumerate(run.each(lambda task: tasks[task](), range(len(tasks))), 1):
@@ -85,8 +85,15 @@ def _references(
     for ref, picture, parts, table in zip(references, pictures, painted, tables, strict=True):
         views = shapes.of_reference(parts, table)
         key = digest(ref.sha256, background)
-        scene = scene or film.of_reference(key, picture.pixels, parts, views)
         match = _twin(run, read, views, table[parts.index], swatches)
+        if scene is None and len(views) == 1:
+            over = film.drawn_over(views[0], ((d, found.shapes) for d, found in read.items()))
+            lines = (
+                parts.lines
+                if over is None
+                else analysis.pixels(run.job, run.job.drawing(over), run.folder, run.cache)["paint"][..., 3] >= 128
+            )
+            scene = film.of_reference(digest(key, over), picture.pixels, parts, table, lines)
         if match is None:
             sources += [Source(f"{key}/{i}", view) for i, view in enumerate(views)]
         else:
@@ -109,7 +116,7 @@ def _twin(
     best = None
     purity = twin.PURITY
     for d in read:
-        if twin.may_be(read[d].shapes, views[0]):
+        if min(twin.meeting(read[d].shapes, views[0])) >= twin.MEETS:
             grown = analysis.pixels(run.job, run.job.drawing(d), run.folder, run.cache)["grown"]
             swatch, share, figure = twin.read(grown, read[d].count, index, swatches)
             if figure >= purity:
@@ -117,14 +124,21 @@ def _twin(
     return best
 
 
-def _word(run: "Run", drawing: "analysis.Analysis", sources: Sequence[Source], swatches: np.ndarray) -> np.ndarray:
+def _word(
+    run: "Run", drawing: str, found: "analysis.Analysis", sources: Sequence[Source], swatches: np.ndarray, scene: film.Film | None
+) -> np.ndarray:
     """What the references say of a drawing, from the cache when they said it before."""
-    key = "word-" + digest(REVISION, drawing.key, [s.key for s in sources], swatches.tobytes())[:24]
+    key = "word-" + digest(REVISION, found.key, [s.key for s in sources], swatches.tobytes(), scene.key if scene else None)[:24]
     kept = run.cache.get(key)
     if kept is not None:
         return kept["word"]
-    matches = [(pair.match(drawing.shapes, source.shapes)[0], source.shapes) for source in sources]
-    word = shot.from_references(matches, len(swatches), drawing.count)
+    matches = [(pair.match(found.shapes, source.shapes)[0], source.shapes) for source in sources]
+    word = shot.from_references(matches, len(swatches), found.count)
+    if scene is not None:
+        pixels = analysis.pixels(run.job, run.job.drawing(drawing), run.folder, run.cache)
+        way = film.flow(scene, pixels["paint"][..., 3] >= 128)
+        sure = way.alignment**2 if way.alignment >= film.ALIGNED else 0.0
+        word = ((1.0 - sure) * word + sure * film.votes(scene, way, pixels["grown"], found.count, len(swatches))).astype(np.float32)
     run.cache.put(key, {"word": word})
     return word
 

@@ -5,7 +5,7 @@ Every stage keeps what it made under the key of what it made it from, so that a 
 
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -151,6 +151,14 @@ class Run:
             total = sum(c.unknown for c in colored.values())
             self.warn(f"{total} regions are unpainted for doubt, first in frame {min(unknown)}: add a reference, or choose Best Guess.")
 
+    def _texture(self, scene: film.Film, swatch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+        """What of a drawing is painted by a film frame, if the drawing can be laid on it: what is not even there, and what is unknown."""
+        way = film.flow(scene, arrays["paint"][..., 3] >= 128)
+        if way.alignment < film.ALIGNED:
+            return None
+        moved, uneven = film.texture(scene, way, arrays["grown"], len(swatch) - 1)
+        return moved, uneven | (swatch < 0)
+
     def _write_regions(self, drawing: str, found: analysis.Analysis, answer: Colored) -> None:
         """Write regions/<id>.npz, unless it says the same already: confidences change with a neighbor, where paint does not."""
         path = self.folder / f"regions/{drawing}.npz"
@@ -173,7 +181,7 @@ class Run:
             answer = colored[d]
             grown = arrays["grown"]
             traces = arrays["traces"] if self.job.options["traces"] else None
-            texture = film.texture(answer.scene, read[d].shapes, grown) if answer.scene is not None and not read[d].empty else None
+            texture = None if answer.scene is None else self._texture(answer.scene, answer.swatch, arrays)
             layer = paint.compose(grown, answer.colors(), arrays["paint"], traces, bool(self.job.options["lines"]), texture)
             picture = layer if picture is None else paint.over(picture, layer)
         return np.zeros((height, width, 4), np.uint8) if picture is None else picture
