@@ -91,7 +91,8 @@ def _document() -> str:
     lines = [
         "# Benchmarks",
         "",
-        f"Written by `make bench` on {date.today()}: {os.cpu_count()} cores ({cpu}), no GPU, Python {platform.python_version()}. Medians.",
+        f"Written by `make bench` on {date.today()}: {os.cpu_count()} cores ({cpu}), no GPU, Python {platform.python_version()}. Medians. "
+        f"Processes that ran or waited at the end, this one's included: {os.getloadavg()[1]:.1f}.",
     ]
     for name in BENCHMARKS:
         found = OUT / f"{name}.numbers.json"
