@@ -1,0 +1,63 @@
+"""Clicks to correct: how often a person must touch a drawing until its paint is right."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .metrics import majority
+from .mistakes import Scene
+
+LIMIT = 300  # clicks a drawing
+SMALL = 10  # px; nobody touches what is smaller
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a person says: the region at `point` (x, y px) of drawing `number` has this color (code)."""
+
+    number: int
+    point: tuple[int, int]
+    color: int
+
+
+Solve = Callable[[Sequence[Hint]], Sequence[np.ndarray]]  # all hints so far -> the paint of every drawing, codes (H, W)
+
+
+def clicks(scenes: Sequence[Scene], solve: Solve | None = None) -> list[int]:
+    """How many regions of each drawing are touched, drawing by drawing, always the largest one that is wrong.
+
+    A region gets the color that most of it should have. `solve` takes what is known by now and paints anew; without it a click changes
+    the touched region alone.
+    """
+    hints: list[Hint] = []
+    paints = [scene.paint for scene in scenes]
+    counts = []
+    for number, scene in enumerate(scenes):
+        labels = scene.labels
+        wanted, _, area = majority(labels, scene.truth)
+        given, _, _ = majority(labels, paints[number])
+        count = 0
+        while count < LIMIT:
+            wrong = np.where((wanted != given) & (area >= SMALL), area, 0)
+            wrong[0] = 0
+            region = int(wrong.argmax())
+            if not wrong[region]:
+                break
+            count += 1
+            if solve is None:
+                given[region] = wanted[region]
+            else:
+                hints.append(Hint(number, _inside(labels == region), int(wanted[region])))
+                paints = list(solve(hints))
+                given, _, _ = majority(labels, paints[number])
+        counts.append(count)
+    return counts
+
+
+def _inside(mask: np.ndarray) -> tuple[int, int]:
+    """The point of a region that is farthest from its boundary."""
+    depth = cv2.distanceTransform(np.pad(mask, 1).view(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    y, x = np.unravel_index(int(depth.argmax()), depth.shape)
+    return int(x), int(y)

@@ -1,0 +1,239 @@
+"""One evaluation: every task of every shot, by the model and by the simple methods."""
+
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from . import gaps, mistakes, shots
+from .answers import Answer, answer, prepare, threshold
+from .autofill import autofill
+from .baselines import copy, flow, flow_majority
+from .clicks import clicks
+from .gaps import Closing, closing
+from .metrics import Accuracy, accuracy, codes, flicker, likeness, majority, purity, true_regions
+from .mistakes import SIZES, Scene, size_class
+from .pictures import Example, example
+from .shots import Shot
+from .tasks import Task, tasks
+
+BASELINES: dict[str, Callable[[Task], list[np.ndarray]]] = {
+    "copy": copy,
+    "flow": flow,
+    "flow, regions": flow_majority,
+    "autofill": autofill,
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is measured. `size` px of toon worlds · `shots` of `drawings` drawings and `pairs` of two, of each family · `neighbors`
+    pairs taken from a shot · `damaged` single drawings to close the gaps of · `demo` drawings of the demo shot."""
+
+    size: int
+    shots: int
+    drawings: int
+    pairs: int
+    neighbors: int
+    damaged: int
+    demo: int
+
+
+FULL = Settings(size=512, shots=6, drawings=20, pairs=24, neighbors=3, damaged=40, demo=24)
+QUICK = Settings(size=256, shots=1, drawings=4, pairs=1, neighbors=1, damaged=2, demo=0)
+
+
+@dataclass
+class Tally:
+    """What was found of one method at one scenario on one group of shots, drawing by drawing."""
+
+    accuracy: list[Accuracy] = field(default_factory=list)
+    purity: list[float] = field(default_factory=list)
+    possible: list[float] = field(default_factory=list)  # share of the true regions whose color a reference has
+    clicks: list[int] = field(default_factory=list)
+    changed: int = 0
+    followed: int = 0
+    confidence: list[np.ndarray] = field(default_factory=list)  # of the engine's regions
+    right: list[np.ndarray] = field(default_factory=list)
+    kinds: Counter[str] = field(default_factory=Counter)
+    wrong_area: Counter[str] = field(default_factory=Counter)
+    of_size: np.ndarray = field(default_factory=lambda: np.zeros((2, len(SIZES) + 1)))  # right, all
+    likeness: list[tuple[float, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one run of a model in a process of its own."""
+
+    what: str
+    seconds_per_drawing: float
+    peak_megabytes: float
+
+
+@dataclass
+class Results:
+    """`tallies` by group, scenario and method; `closings` by family; `examples` by group and scenario."""
+
+    model: str
+    settings: Settings
+    tallies: dict[tuple[str, str, str], Tally] = field(default_factory=dict)
+    closings: dict[str, Closing] = field(default_factory=dict)
+    examples: dict[tuple[str, str], list[Example]] = field(default_factory=dict)
+    cost: Cost | None = None
+    seconds: float = 0.0
+
+
+def evaluate(settings: Settings, model: str, folders: Sequence[Path], families: Sequence[str], say: Callable[[str], None]) -> Results:
+    """Measure `model`. `folders` hold further clips. What is being done is told to `say`. Raises BadInput, JobFailed."""
+    began = time.monotonic()
+    results = Results(model, settings)
+    clips = [clip for folder in folders for clip in shots.clips(folder)]
+    with tempfile.TemporaryDirectory(prefix="shiage-evaluation-") as name:
+        work = Path(name)
+        for family in families:
+            say(f"{family}: closing gaps")
+            found = [closing(family, seed, settings.size, work) for seed in range(settings.damaged)]
+            results.closings[family] = gaps.average(found)
+        for number, shot in enumerate(_shots(settings, families, work)):
+            say(f"{shot.name}: {len(shot.frames)} drawings")
+            _measure(shot, settings, model, work / f"{number}", results)
+            if results.cost is None and (shot.group == "demo" or not settings.demo):
+                results.cost = _cost(shot, work / f"{number}/cost", model)
+        for number, clip in enumerate(clips):
+            say(f"{clip.name}: {len(clip.frames)} drawings")
+            _measure(clip, settings, model, work / f"clip{number}", results)
+    results.seconds = time.monotonic() - began
+    return results
+
+
+def _shots(settings: Settings, families: Sequence[str], work: Path) -> Iterator[Shot]:
+    if settings.demo:
+        demo = shots.demo(work / "demo", settings.demo)
+        if demo is not None:
+            yield demo
+    for family in families:
+        for seed in range(settings.shots):
+            yield shots.world(family, 1000 + seed, work / "world", settings.size, settings.drawings)
+        for seed in range(settings.pairs):
+            yield shots.world(family, 2000 + seed, work / "world", settings.size, 2)
+
+
+def _measure(shot: Shot, settings: Settings, model: str, work: Path, results: Results) -> None:
+    for task in tasks(shot, len(shot.frames) if shot.group == shot.name and shot.group != "demo" else settings.neighbors):
+        folder = work / ("pair" if task.scenario == "consecutive" else "shot")
+        found = dict(zip(task.frames, answer(task, folder, model), strict=True))
+        answers = {model: [found[number] for number in task.scored]}
+        for name, method in BASELINES.items():
+            if not (shot.painted and name in ("flow, regions", "autofill")):
+                answers[name] = [Answer(colors) for colors in method(task)]
+        for name, given in answers.items():
+            tally = results.tallies.setdefault((shot.group, task.scenario, name), Tally())
+            if shot.painted:
+                tally.likeness += [likeness(task.frame(number).colors, one.colors) for number, one in zip(task.scored, given, strict=True)]
+                continue
+            scenes = [_scene(task, number, one) for number, one in zip(task.scored, given, strict=True)]
+            _add(tally, task, scenes, given)
+            if name == model:
+                made = [
+                    example(task, number, one, scene, score.acc)
+                    for number, one, scene, score in zip(task.scored, given, scenes, tally.accuracy[-len(scenes) :], strict=True)
+                ]
+                made.sort(key=lambda one: one.score)
+                results.examples.setdefault((shot.group, task.scenario), []).extend({id(one): one for one in (made[0], made[-1])}.values())
+
+
+def _scene(task: Task, number: int, given: Answer) -> Scene:
+    frame = task.frame(number)
+    ink = frame.sketch.lines
+    regions = true_regions(frame.truth, ink) if frame.cut is None else np.where(ink, 0, frame.cut)
+    labels = frame.regions.labels if given.labels is None else np.where(ink, 0, given.labels)
+    return Scene(frame.truth, given.paint, ink, regions, labels)
+
+
+def _add(tally: Tally, task: Task, scenes: Sequence[Scene], given: Sequence[Answer]) -> None:
+    palette = np.unique(np.concatenate([_palette(task, reference.frame, reference.pixels) for reference in task.references]))
+    for scene, one in zip(scenes, given, strict=True):
+        tally.accuracy.append(accuracy(scene.truth, scene.paint, scene.regions, scene.ink))
+        tally.purity.append(purity(scene.paint, palette, scene.ink))
+        area, right, names = mistakes.kinds(scene, palette, task.shot.materials)
+        tally.kinds.update(name for name in names if name)
+        for name, pixels in zip(names, area.tolist(), strict=True):
+            if name:
+                tally.wrong_area[name] += pixels
+        tally.possible.append(1 - names.count("lost") / max(1, len(names)))
+        sizes = size_class(area, scene.truth.size / 512**2)
+        tally.of_size += [np.bincount(sizes, right, len(SIZES) + 1), np.bincount(sizes, minlength=len(SIZES) + 1)]
+        if one.confidence is not None:
+            wanted, _, pixels = majority(scene.labels, scene.truth)
+            painted, _, _ = majority(scene.labels, scene.paint)
+            rows = np.flatnonzero(pixels[1:] > 0) + 1
+            tally.confidence.append(one.confidence[rows])
+            tally.right.append((wanted == painted)[rows])
+    tally.clicks += clicks(scenes)
+    if len(scenes) > 1:
+        changed, followed = flicker([s.truth for s in scenes], [s.paint for s in scenes], [s.regions for s in scenes])
+        tally.changed += changed
+        tally.followed += followed
+
+
+def _palette(task: Task, frame: int | None, pixels: np.ndarray) -> np.ndarray:
+    """The codes that a reference has: of its true paint where it is a frame of the shot, else of pixels enough to be no blend of ink."""
+    if frame is not None:
+        return np.unique(task.frame(frame).truth[~task.frame(frame).sketch.lines])
+    kinds, counts = np.unique(codes(pixels), return_counts=True)
+    return kinds[counts >= 12]
+
+
+def _cost(shot: Shot, folder: Path, model: str) -> Cost:
+    """Paint a shot from its first drawing in a process of its own, as from the shell."""
+    task = next(task for task in tasks(shot, 0) if task.scenario in ("first key", "sheet"))
+    prepare(task, folder, model)
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", __package__.rpartition(".")[0], "run", folder], check=True, capture_output=True)
+    seconds = (time.perf_counter() - began) / len(task.frames)
+    width, height = task.frame(task.frames[0]).size
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return Cost(f"{shot.name}, {len(task.frames)} drawings at {width} x {height} px", seconds, peak)
+
+
+def summary(results: Results) -> dict:
+    """All numbers, ready for JSON: shares in percent."""
+    from .metrics import mean, nanmean, trust
+
+    def percent(value: float) -> float | None:
+        return None if np.isnan(value) else round(100 * float(value), 2)
+
+    table: dict = {"model": results.model, "settings": vars(results.settings), "seconds": round(results.seconds, 1), "scores": []}
+    for (group, scenario, method), tally in results.tallies.items():
+        row: dict = {"group": group, "scenario": scenario, "method": method}
+        if tally.likeness:
+            psnr, ssim = np.mean(tally.likeness, axis=0)
+            row |= {"drawings": len(tally.likeness), "psnr": round(float(psnr), 2), "ssim": round(float(ssim), 4)}
+            table["scores"].append(row)
+            continue
+        row["drawings"] = len(tally.accuracy)
+        row |= {name: percent(value) for name, value in vars(mean(tally.accuracy)).items()}
+        row |= {
+            "clicks": round(float(np.mean(tally.clicks)), 2),
+            "flicker": percent(tally.changed / tally.followed) if tally.followed else None,
+            "purity": percent(nanmean(tally.purity)),
+            "possible": percent(nanmean(tally.possible)),
+            "kinds": dict(tally.kinds),
+            "wrong_area": dict(tally.wrong_area),
+            "right_of_size": tally.of_size[0].astype(int).tolist(),
+            "all_of_size": tally.of_size[1].astype(int).tolist(),
+        }
+        if tally.confidence:
+            found = trust(np.concatenate(tally.confidence), np.concatenate(tally.right), threshold(results.model))
+            row["trust"] = {name: percent(value) for name, value in vars(found).items()}
+        table["scores"].append(row)
+    table["closings"] = {family: {name: percent(value) for name, value in vars(one).items()} for family, one in results.closings.items()}
+    table["cost"] = None if results.cost is None else vars(results.cost)
+    return table

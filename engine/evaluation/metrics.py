@@ -1,0 +1,160 @@
+"""Numbers for painted drawings. Pixels on lines count nowhere; a color is right when it is exactly right.
+
+Paint is compared as codes, uint32 (H, W): 0 is transparent, UNKNOWN is left unpainted for doubt, everything else is a color.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from skimage.measure import label
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+UNKNOWN = np.uint32(1)
+LARGE = 10  # px; Acc-Thr counts larger regions only
+BINS = 10
+SURE = 0.9
+
+
+def codes(rgba: np.ndarray) -> np.ndarray:
+    """Colors uint8 (..., 4) as uint32 (...). All transparent ones are 0."""
+    packed = np.ascontiguousarray(rgba).view(np.uint32)[..., 0]
+    return np.where(rgba[..., 3] == 0, np.uint32(0), packed)
+
+
+def true_regions(truth: np.ndarray, ink: np.ndarray) -> np.ndarray:
+    """The areas of one true color that lie together off the lines, int32 (H, W), 0 elsewhere.
+
+    What is nowhere three pixels wide is the unsteadiness of a line, and no region.
+    """
+    _, index = np.unique(truth, return_inverse=True)
+    labels = label(np.where(ink, 0, index.reshape(truth.shape) + 1), connectivity=1, background=0).astype(np.int32)
+    inner = np.pad(labels, 1, mode="edge")
+    core = np.ones(labels.shape, bool)
+    for side in (inner[:-2, 1:-1], inner[2:, 1:-1], inner[1:-1, :-2], inner[1:-1, 2:]):
+        core &= side == labels
+    wide = np.bincount(labels[core], minlength=int(labels.max(initial=0)) + 1) > 0
+    wide[0] = False
+    return (np.cumsum(wide) * wide).astype(np.int32)[labels]
+
+
+def majority(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The commonest value in each region of `labels` (H, W), its share of the region's pixels, and these; entry 0 unused."""
+    kinds, index = np.unique(values, return_inverse=True)
+    count = int(labels.max(initial=0)) + 1
+    votes = np.bincount(labels.ravel().astype(np.int64) * len(kinds) + index.ravel(), minlength=count * len(kinds)).reshape(count, -1)
+    area = votes.sum(1)
+    return kinds[votes.argmax(1)], votes.max(1) / np.maximum(area, 1), area
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Of one drawing, 0..1, as BasicPBC and DACoN define them; nan where there is nothing to count.
+
+    acc      share of the regions with the right color · acc_thr the same of those larger than 10 px
+    pix      share of the pixels · pix_f the same without the background
+    b_miou   intersection over union of the background's pixels
+    """
+
+    acc: float
+    acc_thr: float
+    pix: float
+    pix_f: float
+    b_miou: float
+
+
+def accuracy(truth: np.ndarray, paint: np.ndarray, regions: np.ndarray, ink: np.ndarray) -> Accuracy:
+    """Codes of the true and of the given paint, the regions int32 (H, W) and the lines bool (H, W)."""
+    wanted, _, area = majority(regions, truth)
+    given, _, _ = majority(regions, paint)
+    right = (wanted == given)[1:][area[1:] > 0]
+    large = area[1:][area[1:] > 0] > LARGE
+    off = ~ink
+    same, figure = (truth == paint) & off, (truth != 0) & off
+    back, back_given = (truth == 0) & off, (paint == 0) & off
+    return Accuracy(
+        _share(right.sum(), len(right)),
+        _share(right[large].sum(), large.sum()),
+        _share(same.sum(), off.sum()),
+        _share((same & figure).sum(), figure.sum()),
+        _share((back & back_given).sum(), (back | back_given).sum()),
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return float(part / whole) if whole else float("nan")
+
+
+def mean(found: Sequence[Accuracy]) -> Accuracy:
+    """Averaged per drawing."""
+    return Accuracy(*(nanmean([getattr(one, f.name) for one in found]) for f in fields(Accuracy)))
+
+
+def nanmean(values: Sequence[float] | np.ndarray) -> float:
+    array = np.asarray(values, float)
+    array = array[~np.isnan(array)]
+    return float(array.mean()) if len(array) else float("nan")
+
+
+def purity(paint: np.ndarray, palette: np.ndarray, ink: np.ndarray) -> float:
+    """The share of the painted pixels off the lines whose color is one of `palette` (codes)."""
+    painted = (paint != 0) & (paint != UNKNOWN) & ~ink
+    return _share(np.isin(paint[painted], palette).sum(), painted.sum())
+
+
+def flicker(truths: Sequence[np.ndarray], paints: Sequence[np.ndarray], regions: Sequence[np.ndarray]) -> tuple[int, int]:
+    """How many regions change their color from one drawing to the next though they should not, and of how many.
+
+    Regions of one true color are the same when more than half of the smaller lies on the other.
+    """
+    changed, total = 0, 0
+    tables = [(majority(cut, truth)[0], *majority(cut, paint)[::2]) for truth, paint, cut in zip(truths, paints, regions, strict=True)]
+    for here, there, a, b in zip(regions, regions[1:], tables, tables[1:], strict=False):
+        pairs = here.astype(np.int64) << 32 | there
+        keys, common = np.unique(pairs, return_counts=True)
+        i, j = keys >> 32, keys & 0xFFFFFFFF
+        same = (i > 0) & (j > 0) & (a[0][i] == b[0][j]) & (2 * common > np.minimum(a[2][i], b[2][j]))
+        total += int(same.sum())
+        changed += int((a[1][i[same]] != b[1][j[same]]).sum())
+    return changed, total
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What confidences are worth, of all regions that a model painted. Shares 0..1.
+
+    unknown  of the regions are below the model's threshold · painted_right of the others are right
+    sure     have a confidence of 0.9 or more · sure_right of these are right · ece expected calibration error, ten equal bins
+    """
+
+    unknown: float
+    painted_right: float
+    sure: float
+    sure_right: float
+    ece: float
+
+
+def trust(confidence: np.ndarray, right: np.ndarray, threshold: float) -> Trust:
+    """`confidence` 0..1 and whether each region is right, (N,)."""
+    known, sure = confidence >= threshold, confidence >= SURE
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    error = sum(abs(confidence[bins == b].mean() - right[bins == b].mean()) * (bins == b).mean() for b in np.unique(bins))
+    return Trust(
+        _share((~known).sum(), len(known)),
+        _share(right[known].sum(), known.sum()),
+        _share(sure.sum(), len(sure)),
+        _share(right[sure].sum(), sure.sum()),
+        float(error),
+    )
+
+
+def likeness(truth: np.ndarray, frame: np.ndarray) -> tuple[float, float]:
+    """PSNR in dB and SSIM of two pictures uint8 (H, W, 4), over white."""
+    one, two = (_over_white(picture) for picture in (truth, frame))
+    psnr = float("inf") if np.array_equal(one, two) else float(peak_signal_noise_ratio(one, two, data_range=255))
+    return psnr, float(structural_similarity(one, two, channel_axis=2, data_range=255))
+
+
+def _over_white(picture: np.ndarray) -> np.ndarray:
+    alpha = picture[..., 3:].astype(np.float32) / 255
+    return (picture[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)

@@ -1,0 +1,95 @@
+"""What kind of mistake each wrong region is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .metrics import UNKNOWN, majority
+
+KINDS = {
+    "lost": "no reference has the color",
+    "leak": "the lines let paint through: even with perfect matching another color would fill most of it",
+    "background": "background in the figure, or figure in the background",
+    "tone": "the right material in another tone",
+    "twin": "the same part of the other side, or of another character",
+    "neighbor": "the color of a region beside it",
+    "elsewhere": "the color of something farther away",
+}
+SIZES = (40, 160, 640, 2560)  # px at 512 x 512: the bounds of the classes of size
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One drawing with its true and its given paint, codes uint32 (H, W): what mistakes are found in.
+
+    ink      bool (H, W), the lines
+    regions  int32 (H, W), the true regions, 0 elsewhere
+    labels   int32 (H, W), the regions that the engine cut the drawing into, 0 on lines
+    """
+
+    truth: np.ndarray
+    paint: np.ndarray
+    ink: np.ndarray
+    regions: np.ndarray
+    labels: np.ndarray
+
+
+def kinds(scene: Scene, palette: np.ndarray, materials: Mapping[int, str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Of each true region its area, whether it is right, and which of KINDS its mistake is, or "". The first of KINDS that fits counts.
+
+    `palette` are the codes that the references have, `materials` those that are known, by code.
+    """
+    wanted, _, area = majority(scene.regions, scene.truth)
+    given, _, _ = majority(scene.regions, scene.paint)
+    best, _, _ = majority(scene.labels, scene.truth)
+    ceiling, _, _ = majority(scene.regions, best[scene.labels])
+    count = len(wanted)
+    names = [""] * count
+    beside = _beside(scene.regions, count)
+    bad = (wanted != given) & (area > 0)
+    bad[0] = False
+    for region in np.flatnonzero(bad).tolist():
+        right, wrong = int(wanted[region]), int(given[region])
+        if right not in palette:
+            name = "lost"
+        elif ceiling[region] != right:
+            name = "leak"
+        elif right == 0 or wrong == 0 or wrong == UNKNOWN:
+            name = "background"
+        elif right in materials and materials[right] == materials.get(wrong):
+            name = "tone"
+        elif right in materials and wrong in materials and _stem(materials[right]) == _stem(materials[wrong]):
+            name = "twin"
+        elif (wanted[beside[region]] == wrong).any():
+            name = "neighbor"
+        else:
+            name = "elsewhere"
+        names[region] = name
+    return area[1:], (wanted == given)[1:], names[1:]
+
+
+def _stem(name: str) -> str:
+    """The material without the side and the character that it belongs to: 'other iris 1' is an iris."""
+    return name.rstrip("0123456789 ").removeprefix("other ")
+
+
+def _beside(regions: np.ndarray, count: int) -> list[np.ndarray]:
+    """The true regions within some pixels of each."""
+    pairs: set[tuple[int, int]] = set()
+    for step in (1, 2, 4, 7):
+        for a, b in ((regions[:, :-step], regions[:, step:]), (regions[:-step], regions[step:])):
+            apart = (a != b) & (a > 0) & (b > 0)
+            keys = np.unique(a[apart].astype(np.int64) << 32 | b[apart])
+            pairs |= {(int(key >> 32), int(key & 0xFFFFFFFF)) for key in keys}
+    near: list[list[int]] = [[] for _ in range(count)]
+    for a, b in pairs:
+        near[a].append(b)
+        near[b].append(a)
+    return [np.array(found, np.int64) for found in near]
+
+
+def size_class(area: np.ndarray, scale: float) -> np.ndarray:
+    """Which class of SIZES regions belong to, 0..len(SIZES); `scale` is the area of the picture over 512 x 512."""
+    return np.searchsorted(np.array(SIZES) * scale, area, side="right")
+
