@@ -137,8 +137,10 @@ def _outlines(figure: Figure, view: View, layers: Layers) -> Strokes:
     loose[stroke[ends >> 1], ((ends & 1) == backward[ends >> 1]).to(torch.int64)] = True
     length = torch.zeros(len(name), device=device).scatter_reduce_(0, stroke, arc, "amax")
     found = Strokes(xy, tangent, stroke, arc, length, drawing[name >> 1], kind[name >> 1], loose, closed[name])
-    # Short creases that end on nothing and flecks are noise.
-    return _select(found, ~((length < _MIN_FREE) & (loose.any(1) | found.closed)))
+    # Short creases that end on nothing and flecks are noise, unless other strokes end on them.
+    met = torch.zeros(len(name), dtype=torch.bool, device=device)
+    met[stroke[half[(degree >= 2) & (after != half)] >> 1]] = True
+    return _select(found, ~((length < _MIN_FREE) & (loose.any(1) | found.closed) & ~met))
 
 
 def _select(lines: Strokes, keep: Tensor) -> Strokes:

@@ -101,13 +101,13 @@ def test_a_drawing_tracks_onto_itself(family: str):
 def test_clean_lines_enclose_what_is_painted(family: str):
     """With clean lines nearly every region of the project's own segmenter is of one swatch."""
     purity, area = [], []
-    for seed in range(6):
-        drawn = sample(seed, Plan(family, (512, 512), drawings=1, damage=0.0, tones=False))
+    for seed in (*range(6), 61):  # 61: a fleck between two parts, whose outline is also theirs
+        drawn = sample(seed, Plan(family, (512, 512), drawings=1, damage=0.0))
         cut = regions(drawn, 0, gap=4.0)
         assert cut.regions.count >= 3
         purity += cut.purity[1:].tolist()
         area += cut.regions.areas[1:].tolist()
-    assert np.average(purity, weights=area) > 0.995
+    assert np.average(purity, weights=area) > 0.998
     assert np.mean(np.array(purity) > 0.95) > 0.9
 
 
