@@ -13,7 +13,6 @@ from ...regions import CROSSINGS, segment
 from ...sketch import Sketch, raster, scan, strokes
 from .cache import Cache
 
-REVISION = "1"  # of what is kept; raise it when sketches, regions or shapes change
 HEIGHT = 1080  # px; the option `gap` is given for a picture of this height
 
 
@@ -57,7 +56,7 @@ def pixels(job: Job, drawing: Drawing, folder: Path, cache: Cache) -> Mapping[st
 
 
 def _key(job: Job, drawing: Drawing) -> str:
-    return digest(REVISION, drawing.id, drawing.kind, list(job.size), job.options["gap"], job.options["traces"])[:24]
+    return digest(drawing.id, drawing.kind, list(job.size), job.options["gap"], job.options["traces"])[:24]
 
 
 def _make(job: Job, drawing: Drawing, folder: Path, cache: Cache) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:

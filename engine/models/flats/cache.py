@@ -15,9 +15,10 @@ _UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipf
 
 
 class Cache:
-    """Arrays by content key, in `folder`/cache. Damaged or missing entries are simply not there."""
+    """Arrays by content key, in `folder`/cache. Damaged or missing entries are simply not there, nor are those of another `revision`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, revision: str = "0") -> None:
+        self._revision = revision
         self._folder = folder / FOLDER
         self._used: set[str] = set()
 
@@ -42,7 +43,7 @@ class Cache:
                 path.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
-        name = f"{key}.npz"
+        name = f"{key}-{self._revision}.npz"
         self._used.add(name)
         return self._folder / name
 

@@ -15,7 +15,6 @@ from . import analysis, film
 if TYPE_CHECKING:
     from .pipeline import Run
 
-REVISION = "1"  # of what is kept of matches; raise it when scores change
 REACH = 3  # a drawing hears this many others on either side
 
 
@@ -128,7 +127,7 @@ def _word(
     run: "Run", drawing: str, found: "analysis.Analysis", sources: Sequence[Source], swatches: np.ndarray, scene: film.Film | None
 ) -> np.ndarray:
     """What the references say of a drawing, from the cache when they said it before."""
-    key = "word-" + digest(REVISION, found.key, [s.key for s in sources], swatches.tobytes(), scene.key if scene else None)[:24]
+    key = "word-" + digest(found.key, [s.key for s in sources], swatches.tobytes(), scene.key if scene else None)[:24]
     kept = run.cache.get(key)
     if kept is not None:
         return kept["word"]
@@ -145,7 +144,7 @@ def _word(
 
 def _links(run: "Run", a: "analysis.Analysis", b: "analysis.Analysis") -> tuple[shot.Link, shot.Link]:
     """How the regions of one drawing follow from those of another, and the other way, from the cache when neither changed."""
-    key = "link-" + digest(REVISION, a.key, b.key)[:24]
+    key = "link-" + digest(a.key, b.key)[:24]
     kept = run.cache.get(key)
     if kept is None:
         kept = {

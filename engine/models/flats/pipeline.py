@@ -19,12 +19,11 @@ from ...colors import paint, png
 from ...errors import Cancelled
 from ...job import Job
 from ...messages import Event, Progress, Warned
-from .. import Picture
+from .. import Picture, info
 from . import analysis, film
 from .cache import Cache, holds, pack
 from .coloring import Colored, color_cel
 
-REVISION = "1"  # of the pictures; raise it when their pixels change
 THREADS = 2
 STAGES = {"Reading drawings": 0.45, "Matching": 0.25, "Painting": 0.3}  # share of the time that each takes
 
@@ -52,7 +51,8 @@ class Run:
     pool: ThreadPoolExecutor
 
     def __post_init__(self) -> None:
-        self.cache = Cache(self.folder)
+        self.revision = info(self.job.model).revision
+        self.cache = Cache(self.folder, self.revision)
         self._began = time.monotonic()
         self._fraction = 0.0
         self._stages = list(STAGES)
@@ -122,7 +122,7 @@ class Run:
             ids, file = item
             began = time.perf_counter()
             shown = [d for d in ids if d is not None]
-            key = jobs.digest(REVISION, list(self.job.size), options, [[read[d].key, colored[d].key] for d in shown])
+            key = jobs.digest(self.revision, list(self.job.size), options, [[read[d].key, colored[d].key] for d in shown])
             for d in shown:
                 self._write_regions(d, read[d], colored[d])
             reused = png.read_key(self.folder / file) == key
