@@ -2,8 +2,8 @@
 
     python3 tools/run_tests.py [SUITE...] [--no-skips]
 
-The suites: tests/engine in .venv/engine, tests/addon in each Blender of .venv/bpy-*, tests/e2e with a real Blender. Environments
-are made when they are missing; a suite whose environment can't be made is skipped. Exit status 1 when a test failed, or, with
+The suites: tests/engine and tests/parity in .venv/engine, tests/addon in each Blender of .venv/bpy-*, tests/e2e with a real Blender.
+Environments are made when they are missing; a suite whose environment can't be made is skipped. Exit status 1 when a test failed, or, with
 --no-skips, was skipped. What a suite printed is kept in out/tests/<suite>.log.
 """
 
@@ -25,6 +25,7 @@ LOGS = ROOT / "out" / "tests"
 SUITES = {  # name: (environment, folder of tests); the longest first
     "e2e": ("engine", "tests/e2e"),
     "engine": ("engine", "tests/engine"),
+    "parity": ("engine", "tests/parity"),
     "addon-5.2": ("bpy-5.2", "tests/addon"),
     "addon-5.0": ("bpy-5.0", "tests/addon"),
     "addon-4.5": ("bpy-4.5", "tests/addon"),

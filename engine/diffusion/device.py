@@ -1,0 +1,36 @@
+"""Where a network runs, and in which numbers."""
+
+import torch
+
+from ..errors import JobFailed
+
+
+def choose(wanted: str) -> torch.device:
+    """The device for 'auto', 'cpu' or 'cuda'. Raises JobFailed when 'cuda' is wanted and can't be had."""
+    if wanted == "cpu":
+        return torch.device("cpu")
+    reason = why_no_cuda()
+    if reason and wanted == "cuda":
+        raise JobFailed(f"{reason}; or choose the device 'cpu', or a model that needs no graphics card.")
+    return torch.device("cpu" if reason else "cuda")
+
+
+def why_no_cuda() -> str:
+    """What keeps a network from an NVIDIA card, and what to do; empty when nothing does."""
+    if torch.version.cuda is None:
+        return "This engine was installed without CUDA: install it again on a machine with an NVIDIA card"
+    if torch.cuda.is_available():
+        return ""
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        said = str(error).strip().split("\n")[0].split(". ")[0]
+        if "driver" in said and "too old" in said:
+            return f"The NVIDIA driver is too old for this engine ({said}): update the driver"
+        return f"No NVIDIA card can be used ({said}): check its driver"
+    return "No NVIDIA card was found: check its driver"
+
+
+def numbers(device: torch.device) -> torch.dtype:
+    """What networks are run in: half precision on a card, as they are published for, single precision elsewhere."""
+    return torch.float16 if device.type == "cuda" else torch.float32

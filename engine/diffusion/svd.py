@@ -1,0 +1,114 @@
+"""The halves of a Stable Video Diffusion UNet, for networks that put something between them, and its image conditions.
+
+Hidden states are (B * F, C, h, w), sample by sample; `frames` is F. The nets are diffusers' own blocks.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from diffusers.models.attention_processor import Attention
+from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
+from diffusers.pipelines.stable_video_diffusion.pipeline_stable_video_diffusion import _resize_with_antialiasing
+from torch import Tensor, nn
+from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
+
+CONTEXT_ORDERS = ("correct", "released")
+
+
+def embed(net: Any, timestep: Tensor, time_ids: Tensor, frames: int, dtype: torch.dtype) -> Tensor:
+    """The embedding (B * F, C) of a timestep, a number, and of the ids (B, n) that go with it."""
+    batch = len(time_ids)
+    time = net.time_embedding(net.time_proj(timestep.reshape(-1).expand(batch)).to(dtype))
+    ids = net.add_embedding(net.add_time_proj(time_ids.flatten()).reshape(batch, -1).to(dtype))
+    return (time + ids).repeat_interleave(frames, dim=0)
+
+
+def contract(net: Any, hidden: Tensor, embedding: Tensor, context: Tensor, frames: int) -> tuple[list[Tensor], Tensor]:
+    """The down path and the middle: the skips, input first, and the output of the middle. `context` is (B * F, n, C)."""
+    images = hidden.new_zeros(len(hidden) // frames, frames)
+    skips = [hidden]
+    for block in net.down_blocks:
+        crossed = {"encoder_hidden_states": context} if getattr(block, "has_cross_attention", False) else {}
+        hidden, made = block(hidden_states=hidden, temb=embedding, image_only_indicator=images, **crossed)
+        skips += made
+    return skips, net.mid_block(hidden_states=hidden, temb=embedding, encoder_hidden_states=context, image_only_indicator=images)
+
+
+def expand(net: Any, hidden: Tensor, skips: Sequence[Tensor], embedding: Tensor, context: Tensor, frames: int) -> Tensor:
+    """The up path and the output, (B * F, out channels, h, w). Heights and widths must divide by 2 for each downsampling."""
+    images = hidden.new_zeros(len(hidden) // frames, frames)
+    left = list(skips)
+    for block in net.up_blocks:
+        used = len(block.resnets)
+        crossed = {"encoder_hidden_states": context} if getattr(block, "has_cross_attention", False) else {}
+        hidden = block(
+            hidden_states=hidden, temb=embedding, res_hidden_states_tuple=tuple(left[-used:]), image_only_indicator=images, **crossed
+        )
+        del left[-used:]
+    return net.conv_out(net.conv_act(net.conv_norm_out(hidden)))
+
+
+# --- the order of the temporal context ----------------------------------------------------------------------------
+
+
+def set_context_order(net: nn.Module, order: str) -> None:
+    """Which sample's image token the temporal cross-attention reads in a batch of several.
+
+    `correct`: each pixel its own sample's. `released`: row r that of sample r mod B, as diffusers did up to 0.27 and the published
+    code of that time still does. With one sample both are the same.
+    """
+    if order not in CONTEXT_ORDERS:
+        raise ValueError(f"no context order {order!r}")
+    for transformer in net.modules():
+        if isinstance(transformer, TransformerSpatioTemporalModel):
+            block: Any
+            for block in transformer.temporal_transformer_blocks:
+                handle = getattr(block, "shiage_order", None)
+                if handle is not None:
+                    handle.remove()
+                block.shiage_order = block.register_forward_pre_hook(_mix_up, with_kwargs=True) if order == "released" else None
+
+
+def _mix_up(block: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+    """Rows (sample, pixel) of the context become (pixel, sample)."""
+    context, pixels = kwargs["encoder_hidden_states"], args[0].shape[1]
+    return args, kwargs | {"encoder_hidden_states": context.unflatten(0, (-1, pixels)).transpose(0, 1).flatten(0, 1)}
+
+
+class OneToken:
+    """Attention to a single token, whose weight is always 1: the token's value, and no query to compute it with.
+
+    Exact, and cheaper by all that depends on the hidden states. Install it with `use_one_token`.
+    """
+
+    def __call__(self, attn, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None, attention_mask=None, **kwargs) -> Tensor:
+        if encoder_hidden_states is None or encoder_hidden_states.shape[1] != 1:
+            raise ValueError("this attention reads exactly one token")
+        value = attn.to_out[0](attn.to_v(encoder_hidden_states))
+        return (value / attn.rescale_output_factor).expand(-1, hidden_states.shape[1], -1)
+
+
+def use_one_token(net: nn.Module) -> None:
+    """Let every cross-attention of a Stable Video Diffusion net take the shortcut of `OneToken`. For inference."""
+    for name, module in net.named_modules():
+        if name.endswith(".attn2") and isinstance(module, Attention):
+            module.set_processor(OneToken())  # pyright: ignore[reportArgumentType]  # any callable will do
+
+
+# --- image conditions ---------------------------------------------------------------------------------------------
+
+
+def clip_pixels(images: Tensor, side: int = 224) -> Tensor:
+    """What CLIP sees of images (B, 3, H, W) in 0..1: resized without aliasing, and without keeping their shape; normalized."""
+    small = (_resize_with_antialiasing(images * 2.0 - 1.0, (side, side)) + 1.0) / 2.0
+    mean, std = (
+        torch.tensor(values, dtype=small.dtype, device=small.device).view(3, 1, 1) for values in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD)
+    )
+    return (small - mean) / std
+
+
+def decode(vae: Any, latents: Tensor) -> Tensor:
+    """A run of latents (F, 4, h, w), decoded together: frames (F, 3, 8 h, 8 w) in 0..1, float32 on the processor."""
+    frames = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, num_frames=len(latents)).sample
+    return (frames.float() / 2.0 + 0.5).clamp(0.0, 1.0).cpu()
