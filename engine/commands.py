@@ -88,6 +88,16 @@ def _parser(model: str) -> argparse.ArgumentParser:
     synth.add_argument("--seed", type=int, default=0, help="of the first sample; the next ones count on from it")
     synth.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default %(default)s")
     synth.set_defaults(command=_synth)
+
+    evaluate = add("evaluate", [shared], "measure how good the paint is, and write a page about it")
+    evaluate.add_argument("--out", required=True, type=Path, metavar="DIR", help="evaluation.md and its pictures go there")
+    evaluate.add_argument("--model", default=models.DEFAULT, metavar="ID", help="see the command 'models'; default %(default)s")
+    evaluate.add_argument("--quick", action="store_true", help="measure a little, in seconds")
+    evaluate.add_argument(
+        "--clips", action="append", default=[], type=Path, metavar="DIR", help="a clip with true frames, or a folder of such"
+    )
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
+    evaluate.set_defaults(command=_evaluate)
     return parser
 
 
@@ -161,6 +171,19 @@ def _synth(options: argparse.Namespace) -> int:
 
     for folder in write(options.family, options.count, options.out, options.size, options.seed, options.device):
         print(folder, flush=True)
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from .evaluation import evaluate, report
+    from .job import write_json
+
+    models.info(options.model, "colorize")
+    settings = evaluate.QUICK if options.quick else evaluate.FULL
+    results = evaluate.evaluate(settings, options.model, options.clips, lambda text: print(text, file=sys.stderr, flush=True))
+    if options.json:
+        write_json(options.json, evaluate.summary(results))
+    print(report.write(results, options.out, f"python -m engine evaluate{' --quick' * options.quick}"))
     return 0
 
 

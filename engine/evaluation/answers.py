@@ -72,9 +72,7 @@ def prepare(task: Task, folder: Path, model: str) -> Job:
         write_atomic(folder / file, line.read_bytes())
         drawings.append(Drawing(name, 0, "strokes" if strokes else "raster", file))
     given = folder / "given"
-    references = [
-        add_reference(folder, save_picture(given / f"{i}.png", reference.pixels)) for i, reference in enumerate(task.references)
-    ]
+    references = [add_reference(folder, save_picture(given / f"{i}.png", reference.pixels)) for i, reference in enumerate(task.references)]
     shutil.rmtree(given)
     job = Job(
         task="colorize",

@@ -1,8 +1,9 @@
 """Simple methods, to see what a model is worth: the reference copied, and the reference moved along the lines.
 
-Each takes the nearest reference in time, and answers with paint for every scored drawing of a task.
+Each answers with the paint uint8 (H, W, 4) of every scored drawing of a task.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -25,16 +26,15 @@ class Flats:
     lines: np.ndarray
 
 
-def flats(reference: Reference, frame: Frame) -> Flats:
-    """A reference at the size of a frame. A painted one keeps its own pixels."""
+def flats(reference: Reference, size: tuple[int, int]) -> Flats:
+    """A reference at a size (width, height). A painted one keeps its own pixels."""
     painted = palette.extract(reference.pixels)
     known = painted.index >= 0
-    if painted.flat:
+    if painted.flat and known.any():
         swatches = np.concatenate([painted.swatches, np.zeros((1, 4), np.uint8)])[painted.index]
         colors = swatches.view(np.uint32)[..., 0][nearest(known)].view(np.uint8).reshape(swatches.shape)
     else:
         colors = reference.pixels
-    size = frame.size
     lines = cv2.resize(painted.lines.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.2
     return Flats(cv2.resize(colors, size, interpolation=cv2.INTER_NEAREST), lines)
 
@@ -50,22 +50,31 @@ def nearest(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def copy(task: Task) -> list[np.ndarray]:
     """The reference as it is."""
-    return [flats(task.nearest(number), task.frame(number)).colors for number in task.scored]
+    return [there.colors for _, there in _sources(task)]
 
 
 def flow(task: Task) -> list[np.ndarray]:
     """The reference, moved by the dense optical flow (DIS) between the distances to lines."""
-    return [_moved(flats(task.nearest(number), task.frame(number)), task.frame(number)) for number in task.scored]
+    return [_moved(there, frame) for frame, there in _sources(task)]
 
 
-def flow_majority(task: Task) -> list[np.ndarray]:
-    """The same, and each region of the drawing takes the color that most of it has."""
+def by_majority(task: Task, paints: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Each region of the drawings takes the color that most of it has in `paints`."""
     result = []
-    for number, colors in zip(task.scored, flow(task), strict=True):
+    for number, colors in zip(task.scored, paints, strict=True):
         regions = task.frame(number).regions
         winner, _, _ = majority(regions.labels, codes(colors))
         result.append(colored(winner, regions.grown))
     return result
+
+
+def _sources(task: Task) -> Iterator[tuple[Frame, Flats]]:
+    """The scored drawings, each with the reference that is nearest in time."""
+    size = task.frame(task.frames[0]).size
+    found = [flats(reference, size) for reference in task.references]
+    for number in task.scored:
+        at = next(i for i, reference in enumerate(task.references) if reference is task.nearest(number))
+        yield task.frame(number), found[at]
 
 
 def colored(color: np.ndarray, grown: np.ndarray) -> np.ndarray:
@@ -85,9 +94,7 @@ def _moved(there: Flats, frame: Frame) -> np.ndarray:
     vectors = method.calc(one, two, np.zeros((size[1], size[0], 2), np.float32))
     vectors = cv2.resize(vectors, (width, height), interpolation=cv2.INTER_LINEAR) * np.float32([width / size[0], height / size[1]])
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    return cv2.remap(
-        there.colors, columns + vectors[..., 0], rows + vectors[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
-    )
+    return cv2.remap(there.colors, columns + vectors[..., 0], rows + vectors[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _distance(lines: np.ndarray, size: tuple[int, int]) -> np.ndarray:

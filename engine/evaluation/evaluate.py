@@ -1,6 +1,6 @@
 """One evaluation: every task of every shot, by the model and by the simple methods."""
 
-import resource
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,11 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import torch
 
+from ..errors import JobFailed
+from ..synthesis import FAMILIES
 from . import gaps, mistakes, shots
 from .answers import Answer, answer, prepare, threshold
 from .autofill import autofill
-from .baselines import copy, flow, flow_majority
+from .baselines import by_majority, copy, flow
 from .clicks import clicks
 from .gaps import Closing, closing
 from .metrics import Accuracy, accuracy, codes, flicker, likeness, majority, purity, true_regions
@@ -23,13 +26,6 @@ from .mistakes import SIZES, Scene, size_class
 from .pictures import Example, example
 from .shots import Shot
 from .tasks import Task, tasks
-
-BASELINES: dict[str, Callable[[Task], list[np.ndarray]]] = {
-    "copy": copy,
-    "flow": flow,
-    "flow, regions": flow_majority,
-    "autofill": autofill,
-}
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Settings:
     demo: int
 
 
-FULL = Settings(size=512, shots=6, drawings=20, pairs=24, neighbors=3, damaged=40, demo=24)
+FULL = Settings(size=512, shots=4, drawings=20, pairs=16, neighbors=3, damaged=40, demo=12)
 QUICK = Settings(size=256, shots=1, drawings=4, pairs=1, neighbors=1, damaged=2, demo=0)
 
 
@@ -90,18 +86,19 @@ class Results:
     seconds: float = 0.0
 
 
-def evaluate(settings: Settings, model: str, folders: Sequence[Path], families: Sequence[str], say: Callable[[str], None]) -> Results:
+def evaluate(settings: Settings, model: str, folders: Sequence[Path], say: Callable[[str], None]) -> Results:
     """Measure `model`. `folders` hold further clips. What is being done is told to `say`. Raises BadInput, JobFailed."""
+    torch.set_num_threads(1)  # drawings are small: more threads wait for each other
     began = time.monotonic()
     results = Results(model, settings)
     clips = [clip for folder in folders for clip in shots.clips(folder)]
     with tempfile.TemporaryDirectory(prefix="shiage-evaluation-") as name:
         work = Path(name)
-        for family in families:
+        for family in FAMILIES:
             say(f"{family}: closing gaps")
             found = [closing(family, seed, settings.size, work) for seed in range(settings.damaged)]
             results.closings[family] = gaps.average(found)
-        for number, shot in enumerate(_shots(settings, families, work)):
+        for number, shot in enumerate(_shots(settings, work)):
             say(f"{shot.name}: {len(shot.frames)} drawings")
             _measure(shot, settings, model, work / f"{number}", results)
             if results.cost is None and (shot.group == "demo" or not settings.demo):
@@ -113,12 +110,12 @@ def evaluate(settings: Settings, model: str, folders: Sequence[Path], families: 
     return results
 
 
-def _shots(settings: Settings, families: Sequence[str], work: Path) -> Iterator[Shot]:
+def _shots(settings: Settings, work: Path) -> Iterator[Shot]:
     if settings.demo:
         demo = shots.demo(work / "demo", settings.demo)
         if demo is not None:
             yield demo
-    for family in families:
+    for family in FAMILIES:
         for seed in range(settings.shots):
             yield shots.world(family, 1000 + seed, work / "world", settings.size, settings.drawings)
         for seed in range(settings.pairs):
@@ -130,9 +127,8 @@ def _measure(shot: Shot, settings: Settings, model: str, work: Path, results: Re
         folder = work / ("pair" if task.scenario == "consecutive" else "shot")
         found = dict(zip(task.frames, answer(task, folder, model), strict=True))
         answers = {model: [found[number] for number in task.scored]}
-        for name, method in BASELINES.items():
-            if not (shot.painted and name in ("flow, regions", "autofill")):
-                answers[name] = [Answer(colors) for colors in method(task)]
+        for name, paints in _simple(task).items():
+            answers[name] = [Answer(colors) for colors in paints]
         for name, given in answers.items():
             tally = results.tallies.setdefault((shot.group, task.scenario, name), Tally())
             if shot.painted:
@@ -147,6 +143,14 @@ def _measure(shot: Shot, settings: Settings, model: str, work: Path, results: Re
                 ]
                 made.sort(key=lambda one: one.score)
                 results.examples.setdefault((shot.group, task.scenario), []).extend({id(one): one for one in (made[0], made[-1])}.values())
+
+
+def _simple(task: Task) -> dict[str, list[np.ndarray]]:
+    """What the simple methods paint."""
+    found = {"copy": copy(task), "flow": flow(task)}
+    if not task.shot.painted:
+        found |= {"flow, regions": by_majority(task, found["flow"]), "autofill": autofill(task)}
+    return found
 
 
 def _scene(task: Task, number: int, given: Answer) -> Scene:
@@ -196,11 +200,13 @@ def _cost(shot: Shot, folder: Path, model: str) -> Cost:
     task = next(task for task in tasks(shot, 0) if task.scenario in ("first key", "sheet"))
     prepare(task, folder, model)
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", __package__.rpartition(".")[0], "run", folder], check=True, capture_output=True)
+    child = subprocess.Popen([sys.executable, "-m", __package__.rpartition(".")[0], "run", folder], stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
     seconds = (time.perf_counter() - began) / len(task.frames)
+    if status:
+        raise JobFailed(f"The model '{model}' failed at {shot.name} in a process of its own: see {folder}.")
     width, height = task.frame(task.frames[0]).size
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return Cost(f"{shot.name}, {len(task.frames)} drawings at {width} x {height} px", seconds, peak)
+    return Cost(f"{shot.name}, {len(task.frames)} drawings at {width} x {height} px", seconds, usage.ru_maxrss / 1024)
 
 
 def summary(results: Results) -> dict:

@@ -44,9 +44,7 @@ def closing(family: str, seed: int, size: int, folder: Path) -> Closing:
     target, bare, cut = segment(whole, 0.0), segment(damaged, 0.0), segment(damaged, CLOSING)
     truth = codes(drawn.colors()[0].numpy())
     precision, recall = joins(cut.closures, drawn.gaps[:, 1:].numpy(), whole.lines, target.labels, damaged.lines)
-    return Closing(
-        precision, recall, boundary_f(cut.grown, target.grown), ceiling(cut, truth, damaged), ceiling(bare, truth, damaged)
-    )
+    return Closing(precision, recall, boundary_f(cut.grown, target.grown), ceiling(cut, truth, damaged), ceiling(bare, truth, damaged))
 
 
 def ceiling(regions: Regions, truth: np.ndarray, sketch: Sketch) -> float:

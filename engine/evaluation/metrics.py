@@ -27,8 +27,8 @@ def true_regions(truth: np.ndarray, ink: np.ndarray) -> np.ndarray:
 
     What is nowhere three pixels wide is the unsteadiness of a line, and no region.
     """
-    _, index = np.unique(truth, return_inverse=True)
-    labels = label(np.where(ink, 0, index.reshape(truth.shape) + 1), connectivity=1, background=0).astype(np.int32)
+    index = np.searchsorted(_distinct(truth), truth)
+    labels = label(np.where(ink, 0, index + 1), connectivity=1, background=0).astype(np.int32)
     inner = np.pad(labels, 1, mode="edge")
     core = np.ones(labels.shape, bool)
     for side in (inner[:-2, 1:-1], inner[2:, 1:-1], inner[1:-1, :-2], inner[1:-1, 2:]):
@@ -40,11 +40,23 @@ def true_regions(truth: np.ndarray, ink: np.ndarray) -> np.ndarray:
 
 def majority(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The commonest value in each region of `labels` (H, W), its share of the region's pixels, and these; entry 0 unused."""
-    kinds, index = np.unique(values, return_inverse=True)
-    count = int(labels.max(initial=0)) + 1
-    votes = np.bincount(labels.ravel().astype(np.int64) * len(kinds) + index.ravel(), minlength=count * len(kinds)).reshape(count, -1)
+    region, value, length = _runs(labels, values)
+    kinds, index = np.unique(value, return_inverse=True)
+    count = int(region.max(initial=0)) + 1
+    votes = np.bincount(region.astype(np.int64) * len(kinds) + index, length, count * len(kinds)).reshape(count, -1)
     area = votes.sum(1)
-    return kinds[votes.argmax(1)], votes.max(1) / np.maximum(area, 1), area
+    return kinds[votes.argmax(1)], votes.max(1) / np.maximum(area, 1), area.astype(np.int64)
+
+
+def _runs(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The values of two maps (H, W) along the rows, one entry for each run of equal ones, and the runs' lengths: flats have few."""
+    a, b = a.ravel(), b.ravel()
+    starts = np.flatnonzero(np.concatenate([[True], (a[1:] != a[:-1]) | (b[1:] != b[:-1])]))
+    return a[starts], b[starts], np.diff(starts, append=len(a))
+
+
+def _distinct(values: np.ndarray) -> np.ndarray:
+    return np.unique(_runs(values, values)[0])
 
 
 @dataclass(frozen=True)
@@ -110,9 +122,9 @@ def flicker(truths: Sequence[np.ndarray], paints: Sequence[np.ndarray], regions:
     changed, total = 0, 0
     tables = [(majority(cut, truth)[0], *majority(cut, paint)[::2]) for truth, paint, cut in zip(truths, paints, regions, strict=True)]
     for here, there, a, b in zip(regions, regions[1:], tables, tables[1:], strict=False):
-        pairs = here.astype(np.int64) << 32 | there
-        keys, common = np.unique(pairs, return_counts=True)
-        i, j = keys >> 32, keys & 0xFFFFFFFF
+        one, two, length = _runs(here, there)
+        keys, index = np.unique(one.astype(np.int64) << 32 | two, return_inverse=True)
+        i, j, common = keys >> 32, keys & 0xFFFFFFFF, np.bincount(index, length)
         same = (i > 0) & (j > 0) & (a[0][i] == b[0][j]) & (2 * common > np.minimum(a[2][i], b[2][j]))
         total += int(same.sum())
         changed += int((a[1][i[same]] != b[1][j[same]]).sum())

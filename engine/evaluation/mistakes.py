@@ -1,6 +1,6 @@
 """What kind of mistake each wrong region is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,4 +92,3 @@ def _beside(regions: np.ndarray, count: int) -> list[np.ndarray]:
 def size_class(area: np.ndarray, scale: float) -> np.ndarray:
     """Which class of SIZES regions belong to, 0..len(SIZES); `scale` is the area of the picture over 512 x 512."""
     return np.searchsorted(np.array(SIZES) * scale, area, side="right")
-

@@ -17,7 +17,7 @@ COLUMNS = ("reference", "drawing", "painted", "true", "wrong")
 _RED, _GRAY = np.array([222, 40, 48]), np.array([205, 205, 205])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Example:
     """A drawing that was painted: how well, which shot's, and its row of tiles uint8 (SIDE, 5 * SIDE, 3)."""
 

@@ -144,7 +144,9 @@ def demo(folder: Path, count: int) -> Shot | None:
     sheet = drawings.sheet()
     picture = ink.painted(sheet.parts, sheet.whole, drawings.SHEET_SIZE, palette.rgb(palette.INK))
     rows = np.array([(*palette.rgb(color), 255) for color in palette.SWATCHES.values()], np.uint8)
-    tones = {int(code): name.removesuffix(" light").removesuffix(" shade") for name, code in zip(palette.SWATCHES, codes(rows), strict=True)}
+    tones = {
+        int(code): name.removesuffix(" light").removesuffix(" shade") for name, code in zip(palette.SWATCHES, codes(rows), strict=True)
+    }
     return Shot("demo", "demo", frames, picture, tones)
 
 
@@ -172,7 +174,9 @@ def _clip(folder: Path) -> Shot:
     frames = []
     for path in lines:
         picture, seg = _open(colors[path.stem]), folder / "seg" / f"{path.stem}.png"
-        frames.append(Frame(path, picture, CLOSING * picture.shape[0] / HEIGHT, _numbers(seg, picture.shape[:2]) if seg.is_file() else None))
+        frames.append(
+            Frame(path, picture, CLOSING * picture.shape[0] / HEIGHT, _numbers(seg, picture.shape[:2]) if seg.is_file() else None)
+        )
     sheets = sketch_files(folder / "ref") if (folder / "ref").is_dir() else []
     many = any(len(np.unique(frame.truth)) > 1024 for frame in frames[:2])
     return Shot(folder.name, folder.name, frames, _open(sheets[0]) if sheets else None, {}, painted=many, lined=True)

@@ -17,7 +17,7 @@ SKELETON = [
         for name in ("__init__", "__main__", "errors", "job", "messages", "channel", "lock", "client", "environment", "installer")
     ),
     *(f"engine/{name}.py" for name in ("process", "installer", "gather", "run", "console", "selftest", "worker", "commands")),
-    *(f"engine/{name}/__init__.py" for name in ("sketch", "regions", "colors", "matching", "synthesis")),
+    *(f"engine/{name}/__init__.py" for name in ("sketch", "regions", "colors", "matching", "synthesis", "evaluation")),
     *(f"engine/models/{name}__init__.py" for name in ("", "flats/", "other/")),
     "engine/models/flats/paint.py",
 ]
