@@ -1,0 +1,162 @@
+"""The trained matcher at work: tokens of a picture, made once; scores of regions for any two pictures; points found again.
+
+What swatch a reference's region wears is nowhere looked at: it is looked up after the match.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import EngineMissing
+from .features import view
+from .pair import Match
+from .shapes import Shapes
+
+if TYPE_CHECKING:
+    from .network import Network
+
+WEIGHTS = Path(__file__).parents[1] / "models" / "flats" / "weights" / "matcher.safetensors"
+SHA256 = ""
+SIDE = 384  # px of the figure, as the network sees it
+REVISION = SHA256[:12]  # for the keys of what is kept of tokens and scores
+# Weights of the network's scores and of `pair.match`'s where the lines of two pictures lie on each other (first row) and where they
+# don't (second row). Fitted on held-out toons by `train measure`.
+MIX = np.array([[1.0, 0.0], [1.0, 0.0]])
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """What the network knows of the regions of a picture: `tokens` float16 (R, n), and their neighbors as in Shapes."""
+
+    tokens: np.ndarray
+    edges: np.ndarray
+    traces: np.ndarray
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        return {"tokens": self.tokens, "edges": self.edges, "traces": self.traces}
+
+    @staticmethod
+    def of_arrays(arrays: Mapping[str, np.ndarray]) -> "Tokens":
+        return Tokens(arrays["tokens"], arrays["edges"], arrays["traces"])
+
+
+@dataclass(frozen=True)
+class Dense:
+    """What the network knows of places: `features` float32 (h, w, n), unit vectors; the middle of cell (x, y) is at
+    `origin` + (x, y) * `step` in the label map."""
+
+    features: np.ndarray
+    origin: np.ndarray
+    step: np.ndarray
+
+
+class Matcher:
+    """A network with its weights. Calls may come from several threads."""
+
+    def __init__(self, network: "Network", side: int = SIDE) -> None:
+        self.network = network.eval()
+        self.side = side
+
+    def encode(self, shapes: Shapes, tint: np.ndarray | None = None) -> Tokens:
+        """Tokens of a picture; `tint` as from features.tinted, of a drawing."""
+        import torch
+
+        from .network import collate
+
+        seen = view(shapes, tint, self.side)
+        with torch.inference_mode():
+            tokens = self.network.encode(collate([seen]))[0][0]
+        return Tokens(tokens.half().numpy(), shapes.edges, shapes.traces)
+
+    def scores(self, a: Tokens, b: Tokens) -> tuple[np.ndarray, np.ndarray]:
+        """How A's regions fit B's, float32 (RA + 1, RB + 1), and the other way round.
+
+        Log odds against having no match, which therefore has 0; row and column 0 are unused.
+        """
+        import torch
+
+        with torch.inference_mode():
+            forth, back = self.network.compare(*_inputs(a), *_inputs(b))
+        return _against_none(forth[0].numpy()), _against_none(back[0].numpy())
+
+    def dense(self, shapes: Shapes, tint: np.ndarray | None = None) -> Dense:
+        """Features of places all over the figure of a picture, one for 4x4 px of what the network sees."""
+        import torch
+
+        seen = view(shapes, tint, self.side)
+        height, width = (side // 4 for side in seen.labels.shape)
+        y, x = np.mgrid[:height, :width].reshape(2, -1)
+        xy = torch.from_numpy(np.stack([x, y], 1).astype(np.float32) * 4 + 2)
+        with torch.inference_mode():
+            levels = self.network.pyramid(torch.from_numpy(seen.image)[None])
+            features = self.network.points(levels, torch.zeros(len(xy), dtype=torch.int64), xy)
+        step = seen.window[:2]
+        return Dense(features.numpy().reshape(height, width, -1), seen.window[2:] + 2 * step, 4 * step)
+
+
+def correspond(a: Dense, points: np.ndarray, b: Dense) -> tuple[np.ndarray, np.ndarray]:
+    """Find points (N, 2) of A's label map in B's: float32 (N, 2), and how alike the places are, -1..1."""
+    height, width = a.features.shape[:2]
+    x, y = ((points - a.origin) / a.step).round().astype(np.int64).T
+    asked = a.features[np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)]
+    alike = asked @ b.features.reshape(-1, b.features.shape[-1]).T
+    best = alike.argmax(1)
+    row, column = np.divmod(best, b.features.shape[1])
+    # Between cells: the middle of the cells around the best, by how alike they are.
+    found = np.zeros((len(points), 2))
+    total = np.zeros((len(points), 1))
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            near_y, near_x = np.clip(row + dy, 0, b.features.shape[0] - 1), np.clip(column + dx, 0, b.features.shape[1] - 1)
+            weight = np.exp(14.0 * (np.einsum("nc,nc->n", asked, b.features[near_y, near_x]) - alike.max(1)))[:, None]
+            found += weight * np.stack([near_x, near_y], 1)
+            total += weight
+    return (b.origin + found / total * b.step).astype(np.float32), alike.max(1)
+
+
+def mixed(match: Match, scores: np.ndarray) -> Match:
+    """What the measured evidence and the network say together."""
+    network, evidence = match.alignment * MIX[0] + (1.0 - match.alignment) * MIX[1]
+    return Match((network * scores + evidence * (match.scores - match.nothing)).astype(np.float32), 0.0, match.alignment)
+
+
+@cache
+def load(path: Path = WEIGHTS, sha256: str = SHA256) -> Matcher:
+    """The matcher with the weights that belong to this version. Raises EngineMissing when they aren't there or aren't these."""
+    again = "Install the extension again."
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise EngineMissing(
+            f"The matcher's weights (sha256 {sha256}) can't be read from {path}: {error.strerror or error}. {again}"
+        ) from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise EngineMissing(f"The matcher's weights at {path} are not those of this version (sha256 {sha256}) but {found}. {again}")
+    from safetensors.torch import load as tensors
+
+    from .network import Network
+
+    network = Network()
+    network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in tensors(data).items()})
+    return Matcher(network)
+
+
+def _inputs(of: Tokens):
+    import torch
+
+    from .network import neighbors
+
+    near = torch.from_numpy(neighbors(len(of.tokens), of.edges, of.traces))[None]
+    return torch.from_numpy(of.tokens).float()[None], torch.ones(1, len(of.tokens), dtype=torch.bool), near
+
+
+def _against_none(scores: np.ndarray) -> np.ndarray:
+    table = np.zeros((scores.shape[0] + 1, scores.shape[1]), np.float32)
+    table[1:, 1:] = scores[:, :-1] - scores[:, -1:]
+    return table
