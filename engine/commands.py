@@ -98,6 +98,11 @@ def _parser(model: str) -> argparse.ArgumentParser:
     )
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
     evaluate.set_defaults(command=_evaluate)
+
+    train = add("train", [], "train the matcher on toon worlds; takes up again what was stopped")
+    train.add_argument("what", choices=("lessons", "matcher", "trials"), help="draw what it learns from, train it, or measure it")
+    train.add_argument("--config", required=True, type=Path, metavar="FILE", help="such as engine/matching/matcher.toml")
+    train.set_defaults(command=_train)
     return parser
 
 
@@ -184,6 +189,16 @@ def _evaluate(options: argparse.Namespace) -> int:
     if options.json:
         write_json(options.json, evaluate.summary(results))
     print(report.write(results, options.out, f"python -m engine evaluate{' --quick' * options.quick}"))
+    return 0
+
+
+def _train(options: argparse.Namespace) -> int:
+    from .matching import training, trial
+
+    config = training.configured(options.config)
+    steps = {"lessons": training.draw, "matcher": training.train, "trials": trial.report}
+    for line in steps[options.what](config):
+        print(line, flush=True)
     return 0
 
 

@@ -19,7 +19,7 @@ from .shapes import Shapes
 GAP = 12.0  # px; the widest gap that is closed, and that samples have
 POINTS = 256  # corresponding points of each drawing and the next
 PURE = 0.6  # share of a region that must be of one swatch for the region to have a truth
-HELD_OUT = 10_000_000  # seeds from here on are for measuring
+HELD_OUT = 800_000  # seeds from here on are for measuring
 
 
 @dataclass(frozen=True)

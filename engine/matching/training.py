@@ -3,7 +3,6 @@
 import json
 import math
 import queue
-import random
 import threading
 import time
 import tomllib
@@ -22,7 +21,7 @@ from ..errors import BadInput, JobFailed
 from ..synthesis import FAMILIES
 from . import lessons
 from .features import View, mirrored, view
-from .lessons import Lesson, Picture
+from .lessons import Lesson
 from .network import Batch, Network, collate
 
 PAIRS = 6  # of a lesson's pictures that are compared in a step; looking at them costs more
@@ -37,6 +36,7 @@ class Config:
     families    that lessons are of
     count       lessons that `train lessons` writes
     minutes     that the network is trained; the learning rate falls with them
+    trials      figures of each family that `train trials` measures
     together    lessons in one step
     side        px of figures, from and to
     """
@@ -52,6 +52,7 @@ class Config:
     seed: int = 0
     device: str = "cpu"
     threads: int = 2
+    trials: int = 30
 
 
 def configured(path: Path) -> Config:
@@ -215,6 +216,11 @@ def point_loss(network: Network, levels: Sequence[Tensor], points: Tensor) -> Te
 # --- training ---------------------------------------------------------------------------------------------------------
 
 
+def draw(config: Config) -> Iterator[str]:
+    """Draw the lessons that are missing and tell their files. Raises JobFailed."""
+    yield from map(str, lessons.write(config.lessons, range(config.count), config.families))
+
+
 def train(config: Config) -> Iterator[str]:
     """Train, or go on, until the minutes are over; yields lines of the log. Writes out/checkpoint.safetensors and out/weights.safetensors.
 
@@ -222,7 +228,6 @@ def train(config: Config) -> Iterator[str]:
     """
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
-    random.seed(config.seed)
     config.out.mkdir(parents=True, exist_ok=True)
     network = Network().to(config.device).train()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -301,43 +306,3 @@ def _resume(path: Path, network: Network, optimizer: torch.optim.Optimizer) -> d
             moments = {name: tensors[f"{name}.{index}"].to(parameter.device) for name in ("exp_avg", "exp_avg_sq")}
             optimizer.state[parameter] = {"step": torch.tensor(float(state["step"]))} | moments
     return state
-
-
-# --- measuring --------------------------------------------------------------------------------------------------------
-
-
-@torch.no_grad()
-def measure(network: Network, held: Sequence[Lesson], side: int) -> dict[str, float]:
-    """The share of regions that get the right swatch: from line art, from painted references; and of points that are found within 4 px."""
-    right: dict[str, list[np.ndarray]] = {"drawing": [], "painted": []}
-    for taught in held:
-        given = task(taught, (side, side))
-        tokens, _ = network.encode(given.batch)
-        for one, two in ((i, j) for i in range(len(tokens)) for j in range(len(tokens)) if i != j):
-            if not _is_line_art(taught.pictures[one]):
-                continue
-            valid, near = given.batch.valid, given.batch.near
-            scores, _ = network.compare(
-                tokens[one][None], valid[one][None], near[one][None], tokens[two][None], valid[two][None], near[two][None]
-            )
-            words = swatch_words(scores[0], given.swatch[two])
-            truth = given.swatch[one].numpy()
-            answer = words[:, :-1].argmax(1)
-            there = np.isin(truth, given.swatch[two].numpy()) & (truth >= 0)
-            kind = "painted" if taught.pictures[two].painted else "drawing"
-            right[kind].append(np.where(truth >= 0, (answer == truth) & there, np.nan))
-    return {name: float(np.nanmean(np.concatenate(values))) for name, values in right.items() if values}
-
-
-def _is_line_art(picture: Picture) -> bool:
-    return not picture.painted
-
-
-def swatch_words(scores: Tensor, swatch: Tensor) -> np.ndarray:
-    """The probability of each swatch and of none, (R, P + 1)."""
-    probability = scores.softmax(1)
-    words = torch.zeros(len(scores), int(swatch.max()) + 2)
-    worn = swatch >= 0
-    words.index_add_(1, swatch[worn], probability[:, :-1][:, worn])
-    words[:, -1] = probability[:, -1]
-    return words.numpy()
