@@ -16,6 +16,7 @@ from .sketch import Sketch
 _ASPECT = 0.03  # scans of one shot differ by a few pixels
 _CLEAN = 0.004  # darkness; paper with less noise than this was never scanned or compressed
 _FAINTEST = 0.1  # darkness of the faintest pencil
+_FAINTEST_ALPHA = 51  # of 255: a line on transparent paper that is fainter is a slip of the pen
 
 
 def read(path: Path, size: tuple[int, int] | None = None) -> Sketch:
@@ -33,7 +34,7 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Sketch:
             )
         picture = _resize(picture, size)
     paint = picture if (picture[..., 3] < 128).any() else _lift(picture[..., :3])
-    lines = paint[..., 3] >= 128
+    lines = (paint[..., 3] >= 128) | _thin(paint[..., 3])
     name = digest(file_sha256(path), list(lines.shape))[:16]
     return Sketch(paint=paint, lines=lines, traces=traces.find(paint, lines), ends=skeleton_ends(lines), id=name)
 
@@ -67,6 +68,21 @@ def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     flat[..., :3] /= np.maximum(flat[..., 3:], 1e-6)
     flat[..., 3] *= 255
     return np.round(flat).clip(0, 255).astype(np.uint8)
+
+
+def _thin(alpha: np.ndarray) -> np.ndarray:
+    """The middle of lines that are so thin that they cover no pixel by half, bool (H, W): ridges of their opacity."""
+    padded = np.pad(alpha, 2).astype(np.int32)
+    y, x = np.nonzero((padded >= _FAINTEST_ALPHA) & (padded < 128))
+    here = padded[y, x]
+    ridge = np.zeros(len(here), bool)
+    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        beside = np.maximum(padded[y + dy, x + dx], padded[y - dy, x - dx])
+        beyond = np.maximum(padded[y + 2 * dy, x + 2 * dx], padded[y - 2 * dy, x - 2 * dx])
+        ridge |= (here >= beside) & (2 * here > 3 * beyond)
+    found = np.zeros(padded.shape, bool)
+    found[y[ridge], x[ridge]] = True
+    return found[2:-2, 2:-2]
 
 
 # --- opaque paper -------------------------------------------------------------------------------------------------

@@ -96,7 +96,16 @@ def test_transparent_paper_is_taken_as_it_is(tmp_path):
     truth = art()
     Image.fromarray(truth.paint).save(tmp_path / "a.png")
     found = scan.read(tmp_path / "a.png")
-    assert np.array_equal(found.paint, truth.paint) and np.array_equal(found.lines, truth.paint[..., 3] >= 128)
+    assert np.array_equal(found.paint, truth.paint) and found.lines[truth.paint[..., 3] >= 128].all()
+    assert agreement(found.lines, truth.lines) > 0.99
+
+
+@pytest.mark.parametrize("width", [0.5, 0.8])
+def test_lines_thinner_than_a_pixel_on_transparent_paper_enclose(tmp_path, width):
+    parts = [circle((200, 150), 90, width=width), line((100, 20), (330, 290), width=width)]
+    Image.fromarray(rasterize(drawing(*parts), SIZE).paint).save(tmp_path / "a.png")
+    found = scan.read(tmp_path / "a.png")
+    assert segment(found, 0.0).count == 3  # outside, and both halves of the disc
 
 
 def test_the_color_of_lines_survives_the_removal_of_paper(tmp_path):
