@@ -138,7 +138,7 @@ def save(path: Path, taught: Lesson) -> None:
         arrays |= {f"{index}/{name}": getattr(picture.shapes, name) for name in _ARRAYS}
         arrays[f"{index}/labels"] = picture.shapes.labels.astype(np.uint16)
         arrays |= {f"{index}/{name}": getattr(picture, name) for name in ("tint", "swatch", "part")}
-        arrays[f"{index}/scale"] = np.float64(picture.shapes.scale)
+        arrays[f"{index}/scale"] = np.array(picture.shapes.scale)
     partial = path.with_suffix(".part")
     with partial.open("wb") as file:
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]  # names of arrays, not options

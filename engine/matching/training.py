@@ -1,7 +1,11 @@
-"""Trains the network on lessons: `python -m engine train matcher --config FILE`. It can be stopped and goes on where it was."""
+"""Trains the network on lessons: `python -m engine train matcher --config FILE`. It can be stopped and goes on where it was.
+
+`torchrun --nproc-per-node 2 -m engine train matcher ...` trains by two processes, each of which takes lessons of its own.
+"""
 
 import json
 import math
+import os
 import queue
 import threading
 import time
@@ -14,7 +18,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, distributed
 from torch.nn import functional
 
 from ..errors import BadInput, JobFailed
@@ -122,12 +126,12 @@ def _padded(rows: Sequence[np.ndarray], batch: Batch) -> Tensor:
     return table
 
 
-def _stream(config: Config, step: int) -> Iterator[Task]:
+def _stream(config: Config, seed: tuple[int, ...]) -> Iterator[Task]:
     """Tasks without end, prepared by a thread. Each round takes the lessons that are there by then, in a new order."""
     ready: queue.Queue[Task | BaseException] = queue.Queue(4)
 
     def prepare() -> None:
-        rng = np.random.default_rng([config.seed, step])
+        rng = np.random.default_rng(seed)
         try:
             while True:
                 files = sorted(file for family in config.families for file in config.lessons.glob(f"{family}-*.npz"))
@@ -232,48 +236,94 @@ def train(config: Config) -> Iterator[str]:
     network = Network().to(config.device).train()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=0.02, betas=(0.9, 0.98))
+    for parameter in network.parameters():
+        parameter.grad = torch.zeros_like(parameter)  # a lesson without points gives none to some
     state = _resume(config.out / "checkpoint.safetensors", network, optimizer)
     yield f"{sum(p.numel() for p in network.parameters()) / 1e6:.2f} M parameters, {json.dumps(asdict(config), default=str)}"
-    stream = _stream(config, state["step"])
-    generator = np.random.default_rng([config.seed, state["step"], 1])
+    crew = _Crew(config.device)
+    stream = _stream(config, (config.seed, state.step, crew.rank))
+    generator = np.random.default_rng([config.seed, state.step, crew.rank, 1])
     log = (config.out / "log.jsonl").open("a", encoding="utf-8")
-    began, saved = time.monotonic() - state["seconds"], state["seconds"]
+    began, saved = time.monotonic() - state.seconds, state.seconds
     means: dict[str, float] = {}
-    while (elapsed := time.monotonic() - began) < config.minutes * 60:
+    while (elapsed := crew.agreed(time.monotonic() - began)) < config.minutes * 60:
+        state.seconds = elapsed
         share = elapsed / (config.minutes * 60)
-        rate = config.rate * min(1.0, (state["step"] + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
+        rate = config.rate * min(1.0, (state.step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        optimizer.zero_grad()
+        optimizer.zero_grad(set_to_none=False)
         for _ in range(config.together):
             given = next(stream).to(config.device)
             value, parts = loss(network, given, generator)
             (value / config.together).backward()
-            state["pictures"] += len(given.swatch)
+            state.pictures += len(given.swatch) * crew.size
             for name, part in parts.items():
                 means[name] = 0.98 * means.get(name, part) + 0.02 * part
+        crew.average([parameter.grad for parameter in network.parameters() if parameter.grad is not None])
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
-        state["step"] += 1
-        if state["step"] % 20 == 0:
-            line = {"step": state["step"], "minutes": round(elapsed / 60, 2), "pictures": state["pictures"], "rate": round(rate, 6)}
+        state.step += 1
+        if state.step % 20 == 0 and crew.rank == 0:
+            line = {"step": state.step, "minutes": round(elapsed / 60, 2), "pictures": state.pictures, "rate": round(rate, 6)}
             text = json.dumps(line | {name: round(mean, 4) for name, mean in means.items()})
             print(text, file=log, flush=True)
             yield text
-        if elapsed - saved > 120:
+        if elapsed - saved > 120 and crew.rank == 0:
             saved = elapsed
-            _checkpoint(config.out, network, optimizer, state | {"seconds": elapsed})
-    _checkpoint(config.out, network, optimizer, state | {"seconds": time.monotonic() - began})
+            _checkpoint(config.out, network, optimizer, state)
+    state.seconds = elapsed
+    if crew.rank == 0:
+        _checkpoint(config.out, network, optimizer, state)
     log.close()
+    crew.leave()
 
 
-def _checkpoint(out: Path, network: Network, optimizer: torch.optim.Optimizer, state: dict[str, float]) -> None:
+class _Crew:
+    """The processes that train together, as torchrun starts them, or this one alone."""
+
+    def __init__(self, device: str) -> None:
+        self.rank, self.size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+        if self.size > 1:
+            distributed.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+
+    def agreed(self, value: float) -> float:
+        """The first process's value."""
+        if self.size == 1:
+            return value
+        told = torch.tensor([value], dtype=torch.float64)
+        distributed.broadcast(told, 0)
+        return float(told)
+
+    def average(self, tensors: Sequence[Tensor]) -> None:
+        """Give all processes the mean of their tensors."""
+        if self.size > 1:
+            flat = torch.cat([tensor.flatten() for tensor in tensors])
+            distributed.all_reduce(flat)
+            for tensor, part in zip(tensors, flat.div_(self.size).split([tensor.numel() for tensor in tensors]), strict=True):
+                tensor.copy_(part.view_as(tensor))
+
+    def leave(self) -> None:
+        if self.size > 1:
+            distributed.destroy_process_group()
+
+
+@dataclass
+class _Progress:
+    """How far a training is."""
+
+    step: int = 0
+    pictures: int = 0
+    seconds: float = 0.0
+
+
+def _checkpoint(out: Path, network: Network, optimizer: torch.optim.Optimizer, state: _Progress) -> None:
     tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
     for index, parameter in enumerate(network.parameters()):
         for name in ("exp_avg", "exp_avg_sq"):
             if parameter in optimizer.state:
                 tensors[f"{name}.{index}"] = optimizer.state[parameter][name].contiguous()
-    _save(out / "checkpoint.safetensors", tensors, {name: str(value) for name, value in state.items()})
+    _save(out / "checkpoint.safetensors", tensors, {name: str(value) for name, value in asdict(state).items()})
     small = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
     _save(out / "weights.safetensors", {name: value.contiguous() for name, value in small.items()}, {})
 
@@ -287,10 +337,9 @@ def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> N
         raise JobFailed(f"{path} can't be written: {error.strerror or error}.") from error
 
 
-def _resume(path: Path, network: Network, optimizer: torch.optim.Optimizer) -> dict[str, float]:
-    state = {"step": 0, "pictures": 0, "seconds": 0.0}
+def _resume(path: Path, network: Network, optimizer: torch.optim.Optimizer) -> _Progress:
     if not path.exists():
-        return state
+        return _Progress()
     try:
         from safetensors import safe_open
 
@@ -300,9 +349,9 @@ def _resume(path: Path, network: Network, optimizer: torch.optim.Optimizer) -> d
         network.load_state_dict({name[8:]: value for name, value in tensors.items() if name.startswith("network.")})
     except (OSError, SafetensorError, RuntimeError) as error:
         raise JobFailed(f"The checkpoint {path} can't be read; remove it to begin anew.") from error
-    state = {"step": int(metadata["step"]), "pictures": int(metadata["pictures"]), "seconds": float(metadata["seconds"])}
+    state = _Progress(int(metadata["step"]), int(metadata["pictures"]), float(metadata["seconds"]))
     for index, parameter in enumerate(network.parameters()):
         if f"exp_avg.{index}" in tensors:
             moments = {name: tensors[f"{name}.{index}"].to(parameter.device) for name in ("exp_avg", "exp_avg_sq")}
-            optimizer.state[parameter] = {"step": torch.tensor(float(state["step"]))} | moments
+            optimizer.state[parameter] = {"step": torch.tensor(float(state.step))} | moments
     return state
