@@ -4,7 +4,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from .. import models
@@ -13,7 +12,7 @@ from ..job import Cel, Drawing, Exposure, Job, add_reference, file_sha256, pictu
 from ..messages import Done, Failed
 from ..run import run
 from .metrics import codes
-from .shots import HEIGHT
+from .shots import HEIGHT, read_picture
 from .shots import save as save_picture
 from .tasks import Task
 
@@ -37,7 +36,7 @@ class Answer:
 
 
 def answer(task: Task, folder: Path, model: str) -> list[Answer]:
-    """Let a model paint all drawings of a task, doubtful regions too.
+    """Let a model paint all drawings of a task, doubtful regions too unless they are film frames.
 
     `folder` is the job folder; what an earlier task left there is used again, as when an animator changes references. Raises JobFailed.
     """
@@ -49,7 +48,7 @@ def answer(task: Task, folder: Path, model: str) -> list[Answer]:
     answers = []
     for exposure in job.frames:
         (drawing,) = exposure.drawings
-        picture = cv2.cvtColor(cv2.imread(str(folder / files[exposure.drawings]), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA)
+        picture = read_picture(folder / files[exposure.drawings])
         path = folder / f"regions/{drawing}.npz"
         if path.is_file():
             with np.load(path, allow_pickle=False) as regions:
@@ -63,7 +62,9 @@ def prepare(task: Task, folder: Path, model: str) -> Job:
     """Make `folder` the job folder of a task."""
     known = models.info(model, "colorize").options
     width, height = task.frame(task.frames[0]).size
-    wanted = {"best_guess": True, "lines": task.shot.painted, "gap": task.frame(task.frames[0]).gap * HEIGHT / height}
+    wanted: dict[str, object] = {"gap": task.frame(task.frames[0]).gap * HEIGHT / height}
+    if not task.shot.painted:
+        wanted |= {"best_guess": True, "lines": False}
     drawings = []
     for number in task.frames:
         line = task.frame(number).line

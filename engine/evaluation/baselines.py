@@ -4,7 +4,7 @@ Each answers with the paint uint8 (H, W, 4) of every scored drawing of a task.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -41,7 +41,9 @@ def flats(reference: Reference, size: tuple[int, int]) -> Flats:
 
 def nearest(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and columns of the nearest known pixel of each pixel."""
-    _, number = cv2.distanceTransformWithLabels((~known).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    number = np.asarray(
+        cv2.distanceTransformWithLabels((~known).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1], np.int32
+    )
     row, column = np.nonzero(known)
     rows, columns = np.zeros(number.max() + 1, np.int64), np.zeros(number.max() + 1, np.int64)
     rows[number[row, column]], columns[number[row, column]] = row, column
@@ -55,7 +57,7 @@ def copy(task: Task) -> list[np.ndarray]:
 
 def flow(task: Task) -> list[np.ndarray]:
     """The reference, moved by the dense optical flow (DIS) between the distances to lines."""
-    return [_moved(there, frame) for frame, there in _sources(task)]
+    return [_moved(there, frame, cv2.INTER_LINEAR if task.shot.painted else cv2.INTER_NEAREST) for frame, there in _sources(task)]
 
 
 def by_majority(task: Task, paints: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -71,7 +73,12 @@ def by_majority(task: Task, paints: Sequence[np.ndarray]) -> list[np.ndarray]:
 def _sources(task: Task) -> Iterator[tuple[Frame, Flats]]:
     """The scored drawings, each with the reference that is nearest in time."""
     size = task.frame(task.frames[0]).size
-    found = [flats(reference, size) for reference in task.references]
+    found = []
+    for reference in task.references:
+        there = flats(reference, size)
+        if reference.frame is not None:
+            there = replace(there, lines=task.frame(reference.frame).sketch.lines)
+        found.append(there)
     for number in task.scored:
         at = next(i for i, reference in enumerate(task.references) if reference is task.nearest(number))
         yield task.frame(number), found[at]
@@ -84,7 +91,7 @@ def colored(color: np.ndarray, grown: np.ndarray) -> np.ndarray:
     return table[grown].view(np.uint8).reshape(*grown.shape, 4)
 
 
-def _moved(there: Flats, frame: Frame) -> np.ndarray:
+def _moved(there: Flats, frame: Frame, interpolation: int) -> np.ndarray:
     width, height = frame.size
     scale = min(1.0, SIDE / max(width, height))
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
@@ -92,9 +99,11 @@ def _moved(there: Flats, frame: Frame) -> np.ndarray:
     method = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     method.setFinestScale(0)
     vectors = method.calc(one, two, np.zeros((size[1], size[0], 2), np.float32))
-    vectors = cv2.resize(vectors, (width, height), interpolation=cv2.INTER_LINEAR) * np.float32([width / size[0], height / size[1]])
+    vectors = cv2.resize(vectors, (width, height), interpolation=cv2.INTER_LINEAR) * np.array(
+        [width / size[0], height / size[1]], np.float32
+    )
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    return cv2.remap(there.colors, columns + vectors[..., 0], rows + vectors[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+    return cv2.remap(there.colors, columns + vectors[..., 0], rows + vectors[..., 1], interpolation, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _distance(lines: np.ndarray, size: tuple[int, int]) -> np.ndarray:

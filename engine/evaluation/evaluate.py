@@ -200,7 +200,7 @@ def _cost(shot: Shot, folder: Path, model: str) -> Cost:
     task = next(task for task in tasks(shot, 0) if task.scenario in ("first key", "sheet"))
     prepare(task, folder, model)
     began = time.perf_counter()
-    child = subprocess.Popen([sys.executable, "-m", __package__.rpartition(".")[0], "run", folder], stderr=subprocess.DEVNULL)
+    child = subprocess.Popen([sys.executable, "-m", __name__.split(".evaluation.")[0], "run", folder], stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(child.pid, 0)
     seconds = (time.perf_counter() - began) / len(task.frames)
     if status:

@@ -164,7 +164,7 @@ def likeness(truth: np.ndarray, frame: np.ndarray) -> tuple[float, float]:
     """PSNR in dB and SSIM of two pictures uint8 (H, W, 4), over white."""
     one, two = (_over_white(picture) for picture in (truth, frame))
     psnr = float("inf") if np.array_equal(one, two) else float(peak_signal_noise_ratio(one, two, data_range=255))
-    return psnr, float(structural_similarity(one, two, channel_axis=2, data_range=255))
+    return psnr, float(np.asarray(structural_similarity(one, two, channel_axis=2, data_range=255)))
 
 
 def _over_white(picture: np.ndarray) -> np.ndarray:

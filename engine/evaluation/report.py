@@ -162,10 +162,8 @@ def _trust(rows: Sequence[Mapping], model: str) -> str:
     if not lines:
         return ""
     head = ["", "confidence ≥ 0.9", "of these right", "left unknown", "of the others right", "ECE"]
-    return (
-        "## Confidence\n\nOf the regions that the engine cuts drawings into. Wanted: ≥ 98 right of those with confidence ≥ 0.9, and these ≥ 70.\n\n"
-        + _table(head, lines)
-    )
+    wanted = "Wanted: ≥ 98 right of those with confidence ≥ 0.9, and these ≥ 70."
+    return f"## Confidence\n\nOf the regions that the engine cuts drawings into. {wanted}\n\n{_table(head, lines)}"
 
 
 def _closings(found: Mapping[str, Mapping]) -> str:
@@ -174,10 +172,8 @@ def _closings(found: Mapping[str, Mapping]) -> str:
     head = ["family", "closures: precision", "recall", "boundaries: F", "Pix-F with perfect matching", "the same without closing gaps"]
     names = ("precision", "recall", "boundary", "ceiling", "unclosed")
     lines = [[family, *(_n(one[name]) for name in names)] for family, one in found.items()]
-    return (
-        "## Gaps and leaks\n\nSingle drawings with all the damage there is, gaps up to 12 px. Wanted: Pix-F ≥ 98 with perfect matching.\n\n"
-        + _table(head, lines)
-    )
+    text = "Single drawings with all the damage there is, gaps up to 12 px. Wanted: Pix-F ≥ 98 with perfect matching."
+    return f"## Gaps and leaks\n\n{text}\n\n{_table(head, lines)}"
 
 
 def _cost(cost: Mapping | None) -> str:

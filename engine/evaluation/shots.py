@@ -173,16 +173,17 @@ def _clip(folder: Path) -> Shot:
         raise BadInput(f"No picture in {folder / 'line'} has a true frame of the same name in {true}.")
     frames = []
     for path in lines:
-        picture, seg = _open(colors[path.stem]), folder / "seg" / f"{path.stem}.png"
+        picture, seg = read_picture(colors[path.stem]), folder / "seg" / f"{path.stem}.png"
         frames.append(
             Frame(path, picture, CLOSING * picture.shape[0] / HEIGHT, _numbers(seg, picture.shape[:2]) if seg.is_file() else None)
         )
     sheets = sketch_files(folder / "ref") if (folder / "ref").is_dir() else []
     many = any(len(np.unique(frame.truth)) > 1024 for frame in frames[:2])
-    return Shot(folder.name, folder.name, frames, _open(sheets[0]) if sheets else None, {}, painted=many, lined=True)
+    return Shot(folder.name, folder.name, frames, read_picture(sheets[0]) if sheets else None, {}, painted=many, lined=True)
 
 
-def _open(path: Path) -> np.ndarray:
+def read_picture(path: Path) -> np.ndarray:
+    """A picture as uint8 (H, W, 4). Raises BadInput."""
     try:
         with Image.open(path) as image:
             return np.array(image.convert("RGBA"))
@@ -192,7 +193,7 @@ def _open(path: Path) -> np.ndarray:
 
 def _numbers(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Region numbers that are written as colors."""
-    rgb = _open(path)[..., :3].astype(np.int32)
+    rgb = read_picture(path)[..., :3].astype(np.int32)
     numbers = rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
     if numbers.shape != shape:
         raise BadInput(f"The region map {path} has another size than its frame: make it anew.")
@@ -200,6 +201,7 @@ def _numbers(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def save(path: Path, pixels: np.ndarray) -> Path:
+    """Write a picture uint8 (H, W, 3 or 4) as PNG. Raises BadInput."""
     path.parent.mkdir(parents=True, exist_ok=True)
     code = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR
     if not cv2.imwrite(str(path), cv2.cvtColor(pixels, code), [cv2.IMWRITE_PNG_COMPRESSION, 1]):
