@@ -9,6 +9,7 @@ from pathlib import Path
 
 from . import VERSION, models
 from .errors import BadInput, ShiageError
+from .job import parse_hint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,6 +64,14 @@ def _parser(model: str) -> argparse.ArgumentParser:
     colorize.add_argument("--model", default=models.DEFAULT, metavar="ID", help="see the command 'models'; default %(default)s")
     colorize.add_argument("--device", choices=models.DEVICES, default="auto", help="default %(default)s")
     colorize.add_argument("--size", type=_size, metavar="WxH", help="size of the frames in px; sketches are fitted into it whole")
+    colorize.add_argument(
+        "--hint",
+        action="append",
+        default=[],
+        metavar="FRAME,X,Y,COLOR",
+        help="the region at X,Y px of a frame, counted from 0, wears #rrggbb or #rrggbbaa, 'none', or '=FRAME,X,Y' as that region does; "
+        "the whole shot heeds it; give several if need be",
+    )
     _add_options(colorize.add_argument_group(f"options of the model '{model}'"), model)
     colorize.set_defaults(command=_colorize)
 
@@ -99,10 +108,31 @@ def _parser(model: str) -> argparse.ArgumentParser:
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
     evaluate.set_defaults(command=_evaluate)
 
-    train = add("train", [], "train the matcher on toon worlds; takes up again what was stopped")
-    train.add_argument("what", choices=("lessons", "matcher", "trials"), help="draw what it learns from, train it, or measure it")
-    train.add_argument("--config", required=True, type=Path, metavar="FILE", help="such as engine/matching/matcher.toml")
-    train.set_defaults(command=_train)
+    train = add("train", [], "train a network; takes up again what was stopped").add_subparsers(required=True, metavar="WHAT")
+    for what, text in (("lessons", "draw what the matcher learns from"), ("matcher", "train it"), ("trials", "measure it")):
+        part = train.add_parser(what, help=text, description=text, allow_abbrev=False)
+        part.add_argument("--config", required=True, type=Path, metavar="FILE", help="such as engine/matching/matcher.toml")
+        part.set_defaults(command=_train, what=what)
+    text = "train AniDoc on clips: a folder for each, with color_NN.png and, if there are, lines_NN.png"
+    part = train.add_parser("anidoc", help=text, description=text, allow_abbrev=False)
+    part.add_argument("--stage", choices=("dense", "spatial", "sparse"), required=True, help="dense first, then the others after it")
+    part.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of clips, such as `synth` writes")
+    part.add_argument("--weights", required=True, type=Path, metavar="DIR", help="what to begin with: Stable Video Diffusion, or AniDoc")
+    part.add_argument("--out", required=True, type=Path, metavar="DIR", help="weights, sample sheets and the state go there")
+    part.add_argument("--steps", type=int, default=100_000, metavar="N", help="default %(default)s")
+    part.add_argument("--size", type=_size, default=(256, 256), metavar="WxH", help="of the pictures, multiples of 64; default 256x256")
+    part.add_argument("--frames", type=int, default=14, metavar="N", help="of a clip; default %(default)s")
+    part.add_argument("--rate", type=float, default=1e-5, metavar="X", help="learning rate; default %(default)s")
+    part.add_argument("--seed", type=int, default=0)
+    part.add_argument("--no-matching", action="store_true", help="ablation: without points")
+    part.add_argument("--no-binarization", action="store_true", help="ablation: gray sketches, backgrounds always kept")
+    part.set_defaults(command=_train_anidoc)
+
+    fetch = add("weights", [shared], "the weights of models: fetch them, or say where they go")
+    fetch.add_argument("what", choices=("get", "where"), help="fetch what is missing, or name the files and their places")
+    fetch.add_argument("id", metavar="MODEL", help="see the command 'models'")
+    fetch.add_argument("--accept-license", action="store_true", help="you have read the licenses and accept them; asked for once")
+    fetch.set_defaults(command=_weights)
     return parser
 
 
@@ -145,6 +175,7 @@ def _colorize(options: argparse.Namespace) -> int:
         options.device,
         options.size,
         {name: getattr(options, name) for name in own},
+        [parse_hint(text) for text in options.hint],
     )
     code = run_job(options.out, options.json)
     spread(job, options.out)
@@ -199,6 +230,34 @@ def _train(options: argparse.Namespace) -> int:
     steps = {"lessons": training.draw, "matcher": training.train, "trials": trial.report}
     for line in steps[options.what](config):
         print(line, flush=True)
+    return 0
+
+
+def _train_anidoc(options: argparse.Namespace) -> int:
+    from .models import training
+
+    settings = {name: value for name, value in vars(options).items() if name != "command"}
+    for line in training("anidoc")(settings):
+        print(line, flush=True)
+    return 0
+
+
+def _weights(options: argparse.Namespace) -> int:
+    from .download import by_hand, get
+
+    info = models.info(options.id)
+    if options.what == "where":
+        print(by_hand(info) if info.weights else f"The model '{info.id}' needs no weights.")
+        return 0
+    shown = {}
+
+    def tell(file: str, done: int, size: int) -> None:
+        part = 10 * done // max(size, 1)
+        if shown.get(file) != part:
+            shown[file] = part
+            print(f"{file}: {done >> 20} of {size >> 20} MB", file=sys.stderr, flush=True)
+
+    print(get(info, options.accept_license, tell))
     return 0
 
 

@@ -110,8 +110,11 @@ def _moments(labels: np.ndarray, far: np.ndarray, count: int) -> tuple[np.ndarra
 # --- references -------------------------------------------------------------------------------------------------------
 
 
-def of_reference(painted: Painted, table: np.ndarray) -> list[Shapes]:
-    """Shapes of each view on a reference, with their swatches; `table` (P + 1,) translates `painted.index` to the cel's palette."""
+def of_reference(painted: Painted, table: np.ndarray, whole: bool = False) -> list[Shapes]:
+    """Shapes of each view on a reference, or of the `whole` as one, with their swatches.
+
+    `table` (P + 1,) translates `painted.index` to the cel's palette.
+    """
     index = table[painted.index].astype(np.int32)
     scale = min(1.0, SIDE * 1.5 / max(index.shape))
     size = (round(index.shape[1] * scale), round(index.shape[0] * scale))
@@ -122,7 +125,7 @@ def of_reference(painted: Painted, table: np.ndarray) -> list[Shapes]:
     index[lines] = -1
     outside = np.flatnonzero(painted.swatches[:, 3] == 0) if len(painted.swatches) else []
     clear = int(table[outside[0]]) if len(outside) else -2
-    return [_view(*crop) for crop in _views(index, lines, clear)]
+    return [_view(*crop) for crop in ([(index, lines)] if whole else _views(index, lines, clear))]
 
 
 def _views(index: np.ndarray, lines: np.ndarray, clear: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -17,6 +17,15 @@
     maximum = 64.0
     choices = ["a", "b"]                 # text only, may be left out
 
+    [[weights]]                          # what it needs that is not shipped, one table for each repository of the hub
+    repository = "owner/name"
+    commit = "0123…"                     # 40 hexadecimal digits
+    license = "One sentence."            # shown and accepted before anything is fetched
+    terms = "https://…"                  # where it can be read
+    prefix = "folder/"                   # of the files in the repository, may be left out
+    files = ["unet/config.json"]         # where they go below the model's folder of weights
+    bytes = 1000000                      # of all of them, about
+
 The package beside it exports `load(device) -> Model`. Folders of models elsewhere are added to this package's `__path__`.
 """
 
@@ -27,7 +36,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import BadInput, EngineMissing
 from ..job import Job
@@ -69,6 +78,19 @@ _KIND_NAMES = {bool: "true or false", int: "a whole number", float: "a number", 
 
 
 @dataclass(frozen=True)
+class Weights:
+    """Files of one repository of the hub that a model needs."""
+
+    repository: str
+    commit: str
+    license: str
+    terms: str
+    files: tuple[str, ...]
+    bytes: int
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """What a model.toml says; see the module's docstring."""
 
@@ -82,6 +104,7 @@ class ModelInfo:
     needs: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("cpu",)
     options: Mapping[str, Option] = field(default_factory=dict)
+    weights: tuple[Weights, ...] = ()
 
     def resolve(self, given: Mapping[str, object]) -> dict[str, object]:
         """All options of the model, those given over the defaults. Raises BadInput for one that it does not have."""
@@ -158,6 +181,12 @@ def load(model_id: str, device: str = "auto") -> Model:
         raise EngineMissing(f"The engine's Python has no module '{error.name}': install the engine again in the preferences.") from error
 
 
+def training(model_id: str) -> Callable[[Mapping[str, Any]], Iterator[str]]:
+    """The training of a model, which is the `train` of its module of that name: settings in, lines about its progress out."""
+    info(model_id)
+    return importlib.import_module(f"{__name__}.{model_id}.train").train
+
+
 @functools.lru_cache(maxsize=64)
 def _read(path: Path, _changed: int) -> ModelInfo:
     """One model.toml; read again when its time of change differs."""
@@ -169,6 +198,7 @@ def _read(path: Path, _changed: int) -> ModelInfo:
                 raise TypeError(f"option '{name}' has a default of an unknown type")
             options[name] = Option(name=name, choices=tuple(table.pop("choices", ())), **table)
         lists = {key: tuple(raw.pop(key)) for key in ("tasks", "needs", "devices") if key in raw}
-        return ModelInfo(id=path.parent.name, options=MappingProxyType(options), **lists, **raw)
+        weights = tuple(Weights(files=tuple(table.pop("files")), **table) for table in raw.pop("weights", ()))
+        return ModelInfo(id=path.parent.name, options=MappingProxyType(options), weights=weights, **lists, **raw)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path} is not understood ({error}): mend it or remove its folder.") from error

@@ -33,16 +33,19 @@ FILES = {
 
 @dataclass(frozen=True)
 class Nets:
-    """`scheduler` is the configuration of a diffusers scheduler; `sparse` whether the weights are made for sketches on the first and
-    last frame alone; `note` what the weights' folder says of itself, to be told to the person."""
+    """`scheduler` is the configuration of a diffusers scheduler, `note` what the folder of the weights says to the person."""
 
     unet: UNet
     controlnet: ControlNet
     vae: Any  # their libraries' types say less than they have
     image_encoder: Any
     scheduler: Mapping[str, Any]
-    sparse: bool = False
     note: str = ""
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the weights are made for sketches on the first and last frame alone."""
+        return self.controlnet.config["conditioning_channels"] == CONDITION_CHANNELS + 1
 
     @property
     def dtype(self) -> torch.dtype:
@@ -66,7 +69,7 @@ def build_controlnet(config: Mapping[str, Any]) -> ControlNet:
     if "num_attention_heads" not in kept:
         raise BadInput(f"The ControlNet's config.json does not give num_attention_heads: {HELP}.")
     channels = kept.get("conditioning_channels", CONDITION_CHANNELS)
-    if channels < CONDITION_CHANNELS:
+    if channels not in (CONDITION_CHANNELS, CONDITION_CHANNELS + 1):
         raise BadInput(f"This ControlNet reads a condition of {channels} channels instead of {CONDITION_CHANNELS}: {HELP}.")
     try:
         return ControlNet(**kept)
@@ -108,7 +111,7 @@ def load(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = 
         done += sizes[name]
     scheduler = weights.read_config(folder / "scheduler" / "scheduler_config.json", HELP)
     about = weights.read_config(folder / "about.json", HELP) if (folder / "about.json").is_file() else {}
-    return Nets(**nets, scheduler=scheduler, sparse=bool(about.get("sparse")), note=str(about.get("note", "")))
+    return Nets(**nets, scheduler=scheduler, note=str(about.get("note", "")))
 
 
 def find(folder: Path, name: str) -> Path:

@@ -1,0 +1,142 @@
+"""Weights from the hub, when a person asks for them: at a pinned commit, resumed where they broke off, checked before they are used."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from . import weights
+from .errors import BadInput, JobFailed
+from .job import file_sha256
+from .models import ModelInfo, Weights
+
+SPARE = 1 << 30  # bytes that must stay free on the disk
+PARTS = ".parts"  # where unfinished files wait, below the model's folder
+
+Tell = Callable[[str, int, int], None]  # file, bytes done and in all
+
+
+def get(info: ModelInfo, accept: bool = False, tell: Tell = lambda file, done, all: None, endpoint: str | None = None) -> Path:
+    """Fetch what is missing of a model's weights; returns their folder. `accept` accepts the licenses, which is asked for once.
+
+    Raises BadInput for a model without weights and for a license that is not accepted, JobFailed, saying which file goes where by hand,
+    when the hub can't be reached, and when the disk is too full or a file is not what the hub says it is.
+    """
+    if not info.weights:
+        raise BadInput(f"The model '{info.id}' needs no weights.")
+    target = weights.folder(info.id)
+    for source in info.weights:
+        if not accept and not weights.accepted(target, source.repository, source.commit):
+            raise BadInput(
+                f"{source.repository} has this license: {source.license} Read it at {source.terms}, then start again with --accept-license."
+            )
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JobFailed(f"Can't write to {target} ({error.strerror}): set {weights.VARIABLE} to another folder.") from error
+    for source in info.weights:
+        weights.accept(target, source.repository, source.commit)
+    for source in info.weights:
+        _fetch(info, source, target, tell, endpoint)
+    shutil.rmtree(target / PARTS, ignore_errors=True)
+    return target
+
+
+def missing(info: ModelInfo) -> list[str]:
+    """The files of a model that are not there."""
+    target = weights.folder(info.id)
+    return [file for source in info.weights for file in source.files if not (target / file).is_file()]
+
+
+def by_hand(info: ModelInfo) -> str:
+    """Which files go where, for a machine without network."""
+    target = weights.folder(info.id)
+    lines = [f"Put these files of {info.title} into {target}:"]
+    for source in info.weights:
+        lines.append(f"  from https://huggingface.co/{source.repository}/tree/{source.commit} ({source.license})")
+        lines += [f"    {source.prefix}{file}  ->  {target / file}" for file in source.files]
+    return "\n".join(lines)
+
+
+def _fetch(info: ModelInfo, source: Weights, target: Path, tell: Tell, endpoint: str | None) -> None:
+    have = weights.recorded(target)
+    wanted = [f for f in source.files if not ((target / f).is_file() and have.get(f, {}).get("commit") == source.commit)]
+    if not wanted:
+        return
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import httpx2
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+
+    try:
+        known = {
+            s.rfilename: s
+            for s in HfApi(endpoint=endpoint).model_info(source.repository, revision=source.commit, files_metadata=True).siblings or []
+        }
+        need = sum(known[source.prefix + f].size or 0 for f in wanted if source.prefix + f in known)
+        free = shutil.disk_usage(target).free
+        if free < need + SPARE:
+            raise JobFailed(
+                f"The disk of {target} has {free >> 30} GB free and the weights need {(need + SPARE) >> 30} GB: free some space."
+            )
+        for file in wanted:
+            name = source.prefix + file
+            if name not in known:
+                raise JobFailed(f"{source.repository} has no file {name} at {source.commit[:8]}.\n{by_hand(info)}")
+            _fetch_one(source, file, target, known[name], tell, endpoint)
+    except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.HTTPError, ConnectionError, TimeoutError) as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise JobFailed(f"The hub can't be reached or refuses ({said}): try again later, or fetch by hand.\n{by_hand(info)}") from error
+    except OSError as error:
+        raise JobFailed(f"The weights can't be written to {target} ({error.strerror or error}): free some space.") from error
+
+
+def _fetch_one(source: Weights, file: str, target: Path, known, tell: Tell, endpoint: str | None) -> None:
+    from huggingface_hub import hf_hub_download
+
+    parts = target / PARTS / source.commit
+    path = Path(
+        hf_hub_download(
+            source.repository,
+            source.prefix + file,
+            revision=source.commit,
+            local_dir=parts,
+            endpoint=endpoint,
+            tqdm_class=_teller(file, known.size or 0, tell),
+        )
+    )
+    sha256 = file_sha256(path)
+    right = sha256 == known.lfs.sha256 if known.lfs else _git_sha1(path) == known.blob_id
+    if not right:
+        path.unlink()
+        raise JobFailed(f"{file} is not what {source.repository} says it is: it was thrown away, start again.")
+    (target / file).parent.mkdir(parents=True, exist_ok=True)
+    os.replace(path, target / file)
+    weights.record(target, file, source.repository, source.commit, sha256)
+
+
+def _git_sha1(path: Path) -> str:
+    """What git calls a file, which is how the hub knows the small ones."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def _teller(file: str, size: int, tell: Tell) -> type:
+    from tqdm import tqdm
+
+    class Teller(tqdm):
+        def __init__(self, *args, **kwargs) -> None:
+            kwargs.pop("name", None)
+            super().__init__(*args, **{**kwargs, "disable": False, "file": open(os.devnull, "w")})  # noqa: SIM115  # closed below
+
+        def update(self, n: float | None = 1) -> bool | None:
+            shown = super().update(n)
+            tell(file, int(self.n), int(self.total or size))
+            return shown
+
+        def close(self) -> None:
+            super().close()
+            self.fp.close()
+
+    return Teller

@@ -1,0 +1,73 @@
+"""Where the drawings of a shot lie in the network's pictures: cropped to what they hold, and padded, never stretched."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+STEP = 64  # px; the networks' pictures are multiples of this
+MARGIN = 0.04  # of the content's longer side, left free around it
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """`size` (width, height) px of the network's pictures · `box` (x, y, width, height) px of the shot's pictures that they show ·
+    `scale` network px a px · `corner` x, y of the box's top left corner in the network's pictures."""
+
+    size: tuple[int, int]
+    box: tuple[int, int, int, int]
+    scale: float
+    corner: tuple[float, float]
+
+    def to(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., 2) of the shot's pictures as points of the network's."""
+        return ((points - np.array(self.box[:2])) * self.scale + np.array(self.corner)).astype(np.float32)
+
+    def show(self, picture: np.ndarray, fill: float = 255) -> np.ndarray:
+        """A picture (H, W) or (H, W, C) of the shot, or of its box's shape, as the network's, with `fill` around it."""
+        x, y, width, height = self.box
+        inner = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
+        small = _resize(picture[y : y + height, x : x + width], inner)
+        result = np.full((self.size[1], self.size[0], *picture.shape[2:]), fill, picture.dtype)
+        left, top = round(self.corner[0]), round(self.corner[1])
+        result[top : top + inner[1], left : left + inner[0]] = small
+        return result
+
+    def put_back(self, frame: np.ndarray, size: tuple[int, int], fill: int = 255) -> np.ndarray:
+        """The network's frame uint8 (h, w, 3) as a picture of the shot's `size` (width, height), `fill` outside the box."""
+        x, y, width, height = self.box
+        left, top = round(self.corner[0]), round(self.corner[1])
+        inner = frame[top : top + max(1, round(height * self.scale)), left : left + max(1, round(width * self.scale))]
+        result = np.full((size[1], size[0], 3), fill, np.uint8)
+        result[y : y + height, x : x + width] = _resize(inner, (width, height))
+        return result
+
+
+def fit(box: tuple[int, int, int, int], longer: int) -> Canvas:
+    """The canvas for a box, its longer side as near to `longer` px as a multiple of 64 can be, 64 at least."""
+    width, height = box[2:]
+    side = max(STEP, round(longer / STEP) * STEP)
+    scale = side / max(width, height)
+    size = tuple(max(STEP, -(-round(length * scale) // STEP) * STEP) for length in (width, height))
+    corner = tuple((whole - max(1, round(length * scale))) // 2 for whole, length in zip(size, (width, height), strict=True))
+    return Canvas(size, box, scale, corner)  # type: ignore[arg-type]
+
+
+def content(masks: Iterable[np.ndarray], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The box (x, y, width, height) of all that is set in masks bool (H, W), with a margin; of the whole picture when nothing is."""
+    rows, columns = np.zeros(size[1], bool), np.zeros(size[0], bool)
+    for mask in masks:
+        rows |= mask.any(axis=1)
+        columns |= mask.any(axis=0)
+    if not rows.any():
+        return 0, 0, *size
+    (top, bottom), (left, right) = (np.flatnonzero(line)[[0, -1]].tolist() for line in (rows, columns))
+    margin = round(MARGIN * max(right - left, bottom - top)) + 1
+    left, top = max(0, left - margin), max(0, top - margin)
+    return left, top, min(size[0], right + 1 + margin) - left, min(size[1], bottom + 1 + margin) - top
+
+
+def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    smaller = size[0] < picture.shape[1] or size[1] < picture.shape[0]
+    return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)

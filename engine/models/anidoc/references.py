@@ -1,0 +1,70 @@
+"""The figures of a cel's references, each a picture that AniDoc can be shown."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from scipy.ndimage import find_objects
+from skimage.measure import label
+
+from ...colors import palette
+from ...matching import shapes
+from .canvas import Canvas
+
+SHARE = 0.06  # of the largest figure on a sheet: smaller ones are props
+APART = 0.04  # of a sheet's longer side: parts nearer than this are one figure
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`pixels` uint8 (H, W, 3), on white where its background was taken away · `shapes` its regions, in pixels of their own label map ·
+    `swatches` uint8 (P, 4) that they wear ·
+    `cut_out` whether the background was taken away."""
+
+    pixels: np.ndarray
+    shapes: shapes.Shapes
+    swatches: np.ndarray
+    cut_out: bool
+
+    def canvas(self, size: tuple[int, int]) -> Canvas:
+        """How it is fitted whole into the network's pictures of `size`."""
+        height, width = self.pixels.shape[:2]
+        scale = min(size[0] / width, size[1] / height)
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        corner = ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2)
+        return Canvas(size, (0, 0, width, height), scale, corner)
+
+
+def figures(pixels: np.ndarray, background: str) -> list[Figure]:
+    """The figures on a reference uint8 (H, W, 4), largest first; `background` as in `palette.BACKGROUNDS`. One if its background stays."""
+    painted = palette.extract(pixels, background)
+    clear = painted.swatches[:, 3] == 0
+    paper = np.append(clear, False)[painted.index]
+    if not paper.any() or paper.all():
+        return [_figure(_on_white(pixels, np.ones(paper.shape, bool)), painted, cut_out=False)]
+    reach = max(1, round(APART / 2 * max(paper.shape)))
+    near = cv2.dilate((~paper).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)) > 0
+    parts = np.where(paper, 0, label(near, connectivity=2))
+    areas = np.bincount(parts.ravel())
+    areas[0] = 0
+    boxes = find_objects(parts)
+    found = []
+    for part in sorted(np.flatnonzero(areas >= max(1, SHARE * areas.max())).tolist(), key=lambda part: -areas[part]):
+        rows, columns = boxes[part - 1]
+        margin = (rows.stop - rows.start + columns.stop - columns.start) // 40 + 2
+        window = (slice(max(0, rows.start - margin), rows.stop + margin), slice(max(0, columns.start - margin), columns.stop + margin))
+        small = np.flatnonzero(areas < SHARE * areas.max())  # what is near belongs to it: a prop, an eye in the dark
+        shown = (parts[window] == part) | (np.isin(parts[window], small) & ~paper[window])
+        crop = np.where(shown[..., None], pixels[window], 0).astype(np.uint8)
+        found.append(_figure(_on_white(pixels[window], shown), palette.extract(crop, "auto"), cut_out=True))
+    return found
+
+
+def _figure(pixels: np.ndarray, painted: palette.Painted, cut_out: bool) -> Figure:
+    table = np.append(np.arange(len(painted.swatches)), -1).astype(np.int16)
+    return Figure(pixels, shapes.of_reference(painted, table, whole=True)[0], painted.swatches, cut_out)
+
+
+def _on_white(pixels: np.ndarray, shown: np.ndarray) -> np.ndarray:
+    alpha = pixels[..., 3:].astype(np.float32) / 255.0 * shown[..., None]
+    return (pixels[..., :3] * alpha + 255.0 * (1.0 - alpha) + 0.5).astype(np.uint8)

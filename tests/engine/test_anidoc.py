@@ -1,0 +1,255 @@
+"""AniDoc as a model of the engine, with tiny random weights: the way of a job, and everything that can be wrong with it."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tiny_anidoc
+import torch
+from PIL import Image, ImageDraw
+
+from engine import models
+from engine.errors import BadInput
+from engine.gather import gather
+from engine.messages import Cancelled, Done, Failed, Progress, Warned
+from engine.models.anidoc import canvas, condition, correspondence, needs, nets, points
+from engine.run import run
+
+PAINT = {"head": (220, 60, 40), "body": (40, 90, 200)}
+
+
+def picture(path, x, painted=False, size=(160, 120), background=None):
+    """A head on a body."""
+    image = Image.new("RGBA", size, background or (0, 0, 0, 0))
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((x - 20, 60, x + 20, 100), PAINT["body"] if painted else None, "black", 2)
+    pen.ellipse((x - 18, 20, x + 18, 56), PAINT["head"] if painted else None, "black", 2)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return tiny_anidoc.make(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def shot(tmp_path, weights):
+    """Makes a job folder of drawings at these places."""
+
+    def make(places=(50, 54, 58), options=(), device="auto", size=(160, 120)):
+        for index, x in enumerate(places):
+            picture(tmp_path / f"in/{index:03d}.png", x, size=size)
+        reference = picture(tmp_path / "reference.png", 80, painted=True)
+        chosen = {"weights": str(weights), "side": 64, "preset": "draft"} | dict(options)
+        gather(tmp_path / "in", [reference], tmp_path / "job", "anidoc", device, None, chosen)
+        return tmp_path / "job"
+
+    return make
+
+
+def told(folder, should_cancel=lambda: False):
+    events = []
+    return run(folder, events.append, should_cancel), events
+
+
+def pixels(folder):
+    return {path.name: np.asarray(Image.open(path)) for path in sorted((folder / "frames").iterdir())}
+
+
+def failure(folder, kind=BadInput.kind):
+    end, _ = told(folder)
+    assert isinstance(end, Failed) and end.kind == kind, end
+    assert len(end.text.splitlines()) == 1 and end.text.endswith(".")
+    return end.text
+
+
+def test_paints_exact_swatches_and_says_that_its_weights_are_random(shot):
+    folder = shot()
+    end, events = told(folder)
+    assert isinstance(end, Done), end
+    assert tiny_anidoc.NOTE in [e.text for e in events if isinstance(e, Warned)]
+    assert "Denoising" in {e.stage for e in events if isinstance(e, Progress)}
+    made = pixels(folder)
+    assert list(made) == ["0000.png", "0001.png", "0002.png"]
+    for frame in made.values():
+        assert frame.shape == (120, 160, 4)
+        solid = frame[frame[..., 3] == 255][:, :3]
+        lines = (solid < 8).all(axis=1)
+        assert set(map(tuple, solid[~lines].tolist())) <= set(PAINT.values())
+
+
+def test_nothing_is_made_twice_and_one_change_makes_the_cel_anew(shot, tmp_path):
+    folder = shot((50, 54, 54, 58))
+    assert isinstance(told(folder)[0], Done)
+    before = {path: path.stat().st_mtime_ns for path in (folder / "frames").iterdir()}
+    assert len(before) == 3
+    end, events = told(folder)
+    assert isinstance(end, Done) and not any(isinstance(e, Progress) and e.stage == "Denoising" for e in events)
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+@pytest.mark.parametrize("places", [(50,), tuple(range(40, 40 + 19))])
+def test_one_drawing_and_more_than_a_window(shot, places):
+    folder = shot(places, {"window": 8, "overlap": 3, "snap": False, "lines": False})
+    assert isinstance(told(folder)[0], Done)
+    assert len(pixels(folder)) == len(places)
+
+
+def test_the_seed_alone_decides(shot):
+    folder = shot(options={"snap": False})
+    told(folder)
+    once = pixels(folder)
+    shutil.rmtree(folder / "frames")
+    told(folder)
+    again = pixels(folder)
+    assert all((once[name] == again[name]).all() for name in once)
+
+
+def test_cancelled_in_the_loop(shot):
+    folder = shot()
+    seen = []
+
+    def cancel():
+        return any(isinstance(e, Progress) and e.stage == "Denoising" for e in seen)
+
+    assert isinstance(run(folder, seen.append, cancel), Cancelled)
+    assert sum(isinstance(e, Progress) and e.stage == "Denoising" for e in seen) == 1
+    assert isinstance(told(folder)[0], Done)
+
+
+def test_sparse_weights_say_so_and_paint(shot, tmp_path):
+    sparse = tiny_anidoc.make(tmp_path / "sparse", sparse=True)
+    end, events = told(shot(options={"weights": str(sparse)}))
+    assert isinstance(end, Done), end
+    assert any("sparse" in e.text for e in events if isinstance(e, Warned))
+
+
+@pytest.mark.parametrize("order", ["correct", "released"])
+def test_both_orders(shot, order):
+    assert isinstance(told(shot((50, 54), {"context_order": order}))[0], Done)
+
+
+# --- what can be wrong --------------------------------------------------------------------------------------------
+
+
+def test_no_weights(shot, tmp_path):
+    assert "weights get anidoc" in failure(shot(options={"weights": str(tmp_path / "nothing")}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda f: shutil.copy(f / "vae/diffusion_pytorch_model.safetensors", f / "unet/diffusion_pytorch_model.safetensors"), "lacks"),
+        (lambda f: (f / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"\x80\x04nothing good"), "pickle"),
+        (lambda f: (f / "controlnet/config.json").write_text("{}"), "num_attention_heads"),
+        (lambda f: (f / "image_encoder/model.safetensors").write_bytes(b"\x10"), "damaged"),
+        (lambda f: (f / "scheduler/scheduler_config.json").unlink(), "scheduler_config.json"),
+    ],
+)
+def test_weights_that_are_none(shot, tmp_path, weights, damage, word):
+    broken = shutil.copytree(weights, tmp_path / "broken")
+    damage(broken)
+    assert word in failure(shot(options={"weights": str(broken)}))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
+def test_without_a_card(shot):
+    assert "CUDA" in failure(shot(device="cuda"), "job_failed") or "NVIDIA" in failure(shot(device="cuda"), "job_failed")
+
+
+def test_a_drawing_in_which_nothing_can_be_matched(shot, tmp_path):
+    folder = shot((50,))
+    image = Image.new("RGBA", (160, 120))
+    ImageDraw.Draw(image).line((20, 20, 90, 70), "black", 2)
+    image.save(tmp_path / "in/000.png")
+    options = {"weights": str(tiny_anidoc.make(tmp_path / "w")), "side": 64, "preset": "draft"}
+    gather(tmp_path / "in", [tmp_path / "reference.png"], folder, "anidoc", options=options)
+    end, events = told(folder)
+    assert isinstance(end, Done), end
+    assert any("guessed" in e.text for e in events if isinstance(e, Warned))
+
+
+def test_memory_that_does_not_suffice_is_told_before_it_starts(weights):
+    from engine.errors import JobFailed
+    from engine.models.anidoc.presets import PRESETS
+
+    loaded = nets.load(weights, torch.float32)
+    with pytest.raises(JobFailed, match="smaller size"):
+        needs.plan(loaded, (1 << 17, 1 << 17), 14, PRESETS["reference"], torch.device("cpu"), "auto")
+
+
+# --- its parts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("box", [(0, 0, 1920, 1080), (100, 50, 30, 700), (3, 5, 20, 20)])
+@pytest.mark.parametrize("longer", [64, 512, 700])
+def test_what_is_shown_can_be_put_back(box, longer):
+    made = canvas.fit(box, longer)
+    assert all(side % 64 == 0 and side >= 64 for side in made.size)
+    inside = made.to(np.array([[box[0], box[1]], [box[0] + box[2], box[1] + box[3]]], np.float32))
+    assert (inside >= -1).all() and (inside <= np.array(made.size) + 1).all()
+    ramp = np.broadcast_to(np.linspace(0, 255, 1920).astype(np.uint8)[None, :, None], (1080, 1920, 3))
+    back = made.put_back(made.show(ramp), (1920, 1080))
+    x, y, width, height = box
+    far = np.abs(back[y : y + height, x : x + width].astype(int) - ramp[y : y + height, x : x + width])
+    assert far.max() <= 255 / 1920 * 3 / made.scale + 2
+
+
+def test_points_follow_what_they_lie_in(shot):
+    """The ids in the maps lie in the regions that they name, in the reference and in each drawing."""
+    from dataclasses import replace
+
+    from engine import job as jobs
+    from engine.models.anidoc import model
+
+    folder = shot((50, 60, 70, 80, 90), {"side": 192})
+    job = jobs.load(folder)
+    job = replace(job, options=models.info("anidoc").resolve(job.options))
+    work = model.Run(job, folder, lambda event: None, lambda: False, "cpu")
+    cel = model.Cel.__new__(model.Cel)
+    cel.run, cel.job, cel.order, cel.read = work, job, work.drawings(0), {}
+    cel.figures = cel._figures(0)
+    cel.canvas = cel._read()
+
+    class Dense:
+        sparse = False
+
+    made = cel._condition(Dense, range(5), 0)[0]
+    ids = [int(v) for v in made[0, 3].unique() if v]
+    assert len(ids) == 2
+    colors = {}
+    for number in ids:
+        y, x = (made[0, 3] == number).nonzero()[0].tolist()
+        colors[number] = tuple(((made[0, 5:8, y, x] + 1) * 127.5).round().int().tolist())
+    assert sorted(colors.values()) == sorted(PAINT.values())
+    centers = {PAINT["head"]: 38, PAINT["body"]: 80}
+    for index, place in enumerate((50, 60, 70, 80, 90)):
+        for number in ids:
+            y, x = (made[index, 4] == number).nonzero()[0].tolist()
+            there = cel.canvas.to(np.array([place, centers[colors[number]]], np.float32))
+            assert np.abs(there - (x, y)).max() < 12 * cel.canvas.scale
+
+
+def test_condition_channels():
+    tracks = correspondence.Tracks(np.array([[3, 4]]), np.array([[[5, 6]], [[7, 6]]], np.float32), np.ones((2, 1), bool))
+    sketches = np.zeros((2, 64, 64), bool)
+    sketches[:, 10] = True
+    dense = condition.condition(sketches, np.full((64, 64, 3), 255, np.uint8), tracks)[0]
+    assert dense.shape == (2, 8, 64, 64)
+    assert dense[0, 0, 10].eq(-1).all() and dense[0, 0, 11].eq(1).all()
+    assert dense[0, 3, 4, 3] == 1 and dense[1, 4, 6, 7] == 1 and dense[:, 3:5].sum() == 4
+    assert dense[:, 5:].eq(1).all()
+    sparse = condition.sparse_condition(sketches[0], sketches[1], 5, np.zeros((64, 64, 3), np.uint8), tracks)[0]
+    assert sparse.shape == (5, 9, 64, 64) and sparse[2, :3].eq(1).all() and sparse[4, 0, 10].eq(-1).all()
+    assert sparse[2, 4, 6, 6] == 1 and sparse[2, 8].max() > 0.9
+
+
+def test_no_points_is_no_error():
+    nothing = np.zeros((5, 0, 2), np.float32), np.zeros((5, 0), bool)
+    kept, probability = points.moving(*nothing)
+    assert len(points.draw(kept, probability, 1)) == 0
+    still = np.ones((5, 3, 2)), np.ones((5, 3), bool)
+    assert len(points.draw(*points.moving(*still), 1)) == 0
+    assert points.frame_maps(*nothing, (8, 8)).sum() == 0
