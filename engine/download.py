@@ -93,19 +93,18 @@ def _fetch(info: ModelInfo, source: Weights, target: Path, tell: Tell, endpoint:
 
 
 def _fetch_one(source: Weights, file: str, target: Path, known, tell: Tell, endpoint: str | None) -> None:
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
 
-    parts = target / PARTS / source.commit
-    path = Path(
-        hf_hub_download(
-            source.repository,
-            source.prefix + file,
-            revision=source.commit,
-            local_dir=parts,
-            endpoint=endpoint,
-            tqdm_class=_teller(file, known.size or 0, tell),
-        )
-    )
+    path = target / PARTS / f"{known.blob_id}.part"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    url = hf_hub_url(source.repository, source.prefix + file, revision=source.commit, endpoint=endpoint)
+    with open(path, "ab") as part:
+        tell(file, part.tell(), known.size)
+        if part.tell() < known.size:
+            shown = _teller(file, tell)
+            http_get(url, part, resume_size=part.tell(), headers=build_hf_headers(), expected_size=known.size, tqdm_class=shown)
     sha256 = file_sha256(path)
     right = sha256 == known.lfs.sha256 if known.lfs else _git_sha1(path) == known.blob_id
     if not right:
@@ -122,7 +121,7 @@ def _git_sha1(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
-def _teller(file: str, size: int, tell: Tell) -> type:
+def _teller(file: str, tell: Tell) -> type:
     from tqdm import tqdm
 
     class Teller(tqdm):
@@ -132,7 +131,7 @@ def _teller(file: str, size: int, tell: Tell) -> type:
 
         def update(self, n: float | None = 1) -> bool | None:
             shown = super().update(n)
-            tell(file, int(self.n), int(self.total or size))
+            tell(file, int(self.n), int(self.total or 0))
             return shown
 
         def close(self) -> None:
