@@ -3,7 +3,7 @@
 Each answers with the paint uint8 (H, W, 4) of every scored drawing of a task.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -50,14 +50,15 @@ def nearest(known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows[number], columns[number]
 
 
-def copy(task: Task) -> list[np.ndarray]:
-    """The reference as it is."""
-    return [there.colors for _, there in _sources(task)]
+def copy(there: Sequence[Flats]) -> list[np.ndarray]:
+    """The references of `sources` as they are."""
+    return [reference.colors for reference in there]
 
 
-def flow(task: Task) -> list[np.ndarray]:
-    """The reference, moved by the dense optical flow (DIS) between the distances to lines."""
-    return [_moved(there, frame, cv2.INTER_LINEAR if task.shot.painted else cv2.INTER_NEAREST) for frame, there in _sources(task)]
+def flow(task: Task, there: Sequence[Flats]) -> list[np.ndarray]:
+    """The references of `sources`, moved by the dense optical flow (DIS) between the distances to lines."""
+    interpolation = cv2.INTER_LINEAR if task.shot.painted else cv2.INTER_NEAREST
+    return [_moved(reference, task.frame(number), interpolation) for number, reference in zip(task.scored, there, strict=True)]
 
 
 def by_majority(task: Task, paints: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -70,18 +71,15 @@ def by_majority(task: Task, paints: Sequence[np.ndarray]) -> list[np.ndarray]:
     return result
 
 
-def _sources(task: Task) -> Iterator[tuple[Frame, Flats]]:
-    """The scored drawings, each with the reference that is nearest in time."""
+def sources(task: Task) -> list[Flats]:
+    """For each scored drawing the reference that is nearest in time."""
     size = task.frame(task.frames[0]).size
-    found = []
+    found = {}
     for reference in task.references:
-        there = flats(reference, size)
+        found[reference.frame] = flats(reference, size)
         if reference.frame is not None:
-            there = replace(there, lines=task.frame(reference.frame).sketch.lines)
-        found.append(there)
-    for number in task.scored:
-        at = next(i for i, reference in enumerate(task.references) if reference is task.nearest(number))
-        yield task.frame(number), found[at]
+            found[reference.frame] = replace(found[reference.frame], lines=task.frame(reference.frame).sketch.lines)
+    return [found[task.nearest(number).frame] for number in task.scored]
 
 
 def colored(color: np.ndarray, grown: np.ndarray) -> np.ndarray:

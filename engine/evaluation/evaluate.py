@@ -18,10 +18,10 @@ from ..synthesis import FAMILIES
 from . import gaps, mistakes, shots
 from .answers import Answer, answer, prepare, threshold
 from .autofill import autofill
-from .baselines import by_majority, copy, flow
+from .baselines import by_majority, copy, flow, sources
 from .clicks import clicks
 from .gaps import Closing, closing
-from .metrics import Accuracy, accuracy, codes, flicker, likeness, majority, purity, true_regions
+from .metrics import Accuracy, accuracy, codes, flicker, likeness, majority, purity
 from .mistakes import SIZES, Scene, size_class
 from .pictures import Example, example
 from .shots import Shot
@@ -137,17 +137,17 @@ def _measure(shot: Shot, settings: Settings, model: str, work: Path, results: Re
             scenes = [_scene(task, number, one) for number, one in zip(task.scored, given, strict=True)]
             _add(tally, task, scenes, given)
             if name == model:
-                made = [
-                    example(task, number, one, scene, score.acc)
-                    for number, one, scene, score in zip(task.scored, given, scenes, tally.accuracy[-len(scenes) :], strict=True)
-                ]
-                made.sort(key=lambda one: one.score)
-                results.examples.setdefault((shot.group, task.scenario), []).extend({id(one): one for one in (made[0], made[-1])}.values())
+                order = np.argsort([score.acc for score in tally.accuracy[-len(scenes) :]])
+                for at in dict.fromkeys((int(order[0]), int(order[-1]))):
+                    score = tally.accuracy[len(tally.accuracy) - len(scenes) + at].acc
+                    made = example(task, task.scored[at], given[at], scenes[at], score)
+                    results.examples.setdefault((shot.group, task.scenario), []).append(made)
 
 
 def _simple(task: Task) -> dict[str, list[np.ndarray]]:
     """What the simple methods paint."""
-    found = {"copy": copy(task), "flow": flow(task)}
+    there = sources(task)
+    found = {"copy": copy(there), "flow": flow(task, there)}
     if not task.shot.painted:
         found |= {"flow, regions": by_majority(task, found["flow"]), "autofill": autofill(task)}
     return found
@@ -156,9 +156,8 @@ def _simple(task: Task) -> dict[str, list[np.ndarray]]:
 def _scene(task: Task, number: int, given: Answer) -> Scene:
     frame = task.frame(number)
     ink = frame.sketch.lines
-    regions = true_regions(frame.truth, ink) if frame.cut is None else np.where(ink, 0, frame.cut)
     labels = frame.regions.labels if given.labels is None else np.where(ink, 0, given.labels)
-    return Scene(frame.truth, given.paint, ink, regions, labels)
+    return Scene(frame.truth, given.paint, ink, frame.areas, frame.beside, labels)
 
 
 def _add(tally: Tally, task: Task, scenes: Sequence[Scene], given: Sequence[Answer]) -> None:

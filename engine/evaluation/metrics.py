@@ -38,6 +38,19 @@ def true_regions(truth: np.ndarray, ink: np.ndarray) -> np.ndarray:
     return (np.cumsum(wide) * wide).astype(np.int32)[labels]
 
 
+def neighbors(regions: np.ndarray, reach: int = 7) -> list[np.ndarray]:
+    """The regions within `reach` px of each region of a map (H, W), 0 being none; entry 0 is empty."""
+    pairs = [np.zeros(0, np.int64)]
+    for step in (1, 2, 4, reach):
+        for a, b in ((regions[:, :-step], regions[:, step:]), (regions[:-step], regions[step:])):
+            apart = (a != b) & (a > 0) & (b > 0)
+            pairs.append(np.unique(a[apart].astype(np.int64) << 32 | b[apart]))
+    keys = np.unique(np.concatenate(pairs))
+    one, two = keys >> 32, keys & 0xFFFFFFFF
+    one, two = np.concatenate([one, two]), np.concatenate([two, one])
+    return [np.unique(two[one == region]) for region in range(int(regions.max(initial=0)) + 1)]
+
+
 def majority(labels: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The commonest value in each region of `labels` (H, W), its share of the region's pixels, and these; entry 0 unused."""
     region, value, length = _runs(labels, values)

@@ -1,6 +1,6 @@
 """What kind of mistake each wrong region is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ class Scene:
 
     ink      bool (H, W), the lines
     regions  int32 (H, W), the true regions, 0 elsewhere
+    beside   of each true region those near it
     labels   int32 (H, W), the regions that the engine cut the drawing into, 0 on lines
     """
 
@@ -32,6 +33,7 @@ class Scene:
     paint: np.ndarray
     ink: np.ndarray
     regions: np.ndarray
+    beside: Sequence[np.ndarray]
     labels: np.ndarray
 
 
@@ -46,7 +48,6 @@ def kinds(scene: Scene, palette: np.ndarray, materials: Mapping[int, str]) -> tu
     ceiling, _, _ = majority(scene.regions, best[scene.labels])
     count = len(wanted)
     names = [""] * count
-    beside = _beside(scene.regions, count)
     bad = (wanted != given) & (area > 0)
     bad[0] = False
     for region in np.flatnonzero(bad).tolist():
@@ -61,7 +62,7 @@ def kinds(scene: Scene, palette: np.ndarray, materials: Mapping[int, str]) -> tu
             name = "tone"
         elif right in materials and wrong in materials and _stem(materials[right]) == _stem(materials[wrong]):
             name = "twin"
-        elif (wanted[beside[region]] == wrong).any():
+        elif (wanted[scene.beside[region]] == wrong).any():
             name = "neighbor"
         else:
             name = "elsewhere"
@@ -72,21 +73,6 @@ def kinds(scene: Scene, palette: np.ndarray, materials: Mapping[int, str]) -> tu
 def _stem(name: str) -> str:
     """The material without the side and the character that it belongs to: 'other iris 1' is an iris."""
     return name.rstrip("0123456789 ").removeprefix("other ")
-
-
-def _beside(regions: np.ndarray, count: int) -> list[np.ndarray]:
-    """The true regions within some pixels of each."""
-    pairs: set[tuple[int, int]] = set()
-    for step in (1, 2, 4, 7):
-        for a, b in ((regions[:, :-step], regions[:, step:]), (regions[:-step], regions[step:])):
-            apart = (a != b) & (a > 0) & (b > 0)
-            keys = np.unique(a[apart].astype(np.int64) << 32 | b[apart])
-            pairs |= {(int(key >> 32), int(key & 0xFFFFFFFF)) for key in keys}
-    near: list[list[int]] = [[] for _ in range(count)]
-    for a, b in pairs:
-        near[a].append(b)
-        near[b].append(a)
-    return [np.array(found, np.int64) for found in near]
 
 
 def size_class(area: np.ndarray, scale: float) -> np.ndarray:

@@ -29,23 +29,21 @@ class Example:
 def example(task: Task, number: int, given: Answer, scene: Scene, score: float) -> Example:
     frame = task.frame(number)
     crop = _figure(scene)
-    ink = frame.sketch.paint
+    ink = frame.sketch.paint[crop]
     wrong = np.where(((scene.truth != scene.paint) & ~scene.ink)[..., None], _RED, np.where((scene.truth == 0)[..., None], 255, _GRAY))
     wrong = np.where(scene.ink[..., None], 120, wrong).astype(np.uint8)
-    paper = np.full((*scene.truth.shape, 4), 255, np.uint8)
     tiles = [
         _tile(_on_paper(task.nearest(number).pixels)),
-        *(_tile(_on_paper(over(picture, ink))[crop]) for picture in (paper, given.colors, frame.colors)),
+        *(_tile(_inked(picture, ink)) for picture in (np.full_like(ink, 255), given.colors[crop], frame.colors[crop])),
         _tile(wrong[crop]),
     ]
     return Example(score, task.shot.name, np.concatenate(tiles, 1))
 
 
-def over(picture: np.ndarray, ink: np.ndarray) -> np.ndarray:
-    """Ink over a picture, both uint8 (H, W, 4); the picture is laid on white first."""
+def _inked(picture: np.ndarray, ink: np.ndarray) -> np.ndarray:
+    """Ink over a picture, both uint8 (H, W, 4), on white."""
     alpha = ink[..., 3:].astype(np.float32) / 255
-    rgb = _on_paper(picture) * (1 - alpha) + ink[..., :3] * alpha
-    return np.concatenate([rgb, np.full_like(alpha, 255)], 2).round().astype(np.uint8)
+    return (_on_paper(picture) * (1 - alpha) + ink[..., :3] * alpha).round().astype(np.uint8)
 
 
 def _on_paper(picture: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from ..regions import Regions, segment
 from ..sketch import Sketch, raster, scan, strokes
 from ..synthesis import Plan, sample
 from ..synthesis.palette import TONES
-from .metrics import codes
+from .metrics import codes, neighbors, true_regions
 
 CLOSING = 12.0  # px; the widest gap that toon worlds have
 HEIGHT = 1080  # px; models are told gaps for a picture of this height
@@ -52,6 +52,17 @@ class Frame:
     def regions(self) -> Regions:
         """As the engine cuts the drawing."""
         return segment(self.sketch, self.gap)
+
+    @cached_property
+    def areas(self) -> np.ndarray:
+        """The true regions, int32 (H, W), 0 elsewhere."""
+        ink = self.sketch.lines
+        return true_regions(self.truth, ink) if self.cut is None else np.where(ink, 0, self.cut)
+
+    @cached_property
+    def beside(self) -> list[np.ndarray]:
+        """The true regions near each true region."""
+        return neighbors(self.areas)
 
     @cached_property
     def truth(self) -> np.ndarray:

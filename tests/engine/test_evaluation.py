@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.evaluation import autofill, baselines, gaps, mistakes, shots
 from engine.evaluation.clicks import Hint, clicks
-from engine.evaluation.metrics import UNKNOWN, accuracy, codes, flicker, likeness, majority, mean, purity, true_regions, trust
+from engine.evaluation.metrics import UNKNOWN, accuracy, codes, flicker, likeness, majority, mean, neighbors, purity, true_regions, trust
 from engine.evaluation.mistakes import Scene
 from engine.evaluation.tasks import Reference, Task, tasks
 from engine.regions import segment
@@ -43,6 +43,11 @@ def test_true_regions_are_apart_by_lines_and_by_color():
     assert regions.max() == 4
     assert (regions[ink] == 0).all()
     assert len({regions[2, 2], regions[15, 2], regions[5, 15], regions[5, 27]}) == 4
+
+
+def test_neighbors_are_across_a_line():
+    truth, ink = stripes((NOTHING, 10), (RED, 10), (GREEN, 10))
+    assert [near.tolist() for near in neighbors(true_regions(truth, ink))] == [[], [2], [1, 3], [2]]
 
 
 def test_slivers_beside_a_line_are_no_regions():
@@ -147,7 +152,7 @@ def test_likeness():
 
 def scene(truth, ink, paint, labels=None):
     regions = true_regions(truth, ink)
-    return Scene(truth, paint, ink, regions, regions if labels is None else labels)
+    return Scene(truth, paint, ink, regions, neighbors(regions), regions if labels is None else labels)
 
 
 def test_a_click_for_each_wrong_region():
@@ -284,18 +289,19 @@ def test_tasks_leave_out_what_is_given(tmp_path):
 
 def test_simple_methods_on_a_small_move(tmp_path):
     (task,) = (task for task in tasks(shot_of(tmp_path, (20, 20), (28, 24)), 1) if task.scenario == "consecutive")
-    moved = baselines.flow(task)
-    assert score(task, baselines.copy(task)) == 1  # by majority
+    there = baselines.sources(task)
+    moved, copied = baselines.flow(task, there), baselines.copy(there)
+    assert score(task, copied) == 1  # by majority
     assert score(task, moved) == score(task, baselines.by_majority(task, moved)) == score(task, autofill.autofill(task)) == 1
     same = (codes(moved[0]) == task.frame(1).truth)[~task.frame(1).sketch.lines].mean()
-    copied = (codes(baselines.copy(task)[0]) == task.frame(1).truth)[~task.frame(1).sketch.lines].mean()
-    assert same > 0.99 > copied
+    left = (codes(copied[0]) == task.frame(1).truth)[~task.frame(1).sketch.lines].mean()
+    assert same > 0.99 > left
 
 
 def test_simple_methods_on_a_leap(tmp_path):
     shot = shot_of(tmp_path, (5, 5), (95, 90))
     task = Task(shot, "consecutive", (0, 1), (Reference(shot.picture(0), 0),))
-    assert score(task, baselines.copy(task)) < 0.5
+    assert score(task, baselines.copy(baselines.sources(task))) < 0.5
     assert score(task, autofill.autofill(task)) == 1  # size and shape are enough
 
 
