@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from . import clothes
+from . import accessories, clothes
 from .builder import Builder
 from .face import ears, face, glasses, head
 from .figure import Figure
@@ -48,7 +48,7 @@ def person(rng: Generator) -> Figure:
     if rng.random() < 0.13:
         glasses(b, rng, top)
     clothes.dress(b, rng, body)
-    clothes.hat(b, rng, top)
+    accessories.hat(b, rng, top)
     b.focus = skull
     return b.build()
 

@@ -1,0 +1,105 @@
+"""What puppets of paper share: faces, limbs, ears."""
+
+import numpy as np
+from numpy.random import Generator
+
+from .builder import almond, polygon, squircle
+from .figure import FLAT, HIGHLIGHT
+from .ribbons import Cutter
+
+LAYER = 0.12  # units between layers: more than the step in depth that is drawn
+
+
+def face(c: Cutter, rng: Generator, prims: list[int], wide: float, high: float, center: tuple[float, float], skin: str) -> None:
+    """Eyes, mouth and cheeks on a head; `wide`, `high` are half its size."""
+    b = c.builder
+    x0, y0 = center
+    apart, level = rng.uniform(0.34, 0.52) * wide, y0 - rng.uniform(0.0, 0.25) * high
+    eye = np.array([rng.uniform(0.13, 0.24) * wide, rng.uniform(0.16, 0.3) * high])
+    kind = rng.choice(["big", "big", "dot", "almond", "half"])
+    look = rng.uniform(-0.25, 0.25)
+    for side, name in ((-1, "left"), (1, "right")):
+        at = np.array([x0 + side * apart, level])
+        if kind == "dot":
+            b.decal(prims, b.part(f"{name} eye", "pupil", FLAT), at, eye * 0.5)
+            b.decal(prims, b.part(f"{name} glint", "glint", FLAT), at + eye * (-0.12, 0.18), eye * 0.16)
+            continue
+        outline = squircle(2.2) if kind == "big" else almond(0.8, 0.8, side * 0.1) if kind == "almond" else polygon(half())
+        white = b.decal(prims, b.part(f"{name} white", "white", FLAT), at, eye, outline)
+        iris = eye.min() * rng.uniform(0.6, 0.75)
+        gaze = at + (look * eye[0], 0)
+        b.decal(prims, b.part(f"{name} iris", "iris", FLAT), gaze, (iris, iris * 1.1), within=white)
+        b.decal(prims, b.part(f"{name} pupil", "pupil", FLAT), gaze, (iris * 0.5, iris * 0.55), within=white)
+        b.decal(prims, b.part(f"{name} glint", "glint", FLAT), gaze + (-iris * 0.35, iris * 0.4), (iris * 0.27, iris * 0.27), within=white)
+    t = np.linspace(-1, 1, 13)
+    mouth = level - rng.uniform(0.32, 0.5) * high
+    size = rng.uniform(0.12, 0.3) * wide
+    if rng.random() < 0.5:
+        c.line(prims, np.stack([x0 + t * size, mouth - 0.35 * size * (1 - t * t) * rng.choice([1, 1, -0.6])], 1))
+    else:
+        hole = b.decal(prims, b.part("mouth", "mouth", FLAT), (x0, mouth), (size, size * 0.7), almond(1.0, 0.25))
+        b.decal(prims, b.part("tongue", "tongue", FLAT), (x0, mouth - 0.6 * size), (size * 0.6, size * 0.35), within=hole)
+    if rng.random() < 0.6:
+        nose = level - 0.25 * high
+        c.line(prims, np.stack([x0 + t * 0.07 * wide, nose - 0.05 * wide * (1 - t * t)], 1))
+    if rng.random() < 0.5:
+        for side in (-1, 1):
+            b.decal(
+                prims, b.part("cheek", "blush", FLAT, HIGHLIGHT), (x0 + side * apart * 1.25, level - 0.3 * high), (0.14 * wide, 0.08 * wide)
+            )
+    for side in (-1, 1):
+        if rng.random() < 0.7:
+            brow = level + eye[1] * 1.45 + rng.uniform(-0.03, 0.05)
+            c.line(prims, np.stack([x0 + side * apart + t * 0.18 * wide, brow + 0.05 * wide * (1 - t * t)], 1))
+
+
+def half() -> list[tuple[float, float]]:
+    turn = np.linspace(np.pi * 1.08, np.pi * 1.92, 12)
+    return [(float(np.cos(a)), float(np.sin(a))) for a in turn] + [(1.0, 0.25), (-1.0, 0.25)]
+
+
+def limb(c: Cutter, rng: Generator, parent: int, at, angle: float, lengths, widths, parts, z: float, swing: float, bow: float) -> int:
+    """Two bones and the shapes on them; returns the joint at the end."""
+    upper = c.builder.joint(parent, (*at, 0), (0, 0, angle), (0, 0, swing))
+    lower = c.builder.joint(upper, (0, -lengths[0], 0), (0, 0, bow), (0, 0, swing))
+    end = c.builder.joint(lower, (0, -lengths[1], 0), swing=(0, 0, swing * 0.6))
+    w0, w1, w2 = widths
+    c.ribbon(lower, [(0, 0.5 * w1), (0, 0), (0, -lengths[1] * 0.6), (0, -lengths[1])], [w1 * 0.7, w1, (w1 + w2) / 2, w2], parts[1], z, 0.06)
+    c.ribbon(
+        upper,
+        [(0, 0.6 * w0), (0, 0), (0, -lengths[0] * 0.6), (0, -lengths[0] - 0.3 * w1)],
+        [w0 * 0.55, w0, (w0 + w1) / 2, w1 * 0.9],
+        parts[0],
+        z + 0.4 * LAYER,
+        0.06,
+    )
+    return end
+
+
+def animal_ears(c: Cutter, rng: Generator, head: int, wide: float, high: float) -> None:
+    b = c.builder
+    kind = rng.choice(["long", "round", "pointed"])
+    fur = b.part("ears", "skin")
+    length = {"long": rng.uniform(1.0, 1.8), "round": 0.5, "pointed": 0.8}[kind] * high
+    for side in (-1, 1):
+        ear = b.joint(head, (side * wide * 0.6, high * 1.6, 0), (0, 0, -side * rng.uniform(0.1, 0.6)), (0, 0, 0.25))
+        if kind == "round":
+            prims = c.blob(ear, (0, 0.1), (0.36 * wide, 0.36 * wide), fur, -0.6 * LAYER)
+            b.decal(prims, b.part("inner ear", "blush"), (0, 0.1), (0.2 * wide, 0.2 * wide))
+        else:
+            end = 0.0 if kind == "pointed" else 0.12
+            prims = c.ribbon(
+                ear,
+                [(0, -0.2), (0, 0.3 * length), (0, 0.7 * length), (0, length)],
+                np.array([0.3, 0.32, 0.24, end]) * wide,
+                fur,
+                -0.6 * LAYER,
+                0.25,
+            )
+            b.decal(
+                prims,
+                b.part("inner ear", "blush"),
+                (0, 0.45 * length),
+                (0.15 * wide, 0.33 * length),
+                almond(1, 1) if kind == "long" else squircle(2),
+            )
