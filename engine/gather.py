@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from .errors import BadInput, JobFailed
-from .job import JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Job, add_reference, digest, file_sha256, frame_name, save, write_atomic
+from .job import JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Hint, Job, add_reference, digest, file_sha256, frame_name, save, write_atomic
 from .lock import locked
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".tga")
@@ -29,6 +29,7 @@ def gather(
     device: str = "auto",
     size: Size | None = None,
     options: Mapping[str, object] | None = None,
+    hints: Sequence[Hint] = (),
 ) -> Job:
     """Make `out` the job folder that colors every picture in `sketches`, frame i being the i-th in the natural order of names.
 
@@ -61,6 +62,7 @@ def gather(
             title=sketches.resolve().name,
             device=device,
             options=dict(options or {}),
+            hints=tuple(hints),
         )
         save(job, out)
     return job

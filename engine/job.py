@@ -16,7 +16,9 @@ at all: it is written beside its place and renamed (`write_atomic`).
 
 import hashlib
 import json
+import math
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -78,6 +80,32 @@ class Exposure:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A point of the picture that is shown at scene frame `frame`: `point` x, y in pixels from its top left."""
+
+    frame: int
+    point: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a person says of the region at a point of the picture that is shown at scene frame `frame`; see Place.
+
+    `swatch` is its color, '#rrggbb' or '#rrggbbaa', or None to leave it unpainted. With `same_as` it wears what the region there wears,
+    and `swatch` says nothing. Of two hints for one region the later one counts.
+    """
+
+    frame: int
+    point: tuple[float, float]
+    swatch: str | None = None
+    same_as: Place | None = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.frame, self.point)
+
+
+@dataclass(frozen=True)
 class Job:
     """One request to the engine. Sizes are in pixels (width, height); `options` are the model's own, see its model.toml."""
 
@@ -92,6 +120,7 @@ class Job:
     seed: int = 0
     device: str = "auto"
     options: Mapping[str, object] = field(default_factory=dict)
+    hints: tuple[Hint, ...] = ()
     schema: int = SCHEMA
 
     def drawing(self, drawing_id: str) -> Drawing:
@@ -201,9 +230,19 @@ def _from_json(raw: Mapping) -> Job:
     cels = tuple(Cel(str(c["name"]), tuple(Reference(**r) for r in c["references"])) for c in raw["cels"])
     drawings = tuple(Drawing(**d) for d in raw["drawings"])
     frames = tuple(Exposure(int(f["frame"]), int(f["exposure"]), tuple(f["drawings"])) for f in raw["frames"])
+    hints = tuple(
+        Hint(**{**_place(h), "swatch": h.get("swatch"), "same_as": Place(**_place(h["same_as"])) if h.get("same_as") else None})
+        for h in raw.get("hints", ())
+    )
     width, height = raw["size"]
     known = {"task", "model", "title", "fps", "seed", "device", "options", "schema"}
-    return Job(size=(int(width), int(height)), cels=cels, drawings=drawings, frames=frames, **{k: raw[k] for k in known & raw.keys()})
+    given = {k: raw[k] for k in known & raw.keys()}
+    return Job(size=(int(width), int(height)), cels=cels, drawings=drawings, frames=frames, hints=hints, **given)
+
+
+def _place(raw: Mapping) -> dict:
+    x, y = raw["point"]
+    return {"frame": raw["frame"], "point": (x, y)}
 
 
 def validate(job: Job) -> None:
@@ -228,10 +267,39 @@ def validate(job: Job) -> None:
     for drawing in job.drawings:
         if drawing.kind not in KINDS or not 0 <= drawing.cel < len(job.cels):
             raise BadInput(f"Drawing {drawing.id} of the job is not understood: make the job again with this version of Shiage.")
+    for hint in job.hints:
+        _check_hint(hint)
     for file in _files(job):
         path = PurePosixPath(file)
         if path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file:
             raise BadInput(f"The job names a file outside its folder ({file}): it was not opened.")
+
+
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?")
+
+
+def _check_hint(hint: Hint) -> None:
+    for place in (hint.place, *filter(None, [hint.same_as])):
+        if (
+            type(place.frame) is not int
+            or len(place.point) != 2
+            or not all(type(v) in (int, float) and math.isfinite(v) for v in place.point)
+        ):
+            raise BadInput(f"The hint at {place.point} in frame {place.frame} has no place: give a whole frame and two numbers.")
+    if hint.swatch is not None and not (isinstance(hint.swatch, str) and _COLOR.fullmatch(hint.swatch)):
+        raise BadInput(f"The hint in frame {hint.frame} has the color {hint.swatch!r}: give it as #rrggbb or #rrggbbaa, or none.")
+
+
+def parse_hint(text: str) -> Hint:
+    """A hint as the shells take it: 'FRAME,X,Y,#RRGGBB', 'FRAME,X,Y,none' or 'FRAME,X,Y,=FRAME,X,Y'. Raises BadInput."""
+    number = r"([-+]?\d+(?:\.\d*)?)"
+    place = rf"([-+]?\d+),{number},{number}"
+    match = re.fullmatch(rf"{place},(?:({_COLOR.pattern})|none|={place})", text.replace(" ", ""))
+    if match is None:
+        raise BadInput(f"'{text}' is no hint: write FRAME,X,Y,#RRGGBB, or none for the color, or =FRAME,X,Y for that of another region.")
+    frame, x, y, color, other, other_x, other_y = match.groups()
+    same_as = Place(int(other), (float(other_x), float(other_y))) if other else None
+    return Hint(int(frame), (float(x), float(y)), color, same_as)
 
 
 def _files(job: Job) -> Iterable[str]:

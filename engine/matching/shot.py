@@ -4,6 +4,7 @@ Every drawing keeps its own word from the references; its neighbors' words are a
 follow from one to the other. Predictions are never taken for references, so an error does not run through the shot.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from .shapes import Shapes
 
 WORD = 0.25  # weight of what the references say of a drawing: drawings alike are misread alike, so their words are not independent
 TRUST = 0.93  # how far a drawing believes a neighbor, at best
+DOUBT = 2.0  # how much surer than not a region must be to follow from a hinted one, before it hears the hint more than the references
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ class Link:
 
     way: sparse.csr_array
     alignment: float
+
+    @functools.cached_property
+    def surest(self) -> np.ndarray:
+        """The largest value of each row, float32 (RA + 1, 1)."""
+        return self.way.max(axis=1).toarray().reshape(-1, 1)
 
     def arrays(self) -> dict[str, np.ndarray]:
         table = self.way.tocoo()
@@ -59,15 +66,23 @@ def from_references(matches: Sequence[tuple[Match, Shapes]], swatches: int, coun
     return _softmax(table).astype(np.float32)
 
 
-def agree(words: Sequence[np.ndarray], links: Mapping[tuple[int, int], Link], anchored: Sequence[bool]) -> list[np.ndarray]:
+def agree(
+    words: Sequence[np.ndarray],
+    links: Mapping[tuple[int, int], Link],
+    anchored: Sequence[bool],
+    told: Sequence[np.ndarray] | None = None,
+) -> list[np.ndarray]:
     """Bring the drawings of a shot to agreement.
 
     `words` are the probabilities (R + 1, P + 1) by the references, `links[i, j]` how drawing i follows from j, `anchored` tells the
-    drawings whose paint is known: they speak and do not listen. Returns probabilities of the same shapes.
+    drawings whose paint is known: they speak and do not listen. `told` is what a person's hints say of each drawing, as from
+    `spread_hints`. Returns probabilities of the same shapes.
 
     One sweep forth and one back, as in a hidden Markov chain: what a drawing hears from one side never comes back to that side.
     """
     own = [word if sure else _tempered(word) for word, sure in zip(words, anchored, strict=True)]
+    if told is not None:
+        own = [word * (1.0 - hint.sum(axis=1, keepdims=True)) + hint for word, hint in zip(own, told, strict=True)]
     heard = []
     for order in (range(len(words)), range(len(words) - 1, -1, -1)):
         said: dict[int, np.ndarray] = {}
@@ -79,20 +94,76 @@ def agree(words: Sequence[np.ndarray], links: Mapping[tuple[int, int], Link], an
     return [own[i] if anchored[i] else _normal(own[i] * heard[0][i] * heard[1][i]) for i in range(len(words))]
 
 
+def spread_hints(
+    shapes: Sequence[tuple[int, int]],
+    links: Mapping[tuple[int, int], Link],
+    anchored: Sequence[bool],
+    hints: Mapping[int, Mapping[int, int]],
+) -> list[np.ndarray]:
+    """How surely each region of each drawing follows from one that a person has told the swatch of: float32 of the given `shapes`
+    (R + 1, P + 1), rows add up to at most 1.
+
+    References misread drawings that are alike in the same way, and all of them together would outvote a hint. So a hint goes from
+    drawing to drawing by itself, forth and back from where it was given, as far as the links are sure. It ends where the paint is
+    known, and at another hint; where two meet, that of the nearer drawing is heard.
+    """
+    heard = [np.zeros(shape, np.float32) for shape in shapes]
+    away = sorted(((abs(i - source), source, i) for source in hints for i in range(len(shapes))), reverse=True)
+    told = {source: _carry(source, shapes, links, anchored, hints) for source in hints}
+    for _, source, i in away:
+        new = told[source].get(i)
+        if new is not None:
+            heard[i] = heard[i] * (1.0 - new.sum(axis=1, keepdims=True)) + new
+    return heard
+
+
+def _carry(
+    source: int,
+    shapes: Sequence[tuple[int, int]],
+    links: Mapping[tuple[int, int], Link],
+    anchored: Sequence[bool],
+    hints: Mapping[int, Mapping[int, int]],
+) -> dict[int, np.ndarray]:
+    """What each drawing hears of the hints in drawing `source`, where it hears anything."""
+    start: np.ndarray = np.zeros(shapes[source], np.float32)
+    start[list(hints[source]), list(hints[source].values())] = 1.0
+    carried: dict[int, np.ndarray] = {source: start}
+    for step in (1, -1):
+        said: dict[int, np.ndarray] = {source: start}
+        i = source + step
+        while 0 <= i < len(shapes) and not anchored[i] and any((i, j) in links and belief.any() for j, belief in said.items()):
+            total, weights = _sum(i, links, said, shapes[i])
+            mean = total / np.maximum(weights, 1e-6)
+            sure = mean**2 / (mean**2 + (DOUBT * (1.0 - mean)) ** 2)
+            sure[sure < 0.01] = 0.0
+            sure[list(hints.get(i, ()))] = 0.0
+            carried[i] = said[i] = sure
+            i += step
+    return carried
+
+
 def _message(i: int, links: Mapping[tuple[int, int], Link], said: Mapping[int, np.ndarray], like: np.ndarray) -> np.ndarray:
     """What those that have spoken say of drawing i: a mean of theirs, surer links counting more, and never a veto."""
-    total = np.zeros_like(like)
-    weights = np.zeros((len(like), 1), np.float32)
-    for j, belief in said.items():
-        link = links.get((i, j))
-        if link is not None:
-            sure = (link.way.max(axis=1).toarray().reshape(-1, 1) * link.alignment) ** 2 / abs(i - j)
-            total += sure * (link.way @ belief)
-            weights += sure
+    total, weights = _sum(i, links, said, like.shape)
     if not weights.any():
         return np.ones_like(like)
     trust = TRUST * np.minimum(weights, 1.0)
     return trust * total / np.maximum(weights, 1e-6) + (1.0 - trust) / like.shape[1]
+
+
+def _sum(
+    i: int, links: Mapping[tuple[int, int], Link], said: Mapping[int, np.ndarray], shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the linked drawings said of drawing i, weighted by how sure and near they are; and the sum (R + 1, 1) of the weights."""
+    total = np.zeros(shape, np.float32)
+    weights = np.zeros((shape[0], 1), np.float32)
+    for j, belief in said.items():
+        link = links.get((i, j))
+        if link is not None:
+            sure = (link.surest * link.alignment) ** 2 / abs(i - j)
+            total += sure * (link.way @ belief)
+            weights += sure
+    return total, weights
 
 
 def _tempered(word: np.ndarray) -> np.ndarray:

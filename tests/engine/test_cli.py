@@ -258,3 +258,15 @@ def test_listing_models_and_serving_need_no_library():
     code = f"import sys; from engine import {modules}; models.available(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not set(done.stdout.split()) & {"numpy", "PIL", "cv2", "scipy", "skimage", "torch"}
+
+
+def test_a_hint_from_the_shell(shot, tmp_path):
+    call(*shot, "--hint", "0,24,24,#010203", "--hint", "2,28,24,=0,24,24", "--hint", "1,1,1,none")
+    found = []
+    for index in range(3):
+        with Image.open(tmp_path / f"out/frames/000{index}.png") as picture:
+            found.append(picture.getpixel((24 + 2 * index, 24)))
+    assert found[0] == found[2] == (1, 2, 3, 255)
+    (warning,) = result(tmp_path / "out")["warnings"]
+    assert "outside the drawing" in warning
+    assert "'1,2,blue' is no hint" in refused(*shot, "--hint", "1,2,blue")

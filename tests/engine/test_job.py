@@ -28,6 +28,37 @@ def test_a_saved_job_comes_back(tmp_path: Path) -> None:
     assert jobs.load(tmp_path) == make_job(title="Ünïcode 🎨")
 
 
+def test_hints_come_back_and_old_jobs_have_none(tmp_path: Path) -> None:
+    hints = (jobs.Hint(1, (3.5, 4.0), "#aabbcc"), jobs.Hint(3, (1, 2)), jobs.Hint(4, (5, 6), None, jobs.Place(1, (3.5, 4.0))))
+    jobs.save(make_job(hints=hints), tmp_path)
+    assert jobs.load(tmp_path).hints == hints
+    raw = json.loads((tmp_path / "job.json").read_text())
+    del raw["hints"]
+    (tmp_path / "job.json").write_text(json.dumps(raw))
+    assert jobs.load(tmp_path) == make_job()
+
+
+@pytest.mark.parametrize(
+    "hints", ["all", 5, None, [5], [{}], [{"frame": 1}], [{"frame": 1, "point": 3}], [{"frame": 1, "point": [1, 2], "same_as": "there"}]]
+)
+def test_hints_that_are_none_are_refused(tmp_path: Path, hints: object) -> None:
+    jobs.save(make_job(), tmp_path)
+    raw = json.loads((tmp_path / "job.json").read_text())
+    (tmp_path / "job.json").write_text(json.dumps({**raw, "hints": hints}))
+    with pytest.raises(BadInput):
+        jobs.load(tmp_path)
+
+
+def test_hints_as_the_shells_take_them() -> None:
+    assert jobs.parse_hint("12,4,5.5,#AABBCC") == jobs.Hint(12, (4.0, 5.5), "#AABBCC")
+    assert jobs.parse_hint("-3, 4, 5, #aabbcc80") == jobs.Hint(-3, (4.0, 5.0), "#aabbcc80")
+    assert jobs.parse_hint("0,4,5,none") == jobs.Hint(0, (4.0, 5.0))
+    assert jobs.parse_hint("7,4,5,=2,6,7") == jobs.Hint(7, (4.0, 5.0), None, jobs.Place(2, (6.0, 7.0)))
+    for text in ("", "1,2,3", "1.5,2,3,#aabbcc", "1,2,3,#aabbc", "1,2,3,red", "1,x,3,#aabbcc", "1,2,3,=4,5"):
+        with pytest.raises(BadInput, match="is no hint"):
+            jobs.parse_hint(text)
+
+
 def test_a_drawing_shown_twice_is_one_picture_named_by_its_first_frame() -> None:
     assert jobs.pictures(make_job()) == {("d1",): "frames/0001.png", ("d2",): "frames/0003.png", (None,): "frames/0007.png"}
 
@@ -42,6 +73,13 @@ def test_a_drawing_shown_twice_is_one_picture_named_by_its_first_frame() -> None
         ({"frames": (jobs.Exposure(1, 0, ("d1",)),)}, "Frame 1"),
         ({"frames": (jobs.Exposure(1, 1, ("nobody",)),)}, "Frame 1"),
         ({"frames": (jobs.Exposure(1, 1, ()),)}, "Frame 1"),
+        ({"hints": (jobs.Hint(1, (4, 5), "red"),)}, "'red'"),
+        ({"hints": (jobs.Hint(1, (4, 5), "#12345"),)}, "#12345"),
+        ({"hints": (jobs.Hint(1, (4, 5), "#123456\n"),)}, "#123456"),
+        ({"hints": (jobs.Hint(1, (4, float("nan")), "#123456"),)}, "no place"),
+        ({"hints": (jobs.Hint(1.5, (4, 5)),)}, "no place"),
+        ({"hints": (jobs.Hint(1, (4, 5, 6)),)}, "no place"),
+        ({"hints": (jobs.Hint(1, (4, 5), None, jobs.Place("2", (4, 5))),)}, "no place"),
         ({"drawings": (jobs.Drawing("d1", 7, "strokes", "strokes/d1.npz"), jobs.Drawing("d2", 0, "raster", "a.png"))}, "d1"),
         ({"drawings": (jobs.Drawing("d1", 0, "strokes", "../../etc/passwd"), jobs.Drawing("d2", 0, "raster", "a.png"))}, "outside"),
         ({"drawings": (jobs.Drawing("d1", 0, "strokes", "/etc/passwd"), jobs.Drawing("d2", 0, "raster", "a.png"))}, "outside"),

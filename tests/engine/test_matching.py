@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from puppets import Drawn, Pose, Puppet, draw, pose, puppet, redrawn
+from scipy import sparse
 
 from engine.colors import palette
 from engine.matching import pair, shapes, shot, twin
@@ -161,3 +162,44 @@ def test_nothing_to_match_is_no_error():
         forth, back = pair.match(a, b)
         assert np.isfinite(forth.scores).all()
         assert np.isfinite(back.scores).all()
+
+
+def told_chain(sure: list[float], hints: dict[int, dict[int, int]], anchored: tuple[int, ...] = ()) -> np.ndarray:
+    """What drawings of three regions, all of which the references read as swatch 0, agree on: swatches (drawings, 3), from 3 swatches.
+    Region r follows from r of the drawing before as surely as told, else from the next one."""
+    count = len(sure) + 1
+    word = np.tile(np.array([0.97, 0.01, 0.01, 0.01], np.float32), (4, 1))
+    links = {}
+    for i, p in enumerate(sure):
+        way = np.zeros((4, 4), np.float32)
+        way[1:, 1:] = p * np.eye(3) + (1 - p) * np.roll(np.eye(3), 1, axis=1)
+        links[i, i + 1] = links[i + 1, i] = shot.Link(sparse.csr_array(way), 1.0)
+    told = shot.spread_hints([word.shape] * count, links, [i in anchored for i in range(count)], hints)
+    assert all((table.sum(axis=1) <= 1 + 1e-5).all() for table in told)
+    beliefs = shot.agree([word] * count, links, [i in anchored for i in range(count)], told)
+    return np.stack([belief[1:, :-1].argmax(axis=1) for belief in beliefs])
+
+
+def test_a_hint_is_heard_wherever_its_region_goes():
+    found = told_chain([0.95] * 9, {3: {2: 1}})
+    assert (found[:, 1] == 1).all()
+    assert (found[:, [0, 2]] == 0).all()
+
+
+def test_a_hint_goes_no_further_than_the_links_are_sure():
+    found = told_chain([0.95, 0.4, 0.95], {0: {2: 1}})
+    assert found[:2, 1].tolist() == [1, 1]
+    assert (found[2:] == 0).all()
+
+
+def test_a_hint_never_overrides_another_and_the_nearer_one_is_heard():
+    found = told_chain([0.97] * 8, {0: {2: 1}, 8: {2: 2}})
+    assert found[:4, 1].tolist() == [1] * 4 and found[5:, 1].tolist() == [2] * 4
+    between = told_chain([0.97] * 8, {0: {2: 1}, 4: {2: 0}})
+    assert between[4, 1] == 0 and between[0, 1] == 1
+
+
+def test_a_hint_ends_where_the_paint_is_known_but_may_correct_that_too():
+    found = told_chain([0.97] * 6, {1: {2: 1}}, anchored=(4,))
+    assert found[:3, 1].tolist() == [1] * 3 and (found[4] == 0).all()
+    assert told_chain([0.97] * 3, {1: {2: 1}}, anchored=(1,))[:, 1].tolist() == [1] * 4

@@ -3,7 +3,7 @@
 import io
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,16 +22,22 @@ class Cache:
         self._folder = folder / FOLDER
         self._used: set[str] = set()
 
-    def get(self, key: str) -> dict[str, np.ndarray] | None:
+    def get(self, key: str, *names: str) -> dict[str, np.ndarray] | None:
+        """The arrays of an entry, or those of these names."""
         path = self._path(key)
         try:
             with np.load(path, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
+                return {name: arrays[name] for name in names or arrays.files}
         except _UNREADABLE:
             return None
 
     def has(self, key: str) -> bool:
         return self._path(key).is_file()
+
+    def keep(self, keys: Iterable[str]) -> None:
+        """Let entries stay that are not needed now, but will be as soon as something changes."""
+        for key in keys:
+            self._path(key)
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
         write_atomic(self._path(key), pack(arrays))
@@ -49,10 +55,10 @@ class Cache:
 
 
 def holds(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
-    """Whether an .npz can be read and has these arrays, among others."""
+    """Whether an .npz can be read and has these arrays, among others, to within a hundredth."""
     try:
         with np.load(path, allow_pickle=False) as found:
-            return all(np.array_equal(found[name], array) for name, array in arrays.items())
+            return all(found[name].shape == array.shape and np.allclose(found[name], array, 0, 0.01) for name, array in arrays.items())
     except _UNREADABLE:
         return False
 

@@ -1,4 +1,6 @@
-"""The drawings of one cel to swatches: references read, matched to each drawing, drawings matched to their neighbors, all agreed."""
+"""The drawings of one cel to swatches: `listen` reads the references and matches them to each drawing, and drawings to their neighbors;
+`solve` brings all that to agreement, and to what a person says.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +13,8 @@ from ...colors import palette, reference
 from ...job import digest
 from ...matching import pair, shapes, shot, twin
 from . import analysis, film
+from .evidence import Evidence
+from .hints import Label
 
 if TYPE_CHECKING:
     from .pipeline import Run
@@ -23,7 +27,7 @@ class Colored:
     """The answer for a drawing: `swatches` uint8 (P, 4) of its cel, `swatch` int32 (R + 1,), -1 unknown, `confidence` float32 (R + 1,).
 
     `unknown` counts the regions left unpainted for doubt · `key` is of all that the paint depends on · `scene` is the film frame that
-    gives texture, if one does.
+    gives texture, if one does · `told` bool (R + 1,) the regions that wear what a person said, and no texture.
     """
 
     swatches: np.ndarray
@@ -31,6 +35,7 @@ class Colored:
     confidence: np.ndarray
     unknown: int
     key: str
+    told: np.ndarray
     scene: film.Film | None = None
 
     def colors(self) -> np.ndarray:
@@ -46,35 +51,119 @@ class Source:
     shapes: shapes.Shapes
 
 
-def color_cel(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]) -> dict[str, Colored]:
-    """Swatches for all drawings of cel `number`, given in order of appearance."""
+def listen(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]) -> Evidence:
+    """What the references say of all drawings of cel `number`, given in order of appearance, and how these follow from each other."""
     drawings = [d for d in read if not read[d].empty]
-    swatches, sources, known, scene = _references(run, number, {d: read[d] for d in drawings})
+    key = "evidence-" + digest([read[d].key for d in drawings], [r.sha256 for r in run.job.cels[number].references], _background(run))[:24]
+    kept = run.cache.get(key)
+    if kept is not None:
+        evidence = Evidence.of_arrays(drawings, kept)
+        run.cache.keep(evidence.entries)
+        for text in evidence.warnings:
+            run.warn(text)
+        run.progress("Matching", (number + 1) / len(run.job.cels))
+        return evidence
+    evidence = _match(run, number, {d: read[d] for d in drawings})
+    if evidence.scene is None:
+        run.cache.put(key, evidence.arrays())
+    return evidence
+
+
+def _match(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]) -> Evidence:
+    drawings = list(read)
+    swatches, sources, known, scene, warnings = _references(run, number, read)
+    words = {d: _word_key(read[d], sources, swatches, scene) for d in drawings}
     pairs = [(i, j) for i in range(len(drawings)) for j in range(i + 1, min(i + REACH + 1, len(drawings)))]
-    tasks: list[Callable[[], Any]] = [partial(_word, run, d, read[d], sources, swatches, scene) for d in drawings]
+    tasks: list[Callable[[], Any]] = [partial(_word, run, d, read[d], sources, swatches, scene, words[d]) for d in drawings]
     tasks += [partial(_links, run, read[drawings[i]], read[drawings[j]]) for i, j in pairs]
     results: dict[int, Any] = {}
     for done, (task, result) in enumerate(run.each(lambda task: tasks[task](), range(len(tasks))), 1):
         results[task] = result
         run.progress("Matching", (number + done / len(tasks)) / len(run.job.cels))
-    words = [_certain(results[i], *known[d]) if d in known else results[i] for i, d in enumerate(drawings)]
     links = {}
     for task, (i, j) in enumerate(pairs, len(drawings)):
         links[i, j], links[j, i] = results[task]
-    beliefs = shot.agree(words, links, [d in known for d in drawings])
-    answers = {d: _decide(belief, swatches, run.job.options, scene) for d, belief in zip(drawings, beliefs, strict=True)}
-    nothing = Colored(swatches, np.full(2, -1, np.int32), np.ones(2, np.float32), unknown=0, key="empty")
-    return {d: answers.get(d, nothing) for d in read}
+    return Evidence(
+        drawings=drawings,
+        swatches=swatches,
+        words=[_certain(results[i], *known[d]) if d in known else results[i] for i, d in enumerate(drawings)],
+        anchored=[d in known for d in drawings],
+        links=links,
+        scene=scene,
+        warnings=warnings,
+        entries=[*words.values(), *(_link_key(read[drawings[i]], read[drawings[j]]) for i, j in pairs)],
+    )
+
+
+def solve(evidence: Evidence, labels: Sequence[Label], options: Mapping[str, object]) -> dict[str, Colored]:
+    """The swatches of all drawings of a cel that have lines. `labels` are what a person says of its regions; later ones count."""
+    swatches = evidence.swatches
+    wanted = np.array([label.color for label in labels if label.like is None], np.uint8).reshape(-1, 4)
+    places = []
+    for color in wanted:
+        same = (swatches == color).all(axis=1) | ((swatches[:, 3] == 0) & (color[3] == 0))
+        if not same.any():  # a color that no reference has
+            swatches, same = np.concatenate([swatches, color[None]]), np.append(same, True)
+        places.append(int(same.argmax()))
+    more = len(swatches) - len(evidence.swatches)
+    words = [np.insert(word, [word.shape[1] - 1] * more, 0.0, axis=1) if more else word for word in evidence.words]
+    index = {d: i for i, d in enumerate(evidence.drawings)}
+    hints: dict[int, dict[int, int]] = {}
+    for label, place in zip((label for label in labels if label.like is None), places, strict=True):
+        hints.setdefault(index[label.drawing], {})[label.region] = place
+    answers = _agree(evidence, words, swatches, hints, options)
+    if any(label.like for label in labels):
+        like = {(label.drawing, label.region): label.like for label in labels}
+        for label in (label for label in labels if label.like is not None):
+            drawing, region = _origin(label, like)
+            hints.setdefault(index[label.drawing], {})[label.region] = int(answers[drawing].swatch[region])
+        answers = _agree(evidence, words, swatches, hints, options)
+    return answers
+
+
+def _origin(label: Label, like: Mapping[tuple[str, int], tuple[str, int] | None]) -> tuple[str, int]:
+    """The region whose swatch a label ends up with, which may be like another that is like another."""
+    seen = set()
+    place = (label.drawing, label.region)
+    while like.get(place) is not None and place not in seen:
+        seen.add(place)
+        place = like[place] or place
+    return place
+
+
+def _agree(
+    evidence: Evidence,
+    words: Sequence[np.ndarray],
+    swatches: np.ndarray,
+    hints: Mapping[int, Mapping[int, int]],
+    options: Mapping[str, object],
+) -> dict[str, Colored]:
+    told = shot.spread_hints([word.shape for word in words], evidence.links, evidence.anchored, hints)
+    beliefs = shot.agree(words, evidence.links, evidence.anchored, told)
+    return {
+        d: _decide(belief, hint.sum(axis=1) > 0.5, swatches, options, evidence.scene)
+        for d, belief, hint in zip(evidence.drawings, beliefs, told, strict=True)
+    }
+
+
+def blank(evidence: Evidence) -> Colored:
+    """The answer for a drawing without lines."""
+    return Colored(evidence.swatches, np.full(2, -1, np.int32), np.ones(2, np.float32), 0, "empty", np.zeros(2, bool))
+
+
+def _background(run: "Run") -> str:
+    return str(run.job.options["background"])
 
 
 def _references(
     run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]
-) -> tuple[np.ndarray, list[Source], dict[str, tuple[np.ndarray, np.ndarray]], film.Film | None]:
-    """The references of a cel: its palette, what drawings are matched to, the drawings whose paint is known, and a film frame."""
+) -> tuple[np.ndarray, list[Source], dict[str, tuple[np.ndarray, np.ndarray]], film.Film | None, list[str]]:
+    """The references of a cel: its palette, what drawings are matched to, the drawings whose paint is known, a film frame, warnings."""
     references = run.job.cels[number].references
-    background = str(run.job.options["background"])
+    background = _background(run)
     pictures = [reference.read(run.folder / ref.file, ref.name) for ref in references]
-    for text in (text for picture in pictures for text in picture.warnings):
+    warnings = [text for picture in pictures for text in picture.warnings]
+    for text in warnings:
         run.warn(text)
     painted = [palette.extract(picture.pixels, background) for picture in pictures]
     swatches, tables = palette.union(painted)
@@ -99,7 +188,7 @@ def _references(
             drawing, swatch, share = match
             known[drawing] = (swatch, share)
             sources.append(Source(f"{key}/{read[drawing].key}", replace(read[drawing].shapes, swatch=swatch)))
-    return swatches, sources, known, scene
+    return swatches, sources, known, scene, warnings
 
 
 def _twin(
@@ -116,18 +205,27 @@ def _twin(
     purity = twin.PURITY
     for d in read:
         if min(twin.meeting(read[d].shapes, views[0])) >= twin.MEETS:
-            grown = analysis.pixels(run.job, run.job.drawing(d), run.folder, run.cache)["grown"]
+            grown = analysis.labels(run.job, run.job.drawing(d), run.folder, run.cache)
             swatch, share, figure = twin.read(grown, read[d].count, index, swatches)
             if figure >= purity:
                 best, purity = (d, swatch, share), figure
     return best
 
 
+def _word_key(found: "analysis.Analysis", sources: Sequence[Source], swatches: np.ndarray, scene: film.Film | None) -> str:
+    return "word-" + digest(found.key, [s.key for s in sources], swatches.tobytes(), scene.key if scene else None)[:24]
+
+
 def _word(
-    run: "Run", drawing: str, found: "analysis.Analysis", sources: Sequence[Source], swatches: np.ndarray, scene: film.Film | None
+    run: "Run",
+    drawing: str,
+    found: "analysis.Analysis",
+    sources: Sequence[Source],
+    swatches: np.ndarray,
+    scene: film.Film | None,
+    key: str,
 ) -> np.ndarray:
     """What the references say of a drawing, from the cache when they said it before."""
-    key = "word-" + digest(found.key, [s.key for s in sources], swatches.tobytes(), scene.key if scene else None)[:24]
     kept = run.cache.get(key)
     if kept is not None:
         return kept["word"]
@@ -142,9 +240,13 @@ def _word(
     return word
 
 
+def _link_key(a: "analysis.Analysis", b: "analysis.Analysis") -> str:
+    return "link-" + digest(a.key, b.key)[:24]
+
+
 def _links(run: "Run", a: "analysis.Analysis", b: "analysis.Analysis") -> tuple[shot.Link, shot.Link]:
     """How the regions of one drawing follow from those of another, and the other way, from the cache when neither changed."""
-    key = "link-" + digest(a.key, b.key)[:24]
+    key = _link_key(a, b)
     kept = run.cache.get(key)
     if kept is None:
         kept = {
@@ -166,7 +268,7 @@ def _certain(word: np.ndarray, swatch: np.ndarray, share: np.ndarray) -> np.ndar
     return result.astype(np.float32)
 
 
-def _decide(belief: np.ndarray, swatches: np.ndarray, options: Mapping[str, object], scene: film.Film | None) -> Colored:
+def _decide(belief: np.ndarray, told: np.ndarray, swatches: np.ndarray, options: Mapping[str, object], scene: film.Film | None) -> Colored:
     known = belief[:, :-1]
     swatch = known.argmax(axis=1).astype(np.int32) if known.shape[1] else np.full(len(belief), -1, np.int32)
     confidence = known.max(axis=1).astype(np.float32) if known.shape[1] else np.zeros(len(belief), np.float32)
@@ -174,5 +276,6 @@ def _decide(belief: np.ndarray, swatches: np.ndarray, options: Mapping[str, obje
         swatch[confidence < float(options["threshold"])] = -1  # type: ignore[arg-type]
     swatch[0] = -1
     unknown = int((swatch[1:] < 0).sum())
-    key = digest(swatches.tobytes(), swatch.tobytes(), scene.key if scene else None)
-    return Colored(swatches, swatch, confidence, unknown, key, scene)
+    answer = Colored(swatches, swatch, confidence, unknown, "", told, scene)
+    texture = (swatch.tobytes(), told.tobytes(), scene.key) if scene else ()
+    return replace(answer, key=digest(answer.colors().tobytes(), *texture))

@@ -20,9 +20,9 @@ from ...errors import Cancelled
 from ...job import Job
 from ...messages import Event, Progress, Warned
 from .. import Picture, info
-from . import analysis, film
+from . import analysis, film, hints
 from .cache import Cache, holds, pack
-from .coloring import Colored, color_cel
+from .coloring import Colored, blank, listen, solve
 
 THREADS = 2
 STAGES = {"Reading drawings": 0.45, "Matching": 0.25, "Painting": 0.3}  # share of the time that each takes
@@ -106,11 +106,13 @@ class Run:
             self.progress("Reading drawings", len(read) / len(order))
             if len(found.leaks):
                 self.warn(_leaks(first_frame[drawing], found.leaks), first_frame[drawing])
+        cels = {number: {d: read[d] for d in order if drawings[d].cel == number} for number in {drawings[d].cel for d in order}}
+        evidence = {number: listen(self, number, mine) for number, mine in cels.items()}
+        labels = hints.locate(self, evidence)
         colored: dict[str, Colored] = {}
-        for number in range(len(job.cels)):
-            mine = [d for d in order if drawings[d].cel == number]
-            if mine:
-                colored |= color_cel(self, number, {d: read[d] for d in mine})
+        for number, mine in cels.items():
+            answers = solve(evidence[number], labels[number], job.options)
+            colored |= {d: answers.get(d) or blank(evidence[number]) for d in mine}
         yield from self._paint(read, colored)
         self.cache.prune()
 
@@ -151,13 +153,13 @@ class Run:
             total = sum(c.unknown for c in colored.values())
             self.warn(f"{total} regions are unpainted for doubt, first in frame {min(unknown)}: add a reference, or choose Best Guess.")
 
-    def _texture(self, scene: film.Film, swatch: np.ndarray, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
+    def _texture(self, scene: film.Film, answer: Colored, arrays: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | None:
         """What of a drawing is painted by a film frame, if the drawing can be laid on it: what is not even there, and what is unknown."""
         way = film.flow(scene, arrays["paint"][..., 3] >= 128)
         if way.alignment < film.ALIGNED:
             return None
-        moved, uneven = film.texture(scene, way, arrays["grown"], len(swatch) - 1)
-        return moved, uneven | (swatch < 0)
+        moved, uneven = film.texture(scene, way, arrays["grown"], len(answer.swatch) - 1)
+        return moved, (uneven | (answer.swatch < 0)) & ~answer.told
 
     def _write_regions(self, drawing: str, found: analysis.Analysis, answer: Colored) -> None:
         """Write regions/<id>.npz, unless it says the same already: confidences change with a neighbor, where paint does not."""
@@ -170,7 +172,7 @@ class Run:
             "closures": found.closures,
         }
         if not holds(path, said):
-            grown = analysis.pixels(self.job, self.job.drawing(drawing), self.folder, self.cache)["grown"]
+            grown = analysis.labels(self.job, self.job.drawing(drawing), self.folder, self.cache)
             jobs.write_atomic(path, pack({"labels": grown.astype(np.int32), **said}))
 
     def _compose(self, shown: list[str], read: dict[str, analysis.Analysis], colored: dict[str, Colored]) -> np.ndarray:
@@ -181,7 +183,7 @@ class Run:
             answer = colored[d]
             grown = arrays["grown"]
             traces = arrays["traces"] if self.job.options["traces"] else None
-            texture = None if answer.scene is None else self._texture(answer.scene, answer.swatch, arrays)
+            texture = None if answer.scene is None else self._texture(answer.scene, answer, arrays)
             layer = paint.compose(grown, answer.colors(), arrays["paint"], traces, bool(self.job.options["lines"]), texture)
             picture = layer if picture is None else paint.over(picture, layer)
         return np.zeros((height, width, 4), np.uint8) if picture is None else picture

@@ -1,0 +1,66 @@
+"""All that is known of a cel's drawings before they are brought to agreement. Kept whole, so that a hint needs nothing else."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from ...matching.shot import Link
+from .film import Film
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """`drawings` their ids, those that have lines, in order of appearance · `swatches` uint8 (P, 4) of the cel · `words`, `links` and
+    `anchored` as `matching.shot.agree` takes them · `scene` the film frame that gives texture, if one does · `warnings` about the
+    references · `entries` of the cache that this was made from.
+    """
+
+    drawings: Sequence[str]
+    swatches: np.ndarray
+    words: Sequence[np.ndarray]
+    anchored: Sequence[bool]
+    links: Mapping[tuple[int, int], Link]
+    scene: Film | None
+    warnings: Sequence[str]
+    entries: Sequence[str]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """For the cache, of evidence without a film frame."""
+        ways = [link.way for link in self.links.values()]
+        return {
+            "swatches": self.swatches,
+            "words": np.concatenate([np.zeros((0, len(self.swatches) + 1), np.float32), *self.words]),
+            "lengths": np.array([len(word) for word in self.words], np.int64),
+            "anchored": np.array(self.anchored, bool),
+            "pairs": np.array(list(self.links), np.int32).reshape(-1, 2),
+            "alignment": np.array([link.alignment for link in self.links.values()], np.float64),
+            "sizes": np.array([way.nnz for way in ways], np.int64),
+            "values": np.concatenate([np.zeros(0, np.float32), *(way.data for way in ways)]),
+            "columns": np.concatenate([np.zeros(0, np.int32), *(way.indices.astype(np.int32) for way in ways)]),
+            "starts": np.concatenate([np.zeros(0, np.int32), *(way.indptr.astype(np.int32) for way in ways)]),
+            "warnings": np.array(self.warnings, np.str_),
+            "entries": np.array(self.entries, np.str_),
+        }
+
+    @staticmethod
+    def of_arrays(drawings: Sequence[str], arrays: Mapping[str, np.ndarray]) -> "Evidence":
+        lengths = arrays["lengths"].tolist()
+        links = {}
+        start = row = 0
+        for (i, j), size, alignment in zip(arrays["pairs"].tolist(), arrays["sizes"].tolist(), arrays["alignment"].tolist(), strict=True):
+            part, rows = slice(start, start + size), slice(row, row + lengths[i] + 1)
+            table = (arrays["values"][part], arrays["columns"][part], arrays["starts"][rows])
+            links[i, j] = Link(sparse.csr_array(table, shape=(lengths[i], lengths[j])), alignment)
+            start, row = part.stop, rows.stop
+        return Evidence(
+            drawings=drawings,
+            swatches=arrays["swatches"],
+            words=np.split(arrays["words"], np.cumsum(lengths)[:-1]) if lengths else [],
+            anchored=arrays["anchored"].tolist(),
+            links=links,
+            scene=None,
+            warnings=arrays["warnings"].tolist(),
+            entries=arrays["entries"].tolist(),
+        )
