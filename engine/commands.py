@@ -10,7 +10,6 @@ from pathlib import Path
 from . import VERSION, models
 from .errors import BadInput, ShiageError
 from .job import parse_hint
-from .job import parse_hint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,14 +64,6 @@ def _parser(model: str) -> argparse.ArgumentParser:
     colorize.add_argument("--model", default=models.DEFAULT, metavar="ID", help="see the command 'models'; default %(default)s")
     colorize.add_argument("--device", choices=models.DEVICES, default="auto", help="default %(default)s")
     colorize.add_argument("--size", type=_size, metavar="WxH", help="size of the frames in px; sketches are fitted into it whole")
-    colorize.add_argument(
-        "--hint",
-        action="append",
-        default=[],
-        metavar="FRAME,X,Y,COLOR",
-        help="the region at X,Y px of a frame, counted from 0, wears #rrggbb or #rrggbbaa, 'none', or '=FRAME,X,Y' as that region does; "
-        "the whole shot heeds it; give several if need be",
-    )
     colorize.add_argument(
         "--hint",
         action="append",
