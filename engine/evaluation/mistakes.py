@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from .metrics import UNKNOWN, majority
 
 KINDS = {
     "lost": "no reference has the color",
+    "merged": "enclosed by lines, but the engine gave it to a region beside it, since it is small or cut off by a closure",
     "leak": "the lines let paint through: even with perfect matching another color would fill most of it",
     "background": "background in the figure, or figure in the background",
     "tone": "the right material in another tone",
@@ -46,6 +48,9 @@ def kinds(scene: Scene, palette: np.ndarray, materials: Mapping[int, str]) -> tu
     given, _, _ = majority(scene.regions, scene.paint)
     best, _, _ = majority(scene.labels, scene.truth)
     ceiling, _, _ = majority(scene.regions, best[scene.labels])
+    enclosed = np.asarray(cv2.connectedComponents((~scene.ink).view(np.uint8), connectivity=4)[1], np.int32)
+    home, _, _ = majority(scene.regions, enclosed)
+    room = np.bincount(enclosed.ravel())[home]
     count = len(wanted)
     names = [""] * count
     bad = (wanted != given) & (area > 0)
@@ -55,7 +60,7 @@ def kinds(scene: Scene, palette: np.ndarray, materials: Mapping[int, str]) -> tu
         if right not in palette:
             name = "lost"
         elif ceiling[region] != right:
-            name = "leak"
+            name = "merged" if room[region] <= 1.2 * area[region] else "leak"
         elif right == 0 or wrong == 0 or wrong == UNKNOWN:
             name = "background"
         elif right in materials and materials[right] == materials.get(wrong):

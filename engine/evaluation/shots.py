@@ -113,8 +113,10 @@ def world(family: str, seed: int, folder: Path, size: int, drawings: int, damage
     `damage` 0 to 1, by chance unless given. Worlds of one seed differ by their damage alone.
     """
     seed += HELD_OUT
-    level = float(np.random.default_rng([seed, 2]).uniform()) if damage is None else damage
-    plan = Plan(family, (size, size), drawings, relation="near" if drawings == 2 else "", references=1, damage=level)
+    rng = np.random.default_rng([seed, 2])
+    chance, characters = float(rng.uniform()), int(rng.choice([1, 2, 3], p=[0.8, 0.15, 0.05]))
+    relation, level = "near" if drawings == 2 else "", chance if damage is None else damage
+    plan = Plan(family, (size, size), drawings, relation, references=1, characters=characters, damage=level)
     drawn = sample(seed, plan)
     frames = []
     for index, (paint, colors) in enumerate(zip(drawn.lines.paint.numpy()[:drawings], drawn.colors().numpy(), strict=False)):

@@ -203,9 +203,12 @@ def test_kinds_of_mistakes():
     assert right.tolist() == [not name for name in names] and (area == 400).all()
     lost = mistakes.kinds(scene(truth, ink, np.full_like(truth, RED), labels), palette, materials)[2]
     assert lost[4] == "lost"
-    leaking = np.where(labels == labels[5, 70], labels[5, 45], labels)  # green and blue run into each other
-    leaking[:, 63:75][~ink[:, 63:75]] = labels[5, 90]
-    assert "leak" in mistakes.kinds(scene(truth, ink, paint, leaking), palette, materials)[2]
+    joined = np.where(np.isin(labels, labels[5, [5, 90, 140]]), labels[5, 5], labels)  # brown is taken for a part of the background
+    kinds = mistakes.kinds(scene(truth, ink, np.full_like(truth, RED), joined), np.append(palette, BROWN), materials)[2]
+    assert kinds[4] == "merged"
+    ink[5, 83] = False  # and now there is a gap in the line between them
+    kinds = mistakes.kinds(scene(truth, ink, np.full_like(truth, RED), joined), np.append(palette, BROWN), materials)[2]
+    assert kinds[4] == "leak"
 
 
 def test_classes_of_size():
