@@ -1,16 +1,19 @@
 """Answers to tasks: what a model paints, by way of a job folder as anybody's would be."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from .. import job as jobs
 from .. import models
 from ..errors import JobFailed
 from ..job import Cel, Drawing, Exposure, Job, add_reference, file_sha256, pictures, save, write_atomic
 from ..messages import Done, Failed
 from ..run import run
+from .clicks import Hint, Solve
 from .metrics import codes
 from .shots import HEIGHT, read_picture
 from .shots import save as save_picture
@@ -35,12 +38,12 @@ class Answer:
         return codes(self.colors)
 
 
-def answer(task: Task, folder: Path, model: str) -> list[Answer]:
+def answer(task: Task, folder: Path, model: str, hints: Sequence[Hint] = ()) -> list[Answer]:
     """Let a model paint all drawings of a task, doubtful regions too unless they are film frames.
 
     `folder` is the job folder; what an earlier task left there is used again, as when an animator changes references. Raises JobFailed.
     """
-    job = prepare(task, folder, model)
+    job = prepare(task, folder, model, hints)
     end = run(folder)
     if not isinstance(end, Done):
         raise JobFailed(f"The model '{model}' failed at {task.shot.name}: {end.text if isinstance(end, Failed) else 'it was cancelled'}")
@@ -58,8 +61,8 @@ def answer(task: Task, folder: Path, model: str) -> list[Answer]:
     return answers
 
 
-def prepare(task: Task, folder: Path, model: str) -> Job:
-    """Make `folder` the job folder of a task."""
+def prepare(task: Task, folder: Path, model: str, hints: Sequence[Hint] = ()) -> Job:
+    """Make `folder` the job folder of a task. The numbers of `hints` count the task's scored drawings."""
     known = models.info(model, "colorize").options
     width, height = task.frame(task.frames[0]).size
     wanted: dict[str, object] = {"gap": task.frame(task.frames[0]).gap * HEIGHT / height}
@@ -83,9 +86,26 @@ def prepare(task: Task, folder: Path, model: str) -> Job:
         drawings=tuple({drawing.id: drawing for drawing in drawings}.values()),
         frames=tuple(Exposure(number + 1, 1, (drawing.id,)) for number, drawing in zip(task.frames, drawings, strict=True)),
         options={name: value for name, value in wanted.items() if name in known},
+        hints=tuple(_told(task, hint) for hint in hints),
     )
     save(job, folder)
     return job
+
+
+def _told(task: Task, hint: Hint) -> jobs.Hint:
+    x, y = hint.point
+    rgba = np.array([hint.color], np.uint32).tobytes()
+    return jobs.Hint(task.scored[hint.number] + 1, (x + 0.5, y + 0.5), f"#{rgba.hex()}")
+
+
+def solver(task: Task, folder: Path, model: str) -> Solve:
+    """What a model paints on the scored drawings of a task when it is told hints; `folder` as for `answer`."""
+
+    def solve(hints: Sequence[Hint]) -> list[np.ndarray]:
+        found = dict(zip(task.frames, answer(task, folder, model, hints), strict=True))
+        return [found[number].paint for number in task.scored]
+
+    return solve
 
 
 def threshold(model: str) -> float:

@@ -9,7 +9,6 @@ import numpy as np
 from .metrics import majority
 from .mistakes import Scene
 
-LIMIT = 300  # clicks a drawing
 SMALL = 10  # px; nobody touches what is smaller
 
 
@@ -29,7 +28,7 @@ def clicks(scenes: Sequence[Scene], solve: Solve | None = None) -> list[int]:
     """How many regions of each drawing are touched, drawing by drawing, always the largest one that is wrong.
 
     A region gets the color that most of it should have. `solve` takes what is known by now and paints anew; without it a click changes
-    the touched region alone.
+    the touched region alone. A region is touched once, whatever comes of it.
     """
     hints: list[Hint] = []
     paints = [scene.paint for scene in scenes]
@@ -39,16 +38,16 @@ def clicks(scenes: Sequence[Scene], solve: Solve | None = None) -> list[int]:
         wanted, _, area = majority(labels, scene.truth)
         given, _, _ = majority(labels, paints[number])
         count = 0
-        while count < LIMIT:
-            wrong = np.where((wanted != given) & (area >= SMALL), area, 0)
-            wrong[0] = 0
+        left = np.where(area >= SMALL, area, 0)
+        left[0] = 0
+        while True:
+            wrong = np.where(wanted != given, left, 0)
             region = int(wrong.argmax())
             if not wrong[region]:
                 break
             count += 1
-            if solve is None:
-                given[region] = wanted[region]
-            else:
+            left[region] = 0
+            if solve is not None:
                 hints.append(Hint(number, _inside(labels == region), int(wanted[region])))
                 paints = list(solve(hints))
                 given, _, _ = majority(labels, paints[number])

@@ -40,7 +40,14 @@ def _page(found: Mapping, shown: Sequence, command: str) -> str:
     parts = [_head(found, command), _wanted(flat, model), *(_group(flat, group) for group in groups)]
     if any("psnr" in row for row in scores):
         parts.append(_painted([row for row in scores if "psnr" in row]))
-    parts += [_mistakes(flat, model), _sizes(flat, model), _trust(flat, model), _closings(found["closings"]), _cost(found["cost"])]
+    parts += [
+        _corrections(flat, model),
+        _mistakes(flat, model),
+        _sizes(flat, model),
+        _trust(flat, model),
+        _closings(found["closings"]),
+        _cost(found["cost"]),
+    ]
     parts += [_pictures(shown), _METHODS.format(held_out=f"{HELD_OUT:,}")]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -136,6 +143,18 @@ the first of:
 {legend}
 
 {_table(["", "wrong regions a drawing", *names], lines)}"""
+
+
+def _corrections(rows: Sequence[Mapping], model: str) -> str:
+    lines = [
+        [row["group"], _n(row["corrected"]["alone"]), _n(row["corrected"]["solved_again"])]
+        for row in rows
+        if row["method"] == model and "corrected" in row
+    ]
+    if not lines:
+        return ""
+    head = ["", "each click for one region", "all drawings solved again after each click"]
+    return f"## Corrections\n\nClicks a drawing until all is right, in one shot painted after its first key.\n\n{_table(head, lines)}"
 
 
 def _sizes(rows: Sequence[Mapping], model: str) -> str:

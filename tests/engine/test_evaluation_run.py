@@ -9,6 +9,7 @@ from PIL import Image
 
 from engine.commands import main
 from engine.evaluation import answers, metrics, shots, tasks
+from engine.evaluation.clicks import Hint
 from engine.synthesis import FAMILIES
 
 
@@ -37,6 +38,7 @@ def test_every_scenario_is_measured_by_every_method(measured):
         assert sum(row["kinds"].values()) == sum(row["all_of_size"]) - sum(row["right_of_size"])
         assert row["acc"] <= row["possible"]
         assert ("trust" in row) == (row["method"] == "flats")
+        assert ("corrected" in row) == (row["method"] == "flats" and row["scenario"] == "first key")
     assert set(numbers["closings"]) == set(FAMILIES)
     assert numbers["cost"]["seconds_per_drawing"] > 0 and numbers["cost"]["peak_megabytes"] > 50
 
@@ -67,6 +69,19 @@ def test_a_model_reads_off_what_it_is_given(tmp_path):
     ink = frame.sketch.lines
     found = metrics.accuracy(frame.truth, given.paint, metrics.true_regions(frame.truth, ink), ink)
     assert found.acc > 0.98 and found.pix_f > 0.99 and found.b_miou > 0.99
+
+
+def test_a_hint_reaches_the_model(tmp_path):
+    shot = shots.world("puppet", 0, tmp_path, 256, 2, damage=0.0)
+    task = tasks.Task(shot, "sheet", (0, 1), (tasks.Reference(shot.sheet, None),))
+    frame = shot.frames[1]
+    y, x = np.argwhere(frame.truth != 0)[0]
+    region = frame.regions.grown[y, x]
+    y, x = np.argwhere(frame.regions.labels == region).mean(0).astype(int)
+    red = int(metrics.codes(np.array([(250, 1, 2, 255)], np.uint8))[0])
+    solve = answers.solver(task, tmp_path / "job", "flats")
+    before, after = solve([]), solve([Hint(1, (int(x), int(y)), red)])
+    assert not (before[1] == red).any() and after[1][y, x] == red
 
 
 def test_the_demo_has_the_truth_of_its_drawings(tmp_path):
