@@ -1,6 +1,5 @@
 """One evaluation: every task of every shot, by the model and by the simple methods."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -35,7 +34,7 @@ class Settings:
     size       px of toon worlds
     shots      of each family, of `drawings` drawings; and `pairs` of two
     neighbors  pairs of consecutive drawings taken from a shot
-    corrected  shots of each group that are corrected click by click, all drawings solved again after each
+    corrected  shots of each family that are corrected click by click, all drawings solved again after each
     damaged    single drawings to close the gaps of
     demo       drawings of the demo shot
     """
@@ -146,7 +145,7 @@ def _measure(shot: Shot, settings: Settings, model: str, work: Path, results: Re
             scenes = [_scene(task, number, one) for number, one in zip(task.scored, given, strict=True)]
             _add(tally, task, scenes, given)
             if name == model:
-                if task.scenario == "first key" and len(tally.corrected) < settings.corrected * len(scenes):
+                if task.scenario == "first key" and shot.group in FAMILIES and len(tally.corrected) < settings.corrected * len(scenes):
                     tally.corrected += zip(clicks(scenes), clicks(scenes, solver(task, folder, model)), strict=True)
                 order = np.argsort([score.acc for score in tally.accuracy[-len(scenes) :]])
                 for at in dict.fromkeys((int(order[0]), int(order[-1]))):
@@ -206,17 +205,30 @@ def _palette(task: Task, frame: int | None, pixels: np.ndarray) -> np.ndarray:
 
 
 def _cost(shot: Shot, folder: Path, model: str) -> Cost:
-    """Paint a shot from its first drawing in a process of its own, as from the shell."""
+    """Paint a shot from its first drawing in a process of its own, as from the shell. Raises JobFailed."""
     task = next(task for task in tasks(shot, 0) if task.scenario in ("first key", "sheet"))
     prepare(task, folder, model)
+    command = [sys.executable, "-m", __name__.split(".evaluation.")[0], "run", str(folder)]
     began = time.perf_counter()
-    child = subprocess.Popen([sys.executable, "-m", __name__.split(".evaluation.")[0], "run", folder], stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
+    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    peak = 0.0
+    while child.poll() is None:
+        peak = max(peak, _peak(child.pid))
+        time.sleep(0.02)
+    if child.returncode:
+        raise JobFailed(f"The model '{model}' failed at {shot.name} in a process of its own: run it there to see why.")
     seconds = (time.perf_counter() - began) / len(task.frames)
-    if status:
-        raise JobFailed(f"The model '{model}' failed at {shot.name} in a process of its own: see {folder}.")
     width, height = task.frame(task.frames[0]).size
-    return Cost(f"{shot.name}, {len(task.frames)} drawings at {width} x {height} px", seconds, usage.ru_maxrss / 1024)
+    return Cost(f"{shot.name}, {len(task.frames)} drawings at {width} x {height} px", seconds, peak)
+
+
+def _peak(process: int) -> float:
+    """The most memory that a process has had, in MB; 0 where the system doesn't tell."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text("utf-8")
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM")), 0.0)
 
 
 def summary(results: Results) -> dict:

@@ -28,12 +28,13 @@ class Example:
 
 def example(task: Task, number: int, given: Answer, scene: Scene, score: float) -> Example:
     frame = task.frame(number)
-    crop = _figure(scene)
+    crop = _box((scene.truth != 0) | scene.ink)
     ink = frame.sketch.paint[crop]
     wrong = np.where(((scene.truth != scene.paint) & ~scene.ink)[..., None], _RED, np.where((scene.truth == 0)[..., None], 255, _GRAY))
     wrong = np.where(scene.ink[..., None], 120, wrong).astype(np.uint8)
+    reference = task.nearest(number).pixels
     tiles = [
-        _tile(_on_paper(task.nearest(number).pixels)),
+        _tile(_on_paper(reference)[_box(reference[..., 3] > 0)]),
         *(_tile(_inked(picture, ink)) for picture in (np.full_like(ink, 255), given.colors[crop], frame.colors[crop])),
         _tile(wrong[crop]),
     ]
@@ -51,13 +52,12 @@ def _on_paper(picture: np.ndarray) -> np.ndarray:
     return (picture[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
 
 
-def _figure(scene: Scene) -> tuple[slice, slice]:
-    """The part of the picture in which something is."""
-    y, x = np.nonzero((scene.truth != 0) | scene.ink)
+def _box(mask: np.ndarray) -> tuple[slice, slice]:
+    """The part of a picture in which something is, and a little around it."""
+    y, x = np.nonzero(mask)
     if not len(y):
         return slice(None), slice(None)
-    height, width = scene.truth.shape
-    return slice(max(0, y.min() - 8), min(height, y.max() + 9)), slice(max(0, x.min() - 8), min(width, x.max() + 9))
+    return slice(max(0, y.min() - 8), y.max() + 9), slice(max(0, x.min() - 8), x.max() + 9)
 
 
 def _tile(picture: np.ndarray) -> np.ndarray:
