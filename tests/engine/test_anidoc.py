@@ -29,6 +29,15 @@ def picture(path, x, painted=False, size=(160, 120), background=None):
     return path
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Nets this small are slower on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     return tiny_anidoc.make(tmp_path_factory.mktemp("weights"))

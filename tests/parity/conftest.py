@@ -3,8 +3,8 @@ import torch
 
 
 @pytest.fixture(autouse=True)
-def two_threads():
-    torch.set_num_threads(2)
+def one_thread():
+    torch.set_num_threads(1)  # nets this small are slower on several
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

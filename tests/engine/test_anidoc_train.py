@@ -1,0 +1,127 @@
+"""AniDoc's training at a tiny size: it learns, it goes on where it stopped, and each stage trains what it should."""
+
+import numpy as np
+import pytest
+import tiny_anidoc
+import torch
+from PIL import Image, ImageDraw
+
+from engine.errors import BadInput
+from engine.models.anidoc import clips, nets, train
+
+SIZE = (64, 64)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Nets this small are slower on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A clip of a red box that moves over white."""
+    folder = tmp_path_factory.mktemp("data") / "clip"
+    folder.mkdir()
+    for index in range(5):
+        picture = Image.new("RGB", (96, 96), "white")
+        ImageDraw.Draw(picture).rectangle((10 + 6 * index, 30, 50 + 6 * index, 70), (210, 40, 30), "black", 3)
+        picture.save(folder / f"color_{index:02d}.png")
+        lines = Image.new("RGBA", (96, 96))
+        ImageDraw.Draw(lines).rectangle((10 + 6 * index, 30, 50 + 6 * index, 70), None, "black", 3)
+        lines.save(folder / f"lines_{index:02d}.png")
+    return folder.parent
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return tiny_anidoc.make(tmp_path_factory.mktemp("weights"))
+
+
+def settings(data, weights, out, **changed):
+    return {
+        "stage": "dense",
+        "data": data,
+        "weights": weights,
+        "out": out,
+        "steps": 2,
+        "size": SIZE,
+        "frames": 2,
+        "rate": 2e-3,
+        "seed": 0,
+        "no_matching": False,
+        "no_binarization": False,
+    } | changed
+
+
+def error(folder, data, stage="dense"):
+    """The loss on the clip over a fixed set of noise levels."""
+    loaded = train.begin(folder, stage)
+    clip = clips.read(data / "clip", SIZE, 2, np.random.default_rng(0))
+    torch.manual_seed(0)
+    with torch.no_grad():
+        lesson = train.lesson(loaded, clip, stage, np.random.default_rng(0))
+        return np.mean([train.loss(loaded, lesson, np.random.default_rng(i), drop=0.0).item() for i in range(6)])
+
+
+def test_overfits_one_clip(data, weights, tmp_path):
+    before = error(weights, data)
+    said = list(train.train(settings(data, weights, tmp_path / "out", steps=30, rate=4e-3)))
+    assert "step 30 of 30" in said[-1]
+    assert error(tmp_path / "out", data) < 0.6 * before
+    assert list((tmp_path / "out").glob("samples_*.png"))
+    assert nets.load(tmp_path / "out" / "average_weights", torch.float32).note == train.NOTE
+
+
+def test_goes_on_where_it_stopped(data, weights, tmp_path):
+    list(train.train(settings(data, weights, tmp_path / "whole", steps=4)))
+    list(train.train(settings(data, weights, tmp_path / "halves", steps=2)))
+    said = list(train.train(settings(data, weights, tmp_path / "halves", steps=4)))
+    assert "from step 2" in said[0]
+    whole, halves = (nets.load(tmp_path / name, torch.float32).unet.state_dict() for name in ("whole", "halves"))
+    for name, value in whole.items():
+        assert value.isfinite().all() and (value - halves[name]).abs().max() < 0.02, name
+
+
+@pytest.mark.parametrize("stage", ["spatial", "sparse"])
+def test_stages(data, weights, tmp_path, stage):
+    list(train.train(settings(data, weights, tmp_path / "out", stage=stage)))
+    before, after = (nets.load(folder, torch.float32) for folder in (weights, tmp_path / "out"))
+    old, new = before.unet.state_dict(), after.unet.state_dict()
+    moved = {name for name in old if not torch.equal(old[name], new[name])}
+    temporal = {name for name in old if "temporal" in name or "time_mixer" in name}
+    assert moved and bool(moved & temporal) == (stage != "spatial")
+    assert after.sparse == (stage == "sparse")
+
+
+def test_begins_from_a_unet_alone(data, weights, tmp_path):
+    import shutil
+
+    svd = shutil.copytree(weights, tmp_path / "svd")
+    shutil.rmtree(svd / "controlnet")
+    loaded = train.begin(svd, "dense")
+    clip = clips.read(data / "clip", SIZE, 2, np.random.default_rng(0))
+    lesson = train.lesson(loaded, clip, "dense", np.random.default_rng(0))
+    hint = loaded.controlnet.embed_condition(lesson.condition)
+    given = torch.zeros(1, 2, 8, 8, 8)
+    residuals = loaded.controlnet(given, torch.tensor(0.0), lesson.reference.token, torch.zeros(1, 3), hint)
+    assert all(not skip.any() for skip in (*residuals.skips, residuals.middle))
+
+
+def test_ablations_and_points(data):
+    full = clips.read(data / "clip", (96, 96), 4, np.random.default_rng(1))
+    assert set(np.unique(full.sketches)) == {0, 255}
+    motion = (full.tracks.tracks[-1] - full.tracks.tracks[0])[full.tracks.visible.all(axis=0)]
+    assert len(motion) > 10 and np.abs(motion[:, 0]).max() > 12 and np.abs(motion[:, 1]).max() < 3
+    bare = clips.read(data / "clip", SIZE, 4, np.random.default_rng(1), binarize=False, matching=False)
+    assert len(np.unique(bare.sketches)) > 2 and bare.tracks.tracks.shape == (4, 0, 2)
+
+
+def test_bad_input(data, weights, tmp_path):
+    with pytest.raises(BadInput, match="multiples of 64"):
+        list(train.train(settings(data, weights, tmp_path, size=(100, 64))))
+    with pytest.raises(BadInput, match="no clip"):
+        list(train.train(settings(tmp_path, weights, tmp_path)))
