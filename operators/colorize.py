@@ -10,7 +10,7 @@ from ..engine.client import JobState
 from ..engine.errors import BadInput, ShiageError
 from . import engine, session
 from .jobs import import_pictures
-from .scene import compat, layers, references, scans, settings
+from .scene import compat, hints, layers, references, scans, settings
 from .scene.request import write_job
 from .scene.shot import gather
 
@@ -79,7 +79,7 @@ def start(
         shot = scans.gather(scene, chosen.strip, **wanted)
     else:
         shot = gather(scene, view_layer, objects=settings.objects(scene, view_layer) if figures is None else figures, **wanted)
-    write_job(shot, folder, model.id, settings.options(scene), pictures)
+    write_job(shot, folder, model.id, settings.options(scene), pictures, hints=hints.of_scene(scene))
     entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), chosen.destination, shot.warnings)
     session.submit(entry)
     return entry

@@ -75,7 +75,7 @@ class SHIAGE_OT_import_result(_JobOperator, bpy.types.Operator):
             self.report({"WARNING"}, f"The scene '{entry.origin.name}' is not in this file: imported into '{scene.name}'")
         import_pictures(entry, scene)
         self.report({"INFO"}, entry.remark)
-        _push_undo(context, self.bl_label)
+        push_undo(context, self.bl_label)
 
 
 class SHIAGE_OT_open_job_folder(_JobOperator, bpy.types.Operator):
@@ -160,7 +160,7 @@ class SHIAGE_OT_show_frame(bpy.types.Operator):
         return {"FINISHED"}
 
 
-def _push_undo(context: bpy.types.Context, message: str) -> None:
+def push_undo(context: bpy.types.Context, message: str) -> None:
     """One undo step of the whole file. In a drawing mode a step of an operator would hold the active drawing alone, so that
     undoing it would take back something else: hence no active object."""
     with context.temp_override(active_object=None, object=None):

@@ -21,7 +21,7 @@ from ..engine import models
 from ..engine.errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
 from . import colorize, references, session
 from .jobs import find_jobs, import_pictures
-from .scene import settings
+from .scene import hints, settings
 
 _ERRORS = {error.kind: error for error in (BadInput, EngineMissing, JobFailed)}
 _USAGE = "blender -b FILE.blend -c shiage"
@@ -69,6 +69,14 @@ def parser() -> argparse.ArgumentParser:
     paint.add_argument("--objects", nargs="+", metavar="NAME", help="Grease Pencil objects to color; default: the shot's own choice")
     paint.add_argument("--gap", type=float, metavar="PX", help="close gaps in the lines up to this width")
     paint.add_argument("--best-guess", action="store_true", default=None, help="paint doubtful regions as well")
+    paint.add_argument(
+        "--hint",
+        action="append",
+        default=[],
+        metavar="FRAME,X,Y,COLOR",
+        help="the region at X,Y px of a frame's picture wears #rrggbb, 'none', or '=FRAME,X,Y' as that region does; the whole shot heeds "
+        "it; may be given several times, and is added to the corrections in the file",
+    )
     paint.add_argument("--destination", choices=("strip", "plane"), help="where the pictures go; default: the shot's own choice")
 
     commands.add_parser("inbetween", parents=[task], help="make the frames between keys", description="Make the frames between keys.")
@@ -211,6 +219,8 @@ def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
     for name, value in models.info(chosen.model).resolve(own).items():
         if name in own:
             setattr(getattr(chosen.options, chosen.model), name, value)
+    for hint in [jobs.parse_hint(text) for text in given.hint]:
+        hints.add(scene, hint)
     if given.destination:
         chosen.destination = given.destination.upper()
 

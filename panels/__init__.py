@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import jobs, models, preferences, shot
+from . import corrections, jobs, models, preferences, shot
 
 SPACES = {"VIEW_3D": "SHIAGE_PT_", "SEQUENCE_EDITOR": "SHIAGE_PT_sequencer_"}
 PANELS = {
@@ -10,6 +10,7 @@ PANELS = {
     "drawings": (shot.Drawings, "shot"),
     "paint": (shot.Paint, "shot"),
     "output": (shot.Output, "shot"),
+    "corrections": (corrections.Corrections, None),
     "jobs": (jobs.Jobs, None),
     "models": (models.Models, None),
 }
@@ -28,6 +29,7 @@ CLASSES = (
     shot.SHIAGE_UL_references,
     shot.SHIAGE_MT_add_reference,
     shot.SHIAGE_MT_add_own_reference,
+    corrections.SHIAGE_UL_hints,
     preferences.SHIAGE_preferences,
     *(_panel(name, space) for space in SPACES for name in PANELS),
 )

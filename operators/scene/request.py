@@ -18,6 +18,7 @@ def write_job(
     options: Mapping[str, object],
     references: Sequence[Path],
     *,
+    hints: Sequence[job.Hint] = (),
     device: str = "auto",
     seed: int = 0,
 ) -> job.Job:
@@ -50,6 +51,7 @@ def write_job(
         seed=seed,
         device=device,
         options=dict(options),
+        hints=tuple(hints),
     )
     job.save(request, folder)
     job.clear_stale(folder, request)

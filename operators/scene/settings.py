@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 
 import bpy
-from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, PointerProperty, StringProperty
+from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVectorProperty, IntProperty, PointerProperty, StringProperty
 
 from ... import __package__ as EXTENSION
 from ...engine import models
@@ -45,6 +45,25 @@ class SHIAGE_PG_reference(bpy.types.PropertyGroup):
 
 class SHIAGE_PG_layer(bpy.types.PropertyGroup):
     """A layer that the animator took out, by its name (`name` is a property of every PropertyGroup)."""
+
+
+HINTS = [
+    ("COLOR", "Color", "The region wears this color"),
+    ("NONE", "Unpainted", "The region stays unpainted"),
+    ("SAME", "Same as Another", "The region wears what another one wears"),
+]
+
+
+class SHIAGE_PG_hint(bpy.types.PropertyGroup):
+    """A correction: what the region at a point of a frame's picture wears. Points are fractions of the picture's size, from its top left,
+    so that they hold for pictures of any size."""
+
+    frame: IntProperty(name="Frame", description="The frame that was corrected")
+    point: FloatVectorProperty(name="Point", description="Where the region was pointed at", size=2)
+    kind: EnumProperty(name="Kind", description="What the region wears", items=HINTS)
+    color: FloatVectorProperty(name="Color", description="What the region wears", subtype="COLOR_GAMMA", size=4, min=0, max=1)
+    other_frame: IntProperty(name="Other Frame", description="The frame of the region that this one is like")
+    other_point: FloatVectorProperty(name="Other Point", description="Where that region was pointed at", size=2)
 
 
 class SHIAGE_PG_object(bpy.types.PropertyGroup):
@@ -123,6 +142,9 @@ class SHIAGE_PG_shot(bpy.types.PropertyGroup):
         soft_max=4,
     )
 
+    hints: CollectionProperty(type=SHIAGE_PG_hint, name="Corrections", description="What a person has set right; the whole shot heeds it")
+    active_hint: IntProperty(name="Active Correction", description="The correction that the list shows as chosen", min=0)
+
     options: PointerProperty(type=_OPTIONS[-1])  # of each model, see options.py
 
     destination: EnumProperty(
@@ -141,7 +163,7 @@ class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (*_OPTIONS, SHIAGE_PG_reference, SHIAGE_PG_layer, SHIAGE_PG_object, SHIAGE_PG_shot)
+CLASSES = (*_OPTIONS, SHIAGE_PG_reference, SHIAGE_PG_layer, SHIAGE_PG_hint, SHIAGE_PG_object, SHIAGE_PG_shot)
 
 
 def register() -> None:

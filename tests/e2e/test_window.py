@@ -47,6 +47,12 @@ def test_a_click_colors_the_demo_shot(blender: Blender, demo: Path, tmp_path: Pa
         assert len(picture.convert("RGBA").getcolors(1 << 20)) > 20, "she is painted"
 
 
+def test_a_click_corrects_a_region(blender: Blender, shot: Path, reference: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    play(blender, "click_correct", shot, out, SHIAGE_TEST_REFERENCE=str(reference), WIDTH="1440", HEIGHT="900")
+
+
 @pytest.mark.parametrize("scenario", ["reload_at_work", "disable_at_work", "undo_import"])
 def test_whatever_happens_meanwhile_the_strip_is_there_in_the_end(
     blender: Blender, shot: Path, reference: Path, tmp_path: Path, scenario: str

@@ -141,6 +141,11 @@ def click(x: int, y: int) -> None:
     subprocess.Popen(["sh", "-c", f"xdotool mousemove {x} {window().height - y}; sleep 0.3; xdotool click 1"])
 
 
+def key(name: str) -> None:
+    """Press a key, by its X name. Blender handles it after the step has ended."""
+    subprocess.Popen(["xdotool", "key", name])
+
+
 def screenshot(name: str) -> None:
     subprocess.run(["import", "-window", "root", str(OUT / name)], check=False)
 
