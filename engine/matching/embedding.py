@@ -4,7 +4,7 @@ What swatch a reference's region wears is nowhere looked at: it is looked up aft
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import EngineMissing
-from .features import view
+from .features import mirrored, view
 from .pair import Match
 from .shapes import Shapes
 
@@ -21,17 +21,19 @@ if TYPE_CHECKING:
     from .network import Network
 
 WEIGHTS = Path(__file__).parents[1] / "models" / "flats" / "weights" / "matcher.safetensors"
-SHA256 = ""
-SIDE = 384  # px of the figure, as the network sees it
+SHA256 = "290230e0675e87d554d2ecf7448089c30115821aa03b2f78b5f1dbff4d4564a6"
+# How the network looks at a picture: the figure's px, and whether in a mirror. It was trained on 208 to 304 px; the second look helps
+# with sheets, a third one no more.
+LOOKS = ((304, False), (240, True))
 REVISION = SHA256[:12]  # for the keys of what is kept of tokens and scores
-# Weights of the network's scores and of `pair.match`'s where the lines of two pictures lie on each other (first row) and where they
-# don't (second row). Fitted on held-out toons by `train measure`.
-MIX = np.array([[1.0, 0.0], [1.0, 0.0]])
+# score = network * scores + evidence * evidence of `pair.match` - none, where the lines of two pictures lie on each other (first row) and
+# where they don't (second row). Fitted on held-out toons by `train trials`.
+MIX = np.array([[0.914, 0.317, -1.596], [1.169, 0.0, -0.993]])
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """What the network knows of the regions of a picture: `tokens` float16 (R, n), and their neighbors as in Shapes."""
+    """What the network knows of the regions of a picture: `tokens` float16 (looks, R, n), and their neighbors as in Shapes."""
 
     tokens: np.ndarray
     edges: np.ndarray
@@ -58,9 +60,9 @@ class Dense:
 class Matcher:
     """A network with its weights. Calls may come from several threads."""
 
-    def __init__(self, network: "Network", side: int = SIDE) -> None:
+    def __init__(self, network: "Network", looks: Sequence[tuple[int, bool]] = LOOKS) -> None:
         self.network = network.eval()
-        self.side = side
+        self.looks = looks
 
     def encode(self, shapes: Shapes, tint: np.ndarray | None = None) -> Tokens:
         """Tokens of a picture; `tint` as from features.tinted, of a drawing."""
@@ -68,9 +70,9 @@ class Matcher:
 
         from .network import collate
 
-        seen = view(shapes, tint, self.side)
+        seen = [mirrored(view(shapes, tint, side)) if mirror else view(shapes, tint, side) for side, mirror in self.looks]
         with torch.inference_mode():
-            tokens = self.network.encode(collate([seen]))[0][0]
+            tokens = torch.cat([self.network.encode(collate([one]))[0] for one in seen])
         return Tokens(tokens.half().numpy(), shapes.edges, shapes.traces)
 
     def scores(self, a: Tokens, b: Tokens) -> tuple[np.ndarray, np.ndarray]:
@@ -82,13 +84,13 @@ class Matcher:
 
         with torch.inference_mode():
             forth, back = self.network.compare(*_inputs(a), *_inputs(b))
-        return _against_none(forth[0].numpy()), _against_none(back[0].numpy())
+        return _against_none(forth.mean(0).numpy()), _against_none(back.mean(0).numpy())
 
     def dense(self, shapes: Shapes, tint: np.ndarray | None = None) -> Dense:
         """Features of places all over the figure of a picture, one for 4x4 px of what the network sees."""
         import torch
 
-        seen = view(shapes, tint, self.side)
+        seen = view(shapes, tint, self.looks[0][0])
         height, width = (side // 4 for side in seen.labels.shape)
         y, x = np.mgrid[:height, :width].reshape(2, -1)
         xy = torch.from_numpy(np.stack([x, y], 1).astype(np.float32) * 4 + 2)
@@ -121,8 +123,8 @@ def correspond(a: Dense, points: np.ndarray, b: Dense) -> tuple[np.ndarray, np.n
 
 def mixed(match: Match, scores: np.ndarray) -> Match:
     """What the measured evidence and the network say together."""
-    network, evidence = match.alignment * MIX[0] + (1.0 - match.alignment) * MIX[1]
-    return Match((network * scores + evidence * (match.scores - match.nothing)).astype(np.float32), 0.0, match.alignment)
+    network, evidence, none = match.alignment * MIX[0] + (1.0 - match.alignment) * MIX[1]
+    return Match((network * scores + evidence * (match.scores - match.nothing) - none).astype(np.float32), 0.0, match.alignment)
 
 
 @cache
@@ -152,8 +154,9 @@ def _inputs(of: Tokens):
 
     from .network import neighbors
 
-    near = torch.from_numpy(neighbors(len(of.tokens), of.edges, of.traces))[None]
-    return torch.from_numpy(of.tokens).float()[None], torch.ones(1, len(of.tokens), dtype=torch.bool), near
+    looks, count, _ = of.tokens.shape
+    near = torch.from_numpy(neighbors(count, of.edges, of.traces)).expand(looks, -1, -1)
+    return torch.from_numpy(of.tokens).float(), torch.ones(looks, count, dtype=torch.bool), near
 
 
 def _against_none(scores: np.ndarray) -> np.ndarray:

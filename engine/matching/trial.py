@@ -175,7 +175,7 @@ def report(config: Config) -> Iterator[str]:
     mixes = {
         "measured evidence": fit(fitted, [[0.0, 1.0, 0.0]] * 2, [[0.0, 1.0, 1.0]] * 2),
         "network": fit(fitted, [[1.0, 0.0, 0.0]] * 2, [[1.0, 0.0, 1.0]] * 2),
-        "both": fit(fitted, [[1.0, 0.1, 0.0], [1.0, 0.0, 0.0]], [[1.0, 1.0, 1.0]] * 2),
+        "both": fit(fitted, [[1.0, 0.1, 0.0], [1.0, 0.0, 0.0]], [[1.0, 1.0, 1.0], [1.0, 0.0, 1.0]]),
     }
     found = trials(folder, MEASURED, config.trials, matcher)
     table = {}

@@ -22,7 +22,7 @@ def taught() -> lessons.Lesson:
 @pytest.fixture(scope="module")
 def matcher() -> embedding.Matcher:
     torch.manual_seed(0)
-    return embedding.Matcher(Network(), side=128)
+    return embedding.Matcher(Network(), ((128, False), (96, True)))
 
 
 def test_a_lesson_is_kept_as_it_was(taught, tmp_path):
@@ -93,7 +93,7 @@ def test_a_mirrored_view_is_the_view_of_a_mirrored_picture(taught):
 def test_scores_count_from_having_no_match(taught, matcher):
     a, b = (matcher.encode(picture.shapes) for picture in taught.pictures[:2])
     forth, back = matcher.scores(a, b)
-    assert forth.shape == (len(a.tokens) + 1, len(b.tokens) + 1) and back.shape == forth.T.shape
+    assert forth.shape == (a.tokens.shape[1] + 1, b.tokens.shape[1] + 1) and back.shape == forth.T.shape
     assert np.isfinite(forth).all() and np.isfinite(back).all()
     again, _ = matcher.scores(embedding.Tokens.of_arrays(a.arrays()), b)
     assert np.array_equal(again, forth)
