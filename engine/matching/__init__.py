@@ -1,5 +1,5 @@
-"""Which swatch each region of a drawing wears: the seam that a trained matcher can take over.
+"""Which swatch each region of a drawing wears.
 
 `shapes` describes drawings and references alike, `pair` compares two of them, `shot` brings references and all drawings of a shot
-to one answer.
+to one answer. `embedding` is a trained network that compares two of them; `features`, `network`, `lessons`, `training`, and `trial` belong to it.
 """
