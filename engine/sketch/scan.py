@@ -17,6 +17,7 @@ _ASPECT = 0.03  # scans of one shot differ by a few pixels
 _CLEAN = 0.004  # darkness; paper with less noise than this was never scanned or compressed
 _FAINTEST = 0.1  # darkness of the faintest pencil
 _FAINTEST_ALPHA = 51  # of 255: a line on transparent paper that is fainter is a slip of the pen
+_FADING = 40  # px; a shorter faint piece that joins nothing is the fading end of a stroke
 
 
 def read(path: Path, size: tuple[int, int] | None = None) -> Sketch:
@@ -34,7 +35,8 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Sketch:
             )
         picture = _resize(picture, size)
     paint = picture if (picture[..., 3] < 128).any() else _lift(picture[..., :3])
-    lines = (paint[..., 3] >= 128) | _thin(paint[..., 3])
+    lines = paint[..., 3] >= 128
+    lines |= _joining(_thin(paint[..., 3]), lines)
     name = digest(file_sha256(path), list(lines.shape))[:16]
     return Sketch(paint=paint, lines=lines, traces=traces.find(paint, lines), ends=skeleton_ends(lines), id=name)
 
@@ -83,6 +85,20 @@ def _thin(alpha: np.ndarray) -> np.ndarray:
     found = np.zeros(padded.shape, bool)
     found[y[ridge], x[ridge]] = True
     return found[2:-2, 2:-2]
+
+
+def _joining(faint: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """The faint pieces, bool (H, W), that are long or join lines at two places: the others are dust and fading ends."""
+    count, pieces = cv2.connectedComponents(faint.astype(np.uint8), connectivity=8)
+    near = cv2.dilate(faint.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & lines
+    places = np.pad(cv2.connectedComponents(near.astype(np.uint8), connectivity=8)[1], 1)
+    y, x = np.nonzero(faint)
+    meetings = [np.stack([pieces[y, x], places[y + 1 + dy, x + 1 + dx]], 1) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    pairs = np.unique(np.concatenate(meetings), axis=0)
+    joined = np.bincount(pairs[pairs[:, 1] > 0, 0], minlength=count) >= 2
+    keep = joined | (np.bincount(pieces.ravel(), minlength=count) >= _FADING)
+    keep[0] = False
+    return keep[pieces]
 
 
 # --- opaque paper -------------------------------------------------------------------------------------------------
