@@ -98,7 +98,7 @@ def _joining(faint: np.ndarray, lines: np.ndarray) -> np.ndarray:
     joined = np.bincount(pairs[pairs[:, 1] > 0, 0], minlength=count) >= 2
     keep = joined | (np.bincount(pieces.ravel(), minlength=count) >= _FADING)
     keep[0] = False
-    return keep[pieces]
+    return np.take(keep, pieces)
 
 
 # --- opaque paper -------------------------------------------------------------------------------------------------
