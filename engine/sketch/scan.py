@@ -89,7 +89,8 @@ def _thin(alpha: np.ndarray) -> np.ndarray:
 
 def _joining(faint: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """The faint pieces, bool (H, W), that are long or join lines at two places: the others are dust and fading ends."""
-    count, pieces = cv2.connectedComponents(faint.astype(np.uint8), connectivity=8)
+    count, found = cv2.connectedComponents(faint.astype(np.uint8), connectivity=8)
+    pieces = np.asarray(found, np.intp)
     near = cv2.dilate(faint.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & lines
     places = np.pad(cv2.connectedComponents(near.astype(np.uint8), connectivity=8)[1], 1)
     y, x = np.nonzero(faint)
@@ -98,7 +99,7 @@ def _joining(faint: np.ndarray, lines: np.ndarray) -> np.ndarray:
     joined = np.bincount(pairs[pairs[:, 1] > 0, 0], minlength=count) >= 2
     keep = joined | (np.bincount(pieces.ravel(), minlength=count) >= _FADING)
     keep[0] = False
-    return np.take(keep, pieces)
+    return keep[pieces]
 
 
 # --- opaque paper -------------------------------------------------------------------------------------------------
