@@ -58,3 +58,13 @@ def new_scene():
 @pytest.fixture
 def scene(extension):
     return new_scene()
+
+
+@pytest.fixture
+def engine_python(extension, monkeypatch):
+    """The engine of the repository, looked at anew; its jobs end with the test."""
+    monkeypatch.setenv("SHIAGE_ENGINE_PYTHON", str(REPOSITORY / ".venv/engine/bin/python"))
+    module("operators.engine").look()
+    yield
+    module("operators.session").close()
+    module("operators.session").entries.clear()

@@ -3,19 +3,12 @@
 import bpy
 import pytest
 import small_shot
-from conftest import REPOSITORY, module
+from conftest import module
+
+pytestmark = pytest.mark.usefixtures("engine_python")
 
 PICTURES = ("0001.png", "0003.png", "0005.png")
 GREEN, GREEN_TEXT = (1, 200, 30, 255), "#01c81eff"
-
-
-@pytest.fixture(autouse=True)
-def engine_python(monkeypatch):
-    monkeypatch.setenv("SHIAGE_ENGINE_PYTHON", str(REPOSITORY / ".venv/engine/bin/python"))
-    module("operators.engine").look()
-    yield
-    module("operators.session").close()
-    module("operators.session").entries.clear()
 
 
 @pytest.fixture

@@ -9,18 +9,9 @@ import addon_utils
 import bpy
 import pytest
 import small_shot
-from conftest import PACKAGE, REPOSITORY, module
+from conftest import PACKAGE, module
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="holds the engine by POSIX signals")
-
-
-@pytest.fixture(autouse=True)
-def engine_python(monkeypatch):
-    monkeypatch.setenv("SHIAGE_ENGINE_PYTHON", str(REPOSITORY / ".venv/engine/bin/python"))
-    module("operators.engine").look()
-    yield
-    module("operators.session").close()
-    module("operators.session").entries.clear()
+pytestmark = [pytest.mark.usefixtures("engine_python"), pytest.mark.skipif(os.name == "nt", reason="holds the engine by POSIX signals")]
 
 
 @pytest.fixture

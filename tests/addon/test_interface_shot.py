@@ -10,15 +10,7 @@ import small_shot
 from addon_utils import disable, enable
 from conftest import PACKAGE, REPOSITORY, module
 
-
-@pytest.fixture(autouse=True)
-def engine_python(monkeypatch):
-    """The engine of the repository, looked at anew."""
-    monkeypatch.setenv("SHIAGE_ENGINE_PYTHON", str(REPOSITORY / ".venv/engine/bin/python"))
-    module("operators.engine").look()
-    yield
-    module("operators.session").close()
-    module("operators.session").entries.clear()
+pytestmark = pytest.mark.usefixtures("engine_python")
 
 
 @pytest.fixture
