@@ -133,5 +133,5 @@ def _to_edge(tip: np.ndarray, direction: np.ndarray, half: np.ndarray, lines: np
         if not going.any():
             break
         out[going] = at[going]
-    inside = (out >= 1).all(1) & (out <= (width - 2, height - 2)).all(1)
+    inside = (out >= 0.5).all(1) & (out < (width - 1.5, height - 1.5)).all(1)
     return np.concatenate([out + 0.5, direction], 1)[inside].astype(np.float32)
