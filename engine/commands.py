@@ -72,8 +72,26 @@ def _parser(model: str) -> argparse.ArgumentParser:
         help="the region at X,Y px of a frame, counted from 0, wears #rrggbb or #rrggbbaa, 'none', or '=FRAME,X,Y' as that region does; "
         "the whole shot heeds it; give several if need be",
     )
-    _add_options(colorize.add_argument_group(f"options of the model '{model}'"), model)
+    models.add_flags(colorize.add_argument_group(f"options of the model '{model}'"), models.info(model))
     colorize.set_defaults(command=_colorize)
+
+    inbetween = add("inbetween", [shared, told], "make the drawings between two keys")
+    for name in ("first", "last"):
+        inbetween.add_argument(f"--{name}", required=True, type=Path, metavar="FILE", help=f"the {name} key")
+    inbetween.add_argument("--count", required=True, type=int, metavar="N", help="how many drawings to make between them")
+    inbetween.add_argument(
+        "--reference",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a colored picture; without any the keys are painted ones",
+    )
+    inbetween.add_argument("--out", required=True, type=Path, metavar="DIR", help="job folder: frames/NNNN.png and result.json go there")
+    inbetween.add_argument("--model", required=True, metavar="ID", help="see the command 'models'")
+    inbetween.add_argument("--device", choices=models.DEVICES, default="auto", help="default %(default)s")
+    models.add_flags(inbetween.add_argument_group(f"options of the model '{model}'"), models.info(model))
+    inbetween.set_defaults(command=_inbetween)
 
     run = add("run", [shared, told], "run a job folder, or finish what an interrupted run left")
     run.add_argument("job", type=Path, metavar="JOB", help="the job folder")
@@ -136,22 +154,6 @@ def _parser(model: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_options(group: argparse._ArgumentGroup, model: str) -> None:
-    """The model's own options: `best_guess` is --best-guess and --no-best-guess."""
-    for option in models.info(model).options.values():
-        text = f"{option.description or option.title}; default {option.default}".replace("%", "%%")
-        if isinstance(option.default, bool):
-            group.add_argument(_flag(option), action=argparse.BooleanOptionalAction, default=option.default, help=text)
-        else:
-            kind, choices = type(option.default), option.choices or None
-            metavar = None if choices else kind.__name__.upper()
-            group.add_argument(_flag(option), type=kind, choices=choices, default=option.default, metavar=metavar, help=text)
-
-
-def _flag(option: models.Option) -> str:
-    return f"--{option.name.replace('_', '-')}"
-
-
 def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)[xX×](\d+)", text)
     if match is None:
@@ -166,7 +168,7 @@ def _colorize(options: argparse.Namespace) -> int:
     from .console import run_job
     from .gather import gather, spread
 
-    own = models.info(options.model, "colorize").options
+    model = models.info(options.model, "colorize")
     job = gather(
         options.sketches,
         options.reference,
@@ -174,12 +176,22 @@ def _colorize(options: argparse.Namespace) -> int:
         options.model,
         options.device,
         options.size,
-        {name: getattr(options, name) for name in own},
+        models.flags(options, model),
         [parse_hint(text) for text in options.hint],
     )
     code = run_job(options.out, options.json)
     spread(job, options.out)
     return code
+
+
+def _inbetween(options: argparse.Namespace) -> int:
+    from .console import run_job
+    from .gather import gather_keys
+
+    model = models.info(options.model, "inbetween")
+    chosen = models.flags(options, model)
+    gather_keys((options.first, options.last), options.count, options.reference, options.out, model.id, options.device, chosen)
+    return run_job(options.out, options.json)
 
 
 def _run(options: argparse.Namespace) -> int:

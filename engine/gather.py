@@ -5,7 +5,8 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from .lock import locked
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".tga")
 INSIDE = ("strokes", "sketches", "reference", "regions", "frames")  # folders of a job, out of which old files are removed
+MAX_BETWEEN = 999
 
 Size = tuple[int, int]
 
@@ -44,11 +46,7 @@ def gather(
     ids = [digest(file_sha256(path), list(size), 0)[:16] for path in paths]
     sources = dict(zip(ids[::-1], paths[::-1], strict=True))  # of equal sketches the first
     drawings = {key: Drawing(key, 0, "raster", f"sketches/{key}{sources[key].suffix.lower()}", sources[key].name) for key in ids}
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JobFailed(f"Can't write to {out} ({error.strerror}): make it writable or choose another output folder.") from error
-    with locked(out):
+    with _opened(out):
         for key, drawing in drawings.items():
             write_atomic(out / drawing.file, _fitted(sources[key], size))
         cel = Cel("sketches", tuple(add_reference(out, path) for path in references))
@@ -68,6 +66,45 @@ def gather(
     return job
 
 
+def gather_keys(
+    keys: tuple[Path, Path],
+    count: int,
+    references: Sequence[Path],
+    out: Path,
+    model: str,
+    device: str = "auto",
+    options: Mapping[str, object] | None = None,
+) -> Job:
+    """Make `out` the job folder that makes `count` drawings between two keys: frame 0 is the first, frame `count` + 1 the last.
+
+    With `references` the keys are line art, without any they are painted pictures. Raises BadInput, JobFailed as `gather` does.
+    """
+    if not 1 <= count <= MAX_BETWEEN:
+        raise BadInput(f"There can be 1 to {MAX_BETWEEN} drawings between two keys, not {count}.")
+    size = _common_size(keys, None)
+    for path in references:
+        picture_size(path, "reference")
+    _check_out(out, [*keys, *references])
+    ids = [digest(file_sha256(path), list(size), 0)[:16] for path in keys]
+    with _opened(out):
+        drawings = {}
+        for key, path in zip(ids, keys, strict=True):
+            if references:
+                drawings[key] = Drawing(key, 0, "raster", f"sketches/{key}{path.suffix.lower()}", path.name)
+                write_atomic(out / drawings[key].file, path.read_bytes())
+            else:
+                drawings[key] = Drawing(key, 0, "painted", add_reference(out, path).file, path.name)
+        made = [digest(ids, count, number)[:16] for number in range(1, count + 1)]
+        drawings |= {key: Drawing(key, 0, "between", f"strokes/{key}.npz") for key in made}
+        frames = tuple(Exposure(frame, 1, (key,)) for frame, key in enumerate([ids[0], *made, ids[1]]))
+        cels = (Cel("keys", tuple(add_reference(out, path) for path in references)),)
+        job = Job(
+            "inbetween", model, size, cels, tuple(drawings.values()), frames, keys[0].stem, device=device, options=dict(options or {})
+        )
+        save(job, out)
+    return job
+
+
 def spread(job: Job, folder: Path) -> None:
     """Give every frame that shows a held drawing a file of its own, beside the one that the job has made. Raises JobFailed."""
     first = {}
@@ -77,6 +114,17 @@ def spread(job: Job, folder: Path) -> None:
             target = folder / "frames" / frame_name(frame)
             if target != made and made.exists():
                 _link(made, target)
+
+
+@contextmanager
+def _opened(out: Path) -> Iterator[None]:
+    """The job folder, made if need be, for this process alone. Raises JobFailed."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JobFailed(f"Can't write to {out} ({error.strerror}): make it writable or choose another output folder.") from error
+    with locked(out):
+        yield
 
 
 def _link(made: Path, target: Path) -> None:

@@ -3,7 +3,7 @@
     job.json             the request, this module's `Job`; every input by content hash
     strokes/<id>.npz     drawings as strokes        (written by the scene, read by `engine.sketch.strokes`)
     sketches/<id>.<x>    drawings as pictures       (scans, and what strokes can't express)
-    reference/<sha>.<x>  references, byte for byte as the animator gave them
+    reference/<sha>.<x>  references and painted keys, byte for byte as the animator gave them
     frames/NNNN.png      the answer: straight-alpha RGBA, one file for each distinct picture, named by its first frame
     regions/<id>.npz     labels, swatches and confidences of each drawing
     events.jsonl         the events of the last run (`engine.messages`)
@@ -29,7 +29,7 @@ from .errors import BadInput, JobFailed
 
 SCHEMA = 1
 TASKS = ("colorize", "inbetween", "animate")
-KINDS = ("strokes", "raster")
+KINDS = ("strokes", "raster", "painted", "between")
 MAX_SIDE = 16384  # px; a picture of this side still fits OpenCV's and PNG's limits
 
 JOB_FILE = "job.json"
@@ -58,7 +58,11 @@ class Cel:
 
 @dataclass(frozen=True)
 class Drawing:
-    """One drawing of one cel as the camera sees it. `id` is a hash of its content: equal drawings are one drawing."""
+    """One drawing of one cel as the camera sees it. `id` is a hash of its content: equal drawings are one drawing.
+
+    `kind`: line art as `strokes` or as a `raster` picture, or, for the task inbetween, a `painted` key, or one `between` that is to be
+    made. The `file` of the latter does not exist yet: a model that makes strokes writes them there, others leave it out.
+    """
 
     id: str
     cel: int
@@ -267,12 +271,25 @@ def validate(job: Job) -> None:
     for drawing in job.drawings:
         if drawing.kind not in KINDS or not 0 <= drawing.cel < len(job.cels):
             raise BadInput(f"Drawing {drawing.id} of the job is not understood: make the job again with this version of Shiage.")
+    if job.task == "inbetween":
+        _check_keys(job)
+    elif any(drawing.kind in KINDS[2:] for drawing in job.drawings):
+        raise BadInput(f"Only the task inbetween knows painted keys and drawings to be made, not '{job.task}': make the job again.")
     for hint in job.hints:
         _check_hint(hint)
     for file in _files(job):
         path = PurePosixPath(file)
         if path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file:
             raise BadInput(f"The job names a file outside its folder ({file}): it was not opened.")
+
+
+def _check_keys(job: Job) -> None:
+    """What is to be made lies between drawings of its cel."""
+    kinds = {drawing.id: drawing.kind for drawing in job.drawings}
+    for cel, named in enumerate(job.cels):
+        shown = [kinds[id] for exposure in job.frames if (id := exposure.drawings[cel]) is not None]
+        if shown and "between" in (shown[0], shown[-1]):
+            raise BadInput(f"There is no key at both ends of the drawings to be made of {named.name}: give a first and a last one.")
 
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?")

@@ -41,7 +41,8 @@ def _frames(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2] or match[1])
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(model: models.ModelInfo) -> argparse.ArgumentParser:
+    """`model` is the one that a shot is colored by, whose options are arguments too."""
     main = argparse.ArgumentParser(prog=_USAGE, description="Paint 2-D animation from one colored reference.")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -67,8 +68,6 @@ def parser() -> argparse.ArgumentParser:
         help="a colored picture, may be given several times; default: the references chosen in the file",
     )
     paint.add_argument("--objects", nargs="+", metavar="NAME", help="Grease Pencil objects to color; default: the shot's own choice")
-    paint.add_argument("--gap", type=float, metavar="PX", help="close gaps in the lines up to this width")
-    paint.add_argument("--best-guess", action="store_true", default=None, help="paint doubtful regions as well")
     paint.add_argument(
         "--hint",
         action="append",
@@ -78,6 +77,7 @@ def parser() -> argparse.ArgumentParser:
         "it; may be given several times, and is added to the corrections in the file",
     )
     paint.add_argument("--destination", choices=("strip", "plane"), help="where the pictures go; default: the shot's own choice")
+    models.add_flags(paint.add_argument_group(f"options of the model '{model.id}', over the shot's own"), model)
 
     commands.add_parser("inbetween", parents=[task], help="make the frames between keys", description="Make the frames between keys.")
     commands.add_parser("animate", parents=[task], help="drive a character by an armature", description="Animate a character.")
@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """What `blender -c shiage` calls; returns the exit status."""
     try:
-        given = parser().parse_args(arguments)
+        given = parser(_model(arguments)).parse_args(arguments)
     except SystemExit as end:  # argparse has said what is wrong, or has given help
         return int(end.code or 0)
     answer: dict[str, object] = {"command": given.command}
@@ -115,6 +115,14 @@ def main(arguments: list[str]) -> int:
             _say(f"Error: {error}")
             status = status or error.exit_code
     return status
+
+
+def _model(arguments: list[str]) -> models.ModelInfo:
+    """The model that is meant, read before the rest, because the options that there are depend on it; the default for an unknown one."""
+    early = argparse.ArgumentParser(prog=_USAGE, add_help=False, allow_abbrev=False)
+    early.add_argument("--model", default=bpy.context.scene.shiage.model)
+    wanted = early.parse_known_args(arguments)[0].model
+    return next((model for model in models.available() if model.id == wanted), models.info(models.DEFAULT))
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
@@ -215,10 +223,11 @@ def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
         chosen.width, chosen.height = given.size
     if given.output:
         chosen.output = str(given.output.absolute())
-    own = {name: value for name, value in (("gap", given.gap), ("best_guess", given.best_guess)) if value is not None}
-    for name, value in models.info(chosen.model).resolve(own).items():
+    model = models.info(chosen.model)
+    own = models.flags(given, model)
+    for name, value in model.resolve(own).items():
         if name in own:
-            setattr(getattr(chosen.options, chosen.model), name, value)
+            setattr(getattr(chosen.options, model.id), name, value)
     for hint in [jobs.parse_hint(text) for text in given.hint]:
         hints.add(scene, hint)
     if given.destination:

@@ -29,6 +29,7 @@
 The package beside it exports `load(device) -> Model`. Folders of models elsewhere are added to this package's `__path__`.
 """
 
+import argparse
 import functools
 import importlib
 import tomllib
@@ -163,6 +164,23 @@ def info(model_id: str, task: str | None = None) -> ModelInfo:
                 raise BadInput(f"The model '{model_id}' can't {task}: models that can are {able}.")
             return model
     raise BadInput(f"There is no model '{model_id}': choose one of {', '.join(m.id for m in models) or 'none'}.")
+
+
+def add_flags(group: argparse._ArgumentGroup, model: ModelInfo) -> None:
+    """An argument for each option of a model, which is None unless it is given: `best_guess` is --best-guess and --no-best-guess."""
+    for option in model.options.values():
+        name, kind = f"--{option.name.replace('_', '-')}", type(option.default)
+        text = f"{option.description or option.title}; default {option.default}".replace("%", "%%")
+        if kind is bool:
+            group.add_argument(name, action=argparse.BooleanOptionalAction, help=text)
+        else:
+            metavar = None if option.choices else kind.__name__.upper()
+            group.add_argument(name, type=kind, choices=option.choices or None, metavar=metavar, help=text)
+
+
+def flags(given: argparse.Namespace, model: ModelInfo) -> dict[str, object]:
+    """The options that the arguments of `add_flags` give."""
+    return {name: value for name in model.options if (value := getattr(given, name)) is not None}
 
 
 def load(model_id: str, device: str = "auto") -> Model:
