@@ -18,6 +18,7 @@ MAX_FLAT = 256  # distinct colors; more is not a flat palette
 FLAT_SHARE = 0.97  # of the even pixels that the palette must explain for the reference to count as flat
 NOISE_DISTANCE = 2.5  # CIELAB; what can't be told apart by eye
 NOISE_RATIO = 20  # how many times rarer noise is than what it disturbs
+STRANGE = 24.0  # of RGB; a pixel that is so far from all blends of the paint beside it is ink
 PAINTED_DISTANCE = 9.0  # CIELAB; clusters nearer than this are one swatch
 PAINTED_SHARE = 4e-4  # of the picture that a painted swatch covers at least
 PAINTED_MAX = 48
@@ -49,7 +50,7 @@ def extract(pixels: np.ndarray, background: str = "auto") -> Painted:
     exact = _exact_colors(rgb, opaque)
     if exact is not None:
         colors, index = exact
-        index, lines = _without_lines(index, len(colors), lab[..., 0], opaque)
+        index, lines = _without_lines(index, colors, rgb, lab[..., 0], opaque)
     else:
         lines = _thin_dark(lab[..., 0], opaque, _line_width(opaque))
         colors, index = _clusters(rgb, opaque & ~lines)
@@ -123,12 +124,17 @@ def _exact_colors(rgb: np.ndarray, opaque: np.ndarray) -> tuple[np.ndarray, np.n
     keep = counts >= max(4, 2e-6 * packed.size)
     if keep.sum() > MAX_FLAT or counts[keep].sum() < FLAT_SHARE * total or not keep.any():
         return None
-    colors = np.stack([values[keep] >> 16, values[keep] >> 8 & 255, values[keep] & 255], axis=1).astype(np.uint8)
-    if not _few(counts[keep], total) or _noisy(colors, counts[keep]):
-        return None
     values = values[keep]
+    if not _few(counts[keep], total) or _noisy(_unpacked(values), counts[keep]):
+        return None
+    small, counts = np.unique(packed[_square(packed) & opaque], return_counts=True)
+    values = np.union1d(values, small[counts >= max(6, 3e-6 * packed.size)])
     place = np.minimum(np.searchsorted(values, packed), len(values) - 1)
-    return colors, np.where(values[place] == packed, place, -1).astype(np.int16)
+    return _unpacked(values), np.where(values[place] == packed, place, -1).astype(np.int16)
+
+
+def _unpacked(values: np.ndarray) -> np.ndarray:
+    return np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
 
 
 def _few(counts: np.ndarray, total: int) -> bool:
@@ -154,24 +160,38 @@ def _even(packed: np.ndarray) -> np.ndarray:
     return even
 
 
-def _without_lines(index: np.ndarray, count: int, lightness: np.ndarray, opaque: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _square(packed: np.ndarray) -> np.ndarray:
+    """Pixels of a square of 2 x 2 with one value. Small swatches, as of eyes on a sheet, have these; blends of paint and ink seldom do."""
+    corner = (packed[:-1, :-1] == packed[1:, :-1]) & (packed[:-1, :-1] == packed[:-1, 1:]) & (packed[:-1, :-1] == packed[1:, 1:])
+    found = np.zeros(packed.shape, bool)
+    for rows in (slice(None, -1), slice(1, None)):
+        for columns in (slice(None, -1), slice(1, None)):
+            found[rows, columns] |= corner
+    return found
+
+
+def _without_lines(
+    index: np.ndarray, colors: np.ndarray, rgb: np.ndarray, lightness: np.ndarray, opaque: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Take the lines out of `index`, int16 (H, W): the thin parts of line colors. Wide parts of them, like pupils, stay swatches.
 
-    A line color is mostly thin and darker than what lies around it. Thick lines in a small picture are known by touching most other colors.
+    A line color is mostly thin and darker than what lies around it. Thick lines in a small picture, and those of light colors, are known
+    by touching most other colors.
     """
+    count, inside = len(colors), index >= 0
     fine, coarse = (_thin_dark(lightness, opaque, width) for width in (_line_width(index), 2 * _line_width(index) + 2))
-    inside = index >= 0
     total = np.maximum(np.bincount(index[inside], minlength=count), 1)
     is_fine = np.bincount(index[inside & fine], minlength=count) >= 0.6 * total
     is_coarse = np.bincount(index[inside & coarse], minlength=count) >= 0.6 * total
-    lines = fine & ~inside
+    touches = _touched(index, count, opaque) >= max(3, 0.5 * count)
+    lines = (fine & ~inside) | _strange(index, colors, rgb, opaque)
     result = index.copy()
-    for color in np.flatnonzero((is_fine | is_coarse) & (total >= index.shape[0] // 2)):  # a speck is no line
+    for color in np.flatnonzero((is_fine | touches) & (total >= index.shape[0] // 2)):  # a speck is no line
         mask = index == color
-        around = cv2.dilate(mask.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        touched = (np.bincount(index[around & inside & ~mask], minlength=count) > 4).sum() + bool((around & ~opaque).any())
-        if not is_fine[color] and touched < max(3, 0.5 * count):
-            continue
+        if not is_fine[color] and not is_coarse[color]:
+            broad = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _disc(_line_width(index)))
+            if broad.sum() > 0.4 * total[color]:
+                continue
         edge = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
         width = 2.0 * mask.sum() / max(1, edge.sum())
         wide = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _disc(1.4 * width)) > 0
@@ -180,6 +200,44 @@ def _without_lines(index: np.ndarray, count: int, lightness: np.ndarray, opaque:
         lines |= mask & ~wide
         result[mask & ~wide] = -1
     return result, lines
+
+
+def _touched(index: np.ndarray, count: int, opaque: np.ndarray) -> np.ndarray:
+    """How many others each color touches, int (count,): transparency is one; antialiasing may lie between."""
+    padded = np.where(opaque, index, count).astype(np.int64)
+    pairs = np.zeros((count + 1) ** 2, np.int64)
+    for step in (1, 2, 3):
+        for one, two in ((padded[step:], padded[:-step]), (padded[:, step:], padded[:, :-step])):
+            met = (one >= 0) & (two >= 0) & (one != two)
+            pairs += np.bincount(one[met] * (count + 1) + two[met], minlength=len(pairs))
+    table = pairs.reshape(count + 1, -1)
+    return (table + table.T > 8).sum(axis=1)[:count]
+
+
+def _strange(index: np.ndarray, colors: np.ndarray, rgb: np.ndarray, opaque: np.ndarray) -> np.ndarray:
+    """Pixels, bool (H, W), that are no blend of the swatches beside them: ink that nowhere has its full color."""
+    unknown = opaque & (index < 0)
+    if not unknown.any() or not (index >= 0).any():
+        return unknown
+    near = _nearest_known(index)
+    y, x = np.nonzero(unknown)
+    one, seen = colors[near[y, x]].astype(np.float32), rgb[y, x].astype(np.float32)
+    away = np.linalg.norm(seen - one, axis=1)
+    for extreme in (cv2.dilate, cv2.erode):
+        two = colors[extreme(near, np.ones((7, 7), np.uint8))[y, x]].astype(np.float32)
+        along = ((seen - one) * (two - one)).sum(axis=1) / np.maximum(((two - one) ** 2).sum(axis=1), 1e-6)
+        away = np.minimum(away, np.linalg.norm(seen - one - along.clip(0.0, 1.0)[:, None] * (two - one), axis=1))
+    found = np.zeros(index.shape, bool)
+    found[y, x] = away > STRANGE
+    return found
+
+
+def _nearest_known(index: np.ndarray) -> np.ndarray:
+    """The color nearest to each pixel, int16 (H, W)."""
+    _, place = cv2.distanceTransformWithLabels((index < 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    table = np.zeros(int(place.max()) + 1, np.int16)
+    table[place[index >= 0]] = index[index >= 0]
+    return table[place]
 
 
 # --- painted references -----------------------------------------------------------------------------------------------

@@ -140,10 +140,12 @@ def load(path: Path = WEIGHTS, sha256: str = SHA256) -> Matcher:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise EngineMissing(f"The matcher's weights at {path} are not those of this version (sha256 {sha256}) but {found}. {again}")
+    import torch
     from safetensors.torch import load as tensors
 
     from .network import Network
 
+    torch.set_num_threads(1)  # those who call do so from as many threads as they want busy
     network = Network()
     network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in tensors(data).items()})
     return Matcher(network)

@@ -60,8 +60,8 @@ def from_references(matches: Sequence[tuple[Match, Shapes]], swatches: int, coun
         assert reference.swatch is not None
         worn = reference.swatch[1:]
         for swatch in np.unique(worn[worn >= 0]):
-            best = match.scores[:, 1:][:, worn == swatch].max(axis=1)
-            table[:, swatch] = np.maximum(table[:, swatch], best - match.nothing)
+            alike = np.logaddexp.reduce(match.scores[:, 1:][:, worn == swatch] - match.nothing, axis=1)
+            table[:, swatch] = np.logaddexp(table[:, swatch], alike)
     table[:, -1] = 0.0  # scores count from that of having no match, which makes references comparable
     return _softmax(table).astype(np.float32)
 

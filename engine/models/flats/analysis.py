@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ...job import Drawing, Job, digest
-from ...matching import shapes
+from ...matching import embedding, features, shapes
 from ...regions import CROSSINGS, segment
 from ...sketch import Sketch, raster, scan, strokes
 from .cache import Cache
@@ -72,6 +72,22 @@ def pixels(job: Job, drawing: Drawing, folder: Path, cache: Cache) -> Mapping[st
 def labels(job: Job, drawing: Drawing, folder: Path, cache: Cache) -> np.ndarray:
     """`grown` alone."""
     return (cache.get(f"pixels-{_key(job, drawing)}", "grown") or _make(job, drawing, folder, cache)["pixels"])["grown"]
+
+
+def tokens(job: Job, drawing: Drawing, found: Analysis, folder: Path, cache: Cache) -> embedding.Tokens:
+    """What the trained matcher sees in a drawing that has lines, from the cache when it looked before. Raises EngineMissing."""
+    key = tokens_key(found)
+    kept = cache.get(key)
+    if kept is None:
+        labels = found.shapes.labels
+        tint = features.tinted(pixels(job, drawing, folder, cache)["paint"], (labels.shape[1], labels.shape[0]))
+        kept = embedding.load().encode(found.shapes, tint).arrays()
+        cache.put(key, kept)
+    return embedding.Tokens.of_arrays(kept)
+
+
+def tokens_key(found: Analysis) -> str:
+    return "tokens-" + digest(found.key, embedding.REVISION)[:24]
 
 
 def _key(job: Job, drawing: Drawing) -> str:

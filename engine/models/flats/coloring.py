@@ -11,7 +11,7 @@ import numpy as np
 
 from ...colors import palette, reference
 from ...job import digest
-from ...matching import pair, shapes, shot, twin
+from ...matching import embedding, pair, shapes, shot, twin
 from . import analysis, film
 from .evidence import Evidence
 from .hints import Label
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .pipeline import Run
 
 REACH = 3  # a drawing hears this many others on either side
+LOOKING = 0.3  # share of the time of matching that goes into looking at each drawing by itself
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,14 @@ class Source:
 
     key: str
     shapes: shapes.Shapes
+    tokens: embedding.Tokens
 
 
 def listen(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]) -> Evidence:
     """What the references say of all drawings of cel `number`, given in order of appearance, and how these follow from each other."""
     drawings = [d for d in read if not read[d].empty]
-    key = "evidence-" + digest([read[d].key for d in drawings], [r.sha256 for r in run.job.cels[number].references], _background(run))[:24]
+    given = [reference.sha256 for reference in run.job.cels[number].references]
+    key = "evidence-" + digest([read[d].key for d in drawings], given, _background(run), embedding.REVISION)[:24]
     kept = run.cache.get(key)
     if kept is not None:
         evidence = Evidence.of_arrays(drawings, kept)
@@ -71,15 +74,19 @@ def listen(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]) -> 
 
 def _match(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]) -> Evidence:
     drawings = list(read)
-    swatches, sources, known, scene, warnings = _references(run, number, read)
+    seen: dict[str, embedding.Tokens] = {}
+    for d, tokens in run.each(lambda d: analysis.tokens(run.job, run.job.drawing(d), read[d], run.folder, run.cache), drawings):
+        seen[d] = tokens
+        run.progress("Matching", (number + LOOKING * len(seen) / len(drawings)) / len(run.job.cels))
+    swatches, sources, known, scene, warnings = _references(run, number, read, seen)
     words = {d: _word_key(read[d], sources, swatches, scene) for d in drawings}
     pairs = [(i, j) for i in range(len(drawings)) for j in range(i + 1, min(i + REACH + 1, len(drawings)))]
-    tasks: list[Callable[[], Any]] = [partial(_word, run, d, read[d], sources, swatches, scene, words[d]) for d in drawings]
-    tasks += [partial(_links, run, read[drawings[i]], read[drawings[j]]) for i, j in pairs]
+    tasks: list[Callable[[], Any]] = [partial(_word, run, d, read[d], seen[d], sources, swatches, scene, words[d]) for d in drawings]
+    tasks += [partial(_links, run, read[a], read[b], seen[a], seen[b]) for a, b in ((drawings[i], drawings[j]) for i, j in pairs)]
     results: dict[int, Any] = {}
     for done, (task, result) in enumerate(run.each(lambda task: tasks[task](), range(len(tasks))), 1):
         results[task] = result
-        run.progress("Matching", (number + done / len(tasks)) / len(run.job.cels))
+        run.progress("Matching", (number + LOOKING + (1.0 - LOOKING) * done / len(tasks)) / len(run.job.cels))
     links = {}
     for task, (i, j) in enumerate(pairs, len(drawings)):
         links[i, j], links[j, i] = results[task]
@@ -91,7 +98,11 @@ def _match(run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]) -> 
         links=links,
         scene=scene,
         warnings=warnings,
-        entries=[*words.values(), *(_link_key(read[drawings[i]], read[drawings[j]]) for i, j in pairs)],
+        entries=[
+            *words.values(),
+            *(analysis.tokens_key(read[d]) for d in drawings),
+            *(_link_key(read[drawings[i]], read[drawings[j]]) for i, j in pairs),
+        ],
     )
 
 
@@ -156,7 +167,7 @@ def _background(run: "Run") -> str:
 
 
 def _references(
-    run: "Run", number: int, read: Mapping[str, "analysis.Analysis"]
+    run: "Run", number: int, read: Mapping[str, "analysis.Analysis"], seen: Mapping[str, embedding.Tokens]
 ) -> tuple[np.ndarray, list[Source], dict[str, tuple[np.ndarray, np.ndarray]], film.Film | None, list[str]]:
     """The references of a cel: its palette, what drawings are matched to, the drawings whose paint is known, a film frame, warnings."""
     references = run.job.cels[number].references
@@ -183,11 +194,11 @@ def _references(
             )
             scene = film.of_reference(digest(key, over), picture.pixels, parts, table, lines)
         if match is None:
-            sources += [Source(f"{key}/{i}", view) for i, view in enumerate(views)]
+            sources += [Source(f"{key}/{i}", view, embedding.load().encode(view)) for i, view in enumerate(views)]
         else:
             drawing, swatch, share = match
             known[drawing] = (swatch, share)
-            sources.append(Source(f"{key}/{read[drawing].key}", replace(read[drawing].shapes, swatch=swatch)))
+            sources.append(Source(f"{key}/{read[drawing].key}", replace(read[drawing].shapes, swatch=swatch), seen[drawing]))
     return swatches, sources, known, scene, warnings
 
 
@@ -213,13 +224,14 @@ def _twin(
 
 
 def _word_key(found: "analysis.Analysis", sources: Sequence[Source], swatches: np.ndarray, scene: film.Film | None) -> str:
-    return "word-" + digest(found.key, [s.key for s in sources], swatches.tobytes(), scene.key if scene else None)[:24]
+    return "word-" + digest(found.key, embedding.REVISION, [s.key for s in sources], swatches.tobytes(), scene.key if scene else None)[:24]
 
 
 def _word(
     run: "Run",
     drawing: str,
     found: "analysis.Analysis",
+    seen: embedding.Tokens,
     sources: Sequence[Source],
     swatches: np.ndarray,
     scene: film.Film | None,
@@ -229,7 +241,7 @@ def _word(
     kept = run.cache.get(key)
     if kept is not None:
         return kept["word"]
-    matches = [(pair.match(found.shapes, source.shapes)[0], source.shapes) for source in sources]
+    matches = [(_matched(found.shapes, source.shapes, seen, source.tokens)[0], source.shapes) for source in sources]
     word = shot.from_references(matches, len(swatches), found.count)
     if scene is not None:
         pixels = analysis.pixels(run.job, run.job.drawing(drawing), run.folder, run.cache)
@@ -240,18 +252,26 @@ def _word(
     return word
 
 
+def _matched(a: shapes.Shapes, b: shapes.Shapes, seen_a: embedding.Tokens, seen_b: embedding.Tokens) -> tuple[pair.Match, pair.Match]:
+    """How A's regions fit B's, by what was measured of them and by what the network saw; and the other way round."""
+    forth, back = zip(pair.match(a, b), embedding.load().scores(seen_a, seen_b), strict=True)
+    return embedding.mixed(*forth), embedding.mixed(*back)
+
+
 def _link_key(a: "analysis.Analysis", b: "analysis.Analysis") -> str:
-    return "link-" + digest(a.key, b.key)[:24]
+    return "link-" + digest(a.key, b.key, embedding.REVISION)[:24]
 
 
-def _links(run: "Run", a: "analysis.Analysis", b: "analysis.Analysis") -> tuple[shot.Link, shot.Link]:
+def _links(
+    run: "Run", a: "analysis.Analysis", b: "analysis.Analysis", seen_a: embedding.Tokens, seen_b: embedding.Tokens
+) -> tuple[shot.Link, shot.Link]:
     """How the regions of one drawing follow from those of another, and the other way, from the cache when neither changed."""
     key = _link_key(a, b)
     kept = run.cache.get(key)
     if kept is None:
         kept = {
             f"{way} {name}": array
-            for way, match in zip(("forth", "back"), pair.match(a.shapes, b.shapes), strict=True)
+            for way, match in zip(("forth", "back"), _matched(a.shapes, b.shapes, seen_a, seen_b), strict=True)
             for name, array in shot.link(match).arrays().items()
         }
         run.cache.put(key, kept)
