@@ -96,9 +96,11 @@ class Shot:
 
 
 def _inked(colors: np.ndarray, sketch: Sketch) -> np.ndarray:
-    """Paint under ink; trace lines are painted over."""
+    """Paint under ink; trace lines are painted over, with their soft edges."""
     ink = sketch.paint.astype(np.float32)
-    alpha = ink[..., 3:] / 255 * ~sketch.traces[..., None]
+    near = np.ones((3, 3), np.uint8)
+    traced = cv2.dilate(sketch.traces.view(np.uint8), near) > cv2.dilate((sketch.lines & ~sketch.traces).view(np.uint8), near)
+    alpha = ink[..., 3:] / 255 * ~(traced | sketch.traces)[..., None]
     below = colors[..., 3:].astype(np.float32) / 255 * (1 - alpha)
     rgb = (ink[..., :3] * alpha + colors[..., :3] * below) / np.maximum(alpha + below, 1e-6)
     return np.concatenate([rgb, 255 * (alpha + below)], 2).round().astype(np.uint8)

@@ -11,7 +11,7 @@ from torch import Tensor
 from . import damage, edges, lines, palette, staging
 from .damage import Pen
 from .figure import Figure, join
-from .lines import Lines
+from .lines import TRACE_COLORS, Lines
 from .render import Layers, View, render
 from .scenes import FAMILIES, Actor, Motion, after, only
 from .staging import Camera
@@ -70,9 +70,10 @@ class Sample:
         return self.swatches[self.swatch]
 
     def pictures(self) -> Tensor:
-        """The paint with the ink over it, as a reference looks, uint8 (D, H, W, 4). Trace lines are painted over."""
+        """The paint with the ink over it, as a reference looks, uint8 (D, H, W, 4). Trace lines are painted over, with their soft edges."""
         paint = self.colors()
-        alpha = (self.lines.paint[..., 3:].float() / 255) * ~self.lines.traces[..., None]
+        traced = (self.lines.paint[..., None, :3] == torch.tensor(TRACE_COLORS, device=paint.device)).all(-1).any(-1)
+        alpha = (self.lines.paint[..., 3:].float() / 255) * ~traced[..., None]
         rgb = paint[..., :3] * (1 - alpha) + self.lines.paint[..., :3] * alpha
         opaque = torch.maximum(paint[..., 3:].float(), alpha * 255)
         rgb = torch.where(paint[..., 3:] == 0, self.lines.paint[..., :3].float(), rgb)
