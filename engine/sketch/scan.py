@@ -17,7 +17,10 @@ _ASPECT = 0.03  # scans of one shot differ by a few pixels
 _CLEAN = 0.004  # darkness; paper with less noise than this was never scanned or compressed
 _FAINTEST = 0.1  # darkness of the faintest pencil
 _FAINTEST_ALPHA = 51  # of 255: a line on transparent paper that is fainter is a slip of the pen
-_FADING = 40  # px; a shorter faint piece that joins nothing is the fading end of a stroke
+_GRAIN = 1.2  # px; the size of pencil grain, as the deviation of a Gaussian
+_FAINTEST_GRAIN = 28  # of 255: the same for opacities that are smoothed
+_FADING = 2  # px, beyond the soft edge of a solid line: what goes on for so long is the fading end of a stroke
+_ALONE = 40  # px; a shorter faint piece that touches no line is dust
 
 
 def read(path: Path, size: tuple[int, int] | None = None) -> Sketch:
@@ -35,8 +38,7 @@ def read(path: Path, size: tuple[int, int] | None = None) -> Sketch:
             )
         picture = _resize(picture, size)
     paint = picture if (picture[..., 3] < 128).any() else _lift(picture[..., :3])
-    lines = paint[..., 3] >= 128
-    lines |= _joining(_thin(paint[..., 3]), lines)
+    lines = _binarize(paint[..., 3])
     name = digest(file_sha256(path), list(lines.shape))[:16]
     return Sketch(paint=paint, lines=lines, traces=traces.find(paint, lines), ends=skeleton_ends(lines), id=name)
 
@@ -72,34 +74,54 @@ def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.round(flat).clip(0, 255).astype(np.uint8)
 
 
-def _thin(alpha: np.ndarray) -> np.ndarray:
-    """The middle of lines that are so thin that they cover no pixel by half, bool (H, W): ridges of their opacity."""
-    padded = np.pad(alpha, 2).astype(np.int32)
-    y, x = np.nonzero((padded >= _FAINTEST_ALPHA) & (padded < 128))
-    here = padded[y, x]
-    ridge = np.zeros(len(here), bool)
-    for dy, dx in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        beside = np.maximum(padded[y + dy, x + dx], padded[y - dy, x - dx])
-        beyond = np.maximum(padded[y + 2 * dy, x + 2 * dx], padded[y - 2 * dy, x - 2 * dx])
-        ridge |= (here >= beside) & (2 * here > 3 * beyond)
-    found = np.zeros(padded.shape, bool)
-    found[y[ridge], x[ridge]] = True
-    return found[2:-2, 2:-2]
+# --- lines ------------------------------------------------------------------------------------------------------------
 
 
-def _joining(faint: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """The faint pieces, bool (H, W), that are long or join lines at two places: the others are dust and fading ends."""
-    count, found = cv2.connectedComponents(faint.astype(np.uint8), connectivity=8)
-    pieces = np.asarray(found, np.intp)
-    near = cv2.dilate(faint.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & lines
-    places = np.pad(cv2.connectedComponents(near.astype(np.uint8), connectivity=8)[1], 1)
-    y, x = np.nonzero(faint)
-    meetings = [np.stack([pieces[y, x], places[y + 1 + dy, x + 1 + dx]], 1) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
-    pairs = np.unique(np.concatenate(meetings), axis=0)
-    joined = np.bincount(pairs[pairs[:, 1] > 0, 0], minlength=count) >= 2
-    keep = joined | (np.bincount(pieces.ravel(), minlength=count) >= _FADING)
-    keep[0] = False
-    return keep[pieces]
+def _binarize(alpha: np.ndarray) -> np.ndarray:
+    """The lines of opacities uint8 (H, W), bool: what is covered by half, and the middle of what is thinner or broken by grain."""
+    solid = alpha >= 128
+    faint = np.zeros(alpha.shape, bool)
+    # Thin lines are ridges as they are; a pencil line is one once its grain is smoothed out.
+    for opacity, least, across, contrast in (
+        (alpha, _FAINTEST_ALPHA, 2, 1.5),
+        (cv2.GaussianBlur(alpha, (0, 0), _GRAIN), _FAINTEST_GRAIN, 3, 1.3),
+    ):
+        at = np.flatnonzero((opacity >= least) & ~solid)
+        faint.ravel()[at[_ridges(opacity, at, across, contrast)]] = True
+    return solid | _joining(faint, solid, alpha)
+
+
+def _ridges(opacity: np.ndarray, at: np.ndarray, across: int, contrast: float) -> np.ndarray:
+    """Which pixels (flat numbers) are the middle of a line, bool: no fainter than beside it, `contrast` times what is `across` px off."""
+    padded = np.pad(opacity, across)
+    width, flat = padded.shape[1], padded.ravel()
+    at = at + across * (1 + 2 * (at // opacity.shape[1])) + across * width
+    here = flat[at]
+    enough = np.ceil(here / contrast)
+    found = np.zeros(len(at), bool)
+    for step in (1, width, width + 1, width - 1):
+        far = step * (across if step in (1, width) else max(2, round(across / 1.4)))
+        found |= (here >= np.maximum(flat[at + step], flat[at - step])) & (np.maximum(flat[at + far], flat[at - far]) < enough)
+    return found
+
+
+def _joining(faint: np.ndarray, solid: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """The faint pieces, bool (H, W), that join solid lines at two places, run out from one, or are long: the others are dust."""
+    pieces = np.asarray(cv2.connectedComponents(faint.view(np.uint8), connectivity=8)[1])
+    near = cv2.dilate(faint.view(np.uint8), np.ones((3, 3), np.uint8)) & solid.view(np.uint8)
+    places = np.pad(cv2.connectedComponents(near, connectivity=8)[1], 1).ravel()
+    at = np.flatnonzero(faint)
+    width = faint.shape[1] + 2
+    piece, here = pieces.ravel()[at].astype(np.int64), at + 2 * (at // faint.shape[1]) + width + 1
+    beside = [places[here + dy * width + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+    inked = alpha.ravel()[at] >= _FAINTEST_GRAIN
+    size = np.bincount(piece, inked & (np.max(beside, 0) == 0))  # beside solid lines all is soft edge
+    pairs = np.unique(np.concatenate([piece << 32 | place for place in beside]))
+    met = np.bincount((pairs >> 32)[pairs & 0xFFFFFFFF > 0], minlength=len(size))
+    joins, runs_out = met >= 2, (met == 1) & (size >= _FADING) | (size >= _ALONE)
+    found = np.zeros(faint.shape, bool)
+    found.ravel()[at[joins[piece] | (runs_out[piece] & inked)]] = True
+    return found
 
 
 # --- opaque paper -------------------------------------------------------------------------------------------------

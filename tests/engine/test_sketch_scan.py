@@ -107,6 +107,23 @@ def test_lines_thinner_than_a_pixel_on_transparent_paper_enclose(tmp_path, width
     assert segment(found, 0.0).count == 3  # outside, and both halves of the disc
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_pencil_lines_enclose_though_paper_shows_through_their_grain(tmp_path, seed):
+    paint = rasterize(drawing(circle((200, 150), 90, width=2.2), line((60, 20), (360, 290), width=2.2)), SIZE).paint.copy()
+    grain = cv2.resize(np.random.default_rng(seed).uniform(size=(150, 200)), SIZE, interpolation=cv2.INTER_LINEAR)
+    paint[..., 3] = paint[..., 3] * (1 - 1.4 * (grain - 0.35).clip(0))
+    Image.fromarray(paint).save(tmp_path / "a.png")
+    assert segment(scan.read(tmp_path / "a.png"), 0.0).count == 3
+
+
+def test_the_fading_end_of_a_line_is_a_part_of_it(tmp_path):
+    paint = rasterize(line((60, 150), (300, 150), width=2), SIZE).paint.copy()
+    paint[:, 290:300, 3] = paint[:, 290:300, 3] * np.linspace(0.5, 0.2, 10)
+    paint[:, 300:, 3] = 0
+    Image.fromarray(paint).save(tmp_path / "a.png")
+    assert scan.read(tmp_path / "a.png").ends[:, 0].max() > 297
+
+
 def test_the_color_of_lines_survives_the_removal_of_paper(tmp_path):
     lines = drawing(line((20, 60), (380, 60), width=6, color=BROWN), line((20, 200), (380, 200), width=6, color=(90, 90, 90, 255)))
     truth = rasterize(lines, SIZE)
