@@ -282,6 +282,7 @@ def _models(options: argparse.Namespace) -> int:
                 "title": info.title,
                 "description": info.description,
                 "tasks": info.tasks,
+                "notes": dict(info.notes),
                 "license": info.license,
                 "commercial": info.commercial,
                 "revision": info.revision,
@@ -296,4 +297,6 @@ def _models(options: argparse.Namespace) -> int:
         for info in found:
             use = "commercial use allowed" if info.commercial else "no commercial use"
             print(f"{info.id:<16} {info.title}: {info.description} [{', '.join(info.tasks)}; {info.license}, {use}]")
+            for task, note in info.notes.items():
+                print(f"{'':<16} {task}: {note}")
     return 0

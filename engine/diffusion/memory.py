@@ -77,6 +77,14 @@ def free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
+def exhausted(error: BaseException) -> bool:
+    """Whether an error says that a device, or this machine, has no memory left."""
+    said = str(error)
+    cpu = "DefaultCPUAllocator" in said or "not enough memory" in said
+    cuda = "CUDA error: out of memory" in said or "ALLOC_FAILED" in said
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or cpu or cuda
+
+
 def size_of(net: nn.Module) -> int:
     """Bytes of a network's parameters."""
     return sum(parameter.numel() * parameter.element_size() for parameter in net.parameters())

@@ -43,33 +43,52 @@ def noise(shape: tuple[int, ...], seed: int, dtype: torch.dtype = torch.float32)
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=dtype)
 
 
+@dataclass(frozen=True)
+class State:
+    """How far denoising has come: `step` steps and `window` calls of the next one are done · `latents` (1, N, C, h, w) · `said` what those
+    calls said, blended, of the same shape."""
+
+    step: int
+    window: int
+    latents: Tensor
+    said: Tensor
+
+
 def denoise(
     scheduler: Any,
     predict: Predict,
-    latents: Tensor,
+    noise: Tensor,
     spans: list[range],
     on_step: Callable[[int, int], None] = lambda done, count: None,
     should_cancel: Callable[[], bool] = lambda: False,
-    watch: Callable[[int, Tensor], None] = lambda index, latents: None,
+    keep: Callable[[State], None] = lambda state: None,
+    begin: State | None = None,
 ) -> Tensor:
     """Latents (1, N, C, h, w), from noise of variance 1 to a picture each.
 
     `spans` are the windows of frames that `predict` is asked for; where they overlap, what is said is blended. `on_step` is told the
-    calls done and their number, `watch` the latents after each step. `should_cancel` is asked before each call; Cancelled is raised.
+    calls done and their number, `keep` the state after each. `should_cancel` is asked before each call; Cancelled is raised. From a kept
+    state, `begin`, it goes on as if it had never stopped.
     """
-    share = torch.from_numpy(weights(spans, latents.shape[1])).to(latents)
-    latents = latents * scheduler.init_noise_sigma
-    total = len(scheduler.timesteps) * len(spans)
-    for index, timestep in enumerate(scheduler.timesteps):
+    share = torch.from_numpy(weights(spans, noise.shape[1])).to(noise)
+    if begin is None:
+        begin = State(0, 0, noise * scheduler.init_noise_sigma, torch.zeros_like(noise))
+    latents, said, first = begin.latents.to(noise), begin.said.to(noise), begin.window
+    scheduler.set_begin_index(begin.step)
+    steps = len(scheduler.timesteps)
+    for index in range(begin.step, steps):
+        timestep = scheduler.timesteps[index]
         noisy = scheduler.scale_model_input(latents, timestep)
-        blended = torch.zeros_like(latents)
-        for window, span in enumerate(spans):
+        for window in range(first, len(spans)):
             if should_cancel():
                 raise Cancelled("The job was cancelled; finished pictures stay.")
-            part = slice(span.start, span.stop)
-            said = predict(window, noisy[:, part], Step(index, len(scheduler.timesteps), timestep)).to(latents.dtype)
-            blended[:, part] += said if len(spans) == 1 else said * share[window, part].view(1, -1, 1, 1, 1)
-            on_step(index * len(spans) + window + 1, total)
-        latents = scheduler.step(blended, timestep, latents).prev_sample
-        watch(index, latents)
+            part = slice(spans[window].start, spans[window].stop)
+            new = predict(window, noisy[:, part], Step(index, steps, timestep)).to(latents.dtype)
+            said[:, part] += new if len(spans) == 1 else new * share[window, part].view(1, -1, 1, 1, 1)
+            on_step(index * len(spans) + window + 1, steps * len(spans))
+            if window + 1 < len(spans):
+                keep(State(index, window + 1, latents, said))
+        latents = scheduler.step(said, timestep, latents).prev_sample
+        said, first = torch.zeros_like(latents), 0
+        keep(State(index + 1, 0, latents, said))
     return latents

@@ -9,6 +9,9 @@
     needs = ["reference"]                # what the animator must give
     devices = ["cpu"]                    # what it can use, best last
 
+    [notes]                              # what to know of a task before choosing the model for it; may be left out
+    inbetween = "One sentence."
+
     [options.gap]                        # the model's own options, shown in the order written
     default = 12.0                       # its type is the option's type: bool, int, float or str
     title = "Gap"
@@ -106,6 +109,7 @@ class ModelInfo:
     devices: tuple[str, ...] = ("cpu",)
     options: Mapping[str, Option] = field(default_factory=dict)
     weights: tuple[Weights, ...] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, given: Mapping[str, object]) -> dict[str, object]:
         """All options of the model, those given over the defaults. Raises BadInput for one that it does not have."""

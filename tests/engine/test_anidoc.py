@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tiny_anidoc
 import torch
+from anidoc_shots import PAINT, job
 from PIL import Image, ImageDraw
 
 from engine import models
@@ -14,19 +15,6 @@ from engine.gather import gather
 from engine.messages import Cancelled, Done, Failed, Progress, Warned
 from engine.models.anidoc import canvas, condition, correspondence, needs, nets, points
 from engine.run import run
-
-PAINT = {"head": (220, 60, 40), "body": (40, 90, 200)}
-
-
-def picture(path, x, painted=False, size=(160, 120), background=None):
-    """A head on a body."""
-    image = Image.new("RGBA", size, background or (0, 0, 0, 0))
-    pen = ImageDraw.Draw(image)
-    pen.rectangle((x - 20, 60, x + 20, 100), PAINT["body"] if painted else None, "black", 2)
-    pen.ellipse((x - 18, 20, x + 18, 56), PAINT["head"] if painted else None, "black", 2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path)
-    return path
 
 
 @pytest.fixture(autouse=True)
@@ -47,15 +35,7 @@ def weights(tmp_path_factory):
 def shot(tmp_path, weights):
     """Makes a job folder of drawings at these places."""
 
-    def make(places=(50, 54, 58), options=(), device="auto", size=(160, 120)):
-        for index, x in enumerate(places):
-            picture(tmp_path / f"in/{index:03d}.png", x, size=size)
-        reference = picture(tmp_path / "reference.png", 80, painted=True)
-        chosen = {"weights": str(weights), "side": 64, "preset": "draft"} | dict(options)
-        gather(tmp_path / "in", [reference], tmp_path / "job", "anidoc", device, None, chosen)
-        return tmp_path / "job"
-
-    return make
+    return lambda *args, **changed: job(tmp_path, weights, *args, **changed)
 
 
 def told(folder, should_cancel=lambda: False):
@@ -126,13 +106,6 @@ def test_cancelled_in_the_loop(shot):
     assert isinstance(run(folder, seen.append, cancel), Cancelled)
     assert sum(isinstance(e, Progress) and e.stage == "Denoising" for e in seen) == 1
     assert isinstance(told(folder)[0], Done)
-
-
-def test_sparse_weights_say_so_and_paint(shot, tmp_path):
-    sparse = tiny_anidoc.make(tmp_path / "sparse", sparse=True)
-    end, events = told(shot(options={"weights": str(sparse)}))
-    assert isinstance(end, Done), end
-    assert any("sparse" in e.text for e in events if isinstance(e, Warned))
 
 
 @pytest.mark.parametrize("order", ["correct", "released"])
@@ -214,18 +187,10 @@ def test_points_follow_what_they_lie_in(shot):
     from engine.models.anidoc import model
 
     folder = shot((50, 60, 70, 80, 90), {"side": 192})
-    job = jobs.load(folder)
-    job = replace(job, options=models.info("anidoc").resolve(job.options))
-    work = model.Run(job, folder, lambda event: None, lambda: False, "cpu")
-    cel = model.Cel.__new__(model.Cel)
-    cel.run, cel.job, cel.order, cel.read = work, job, work.drawings(0), {}
-    cel.figures = cel._figures(0)
-    cel.canvas = cel._read()
-
-    class Dense:
-        sparse = False
-
-    made = cel._condition(Dense, range(5), 0)[0]
+    asked = jobs.load(folder)
+    asked = replace(asked, options=models.info("anidoc").resolve(asked.options))
+    cel = model.Cel(model.Run(asked, folder, lambda event: None, lambda: False, "cpu"), 0)
+    made = cel.painting.shot.condition(range(5), 0, False)[0]
     ids = [int(v) for v in made[0, 3].unique() if v]
     assert len(ids) == 2
     colors = {}
@@ -250,7 +215,8 @@ def test_condition_channels():
     assert dense[0, 0, 10].eq(-1).all() and dense[0, 0, 11].eq(1).all()
     assert dense[0, 3, 4, 3] == 1 and dense[1, 4, 6, 7] == 1 and dense[:, 3:5].sum() == 4
     assert dense[:, 5:].eq(1).all()
-    sparse = condition.sparse_condition(sketches[0], sketches[1], 5, np.zeros((64, 64, 3), np.uint8), tracks)[0]
+    straight = correspondence.straight(tracks, 5)
+    sparse = condition.sparse_condition(sketches[0], sketches[1], 5, np.zeros((64, 64, 3), np.uint8), straight)[0]
     assert sparse.shape == (5, 9, 64, 64) and sparse[2, :3].eq(1).all() and sparse[4, 0, 10].eq(-1).all()
     assert sparse[2, 4, 6, 6] == 1 and sparse[2, 8].max() > 0.9
 

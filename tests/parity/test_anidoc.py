@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from engine.diffusion import weights
-from engine.diffusion.sampling import euler
+from engine.diffusion.sampling import State, euler
 from engine.diffusion.svd import clip_pixels, set_context_order
 from engine.models.anidoc import lineart, nets, points, sampler
 from engine.models.anidoc.networks import Residuals
@@ -219,9 +219,9 @@ def test_pipeline(name, order) -> None:
     prefix = "out." if order == "released" else "out.per_sample."
     stored = {int(key.rpartition(".")[2]): data[key] for key in data if key.startswith(f"{prefix}latents.")}
 
-    def watch(index: int, latents: torch.Tensor) -> None:
-        if index in stored:
-            near(latents, stored[index], PIPELINE, relative=True)
+    def watch(state: State) -> None:
+        if state.step - 1 in stored:
+            near(state.latents, stored[state.step - 1], PIPELINE, relative=True)
 
     settings = sampler.Settings(
         steps=steps,
@@ -230,7 +230,7 @@ def test_pipeline(name, order) -> None:
         order=order,
         together=order == "released",
     )
-    latents = sampler.sample(all_nets, [window], noise, settings, torch.device("cpu"), watch=watch)
+    latents = sampler.sample(all_nets, [window], noise, settings, torch.device("cpu"), keep=watch)
     if f"{prefix}frames" in data:
         chunk = int(said(name, r"chunks of (\d+)", 8))
         frames = torch.cat(list(sampler.decode_frames(all_nets, latents, chunk)))

@@ -25,10 +25,8 @@ def condition(sketches: np.ndarray, reference: np.ndarray, tracks: Tracks) -> Te
 
 def sparse_condition(first: np.ndarray, last: np.ndarray, frames: int, reference: np.ndarray, tracks: Tracks) -> Tensor:
     """The condition of the sparse stage, (1, F, 9, H, W): as `condition`, with paper for the sketches between the first and the last,
-    points on straight lines between both, and a last channel with Gaussian heatmaps of the points, 0..1."""
+    and a last channel with Gaussian heatmaps of the points, 0..1. The tracks are straight ones."""
     sketches = np.zeros((frames, *first.shape), bool)
     sketches[0], sketches[-1] = first, last
-    straight = points.interpolate(tracks.tracks[0], tracks.tracks[-1], frames).astype(np.float32)
-    moved = Tracks(tracks.reference, straight, np.ones(straight.shape[:2], bool))
-    heat = torch.from_numpy(points.heatmap(moved.tracks, moved.visible, first.shape[::-1])).float() / 255.0
-    return torch.cat([condition(sketches, reference, moved), heat[None, :, None]], dim=2)
+    heat = torch.from_numpy(points.heatmap(tracks.tracks, tracks.visible, first.shape[::-1])).float() / 255.0
+    return torch.cat([condition(sketches, reference, tracks), heat[None, :, None]], dim=2)

@@ -1,4 +1,8 @@
-"""Points of a reference, found in the first drawing of a window and followed through the others, by the regions they lie in."""
+"""Points of a reference, found in the first drawing of a window and followed through the others.
+
+Regions are matched by the trained matcher and the measured evidence together. Within its region a point is found by the matcher's features
+of places; where these lead out of the region, its deepest point is taken. docs/anidoc.md has what was measured.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,18 +10,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...matching import pair
+from ...matching import embedding, pair, shot
 from ...matching.shapes import Shapes
 from . import points
 from .references import Figure
 
-SURE = 0.3  # probability above which a region is taken for another's
-MODES = ("moving", "all", "none")
+SURE = 0.5  # probability above which a region is taken for another's
 
 
 @dataclass(frozen=True)
 class Tracks:
-    """K points in the network's pixels: `reference` float32 (K, 2), `tracks` float32 (F, K, 2), `visible` bool (F, K)."""
+    """K points: `reference` float32 (K, 2), `tracks` float32 (F, K, 2), `visible` bool (F, K)."""
 
     reference: np.ndarray
     tracks: np.ndarray
@@ -28,55 +31,100 @@ class Tracks:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How a drawing's regions fit a figure's.
+class Sight:
+    """A picture in which points are found: `labels` int32 (h, w) its regions · `scale` label map pixels in one of the picture ·
+    `deepest` float32 (R + 1, 2) a point in each region, in pixels of the picture · `dense` what the matcher sees in places."""
 
-    `region` int (R + 1,) of the figure, -1 where none is likely · `swatch` float32 (R + 1, P) how likely each wears which swatch, rows
-    add up to at most 1 · `share` of the drawing's area, its largest region left out, that is surely found in the figure.
-    """
+    labels: np.ndarray
+    scale: float
+    deepest: np.ndarray
+    dense: embedding.Dense
+
+    @staticmethod
+    def of(shapes: Shapes, dense: embedding.Dense, width: int) -> "Sight":
+        """Of a picture that is `width` px wide."""
+        return Sight(shapes.labels, shapes.labels.shape[1] / width, deepest(shapes, width), dense)
+
+    def region(self, at: np.ndarray) -> np.ndarray:
+        """The regions at points (K, 2) of the picture, int64 (K,)."""
+        x, y = np.clip((at * self.scale).astype(np.int64), 0, np.array(self.labels.shape[::-1]) - 1).T
+        return self.labels[y, x].astype(np.int64)
+
+    def find(self, other: "Sight", at: np.ndarray, regions: np.ndarray) -> np.ndarray:
+        """Where points `at` (K, 2) of another picture are in `regions` (K,) of this one, float32 (K, 2)."""
+        if len(at) == 0:
+            return np.zeros((0, 2), np.float32)
+        found = embedding.correspond(other.dense, at * other.scale, self.dense)[0] / self.scale
+        inside = self.region(found) == regions
+        return np.where(inside[:, None], found, self.deepest[regions]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a drawing's regions fit a figure's: `region` int64 (R + 1,) of the figure, -1 where none is likely · `share` of the drawing's
+    area, its largest region left out, that is surely found in the figure."""
 
     region: np.ndarray
-    swatch: np.ndarray
     share: float
 
 
-def fit(drawing: Shapes, figure: Figure) -> Fit:
-    """Find a drawing's regions in a figure."""
-    assert figure.shapes.swatch is not None
-    likely = chances(drawing, figure.shapes)
+@dataclass(frozen=True)
+class Start:
+    """K points `reference` float32 (K, 2) of a figure, found in a drawing: `places` float32 (K, 2) in its pixels, in `regions` (K,)."""
+
+    reference: np.ndarray
+    places: np.ndarray
+    regions: np.ndarray
+
+
+def matched(a: Shapes, b: Shapes, seen_a: embedding.Tokens, seen_b: embedding.Tokens) -> tuple[pair.Match, pair.Match]:
+    """How A's regions fit B's, and how B's fit A's."""
+    scores = embedding.load().scores(seen_a, seen_b)
+    forth, back = (embedding.mixed(match, score) for match, score in zip(pair.match(a, b), scores, strict=True))
+    return forth, back
+
+
+def fit(match: pair.Match, areas: np.ndarray) -> Fit:
+    """Of a drawing with regions of such `areas` (R + 1,)."""
+    likely = pair.probabilities(match.scores, match.nothing)
     sure = likely.max(axis=1)
     region = np.where(sure > SURE, likely.argmax(axis=1), -1)
     region[0] = -1
-    worn = figure.shapes.swatch
-    wears = np.zeros((len(worn), len(figure.swatches)), np.float32)
-    wears[np.flatnonzero(worn >= 0), worn[worn >= 0]] = 1.0
-    areas = drawing.areas.astype(np.float64).copy()
-    areas[0] = areas[areas.argmax()] = 0.0
-    return Fit(region, likely @ wears, float((areas * sure).sum() / max(areas.sum(), 1.0)))
+    weights = areas.astype(np.float64)
+    weights[0] = weights[weights.argmax()] = 0.0
+    return Fit(region, float((weights * sure).sum() / max(weights.sum(), 1.0)))
 
 
-def follow(first: Fit, figure: Figure, found: np.ndarray, places: Sequence[np.ndarray], links: Sequence[np.ndarray]) -> Tracks:
-    """All regions of the first drawing that wear paint in the figure, as points.
+def start(fit: Fit, figure: Figure, clear: np.ndarray, shown: Sight, drawing: Sight) -> Start:
+    """The regions of a drawing that wear paint in the figure, one point each. `clear` bool (P,) tells what is no paint in the palette."""
+    assert figure.shapes.swatch is not None
+    wears = figure.shapes.swatch[fit.region]
+    regions = np.flatnonzero((fit.region > 0) & (wears >= 0) & ~clear[wears])
+    places = drawing.deepest[regions]
+    return Start(shown.find(drawing, places, fit.region[regions]), places, regions)
 
-    `found` float32 (RF + 1, 2) and `places` (R + 1, 2) are where the network's pictures have the regions of the figure and of each
-    drawing; `links[i]` are the `chances` of the regions of drawing i in drawing i + 1.
-    """
-    paint = (first.swatch * (figure.swatches[:, 3] > 0)).sum(axis=1) > SURE
-    painted = np.flatnonzero(paint & (first.region > 0))
-    belief = np.zeros((len(painted), len(places[0])), np.float32)
-    belief[np.arange(len(painted)), painted] = 1.0
-    tracks = np.zeros((len(places), len(painted), 2), np.float32)
-    visible = np.zeros((len(places), len(painted)), bool)
-    for index, place in enumerate(places):
-        if index:
-            belief = belief @ links[index - 1]
-        tracks[index] = place[belief.argmax(axis=1)]
-        visible[index] = belief.max(axis=1) > SURE
-    return Tracks(found[first.region[painted]], tracks, visible)
+
+def follow(begin: Start, drawings: Sequence[Sight], links: Sequence[shot.Link]) -> Tracks:
+    """The points in all drawings, the first of which they were found in. `links[i]` tells how drawing i + 1 follows from drawing i."""
+    belief = np.zeros((len(begin.regions), len(drawings[0].deepest)), np.float32)
+    belief[np.arange(len(begin.regions)), begin.regions] = 1.0
+    tracks, visible = [begin.places], [np.ones(len(begin.regions), bool)]
+    for drawing, link in zip(drawings[1:], links, strict=True):
+        belief = belief @ link.way
+        tracks.append(drawing.find(drawings[0], begin.places, belief.argmax(axis=1)))
+        visible.append(belief.max(axis=1) > SURE)
+    return Tracks(begin.reference, np.stack(tracks), np.stack(visible))
+
+
+def straight(tracks: Tracks, frames: int) -> Tracks:
+    """The tracks of the first and the last of so many frames, on straight lines between."""
+    moved = points.interpolate(tracks.tracks[0], tracks.tracks[-1], frames).astype(np.float32)
+    both = tracks.visible[0] & tracks.visible[-1]
+    return Tracks(tracks.reference, moved, np.broadcast_to(both, moved.shape[:2]))
 
 
 def select(tracks: Tracks, mode: str, seed: int, most: int) -> Tracks:
-    """The tracks that the network is shown: as published those that `moving`, or `all`, or `none`; `most` of them at random."""
+    """The tracks that the network is shown: as published those that are `moving`, or `all`, or `none`; `most` of them at random."""
     tracks = tracks.of(points.pick(tracks.tracks.shape[1], seed))
     count = tracks.tracks.shape[1]
     if mode == "none" or count == 0:
@@ -84,12 +132,6 @@ def select(tracks: Tracks, mode: str, seed: int, most: int) -> Tracks:
     if mode == "all":
         return tracks.of(np.arange(min(most, count)))
     return tracks.of(points.draw(*points.moving(tracks.tracks, tracks.visible), seed, most))
-
-
-def chances(a: Shapes, b: Shapes) -> np.ndarray:
-    """How likely each region of A is each of B, float32 (RA + 1, RB + 1)."""
-    match = pair.match(a, b)[0]
-    return pair.probabilities(match.scores, match.nothing)
 
 
 def deepest(shapes: Shapes, width: int) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The figures of a cel's references, each a picture that AniDoc can be shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -8,7 +9,7 @@ from scipy.ndimage import find_objects
 from skimage.measure import label
 
 from ...colors import palette
-from ...matching import shapes
+from ...matching import embedding, shapes
 from .canvas import Canvas
 
 SHARE = 0.06  # of the largest figure on a sheet: smaller ones are props
@@ -16,14 +17,24 @@ APART = 0.04  # of a sheet's longer side: parts nearer than this are one figure
 
 
 @dataclass(frozen=True)
+class Cutout:
+    """`pixels` uint8 (H, W, 3), on white where the background was taken away · `painted` what they are painted with · `cut_out` whether
+    there was a background to take away."""
+
+    pixels: np.ndarray
+    painted: palette.Painted
+    cut_out: bool
+
+
+@dataclass(frozen=True)
 class Figure:
-    """`pixels` uint8 (H, W, 3), on white where its background was taken away · `shapes` its regions, in pixels of their own label map ·
-    `swatches` uint8 (P, 4) that they wear ·
-    `cut_out` whether the background was taken away."""
+    """A cutout and what the matcher knows of it: `shapes` its regions, wearing swatches of the cel's palette, in pixels of their own label
+    map · `tokens` and `dense` what the trained matcher sees in it."""
 
     pixels: np.ndarray
     shapes: shapes.Shapes
-    swatches: np.ndarray
+    tokens: embedding.Tokens
+    dense: embedding.Dense
     cut_out: bool
 
     def canvas(self, size: tuple[int, int]) -> Canvas:
@@ -35,13 +46,23 @@ class Figure:
         return Canvas(size, (0, 0, width, height), scale, corner)
 
 
-def figures(pixels: np.ndarray, background: str) -> list[Figure]:
+def described(cutouts: Sequence[Cutout]) -> tuple[np.ndarray, list[Figure]]:
+    """One palette for all cutouts, uint8 (P, 4), and the figures."""
+    swatches, tables = palette.union([cutout.painted for cutout in cutouts])
+    matcher, found = embedding.load(), []
+    for cutout, table in zip(cutouts, tables, strict=True):
+        seen = shapes.of_reference(cutout.painted, table, whole=True)[0]
+        found.append(Figure(cutout.pixels, seen, matcher.encode(seen), matcher.dense(seen), cutout.cut_out))
+    return swatches, found
+
+
+def figures(pixels: np.ndarray, background: str) -> list[Cutout]:
     """The figures on a reference uint8 (H, W, 4), largest first; `background` as in `palette.BACKGROUNDS`. One if its background stays."""
     painted = palette.extract(pixels, background)
     clear = painted.swatches[:, 3] == 0
     paper = np.append(clear, False)[painted.index]
     if not paper.any() or paper.all():
-        return [_figure(_on_white(pixels, np.ones(paper.shape, bool)), painted, cut_out=False)]
+        return [Cutout(_on_white(pixels, np.ones(paper.shape, bool)), painted, cut_out=False)]
     reach = max(1, round(APART / 2 * max(paper.shape)))
     near = cv2.dilate((~paper).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)) > 0
     parts = np.where(paper, 0, label(near, connectivity=2))
@@ -56,13 +77,8 @@ def figures(pixels: np.ndarray, background: str) -> list[Figure]:
         small = np.flatnonzero(areas < SHARE * areas.max())  # what is near belongs to it: a prop, an eye in the dark
         shown = (parts[window] == part) | (np.isin(parts[window], small) & ~paper[window])
         crop = np.where(shown[..., None], pixels[window], 0).astype(np.uint8)
-        found.append(_figure(_on_white(pixels[window], shown), palette.extract(crop, "auto"), cut_out=True))
+        found.append(Cutout(_on_white(pixels[window], shown), palette.extract(crop, "auto"), cut_out=True))
     return found
-
-
-def _figure(pixels: np.ndarray, painted: palette.Painted, cut_out: bool) -> Figure:
-    table = np.append(np.arange(len(painted.swatches)), -1).astype(np.int16)
-    return Figure(pixels, shapes.of_reference(painted, table, whole=True)[0], painted.swatches, cut_out)
 
 
 def _on_white(pixels: np.ndarray, shown: np.ndarray) -> np.ndarray:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ...cache import Cache
 from ...job import Drawing, Job, digest
 from ...matching import embedding, features, shapes
 from ...regions import CROSSINGS, segment
 from ...sketch import Sketch, raster, scan, strokes
-from .cache import Cache
 
 HEIGHT = 1080  # px; the option `gap` is given for a picture of this height
 

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 
 from ... import job as jobs
+from ...cache import Cache, holds, pack
 from ...colors import paint, png
 from ...errors import Cancelled
 from ...job import Job
 from ...messages import Event, Progress, Warned
 from .. import Picture, info
 from . import analysis, film, hints
-from .cache import Cache, holds, pack
 from .coloring import Colored, blank, listen, solve
 
 THREADS = 2

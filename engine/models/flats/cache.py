@@ -1,3 +1,0 @@
-from ...cache import Cache, holds, pack
-
-__all__ = ["Cache", "holds", "pack"]

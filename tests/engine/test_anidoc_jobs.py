@@ -1,0 +1,230 @@
+"""AniDoc's jobs beyond the plain one, with tiny random weights: killed and taken up, corrected, between keys, out of memory."""
+
+import resource
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import tiny_anidoc
+import torch
+from anidoc_shots import PAINT, job, picture
+from PIL import Image
+from tiny_jobs import engine
+
+from engine import job as jobs
+from engine import models
+from engine import weights as store
+from engine.client import Engine
+from engine.errors import BadInput
+from engine.gather import gather_keys
+from engine.job import Hint, Place
+from engine.messages import Done, Failed, Progress, Warned
+from engine.run import run
+
+
+@pytest.fixture(autouse=True)
+def one_thread(monkeypatch):
+    """Nets this small are slower on several."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return tiny_anidoc.make(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module")
+def sparse(tmp_path_factory):
+    return tiny_anidoc.make(tmp_path_factory.mktemp("sparse"), sparse=True)
+
+
+def told(folder):
+    events = []
+    return run(folder, events.append), events
+
+
+def pixels(folder):
+    return {path.name: np.asarray(Image.open(path)) for path in sorted((folder / "frames").iterdir())}
+
+
+def stages(events):
+    return [event.stage for event in events if isinstance(event, Progress)]
+
+
+# --- killed -------------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_job_goes_on_and_ends_the_same(tmp_path, weights):
+    shot = {"places": tuple(range(40, 52)), "options": {"preset": "reference", "window": 8, "overlap": 3, "snap": False}}
+    whole, killed = (job(tmp_path / name, weights, **shot) for name in ("whole", "killed"))
+    assert isinstance(told(whole)[0], Done)
+    process = engine("run", killed)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        events = killed / "events.jsonl"
+        if events.is_file() and events.read_text("utf-8").count('"Denoising"') >= 9:
+            break
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert not list((killed / "frames").glob("*.png")), "it was killed in the middle"
+    before = (killed / "events.jsonl").read_text("utf-8").count('"Denoising"')
+    end, events = told(killed)
+    assert isinstance(end, Done), end
+    calls = stages(events).count("Denoising")
+    assert 0 < calls <= 50 - before + 1, "25 steps of two windows, and no call is made twice but the last"
+    expected, made = pixels(whole), pixels(killed)
+    assert all((expected[name] == made[name]).all() for name in expected)
+
+
+def test_another_way_of_painting_takes_no_denoising(tmp_path, weights):
+    folder = job(tmp_path, weights)
+    told(folder)
+    asked = jobs.load(folder)
+    jobs.save(replace(asked, options={**asked.options, "snap": False, "lines": False}), folder)
+    before = pixels(folder)
+    end, events = told(folder)
+    assert isinstance(end, Done) and "Denoising" not in stages(events)
+    assert all((before[name] != made).any() for name, made in pixels(folder).items())
+
+
+# --- corrected ----------------------------------------------------------------------------------------------------
+
+GREEN = "#20a040"
+
+
+def solved(folder, *hints):
+    jobs.save(replace(jobs.load(folder), hints=hints), folder)
+    end, events = told(folder)
+    assert isinstance(end, Done), end
+    return pixels(folder), events
+
+
+def test_regions_are_told_and_corrections_heeded_in_the_whole_shot(tmp_path, weights):
+    places = (50, 54, 58)
+    folder = job(tmp_path, weights, places)
+    told(folder)
+    for drawing in jobs.load(folder).drawings:
+        with np.load(folder / f"regions/{drawing.id}.npz", allow_pickle=False) as said:
+            assert said["labels"].shape == (120, 160) and said["labels"].max() == len(said["swatch"]) - 1
+            assert said["swatch"][1:].min() >= 0 and set(map(tuple, said["swatches"][:, :3].tolist())) >= set(PAINT.values())
+            assert said["leaks"].shape[1] == 3 and said["closures"].shape[1] == 4
+    made, events = solved(folder, Hint(0, (50, 38), GREEN))
+    assert "Denoising" not in stages(events) and "Loading the model" not in stages(events)[1:]
+    assert [tuple(frame[38, x]) for frame, x in zip(made.values(), places, strict=True)] == [(32, 160, 64, 255)] * 3
+    made, _ = solved(folder, Hint(0, (50, 38), GREEN), Hint(0, (50, 80), None))
+    assert all(frame[80, x, 3] == 0 for frame, x in zip(made.values(), places, strict=True))
+    made, _ = solved(folder, Hint(0, (50, 38), GREEN), Hint(2, (58, 80), same_as=Place(0, (50, 38))))
+    assert all(tuple(frame[80, x]) == (32, 160, 64, 255) for frame, x in zip(made.values(), places, strict=True))
+    _, events = solved(folder, Hint(9, (1, 1), GREEN), Hint(0, (900, 1), GREEN), Hint(0, (2, 2), GREEN))
+    assert sum("has no effect" in event.text for event in events if isinstance(event, Warned)) == 3
+
+
+# --- between keys -------------------------------------------------------------------------------------------------
+
+
+def between(tmp_path, weights, count, references=()):
+    """A job folder between two keys, painted ones if there is no reference."""
+    keys = tuple(picture(tmp_path / f"{x}.png", x, painted=not references) for x in (50, 80))
+    chosen = {"side": 64, "preset": "draft", "lines": False, "weights": str(weights)}
+    gather_keys((keys[0], keys[1]), count, references, tmp_path / "out", "anidoc", options=chosen)
+    return tmp_path / "out"
+
+
+def test_drawings_between_painted_keys(tmp_path, sparse):
+    first, last = (picture(tmp_path / f"{x}.png", x, painted=True) for x in (50, 80))
+    common = ("--model", "anidoc", "--side", "64", "--preset", "draft", "--weights", sparse, "--out", tmp_path / "out")
+    process = engine("inbetween", *common, "--first", first, "--last", last, "--count", "5")
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    made = pixels(tmp_path / "out")
+    assert list(made) == [f"{i:04d}.png" for i in range(7)]
+    for name, key in (("0000.png", first), ("0006.png", last)):
+        assert (made[name] == np.asarray(Image.open(key))).all(), "keys are returned as given"
+    assert all(made[f"{i:04d}.png"].shape == (120, 160, 4) for i in range(1, 6))
+    assert not list((tmp_path / "out").glob("regions/*"))
+
+
+def test_drawings_between_keys_of_line_art(tmp_path, sparse):
+    reference = picture(tmp_path / "sheet.png", 80, painted=True)
+    folder = between(tmp_path, sparse, 1, [reference])
+    end, _ = told(folder)
+    assert isinstance(end, Done), end
+    first = pixels(folder)["0000.png"]
+    assert set(map(tuple, first[first[..., 3] == 255][:, :3].tolist())) <= set(PAINT.values())
+
+
+def test_what_can_not_lie_between(tmp_path, weights, sparse, monkeypatch):
+    monkeypatch.setenv(store.VARIABLE, str(tmp_path))
+    for given, count, word in (
+        ("", 3, "No weights were published"),
+        (weights, 3, "No weights were published"),
+        (sparse, 95, "94 drawings"),
+    ):
+        end, _ = told(between(tmp_path, given, count))
+        assert isinstance(end, Failed) and end.kind == BadInput.kind and word in end.text
+    with pytest.raises(BadInput, match="1 to 999"):
+        between(tmp_path, sparse, 0)
+
+
+def test_sparse_weights_color_no_drawings(tmp_path, sparse):
+    end, _ = told(job(tmp_path, sparse))
+    assert isinstance(end, Failed) and "sparse stage" in end.text
+
+
+def test_keys_are_at_both_ends(tmp_path):
+    drawing = jobs.Drawing("a", 0, "between", "strokes/a.npz")
+    key = jobs.Drawing("b", 0, "painted", "reference/b.png")
+    asked = jobs.Job(
+        "inbetween", "anidoc", (64, 64), (jobs.Cel("c", ()),), (drawing, key), (jobs.Exposure(1, 1, ("b",)), jobs.Exposure(2, 1, ("a",)))
+    )
+    with pytest.raises(BadInput, match="key at both ends"):
+        jobs.validate(asked)
+    with pytest.raises(BadInput, match="Only the task inbetween"):
+        jobs.validate(replace(asked, task="colorize"))
+    assert "inbetween" in models.info("anidoc").tasks and "published" in models.info("anidoc").notes["inbetween"]
+
+
+# --- out of memory ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits another process's memory")
+def test_out_of_memory_fails_the_job_alone_and_says_what_helps(tmp_path, weights):
+    """A real worker whose address space is limited once it has loaded its libraries."""
+    small = job(tmp_path / "small", weights)
+    large = job(tmp_path / "large", weights, options={"side": 512, "snap": False})
+    worker = Engine(Path(sys.executable), tmp_path)
+
+    def outcome(folder):
+        worker.submit(folder, "")
+        return worker.wait(folder, lambda event: None)
+
+    def number():
+        return next(child.pid for child in psutil.Process().children() if "serve" in child.cmdline())
+
+    try:
+        assert outcome(small).state == "done"
+        pid = number()
+        status = Path(f"/proc/{pid}/status").read_text("ascii")
+        used = int(status.partition("VmSize:")[2].split()[0]) << 10
+        resource.prlimit(pid, resource.RLIMIT_AS, (used + (600 << 20), resource.RLIM_INFINITY))
+        outcomes = [outcome(large)]
+        while outcomes[-1].state == "failed" and len(outcomes) < 4:
+            assert "set Longer Side to" in outcomes[-1].text, outcomes[-1]
+            side = int(outcomes[-1].text.partition("Longer Side to ")[2].split()[0])
+            asked = jobs.load(large)
+            jobs.save(replace(asked, options={**asked.options, "side": side}), large)
+            outcomes.append(outcome(large))
+        assert len(outcomes) > 1 and outcomes[-1].state == "done", outcomes[-1]
+        assert number() == pid, "the worker has survived"
+    finally:
+        worker.close()
