@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.random import Generator
 
-from .builder import Builder, squircle
+from .builder import Builder
 from .face import Head
 from .figure import FLAT, HIGHLIGHT, INK, SHINY
+from .outlines import squircle
 
 if TYPE_CHECKING:
     from .person import Body

@@ -1,17 +1,18 @@
 """Putting figures together, piece by piece."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 
-from . import primitives
 from .figure import INK, OUTLINE, SHADED, Figure, Part
+from .outlines import ANGLES
 from .primitives import BALL, BOX, CONE, HEM, SHELL, TRIANGLE
 
 AZIMUTHS = (np.arange(HEM) + 0.5) / HEM * 2 * np.pi - np.pi
-ANGLES = np.arange(OUTLINE) / OUTLINE * 2 * np.pi - np.pi
+_WHOLE = np.array([[-1.0, -1, -1], [1, 1, 1]])
 _FRONT = ((1.0, 0.0, 0.0), (0.0, 0.0, 1.0))  # the chart of solids: canonical x and z
 
 Vector = Sequence[float] | np.ndarray
@@ -26,11 +27,16 @@ class Builder:
         self.focus = 0
         self._joints: list[tuple] = []
         self._prims: list[tuple] = []
+        self._params: list[np.ndarray] = []
+        self._locals: list[np.ndarray] = []
+        self._charts: list[np.ndarray] = []
         self._hems = [np.zeros(HEM)]
         self._decals: list[tuple] = []
         self._pairs: list[tuple] = []
         self._points: list[tuple] = []
         self._curves = 0
+        self._moods: list[int] = []
+        self._mood = -1
 
     def part(self, name: str, material: str, tones: int = SHADED, edge: int = INK) -> int:
         """A piece that is painted with one material. A name that is known already is the same part."""
@@ -48,12 +54,27 @@ class Builder:
         self._joints.append((parent, rest, np.asarray(swing, float)))
         return len(self._joints) - 1
 
+    def feature(self, moods: int) -> list[int]:
+        """A feature that changes; the numbers of its moods, the usual one first."""
+        first = sum(self._moods)
+        self._moods.append(moods)
+        return list(range(first, first + moods))
+
+    @contextmanager
+    def seen_in(self, mood: int) -> Iterator[None]:
+        """Decals and lines that are added meanwhile are seen in this mood alone."""
+        before, self._mood = self._mood, mood
+        yield
+        self._mood = before
+
     # --- bodies ---------------------------------------------------------------------------------------------------
 
-    def _add(
-        self, kind: int, joint: int, local: np.ndarray, part: int, params: Vector, hem: int = 0, lining: int | None = None, chart=_FRONT
-    ) -> int:
-        self._prims.append((kind, joint, local, part, part if lining is None else lining, (*params, 0, 0, 0, 0)[:4], hem, chart))
+    def _add(self, kind: int, joint: int, local: np.ndarray, part: int, params: Vector, hem: int = 0, lining: int | None = None) -> int:
+        params = (*params, 0, 0, 0, 0)[:4]
+        self._prims.append((kind, joint, part, part if lining is None else lining, params, hem))
+        self._params.append(np.array([params]))
+        self._locals.append(local[None])
+        self._charts.append(np.array(_FRONT)[None])
         return len(self._prims) - 1
 
     def ball(self, joint: int, center: Vector, radii: Vector | float, part: int, turn: Vector = (0, 0, 0)) -> int:
@@ -124,12 +145,17 @@ class Builder:
         size = np.array([half[0], half[2], half[1]])
         return self._add(BOX, joint, placed(frame * size, center), part, (np.sqrt(3) - rounding * (np.sqrt(3) - np.sqrt(2)),))
 
-    def triangle(self, joint: int, corners: np.ndarray, rest: np.ndarray, across: Vector, part: int) -> int:
-        """A triangle of a ribbon: corners (3, 3), where they are charted (3, 2), and how far they lie from the ribbon's middle."""
-        local = np.zeros((4, 4))
-        local[:3, :3] = np.asarray(corners).T
-        local[3, :3] = 1
-        return self._add(TRIANGLE, joint, local, part, across, chart=np.asarray(rest).T)
+    def triangles(self, joint: int, corners: np.ndarray, across: np.ndarray, part: int) -> list[int]:
+        """Triangles of a ribbon: corners (T, 3, 3), charted where they lie, and how far each is from the ribbon's middle (T, 3)."""
+        local = np.zeros((len(corners), 4, 4))
+        local[:, :3, :3] = corners.transpose(0, 2, 1)
+        local[:, 3, :3] = 1
+        first = len(self._prims)
+        self._prims += [(TRIANGLE, joint, part, part, (), 0)] * len(corners)
+        self._params.append(np.pad(across, ((0, 0), (0, 1))))
+        self._locals.append(local)
+        self._charts.append(local[:, :2, :3])
+        return list(range(first, len(self._prims)))
 
     # --- what is painted on bodies --------------------------------------------------------------------------------
 
@@ -155,39 +181,37 @@ class Builder:
         prims = [prims] if isinstance(prims, int) else list(prims)
         if self._prims[prims[0]][0] == TRIANGLE:
             side = 0.0
-        self._decals.append((part, matrix, np.asarray(period, float), outline, within, around, 0.0 if around else side))
-        for prim in prims:
-            box = self._decal_box(prim, center, size, outline, angle, side, around or bool(np.any(period)))
-            if box is not None:
-                self._pairs.append((prim, number, box))
+        self._decals.append((part, matrix, np.asarray(period, float), outline, within, around, 0.0 if around else side, self._mood))
+        everywhere = around or bool(np.any(period))
+        x, y = outline * np.cos(ANGLES) * size[0], outline * np.sin(ANGLES) * size[1]
+        reach = np.array([c * x - s * y + center[0], s * x + c * y + center[1]])
+        reach = np.array([reach.min(1), reach.max(1)])
+        if self._prims[prims[0]][0] == TRIANGLE:
+            charts = np.concatenate(self._charts)[prims]
+            near = everywhere | ((charts.min(2) <= reach[1]) & (charts.max(2) >= reach[0])).all(1)
+            self._pairs += [(prims[k], number, _WHOLE) for k in np.flatnonzero(near).tolist()]
+        else:
+            self._pairs += [(prim, number, self._decal_box(prim, reach, side, everywhere)) for prim in prims]
         return number
 
-    def _decal_box(self, prim: int, center: Vector, size: Vector, outline: np.ndarray, angle: float, side: float, everywhere: bool):
-        kind, _, _, _, _, params, hem, chart = self._prims[prim]
-        whole = np.array([[-1.0, -1, -1], [1, 1, 1]])
+    def _decal_box(self, prim: int, reach: np.ndarray, side: float, everywhere: bool) -> np.ndarray:
+        """The canonical box of what is painted on a body between these chart coordinates, (2, 3)."""
+        kind, _, _, _, params, hem = self._prims[prim]
+        whole = _WHOLE
         if kind == CONE:
-            reach = max(params[0], params[1])
-            whole = np.array([[-reach, -reach, -params[0]], [reach, reach, params[2] + params[1]]])
+            wide = max(params[0], params[1])
+            whole = np.array([[-wide, -wide, -params[0]], [wide, wide, params[2] + params[1]]])
         elif kind == SHELL:
-            reach = np.sqrt(max(params[0] + z * (params[1] + z * params[2]) for z in (0, 0.5, 1, float(self._hems[hem].min()))))
-            whole = np.array([[-reach, -reach, self._hems[hem].min()], [reach, reach, params[3]]])
-        c, s = np.cos(angle), np.sin(angle)
-        x, y = outline * np.cos(ANGLES) * size[0], outline * np.sin(ANGLES) * size[1]
-        u, v = c * x - s * y + center[0], s * x + c * y + center[1]
-        if kind == TRIANGLE:
-            rest = np.asarray(chart)
-            apart = (rest.min(1) > [u.max(), v.max()]).any() or (rest.max(1) < [u.min(), v.min()]).any()
-            return None if apart and not everywhere else whole
+            wide = np.sqrt(max(params[0] + z * (params[1] + z * params[2]) for z in (0, 0.5, 1, float(self._hems[hem].min()))))
+            whole = np.array([[-wide, -wide, self._hems[hem].min()], [wide, wide, params[3]]])
         if everywhere:
             return whole
         box = whole.copy()
-        box[:, 0] = np.clip([u.min(), u.max()], whole[0, 0], whole[1, 0])
-        box[:, 2] = np.clip([v.min(), v.max()], whole[0, 2], whole[1, 2])
+        box[:, 0::2] = np.clip(reach, whole[0, 0::2], whole[1, 0::2])
         if kind != BOX:
-            grid = np.stack([g.ravel() for g in np.meshgrid(*(np.linspace(box[0, axis], box[1, axis], 7) for axis in (0, 2)))], 1)
-            depth = self.surface(prim, grid, side)[:, 1]
-            known = np.isfinite(depth)
-            if known.all():
+            x, z = np.meshgrid(*(np.linspace(box[0, axis], box[1, axis], 7) for axis in (0, 2)))
+            depth = self.surface(prim, np.stack([x.ravel(), z.ravel()], 1), side)[:, 1]
+            if np.isfinite(depth).all():
                 margin = 0.05 * (whole[1, 1] - whole[0, 1])
                 box[:, 1] = depth.min() - margin, depth.max() + margin
             else:
@@ -196,18 +220,30 @@ class Builder:
 
     def surface(self, prim: int, chart: np.ndarray, side: float = 1.0) -> np.ndarray:
         """The canonical points (N, 3) of a solid where its front (side 1) or back has these chart coordinates (N, 2); nan off the body."""
-        kind, _, _, _, _, params, hem, _ = self._prims[prim]
-        x, z = (torch.tensor(np.ascontiguousarray(column), dtype=torch.float32) for column in np.asarray(chart, float).T)
-        zero, one = torch.zeros_like(x), torch.full_like(x, side)
-        hems = torch.tensor(np.stack(self._hems), dtype=torch.float32)
-        row = torch.zeros(len(x), dtype=torch.int64)
-        t = primitives.meet(kind, [x, zero, z], [zero, one, zero], torch.tensor(params).float()[:, None], torch.tensor([hem]), hems, row)
-        y = torch.where(t > -1e8, t * side, torch.nan)
-        return torch.stack([x, y, z], 1).numpy()
+        kind, _, _, _, (p0, p1, p2, p3), hem = self._prims[prim]
+        x, z = np.asarray(chart, float).T
+        if kind == BALL:
+            square = 1 - x * x - z * z
+        elif kind == CONE:
+            fall = p0 - p1
+            slope = p2 * p2 - fall * fall
+            up = (p2 * z - fall * p0) / slope
+            flank = (fall * fall * z * z - 2 * p2 * fall * p0 * z + (p2 * p0) ** 2) / slope - x * x
+            caps = np.maximum(p0 * p0 - x * x - z * z, p1 * p1 - x * x - (z - p2) ** 2)
+            square = np.where((up > 0) & (up < 1), np.maximum(flank, caps), caps)
+        elif kind == SHELL:
+            square = p0 + z * (p1 + z * p2) - x * x
+            azimuth = np.arctan2(x, side * np.sqrt(np.maximum(square, 0)))
+            floor = np.interp(azimuth, AZIMUTHS, self._hems[hem], period=2 * np.pi)
+            square = np.where((z >= floor) & (z <= p3), square, -1)
+        else:
+            square = np.where(np.maximum(np.abs(x), np.abs(z)) <= 1, np.minimum(p0 * p0 - x * x - z * z, 1), -1)
+        y = side * np.sqrt(np.where(square >= 0, square, np.nan))
+        return np.stack([x, y, z], 1)
 
     def around(self, prim: int, chart: np.ndarray) -> np.ndarray:
         """The canonical points (N, 3) of a shell at azimuths and heights (N, 2)."""
-        params = self._prims[prim][5]
+        params = self._prims[prim][4]
         turn, z = np.asarray(chart, float).T
         radius = np.sqrt(np.maximum(params[0] + z * (params[1] + z * params[2]), 0))
         return np.stack([radius * np.sin(turn), radius * np.cos(turn), z], 1)
@@ -216,12 +252,12 @@ class Builder:
         """A line on a body through canonical points (N, 3); the rest of it, where points are nan, is left out."""
         points = points[np.isfinite(points).all(1)]
         if len(points) >= 2:
-            self._points += [(point, prim, self._curves, kind) for point in points]
+            self._points += [(point, prim, self._curves, kind, self._mood) for point in points]
             self._curves += 1
 
     def curve_on(self, prims: Sequence[int], points: np.ndarray, kind: int = INK) -> None:
         """A line across triangles, through points (N, 2) of their chart."""
-        charts = np.stack([np.asarray(self._prims[prim][7]) for prim in prims])  # (T, 2, 3)
+        charts = np.concatenate(self._charts)[np.asarray(prims)]  # (T, 2, 3)
         plane = np.concatenate([charts, np.ones((len(prims), 1, 3))], 1)
         good = np.flatnonzero(np.abs(np.linalg.det(plane)) > 1e-9).tolist()
         inverse = np.linalg.inv(plane[good])
@@ -230,7 +266,7 @@ class Builder:
         best = weights.min(2).argmax(1)
         found = [(w[k], prims[good[k]]) for w, k in zip(weights, best, strict=True) if w[k].min() > -0.02]
         if len(found) >= 2:
-            self._points += [(corner, prim, self._curves, kind) for corner, prim in found]
+            self._points += [(corner, prim, self._curves, kind, self._mood) for corner, prim in found]
             self._curves += 1
 
     # --------------------------------------------------------------------------------------------------------------
@@ -241,29 +277,30 @@ class Builder:
         def numbers(values: Sequence) -> torch.Tensor:
             return torch.tensor(np.array(values, dtype=np.int64).reshape(-1))
 
-        def reals(values: Sequence, *shape: int) -> torch.Tensor:
+        def reals(values: Sequence | np.ndarray, *shape: int) -> torch.Tensor:
             return torch.tensor(np.array(values, dtype=np.float32).reshape(-1, *shape))
 
         parent, rest, swing = zip(*self._joints, strict=True)
-        kind, joint, local, part, lining, params, hem, chart = zip(*self._prims, strict=True)
-        decal = list(zip(*self._decals, strict=True)) or [()] * 7
+        kind, joint, part, lining, _, hem = zip(*self._prims, strict=True)
+        decal = list(zip(*self._decals, strict=True)) or [()] * 8
         pairs = list(zip(*self._pairs, strict=True)) or [()] * 3
-        point = list(zip(*self._points, strict=True)) or [()] * 4
+        point = list(zip(*self._points, strict=True)) or [()] * 5
         return Figure(
             parts=tuple(self.parts),
             focus=self.focus,
+            moods=tuple(self._moods),
             parent=numbers(parent),
             rest=reals(rest, 4, 4),
             swing=reals(swing, 3),
             kind=numbers(kind).to(torch.uint8),
-            params=reals(params, 4),
+            params=reals(np.concatenate(self._params), 4),
             hem=numbers(hem),
             hems=reals(self._hems, HEM),
             joint=numbers(joint),
-            local=reals(local, 4, 4),
+            local=reals(np.concatenate(self._locals), 4, 4),
             part=numbers(part),
             lining=numbers(lining),
-            chart=reals(chart, 2, 3),
+            chart=reals(np.concatenate(self._charts), 2, 3),
             decal_part=numbers(decal[0]),
             decal_matrix=reals(decal[1], 2, 3),
             decal_period=reals(decal[2], 2),
@@ -271,12 +308,14 @@ class Builder:
             decal_within=numbers(decal[4]),
             decal_round=numbers(decal[5]).bool(),
             decal_side=reals(decal[6]),
+            decal_mood=numbers(decal[7]),
             pairs=torch.stack([numbers(pairs[0]), numbers(pairs[1])], 1),
             pair_box=reals(pairs[2], 2, 3),
             point=reals(point[0], 3),
             point_owner=numbers(point[1]),
             point_curve=numbers(point[2]),
             point_kind=numbers(point[3]),
+            point_mood=numbers(point[4]),
         )
 
 
@@ -312,39 +351,3 @@ def along(a: Vector, b: Vector, front: Vector) -> tuple[np.ndarray, float]:
     if x[0] < 0:  # mirrored frames are as good: charts have x to the right
         x = [-v for v in x]
     return np.array([x, y, z]).T, length
-
-
-# --- outlines of decals, radius by angle -------------------------------------------------------------------------------
-
-
-def squircle(power: float = 4.0) -> np.ndarray:
-    """Between an ellipse (2) and a rectangle (large)."""
-    return (np.abs(np.cos(ANGLES)) ** power + np.abs(np.sin(ANGLES)) ** power) ** (-1 / power)
-
-
-def star(points: int, depth: float = 0.5, turn: float = np.pi / 2) -> np.ndarray:
-    """A star or a flower of so many points."""
-    wave = np.abs(((ANGLES - turn) * points / (2 * np.pi) + 0.5) % 1 - 0.5) * 2
-    return 1 - depth * wave
-
-
-def polygon(points: Points) -> np.ndarray:
-    """A polygon around the origin, all of which can be seen from there."""
-    corners = np.asarray(points, float)
-    following = np.roll(corners, -1, 0)
-    rays = np.stack([np.cos(ANGLES), np.sin(ANGLES)], 1)
-    edge = following - corners
-    bottom = rays[:, None, 0] * edge[None, :, 1] - rays[:, None, 1] * edge[None, :, 0]
-    bottom = np.where(np.abs(bottom) < 1e-9, 1e-9, bottom)
-    distance = (corners[:, 0] * edge[:, 1] - corners[:, 1] * edge[:, 0])[None] / bottom
-    where = (corners[None, :, 0] * rays[:, None, 1] - corners[None, :, 1] * rays[:, None, 0]) / bottom
-    good = (distance > 0) & (where >= -1e-6) & (where <= 1 + 1e-6)
-    return np.where(good, distance, np.inf).min(1).clip(max=10)
-
-
-def almond(upper: float, lower: float, outer: float = 0.0) -> np.ndarray:
-    """An eye: from x = -1 to 1, `upper` high (y is down), its outer corner (x = 1) raised by `outer`."""
-    x = np.linspace(-1, 1, 33)
-    top = -upper * (1 - np.abs(x) ** 2.4) - outer * x * 0.5
-    bottom = lower * (1 - np.abs(x) ** 2.6) - outer * x * 0.5
-    return polygon(np.concatenate([np.stack([x, top], 1), np.stack([x[::-1], bottom[::-1]], 1)[1:-1]]))

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.random import Generator
 
 from .accessories import bag, cape, scarf, tail
-from .builder import Builder, almond, polygon, squircle, star
+from .builder import Builder
 from .figure import FLAT, SHINY
+from .outlines import almond, polygon, squircle, star
 
 if TYPE_CHECKING:
     from .person import Body

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.random import Generator
 
-from .builder import Builder, almond, squircle
+from .builder import Builder
 from .face import Head, face
 from .figure import FLAT, SHINY, Figure
+from .outlines import almond, squircle
 
 
 def creature(rng: Generator) -> Figure:

@@ -1,17 +1,26 @@
 """What a hand, a pen and a scanner do to strokes, drawn anew for each drawing."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from .edges import Strokes
+from .figure import INK
+from .noise import rank, uniform
+
+# What accidents are drawn for.
+_STRAY, _PRESS, _DOUBLE, _SIDE, _ASIDE, _OVER, _GAP, _GAP_SIZE, _GAP_KIND, _BLOT, _BLOT_SIZE, _BLOT_X, _BLOT_Y = (16 * k for k in range(13))
+_BLOT_REACH = 40.0  # px from a line
 
 
 @dataclass(frozen=True)
 class Pen:
     """How drawings are inked. One row for each drawing, float32 (D,); lengths in px.
 
+    seed       int64 (D,), what all accidents are drawn from
     width      of the lines
     trace      width of trace lines
     taper      length over which loose ends run out, and the rest of the ends by a little
@@ -22,9 +31,13 @@ class Pen:
     doubles    0..1, share of the strokes that are drawn twice
     grain      0..1, pencil texture
     noise      0..1, scan noise: blur, specks, a rough threshold
+    blots      how many blots of ink there are on average, beside lines
+    blot       px, how wide a blot is at most
+    jpeg       0..1, how hard the scan was compressed
     smooth     1 antialiased, 0 aliased
     """
 
+    seed: Tensor
     width: Tensor
     trace: Tensor
     taper: Tensor
@@ -37,19 +50,61 @@ class Pen:
     doubles: Tensor
     grain: Tensor
     noise: Tensor
+    blots: Tensor
+    blot: Tensor
+    jpeg: Tensor
     smooth: Tensor
 
     def to(self, device: torch.device | str) -> "Pen":
         return Pen(*(getattr(self, f.name).to(device) for f in fields(self)))
 
-    def __getitem__(self, rows: slice) -> "Pen":
+    def __getitem__(self, rows: slice | Tensor) -> "Pen":
         return Pen(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+
+def stacked(pens: Sequence[Pen]) -> Pen:
+    """The pens of all drawings of several pens."""
+    return Pen(*(torch.cat([getattr(pen, f.name) for pen in pens]) for f in fields(Pen)))
 
 
 def clean(count: int, width: float) -> Pen:
     """Even lines without any damage."""
     values = dict.fromkeys((f.name for f in fields(Pen)), 0.0) | {"width": width, "trace": min(width, 1.5), "smooth": 1.0}
-    return Pen(**{name: torch.full((count,), value) for name, value in values.items()})
+    columns = {name: torch.full((count,), value) for name, value in values.items()}
+    return Pen(**columns | {"seed": torch.arange(count)})
+
+
+def pens(rng: np.random.Generator, count: int, size: tuple[int, int], level: float) -> Pen:
+    """Pens for drawings in one style; each drawing varies on it. `level` 0..1: how much goes wrong."""
+    scale = max(min(size) / 720, 0.6)
+    pencil, scanned = rng.random() < 0.25 * (level > 0), rng.random() < 0.3 * (level > 0)
+    aliased = rng.random() < 0.3 and not scanned
+    style = {
+        "width": rng.choice([rng.uniform(1.0, 1.6), rng.uniform(1.4, 2.6), rng.uniform(2.2, 3.6)], p=[0.45, 0.4, 0.15]) * scale,
+        "trace": rng.uniform(1.0, 1.5) * scale,
+        "taper": rng.uniform(4, 30) * scale * (rng.random() < 0.75),
+        "pressure": rng.uniform(0, 0.35),
+        "wobble": rng.uniform(0, 1.2) * scale * level,
+        "overshoot": rng.uniform(0, 7) * scale * level,
+        "gaps": rng.choice([0.0, rng.uniform(2, 10), rng.uniform(8, 30)]) * level,
+        "gap_low": 1.0,
+        "gap_high": rng.uniform(2, 12),
+        "doubles": rng.uniform(0, 0.2) * level * (rng.random() < 0.4),
+        "grain": rng.uniform(0.2, 0.9) * level * pencil,
+        "noise": rng.uniform(0.2, 1.0) * level * scanned,
+        "blots": rng.uniform(0.5, 3) * level * (scanned or pencil) * (rng.random() < 0.4),
+        "blot": rng.uniform(3, 8) * scale,
+        "jpeg": rng.uniform(0.1, 1.0) * level * scanned * (rng.random() < 0.5),
+        "smooth": float(not aliased),
+    }
+    columns = {"seed": torch.tensor(rng.integers(1 << 32, size=count))}
+    for name, value in style.items():
+        vary = 1 if name in ("gap_low", "smooth") else rng.uniform(0.85, 1.15, count)
+        columns[name] = torch.tensor(np.broadcast_to(value * vary, count).copy(), dtype=torch.float32)
+    columns["gap_high"].clamp_(max=12)
+    columns["width"].clamp_(min=1)
+    columns["trace"].clamp_(min=1)
+    return Pen(**columns)
 
 
 @dataclass(frozen=True)
@@ -71,14 +126,16 @@ class Inked:
     gaps: Tensor
 
 
-def ink(strokes: Strokes, pen: Pen, generator: Generator) -> Inked:
-    """Draw strokes with a pen. `generator` lives on the strokes' device."""
+def ink(strokes: Strokes, pen: Pen) -> Inked:
+    """Draw strokes with a pen."""
     device = strokes.xy.device
+    stroke = strokes.stroke
+    seed, place = pen.seed[strokes.drawing], rank(strokes.drawing, len(pen.seed))
 
-    def chance(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=device)
+    def chance(purpose: int) -> Tensor:
+        """A number for each stroke."""
+        return uniform(seed, place, purpose)
 
-    total, stroke = len(strokes.length), strokes.stroke
     drawing = strokes.drawing[stroke]
     length = strokes.length[stroke]
     width = torch.where(strokes.kind == 0, pen.width[strokes.drawing], pen.trace[strokes.drawing])
@@ -86,10 +143,10 @@ def ink(strokes: Strokes, pen: Pen, generator: Generator) -> Inked:
     normal = torch.stack([-strokes.tangent[:, 1], strokes.tangent[:, 0]], 1)
     from_end = torch.minimum(strokes.arc, length - strokes.arc)
     steady = (from_end / 8).clamp(0, 1)  # strokes stay where they meet others
-    stray = _along(strokes, chance(total, 6), 60.0) * pen.wobble[drawing] * steady
+    stray = _along(strokes, chance, _STRAY, 60.0) * pen.wobble[drawing] * steady
     xy = strokes.xy + normal * stray[:, None]
 
-    thickness = width[stroke] * (1 + pen.pressure[drawing] * _along(strokes, chance(total, 6), 90.0)).clamp(0.4, 1.8)
+    thickness = width[stroke] * (1 + pen.pressure[drawing] * _along(strokes, chance, _PRESS, 90.0)).clamp(0.4, 1.8)
     for side, away in ((0, strokes.arc), (1, length - strokes.arc)):
         loose = strokes.loose[stroke, side]
         reach = torch.minimum(pen.taper[drawing], length * 0.45).clamp(min=1e-3) * torch.where(loose, 1.0, 0.4)
@@ -97,18 +154,18 @@ def ink(strokes: Strokes, pen: Pen, generator: Generator) -> Inked:
         fading = thin + (1 - thin) * (away / reach).clamp(0, 1).sqrt()
         thickness = thickness * torch.where(strokes.closed[stroke] | (pen.taper[drawing] <= 0), 1.0, fading)
 
-    kept, gaps = _gaps(strokes, width, pen, chance)
+    kept, gaps = _gaps(strokes, width, pen)
     elements = [(xy[kept], strokes.tangent[kept], thickness[kept], stroke[kept])]
 
-    twice = (chance(total) < pen.doubles[strokes.drawing])[stroke] & kept & (from_end > 3)
-    aside = (chance(total)[stroke] - 0.5).sign() * (1.2 + chance(total)[stroke]) * width[stroke]
-    aside = aside * (from_end / 25).clamp(0, 1) * (1 + 0.5 * _along(strokes, chance(total, 6), 120.0))
+    twice = (chance(_DOUBLE) < pen.doubles[strokes.drawing])[stroke] & kept & (from_end > 3)
+    aside = ((chance(_SIDE) - 0.5).sign() * (1.2 + chance(_SIDE + 1)) * width)[stroke]
+    aside = aside * (from_end / 25).clamp(0, 1) * (1 + 0.5 * _along(strokes, chance, _ASIDE, 120.0))
     elements.append(((xy + normal * aside[:, None])[twice], strokes.tangent[twice], 0.7 * thickness[twice], stroke[twice]))
 
     ends = torch.nonzero(((strokes.arc <= 0) | (strokes.arc >= length)) & ~strokes.closed[stroke] & (length > 12) & kept)[:, 0]
     start = strokes.arc[ends] <= 0
     loose = strokes.loose[stroke[ends], (~start).to(torch.int64)]
-    far = chance(len(ends)) * pen.overshoot[drawing[ends]] * ~loose
+    far = torch.where(start, chance(_OVER)[stroke[ends]], chance(_OVER + 1)[stroke[ends]]) * pen.overshoot[drawing[ends]] * ~loose
     step = torch.arange(1, 25, device=device) * 0.7
     over = step[None] <= far[:, None]
     which, beyond = torch.nonzero(over, as_tuple=True)
@@ -119,44 +176,76 @@ def ink(strokes: Strokes, pen: Pen, generator: Generator) -> Inked:
     )
 
     xy, tangent, thickness, owner = (torch.cat(columns) for columns in zip(*elements, strict=True))
-    return Inked(xy, tangent, thickness, strokes.kind[owner], strokes.drawing[owner], gaps)
+    kind, drawing = strokes.kind[owner], strokes.drawing[owner]
+    blots = _blots(strokes, pen)
+    return Inked(
+        torch.cat([xy, blots[0]]),
+        torch.cat([tangent, torch.tensor([[1.0, 0.0]], device=device).expand(len(blots[0]), 2)]),
+        torch.cat([thickness, blots[1]]),
+        torch.cat([kind, torch.full_like(blots[2], INK)]),
+        torch.cat([drawing, blots[2]]),
+        gaps,
+    )
 
 
-def _along(strokes: Strokes, random: Tensor, wave: float) -> Tensor:
+def _along(strokes: Strokes, chance: Callable[[int], Tensor], purpose: int, wave: float) -> Tensor:
     """Smooth noise along each stroke, about -1..1, (E,): three waves a stroke, of `wave` px and shorter."""
     value = torch.zeros_like(strokes.arc)
     for k, size in enumerate((0.6, 0.3, 0.15)):
-        period = wave / (k + 1) * (0.7 + 0.6 * random[:, k])
-        value += size * torch.sin((strokes.arc / period[strokes.stroke] + random[:, k + 3][strokes.stroke]) * (2 * torch.pi))
+        period = wave / (k + 1) * (0.7 + 0.6 * chance(purpose + k))
+        turn = strokes.arc / period[strokes.stroke] + chance(purpose + k + 3)[strokes.stroke]
+        turn = turn - turn.floor() - 0.5
+        value += size * turn * (8 - 16 * turn.abs())  # two parabolas, nearly a sine
     return value
 
 
-def _gaps(strokes: Strokes, width: Tensor, pen: Pen, chance) -> tuple[Tensor, Tensor]:
+def _picked(strokes: Strokes, pen: Pen, average: Tensor, purpose: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Elements by chance, so many in a drawing on average; the seeds of their drawings, and their places therein."""
+    drawing = strokes.drawing[strokes.stroke]
+    count = torch.bincount(drawing, minlength=len(average)).clamp(min=1)
+    place = rank(drawing, len(average))
+    chosen = torch.nonzero(uniform(pen.seed[drawing], place, purpose) < (average / count)[drawing])[:, 0]
+    return chosen, pen.seed[drawing[chosen]], place[chosen]
+
+
+def _blots(strokes: Strokes, pen: Pen) -> tuple[Tensor, Tensor, Tensor]:
+    """Drops of ink: xy (K, 2), width (K,), drawing (K,)."""
+    chosen, seed, place = _picked(strokes, pen, pen.blots, _BLOT)
+    drawing = strokes.drawing[strokes.stroke[chosen]]
+    away = torch.stack([uniform(seed, place, purpose) for purpose in (_BLOT_X, _BLOT_Y)], 1) * 2 - 1
+    width = 1.5 + uniform(seed, place, _BLOT_SIZE) * (pen.blot[drawing] - 1.5).clamp(min=0)
+    return strokes.xy[chosen] + away * _BLOT_REACH, width, drawing
+
+
+def _gaps(strokes: Strokes, width: Tensor, pen: Pen) -> tuple[Tensor, Tensor]:
     """Where elements are kept, bool (E,), and the gaps (K, 4). One gap in three is where a stroke stops short of another."""
     device = strokes.xy.device
     stroke, arc = strokes.stroke, strokes.arc
-    drawing = strokes.drawing[stroke]
-    count = torch.bincount(drawing, minlength=len(pen.width)).clamp(min=1)
-    chosen = torch.nonzero(chance(len(arc)) < (pen.gaps / count)[drawing])[:, 0]
-    owner, where = stroke[chosen], drawing[chosen]
-    size = pen.gap_low[where] + chance(len(chosen)) * (pen.gap_high - pen.gap_low)[where]
+    chosen, seed, place = _picked(strokes, pen, pen.gaps, _GAP)
+    owner = stroke[chosen]
+    where = strokes.drawing[owner]
+    size = pen.gap_low[where] + uniform(seed, place, _GAP_SIZE) * (pen.gap_high - pen.gap_low)[where]
     full = size + width[owner].clamp(min=2)  # the ends of the line reach half its width into what is left out
-    short = (chance(len(chosen)) < 0.33) & ~strokes.closed[owner] & ~strokes.loose[owner, 1]
+    short = (uniform(seed, place, _GAP_KIND) < 0.33) & ~strokes.closed[owner] & ~strokes.loose[owner, 1]
     center = torch.where(short, strokes.length[owner] - full / 2, arc[chosen])
     room = torch.where(short, strokes.length[owner] > 2 * full, (center > full) & (center < strokes.length[owner] - full))
     owner, where, size, full, center = owner[room], where[room], size[room], full[room], center[room]
 
-    span = float(strokes.length.max()) + 64 if len(strokes.length) else 64.0
-    key = stroke * span + arc.double()
+    key = _key(stroke, arc)
     order = key.argsort()
     key = key[order]
-    first = torch.searchsorted(key, owner * span + (center - full / 2).double())
-    last = torch.searchsorted(key, owner * span + torch.where(short[room], strokes.length[owner] + 1, center + full / 2).double())
+    first = torch.searchsorted(key, _key(owner, center - full / 2))
+    last = torch.searchsorted(key, _key(owner, torch.where(short[room], strokes.length[owner] + 1, center + full / 2)))
     change = torch.zeros(len(key) + 1, dtype=torch.int64, device=device)
     change.scatter_add_(0, first, torch.ones_like(first))
     change.scatter_add_(0, last, -torch.ones_like(last))
     kept = torch.ones(len(key), dtype=torch.bool, device=device)
     kept[order] = change.cumsum(0)[:-1] == 0
-    middle = torch.searchsorted(key, owner * span + center.double()).clamp(max=max(len(key) - 1, 0))
+    middle = torch.searchsorted(key, _key(owner, center)).clamp(max=max(len(key) - 1, 0))
     at = strokes.xy[order[middle]] if len(key) else strokes.xy
     return kept, torch.cat([where[:, None].float(), at, size[:, None]], 1)
+
+
+def _key(stroke: Tensor, arc: Tensor) -> Tensor:
+    """By stroke, then by arc in steps of 1/4096 px."""
+    return (stroke << 32) + ((arc + 64) * 4096).to(torch.int64)

@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.random import Generator
 
-from .builder import Builder, squircle, star
+from .builder import Builder
 from .doll_parts import LAYER, animal_ears, face, limb
 from .figure import FLAT, SHINY
+from .outlines import squircle, star
 from .ribbons import Cutter, Puppet
 
 

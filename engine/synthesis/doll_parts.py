@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.random import Generator
 
-from .builder import almond, polygon, squircle
 from .figure import FLAT, HIGHLIGHT
+from .outlines import almond, polygon, squircle
 from .ribbons import Cutter
 
 LAYER = 0.12  # units between layers: more than the step in depth that is drawn

@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.random import Generator
 
-from .builder import Builder, almond, squircle, star
+from .builder import Builder
 from .doll_creatures import beast, flyer, plant
 from .doll_parts import LAYER, animal_ears, face, limb
 from .figure import FLAT, GLOSSY, SHADED
+from .outlines import almond, squircle, star
 from .ribbons import Cutter, Puppet
 
 

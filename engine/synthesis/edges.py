@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .figure import HIGHLIGHT, INK, SHADOW, Figure
-from .render import Layers, View
+from .batch import Batch
+from .figure import HIGHLIGHT, INK, SHADOW
+from .render import Layers
 
 CREASE = 0.05  # units; a step in depth that is drawn though both sides are one part
 _SMOOTHING = 9  # rounds; the staircase of pixels becomes a curve
@@ -48,14 +49,14 @@ class Strokes:
     closed: Tensor
 
 
-def strokes(figure: Figure, view: View, layers: Layers) -> Strokes:
-    """All strokes of a batch of drawings: outlines, creases, tone borders, and the feature lines of the figure that can be seen."""
-    return _concatenate(_outlines(figure, view, layers), _features(figure, view, layers))
+def strokes(batch: Batch, layers: Layers) -> Strokes:
+    """All strokes of a batch of drawings: outlines, creases, tone borders, and the feature lines of the figures that can be seen."""
+    return _concatenate(_outlines(batch, layers), _features(batch, layers))
 
 
-def inked(lines: Strokes) -> Strokes:
-    """The same strokes, all of them ink: no trace lines."""
-    return replace(lines, kind=torch.full_like(lines.kind, INK))
+def inked(lines: Strokes, drawings: Tensor) -> Strokes:
+    """The same strokes, those of some drawings (bool (D,)) all ink: no trace lines."""
+    return replace(lines, kind=torch.where(drawings[lines.drawing], INK, lines.kind))
 
 
 def _concatenate(a: Strokes, b: Strokes) -> Strokes:
@@ -64,67 +65,74 @@ def _concatenate(a: Strokes, b: Strokes) -> Strokes:
     return Strokes(stroke=torch.cat([a.stroke, shifted]), **pairs)
 
 
-def _cracks(figure: Figure, view: View, layers: Layers, axis: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The cracks between pixels and the next ones along an axis: drawing, y, x of the former, and the kind of line, int64 (E,)."""
-    mark = (layers.prim << 32) + (layers.part << 8) + (layers.facet << 4) + layers.tone
-    count = mark.shape[axis] - 1
-    drawing, y, x = torch.nonzero(mark.narrow(axis, 0, count) != mark.narrow(axis, 1, count), as_tuple=True)
-    here, there = (drawing, y, x), (drawing, y + (axis == 1), x + (axis == 2))
+def _cracks(batch: Batch, layers: Layers, mark: Tensor, step: int, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The cracks between pixels and the ones `step` further on: the former, counted through all drawings, and the kind of line, int64 (E,).
+
+    `mark` (D * H * W,) differs where pixels show different things; where `kept` is False there is no next pixel.
+    """
+    differs = mark[:-step] != mark[step:]
+    here = torch.nonzero(differs if kept is None else differs & kept[:-step])[:, 0]
+    there = here + step
 
     def both(image: Tensor) -> tuple[Tensor, Tensor]:
-        return image[here], image[there]
+        flat = image.reshape(-1)
+        return flat.index_select(0, here), flat.index_select(0, there)
 
     (part, part2), (tone, tone2), (prim, prim2) = both(layers.part), both(layers.tone), both(layers.prim)
     (facet, facet2), (depth, depth2) = both(layers.facet), both(layers.depth)
-    edge = torch.tensor([p.edge for p in figure.parts], device=part.device)
-    step = (depth - depth2).abs() > CREASE * view.unit[drawing]
-    crease = (part == part2) & (((facet != facet2) & (prim == prim2)) | (step & ((prim != prim2) | (facet != facet2))))
+    edge = torch.tensor([p.edge for p in batch.figure.parts], device=part.device)
+    unit = batch.unit.index_select(0, here // (batch.size[0] * batch.size[1]))
+    rise = (depth - depth2).abs() > CREASE * unit
+    crease = (part == part2) & (((facet != facet2) & (prim == prim2)) | (rise & ((prim != prim2) | (facet != facet2))))
     kind = torch.where((tone == 2) | (tone2 == 2), HIGHLIGHT, SHADOW)
     kind = torch.where(tone != tone2, kind, -1)
     kind = torch.where(crease, INK, kind)
-    kind = torch.where(part != part2, torch.maximum(edge[part], edge[part2]), kind)
-    drawn = kind >= 0
-    return drawing[drawn], y[drawn], x[drawn], kind[drawn]
+    kind = torch.where(part != part2, torch.maximum(edge.index_select(0, part), edge.index_select(0, part2)), kind)
+    drawn = torch.nonzero(kind >= 0)[:, 0]
+    return here.index_select(0, drawn), kind.index_select(0, drawn)
 
 
-def _outlines(figure: Figure, view: View, layers: Layers) -> Strokes:
-    count, height, width = layers.part.shape
-    device = layers.part.device
+def _outlines(batch: Batch, layers: Layers) -> Strokes:
+    width, height = batch.size
+    area, device = width * height, layers.part.device
     wide = width + 1  # corners of pixels, (height + 1) x (width + 1)
-    d0, y0, x0, kind0 = _cracks(figure, view, layers, 2)  # upright cracks, from corner (y, x + 1) to (y + 1, x + 1)
-    d1, y1, x1, kind1 = _cracks(figure, view, layers, 1)  # level cracks, from corner (y + 1, x) to (y + 1, x + 1)
-    upright = len(d0)
-    corner0 = (d0 * (height + 1) + y0) * wide + x0 + 1
-    corner1 = (d1 * (height + 1) + y1 + 1) * wide + x1
-    first = torch.cat([corner0, corner1])
-    last = torch.cat([corner0 + wide, corner1 + 1])
+    mark = ((layers.prim.to(torch.int64) << 32) + (layers.part << 8) + (layers.facet << 4) + layers.tone).reshape(-1)
+    column = torch.arange(width, device=device) < width - 1
+    line = torch.arange(height, device=device) < height - 1
+    p0, kind0 = _cracks(batch, layers, mark, 1, column.repeat(batch.count * height))  # upright, from corner (y, x + 1) to (y + 1, x + 1)
+    p1, kind1 = _cracks(
+        batch, layers, mark, width, line.repeat_interleave(width).repeat(batch.count)
+    )  # level, (y + 1, x) to (y + 1, x + 1)
+    upright = len(p0)
+    drawing = torch.cat([p0, p1]) // area
+    y = torch.cat([p0, p1]) // width
+    x = torch.cat([p0, p1]) - y * width
+    y = y - drawing * height
+    corner = (drawing * (height + 1) + y) * wide + x
+    first = torch.cat([corner[:upright] + 1, corner[upright:] + wide])
+    last = torch.cat([corner[:upright] + 1 + wide, corner[upright:] + wide + 1])
     kind = torch.cat([kind0, kind1])
-    drawing = torch.cat([d0, d1])
-    xy = torch.cat([torch.stack([x0 + 1.0, y0 + 0.5], 1), torch.stack([x1 + 0.5, y1 + 1.0], 1)]).to(torch.float32)
+    xy = torch.stack([torch.cat([x[:upright] + 1.0, x[upright:] + 0.5]), torch.cat([y[:upright] + 0.5, y[upright:] + 1.0])], 1)
     edges = len(first)
 
     # The four cracks at each corner as half-edges that leave it: 2k leaves the first corner of crack k, 2k + 1 its last one.
-    leaving = torch.full((count * (height + 1) * wide, 4), -1, dtype=torch.int64, device=device)
-    number = torch.arange(edges, device=device)
-    leaving[first[:upright], 0] = 2 * number[:upright]
-    leaving[last[:upright], 1] = 2 * number[:upright] + 1
-    leaving[first[upright:], 2] = 2 * number[upright:]
-    leaving[last[upright:], 3] = 2 * number[upright:] + 1
-
+    leaving = torch.full((batch.count * (height + 1) * wide * 4,), -1, dtype=torch.int32, device=device)
     half = torch.arange(2 * edges, device=device)
+    tail = torch.stack([first, last], 1).reshape(-1)
+    leaving.scatter_(0, tail * 4 + (half & 1) + 2 * (half >= 2 * upright), half.to(torch.int32))
     head = torch.stack([last, first], 1).reshape(-1)
-    others = leaving[head]
+    others = leaving.reshape(-1, 4).index_select(0, head).to(torch.int64)
     present = (others >= 0) & (others != (half ^ 1)[:, None])
     degree = present.sum(1)
     ongoing = torch.where(present, others, -1).amax(1)
-    alike = kind[ongoing.clamp(min=0) >> 1] == kind[half >> 1]
+    alike = kind.index_select(0, ongoing.clamp(min=0) >> 1) == kind.index_select(0, half >> 1)
     after = torch.where((degree == 1) & alike, ongoing, half)
     corner = torch.stack([head % wide, (head // wide) % (height + 1)], 1).to(torch.float32)
     after = _through_junctions(after, others, present, xy, corner, kind)
     xy, tangent = _smooth(xy, after)
-    closed = _looping(after)
-    after = torch.where(closed & (_lowest(after) == half >> 1), half, after)  # closed strokes are cut at their lowest crack
-    stop, distance = _follow(after, torch.linalg.vector_norm(xy[after >> 1] - xy[half >> 1], dim=1))
+    after, closed = _opened(after)
+    xy_of = xy.index_select(0, half >> 1)
+    stop, distance = _follow(after, torch.linalg.vector_norm(xy.index_select(0, after >> 1) - xy_of, dim=1))
 
     # A stroke is named after the lower of the two half-edges at its ends, and measured from there.
     backward = stop[::2] < stop[1::2]
@@ -133,7 +141,7 @@ def _outlines(figure: Figure, view: View, layers: Layers) -> Strokes:
     tangent = torch.where(backward[:, None], -tangent, tangent)
     loose = torch.zeros((len(name), 2), dtype=torch.bool, device=device)
     ends = half[(after == half) & (degree == 0) & ~closed]
-    ends = ends[~_at_frame(xy[ends >> 1], view.size)]
+    ends = ends[~_at_frame(xy[ends >> 1], batch.size)]
     loose[stroke[ends >> 1], ((ends & 1) == backward[ends >> 1]).to(torch.int64)] = True
     length = torch.zeros(len(name), device=device).scatter_reduce_(0, stroke, arc, "amax")
     found = Strokes(xy, tangent, stroke, arc, length, drawing[name >> 1], kind[name >> 1], loose, closed[name])
@@ -198,71 +206,76 @@ def _smooth(xy: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
     following, previous = after[::2] >> 1, after[1::2] >> 1
     fixed = ((following == number) | (previous == number))[:, None]
     for _ in range(_SMOOTHING):
-        xy = torch.where(fixed, xy, (xy[previous] + 2 * xy + xy[following]) / 4)
-    return xy, _unit(xy[following] - xy[previous])
+        xy = torch.where(fixed, xy, (xy.index_select(0, previous) + 2 * xy + xy.index_select(0, following)) / 4)
+    return xy, _unit(xy.index_select(0, following) - xy.index_select(0, previous))
 
 
-def _looping(after: Tensor) -> Tensor:
+def _opened(after: Tensor) -> tuple[Tensor, Tensor]:
+    """Links in which closed strokes are cut at their lowest crack, and which half-edges were of closed ones."""
+    half = torch.arange(len(after), device=after.device)
     jump = after
     for _ in range(_ROUNDS):
-        jump = jump[jump]
-    return after[jump] != jump
-
-
-def _lowest(after: Tensor) -> Tensor:
-    """The lowest crack on the way from each half-edge on."""
-    jump, least = after, torch.arange(len(after), device=after.device) >> 1
+        jump = jump.index_select(0, jump)
+    closed = after.index_select(0, jump) != jump
+    loop = torch.nonzero(closed)[:, 0]
+    place = torch.zeros_like(after)
+    place[loop] = torch.arange(len(loop), device=after.device)
+    jump, least = place[after[loop]], loop >> 1
     for _ in range(_ROUNDS):
-        least = torch.minimum(least, least[jump])
-        jump = jump[jump]
-    return least
+        least = torch.minimum(least, least.index_select(0, jump))
+        jump = jump.index_select(0, jump)
+    cut = loop[least == loop >> 1]
+    after = after.clone()
+    after[cut] = half[cut]
+    return after, closed
 
 
 def _follow(after: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
     """The half-edge at which each one's stroke ends, and how far away that is."""
     jump, distance = after, step
     for _ in range(_ROUNDS):
-        distance = distance + distance[jump]
-        jump = jump[jump]
+        distance = distance + distance.index_select(0, jump)
+        jump = jump.index_select(0, jump)
     return jump, distance
 
 
-def _features(figure: Figure, view: View, layers: Layers) -> Strokes:
-    """The feature lines of the figure, cut to what can be seen of them."""
-    count, height, width = layers.part.shape
-    device = layers.part.device
-    matrix = view.matrix[:, figure.point_owner]
-    points = (matrix[..., :3] @ figure.point[:, :, None])[..., 0] + matrix[..., 3]  # (D, N, 3)
-    joined = torch.nonzero(figure.point_curve[1:] == figure.point_curve[:-1])[:, 0]
-    begin, end = points[:, joined], points[:, joined + 1]
-    pieces = (end - begin)[..., :2].norm(dim=2).ceil().clamp(1, 64).to(torch.int64).reshape(-1)
+def _features(batch: Batch, layers: Layers) -> Strokes:
+    """The feature lines of the figures, cut to what can be seen of them."""
+    width, height = batch.size
+    device, figure, prims = layers.part.device, batch.figure, batch.prims
+    matrix = prims.matrix[batch.point_row]
+    points = (matrix[..., :3] * figure.point[batch.point][:, None]).sum(2) + matrix[..., 3]  # (N, 3)
+    curve, place = figure.point_curve[batch.point], prims.drawing[batch.point_row]
+    joined = torch.nonzero((curve[1:] == curve[:-1]) & (place[1:] == place[:-1]))[:, 0]
+    begin, end = points[joined], points[joined + 1]
+    pieces = (end - begin)[:, :2].norm(dim=1).ceil().clamp(1, 64).to(torch.int64)
     segment = torch.repeat_interleave(torch.arange(len(pieces), device=device), pieces)
     index = torch.arange(len(segment), device=device) - (pieces.cumsum(0) - pieces)[segment]
     share = ((index + 0.5) / pieces[segment])[:, None]
-    at = torch.lerp(begin.reshape(-1, 3)[segment], end.reshape(-1, 3)[segment], share)
-    tangent = _unit((end - begin)[..., :2].reshape(-1, 2))[segment]
-    drawing = torch.div(segment, max(len(joined), 1), rounding_mode="floor")
-    first_point = joined[segment % max(len(joined), 1)]
-    curve = drawing * (int(figure.point_curve.max()) + 1 if len(joined) else 1) + figure.point_curve[first_point]
+    at = begin[segment] + (end - begin)[segment] * share
+    tangent = _unit((end - begin)[:, :2])[segment]
+    point = joined[segment]
+    drawing, curve = place[point], curve[point]
 
     column, row = at[:, 0].floor().to(torch.int64), at[:, 1].floor().to(torch.int64)
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     pixel = (drawing * height + row.clamp(0, height - 1)) * width + column.clamp(0, width - 1)
-    near = (at[:, 2] - layers.depth.reshape(-1)[pixel]).abs() < _ON_SURFACE * view.unit[drawing]
+    near = (at[:, 2] - layers.depth.reshape(-1)[pixel]).abs() < _ON_SURFACE * batch.unit[drawing]
     seen = inside & near & (layers.prim.reshape(-1)[pixel] >= 0)
 
     new = torch.ones_like(seen)
-    new[1:] = curve[1:] != curve[:-1]
+    new[1:] = (curve[1:] != curve[:-1]) | (drawing[1:] != drawing[:-1])
     opens = seen & (new | ~torch.roll(seen, 1))
     shuts = seen & (torch.roll(new, -1) | ~torch.roll(seen, -1))
     kept = torch.nonzero(seen)[:, 0]
     stroke = (opens.cumsum(0) - 1)[kept]
     first, last = torch.nonzero(opens)[:, 0], torch.nonzero(shuts)[:, 0]
-    step = torch.zeros(len(seen), device=device)
-    step[1:] = (at[1:, :2] - at[:-1, :2]).norm(dim=1)
+    # Lengths in steps of 1/4096 px, whose sums do not depend on what came before.
+    step = torch.zeros(len(seen), dtype=torch.int64, device=device)
+    step[1:] = ((at[1:, :2] - at[:-1, :2]).norm(dim=1).clamp(max=4096) * 4096).to(torch.int64)
     run = step.cumsum(0)
     loose = torch.stack([new[first], torch.roll(new, -1)[last]], 1)
-    kind = figure.point_kind[first_point[first]]
+    kind = figure.point_kind[batch.point[point[first]]]
     closed = torch.zeros(len(first), dtype=torch.bool, device=device)
-    arc = run[kept] - run[first][stroke]
-    return Strokes(at[kept, :2], tangent[kept], stroke, arc, run[last] - run[first], drawing[first], kind, loose, closed)
+    arc, length = (run[kept] - run[first][stroke]) / 4096, (run[last] - run[first]) / 4096
+    return Strokes(at[kept, :2], tangent[kept], stroke, arc, length, drawing[first], kind, loose, closed)

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from .builder import Builder, almond, squircle, star
+from .builder import Builder
 from .figure import FLAT, HIGHLIGHT, INK, SHADED, SHADOW
+from .outlines import almond, squircle, star
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class Figure:
 
     parts    parts[0] is the background
     focus    joint that a close view looks at: a head
+    moods    how many moods each of its features has that change: eyes are open or shut. Each drawing is in one mood of each feature;
+             moods are numbered through all features
     parent   int64 (J,)          joints, parents first; -1 the root
     rest     float32 (J, 4, 4)   joint to parent, at rest
     swing    float32 (J, 3)      how far a joint turns about x, y, z in a lively pose, radians; what hangs and sways has less
@@ -42,16 +44,19 @@ class Figure:
     decal_within  int64 (Q,)       seen only within that decal; -1 everywhere
     decal_round   bool (Q,)        charted by azimuth and z in place of the chart
     decal_side    float32 (Q,)     1, -1: only where y has this sign; 0 everywhere
+    decal_mood    int64 (Q,)       the mood that it is seen in; -1 always
     pairs    int64 (M, 2)        (primitive, decal)
     pair_box float32 (M, 2, 3)   the canonical box in which the decal lies on that primitive
     point    float32 (N, 3)      feature lines (a mouth, a strand of hair): points on primitives in canonical space
     point_owner int64 (N,)       primitive
     point_curve int64 (N,)       number of the line
     point_kind  int64 (N,)       INK, SHADOW or HIGHLIGHT
+    point_mood  int64 (N,)       as of decals
     """
 
     parts: tuple[Part, ...]
     focus: int
+    moods: tuple[int, ...]
     parent: Tensor
     rest: Tensor
     swing: Tensor
@@ -71,19 +76,21 @@ class Figure:
     decal_within: Tensor
     decal_round: Tensor
     decal_side: Tensor
+    decal_mood: Tensor
     pairs: Tensor
     pair_box: Tensor
     point: Tensor
     point_owner: Tensor
     point_curve: Tensor
     point_kind: Tensor
+    point_mood: Tensor
 
     def to(self, device: torch.device | str) -> "Figure":
         """The same figure on another device."""
         return replace(self, **{name: getattr(self, name).to(device) for name in COLUMNS})
 
 
-COLUMNS = tuple(f.name for f in fields(Figure) if f.name not in ("parts", "focus"))
+COLUMNS = tuple(f.name for f in fields(Figure) if f.name not in ("parts", "focus", "moods"))
 
 
 # Which table the numbers in a column count rows of, so that figures can be joined.
@@ -95,6 +102,8 @@ _REFERS = {
     "lining": "parts",
     "decal_part": "parts",
     "decal_within": "decal_part",
+    "decal_mood": "moods",
+    "point_mood": "moods",
     "point_owner": "kind",
     "point_curve": "point_curve",
 }
@@ -104,7 +113,7 @@ def join(figures: list[Figure]) -> tuple[Figure, list[slice]]:
     """Several figures as one, and which of its joints are whose. They share the background."""
     if len(figures) == 1:
         return figures[0], [slice(0, len(figures[0].parent))]
-    offset: dict[str, int] = dict.fromkeys(("parent", "hems", "parts", "decal_part", "kind", "point_curve"), 0)
+    offset: dict[str, int] = dict.fromkeys(("parent", "hems", "parts", "decal_part", "kind", "point_curve", "moods"), 0)
     columns: dict[str, list[Tensor]] = {name: [] for name in COLUMNS}
     parts, joints = [figures[0].parts[0]], []
     for figure in figures:
@@ -124,7 +133,10 @@ def join(figures: list[Figure]) -> tuple[Figure, list[slice]]:
         offset["decal_part"] += len(figure.decal_part)
         offset["kind"] += len(figure.kind)
         offset["point_curve"] += int(figure.point_curve.max()) + 1 if len(figure.point_curve) else 0
-    return Figure(parts=tuple(parts), focus=figures[0].focus, **{name: torch.cat(column) for name, column in columns.items()}), joints
+        offset["moods"] += sum(figure.moods)
+    moods = tuple(count for figure in figures for count in figure.moods)
+    tables = {name: torch.cat(column) for name, column in columns.items()}
+    return Figure(parts=tuple(parts), focus=figures[0].focus, moods=moods, **tables), joints
 
 
 def joints_to_world(figure: Figure, turn: Tensor, root: Tensor) -> Tensor:

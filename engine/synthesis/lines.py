@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor
-from torch.nn.functional import avg_pool2d, interpolate
+from torch import Tensor
+from torch.nn.functional import pad
 
 from .damage import Inked, Pen
+from .noise import bits, uniform
 
+_TOOTH, _ROUGH, _SPECK = 1000, 1001, 1002  # what accidents are drawn for
+_SPECKS = 1 << 16  # pixels to a speck
 TRACE_COLORS = ((60, 70, 235), (235, 50, 50))  # around shadows and around highlights
 
 
@@ -25,12 +28,17 @@ class Lines:
     traces: Tensor
 
 
-def draw(inked: Inked, pen: Pen, size: tuple[int, int], colors: Tensor, generator: Generator) -> Lines:
-    """Draw ink. `colors` are those of the ink of each drawing, uint8 (D, 3). `generator` lives on the ink's device."""
+def draw(inked: Inked, pen: Pen, size: tuple[int, int], colors: Tensor) -> Lines:
+    """Draw ink. `colors` are those of the ink of each drawing, uint8 (D, 3)."""
     width, height = size
     count, device = len(pen.width), inked.xy.device
     cover, core = _splat(inked, count, size)
-    cover = _texture(cover, pen, generator)
+    rough = torch.nonzero((pen.grain > 0) | (pen.noise > 0))[:, 0]
+    if len(rough):
+        cover[rough] = _texture(cover[rough], pen[rough])
+    squeezed = torch.nonzero(pen.jpeg > 0)[:, 0]
+    if len(squeezed):
+        cover[squeezed] = _squeezed(cover[squeezed], pen.jpeg[squeezed])
     main, trace = cover[:, 0], torch.maximum(cover[:, 1], cover[:, 2])
     alpha = torch.maximum(main, trace)
     lines = (alpha >= 0.5) | (core.any(1) & (alpha > 0.2))
@@ -40,9 +48,13 @@ def draw(inked: Inked, pen: Pen, size: tuple[int, int], colors: Tensor, generato
 
     palette = torch.cat([colors[:, None], torch.tensor(TRACE_COLORS, dtype=torch.uint8, device=device).expand(count, 2, 3)], 1)
     paint = torch.zeros((count, height, width, 4), dtype=torch.uint8, device=device)
-    drawing, y, x = torch.nonzero(alpha > 0, as_tuple=True)
-    kind = torch.where(trace > main, 1 + (cover[:, 2] > cover[:, 1]), 0)[drawing, y, x]
-    paint[drawing, y, x] = torch.cat([palette[drawing, kind], (alpha[drawing, y, x] * 255 + 0.5).to(torch.uint8)[:, None]], 1)
+    pixel = torch.nonzero(alpha.reshape(-1) > 0)[:, 0]
+    drawing = pixel // (height * width)
+    ink, blue, red = (cover.reshape(-1).index_select(0, pixel + (2 * drawing + k) * height * width) for k in range(3))
+    kind = torch.where(torch.maximum(blue, red) > ink, 1 + (red > blue), 0)
+    opaque = (alpha.reshape(-1).index_select(0, pixel) * 255 + 0.5).to(torch.uint8)
+    rgb = palette.reshape(-1, 3).index_select(0, drawing * 3 + kind)
+    paint.view(-1, 4).index_copy_(0, pixel, torch.cat([rgb, opaque[:, None]], 1))
     return Lines(paint, lines, traces)
 
 
@@ -54,14 +66,14 @@ def _splat(inked: Inked, count: int, size: tuple[int, int]) -> tuple[Tensor, Ten
     core = torch.zeros(count * 3 * height * width, dtype=torch.bool, device=device)
     image = inked.drawing * 3 + inked.kind
     pixel = inked.xy.floor().to(torch.int64)
-    reach = (inked.width / 2 + 1).ceil().to(torch.int64)
+    reach = (inked.width / 2 + 0.5).ceil().to(torch.int64)  # px around the element's own, which is half a px long either way
     for radius in range(1, int(reach.max()) + 1 if len(reach) else 1):
         rows = torch.nonzero(reach == radius)[:, 0]
         if not len(rows):
             continue
         offset = torch.arange(-radius, radius + 1, device=device)
-        x = (pixel[rows, 0, None, None] + offset[None, None, :]).expand(-1, len(offset), -1)
-        y = (pixel[rows, 1, None, None] + offset[None, :, None]).expand(-1, -1, len(offset))
+        x = pixel[rows, 0, None, None] + offset[None, None, :]
+        y = pixel[rows, 1, None, None] + offset[None, :, None]
         dx = x + 0.5 - inked.xy[rows, 0, None, None]
         dy = y + 0.5 - inked.xy[rows, 1, None, None]
         tx, ty = inked.tangent[rows, 0, None, None], inked.tangent[rows, 1, None, None]
@@ -70,29 +82,63 @@ def _splat(inked: Inked, count: int, size: tuple[int, int]) -> tuple[Tensor, Ten
         thick = inked.width[rows, None, None]
         alpha = (thick / 2 + 0.5 - (along * along + across * across).sqrt()).clamp(min=0)
         alpha = torch.minimum(alpha.clamp(max=1), thick)  # a line thinner than a pixel is paler
-        valid = (alpha > 0) & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+        valid = (alpha > 0) & ((x >= 0) & (x < width)) & ((y >= 0) & (y < height))
         index = (image[rows, None, None] * height + y) * width + x
-        flat.scatter_reduce_(0, index[valid], alpha[valid], "amax")
+        some = torch.nonzero(valid.reshape(-1))[:, 0]
+        flat.scatter_reduce_(0, index.reshape(-1).index_select(0, some), alpha.reshape(-1).index_select(0, some), "amax")
         middle = valid[:, radius, radius]
         core[index[:, radius, radius][middle]] = True
     shape = (count, 3, height, width)
     return flat.reshape(shape), core.reshape(shape)
 
 
-def _texture(cover: Tensor, pen: Pen, generator: Generator) -> Tensor:
-    """Pencil grain and scan noise."""
-    count, _, height, width = cover.shape
-    if not bool(((pen.grain > 0) | (pen.noise > 0)).any()):
-        return cover
+def _texture(cover: Tensor, pen: Pen) -> Tensor:
+    """Pencil grain and scan noise, where there is ink or ink beside."""
+    count, kinds, height, width = cover.shape
+    near = pad((cover > 0).any(1), (1, 1, 1, 1))
+    near = near[:, 1:-1] | near[:, :-2] | near[:, 2:]
+    pixel = torch.nonzero((near[..., 1:-1] | near[..., :-2] | near[..., 2:]).reshape(-1))[:, 0]
+    line = pixel // width
+    drawing, x = line // height, pixel - line * width
+    y = line - drawing * height
+    seed, noise = pen.seed[drawing], pen.noise[drawing]
+    tooth = (uniform(seed, (y >> 1) * width + (x >> 1), _TOOTH) + uniform(seed, (y + 1 >> 1) * width + (x + 1 >> 1), _TOOTH)) / 2
+    pressed = 1 - pen.grain[drawing] * (tooth - 0.35).clamp(min=0) * 1.6
+    chance = bits(seed, y * width + x, _ROUGH)
+    rough = ((chance & 0xFFFF) + (chance >> 16)).to(torch.float32) * (2.45 / 65536) - 2.45  # of variance 1
+    flat, result = cover.reshape(-1), cover.clone().reshape(-1)
+    rows = [((drawing * kinds * height) + (y + k).clamp(0, height - 1)) * width for k in (-1, 0, 1)]
+    columns = [(x + k).clamp(0, width - 1) for k in (-1, 0, 1)]
+    for kind in range(kinds):
+        shift = kind * height * width
+        around = [flat.index_select(0, row + column + shift) for row in rows for column in columns]
+        soft = (sum(around[1:], around[0]) * 0.15 * pressed).clamp(max=1)
+        own = around[4] * pressed
+        own = own + (soft - own) * (noise * 0.8)
+        own = own + rough * noise * 0.12 * (own > 0.02)
+        result.index_copy_(0, rows[1] + columns[1] + shift, own.clamp(0, 1))
+    # Specks of dust, a few anywhere.
+    speck = torch.arange(height * width // _SPECKS + 1, device=cover.device)
+    place = bits(pen.seed[:, None], speck, _SPECK) % (height * width)
+    dusty = (pen.noise > 0.3)[:, None].expand_as(place)
+    index = torch.arange(count, device=cover.device)[:, None] * (kinds * height * width) + place
+    result[index[dusty]] = 0.8
+    return result.reshape(cover.shape)
+
+
+def _squeezed(cover: Tensor, strength: Tensor) -> Tensor:
+    """As JPEG leaves it: waves in blocks of 8 x 8 px, in coarse steps."""
+    count, kinds, height, width = cover.shape
     device = cover.device
-    tooth = torch.rand((count, 1, (height + 1) // 2, (width + 1) // 2), generator=generator, device=device)
-    tooth = interpolate(tooth, (height, width), mode="bilinear", align_corners=False)
-    grain = pen.grain[:, None, None, None]
-    cover = cover * (1 - grain * (tooth - 0.35).clamp(min=0) * 1.6)
-    noise = pen.noise[:, None, None, None]
-    soft = avg_pool2d(cover, 3, 1, 1) * 1.35
-    cover = torch.lerp(cover, soft.clamp(max=1), noise * 0.8)
-    rough = torch.randn(cover[:, :1].shape, generator=generator, device=device)
-    cover = cover + rough * noise * 0.12 * (cover > 0.02)
-    specks = (rough > 4.1) & (noise > 0.3)
-    return torch.where(specks & (torch.arange(3, device=device) == 0)[None, :, None, None], 0.8, cover).clamp(0, 1)
+    step = torch.arange(8, device=device)
+    waves = torch.cos((2 * step[None] + 1) * step[:, None] * (torch.pi / 16)) * 0.5
+    waves[0] *= 0.5**0.5
+    coarse = (6 + 5 * (step[:, None] + step[None])) / 255
+    padded = pad(cover, (0, -width % 8, 0, -height % 8))
+    tall, wide = padded.shape[2] // 8, padded.shape[3] // 8
+    blocks = padded.reshape(count, kinds, tall, 8, wide, 8).transpose(3, 4).reshape(-1, 8, 8)
+    inked = torch.nonzero(blocks.amax((1, 2)) > 0)[:, 0]
+    steps = coarse * strength.repeat_interleave(kinds * tall * wide)[inked][:, None, None]
+    blocks[inked] = waves.T @ ((waves @ blocks[inked] @ waves.T / steps).round() * steps) @ waves
+    cover = blocks.reshape(count, kinds, tall, wide, 8, 8).transpose(3, 4).reshape(padded.shape)[:, :, :height, :width]
+    return torch.where(cover < 0.05, 0.0, cover).clamp(max=1)  # what is fainter is paper

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.random import Generator
 
-from .builder import Builder, polygon, squircle, star
+from .builder import Builder
 from .figure import FLAT, SHINY, Figure
+from .outlines import polygon, squircle, star
 
 
 def prop(rng: Generator) -> Figure:

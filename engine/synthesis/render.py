@@ -12,33 +12,23 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from . import primitives
+from . import primitives, rays
+from .batch import Batch
 from .figure import FLAT, GLOSSY, OUTLINE, SHINY, Figure
-from .primitives import Primitives
 
 DEPTH_STEP = 1 / 256  # px
-_CHUNK = 1 << 17  # fragments at a time
+_CHUNK = 1 << 16  # fragments at a time, which stay in a core's cache
 _EMPTY = -(1 << 62)
-
-
-@dataclass(frozen=True)
-class View:
-    """How a batch of drawings of one figure is seen. `light` points toward the light on the screen (x right, y down, z to the viewer)."""
-
-    matrix: Tensor  # float32 (D, P, 3, 4), canonical space of each primitive to the screen
-    light: Tensor  # float32 (D, 3)
-    unit: Tensor  # float32 (D,), px of a unit of the figure
-    size: tuple[int, int]  # width, height in px
 
 
 @dataclass(frozen=True)
 class Layers:
     """What each pixel shows, all (D, H, W).
 
-    part   int64    number of the part, 0 the background
-    tone   int64    0 base, 1 shadow, 2 highlight
-    prim   int64    row of the figure's primitives, -1 nothing
-    facet  int64    side of a box, 1 the inside of a shell
+    part   int32    number of the part, 0 the background
+    tone   uint8    0 base, 1 shadow, 2 highlight
+    prim   int32    row of the figure's primitives, -1 nothing
+    facet  uint8    side of a box, 1 the inside of a shell
     depth  float32  z in px, larger is nearer
     """
 
@@ -49,51 +39,51 @@ class Layers:
     depth: Tensor
 
 
-def render(figure: Figure, view: View, tones: bool = True) -> Layers:
-    """Draw a figure once for each row of the view."""
-    count, rows = view.matrix.shape[:2]
-    device = view.matrix.device
-    width, height = view.size
-
-    def tiled(column: Tensor) -> Tensor:
-        return column.expand(count, *column.shape).reshape(count * column.shape[0], *column.shape[1:])
-
-    drawing = torch.arange(count, device=device).repeat_interleave(rows)
-    prims = Primitives(tiled(figure.kind), drawing, view.matrix.reshape(-1, 3, 4), tiled(figure.params), tiled(figure.hem), figure.hems)
+def render(batch: Batch) -> Layers:
+    """What each pixel of a batch of drawings shows."""
+    prims, figure = batch.prims, batch.figure
     inverse = prims.inverse()
     low, high = primitives.boxes(prims)
-    nearest = _nearest(prims, inverse, low, high, count, view.size)
+    nearest = _nearest(batch, inverse, low, high)
+    inverse = inverse.float()
 
     seen = torch.nonzero(nearest > _EMPTY)[:, 0]
-    key = nearest[seen]
+    key = nearest.index_select(0, seen)
     row = key & 0xFFFFFFFF
     z = (key >> 32).to(torch.float32) * DEPTH_STEP
     at = inverse.index_select(0, row)
-    local = to_local(at, seen % width + 0.5, (seen // width) % height + 0.5, z)
-    kind, params = prims.kind[row], prims.params.index_select(0, row)
-    own = row % rows
-    within = primitives.inside(kind, local, params, at)
-    facet = torch.where(kind == primitives.BOX, _face(local), 0)
-    part = torch.where(within, figure.lining[own], figure.part[own])
-
-    size = count * height * width
-    if len(figure.pairs):
-        decal = _decals(figure, prims, inverse, low, high, nearest, count, view.size)[seen]
-        part = torch.where((decal >= 0) & ~within, figure.decal_part[decal.clamp(min=0)], part)
+    x, y = _places(seen, batch.size)
+    local = to_local(at, x, y, z)
+    kind, params = prims.kind.index_select(0, row), prims.params.index_select(0, row)
+    prim = batch.prim.index_select(0, row)
+    part = figure.part.index_select(0, prim)
+    facet = torch.zeros_like(kind)
+    boxes = torch.nonzero(kind == primitives.BOX)[:, 0]
+    facet[boxes] = _face(local[boxes])
+    decal = _decals(batch, inverse, low, high, nearest).index_select(0, seen)
+    part = torch.where(decal >= 0, figure.decal_part.index_select(0, decal.clamp(min=0)), part)
+    shells = torch.nonzero(kind == primitives.SHELL)[:, 0]
+    shells = shells[primitives.inside(local[shells], params[shells], at[shells])]
+    part[shells] = figure.lining[prim[shells]]
+    facet[shells] = 1
 
     def image(values: Tensor, fill: float) -> Tensor:
-        full = torch.full((size,), fill, dtype=values.dtype, device=device)
-        full[seen] = values
-        return full.reshape(count, height, width)
+        full = torch.full((len(nearest),), fill, dtype=values.dtype, device=values.device)
+        return full.scatter_(0, seen, values).reshape(batch.count, batch.size[1], batch.size[0])
 
     depth = image(z, -torch.inf)
-    part_map = image(part, 0)
-    tone = torch.zeros_like(part_map)
-    if tones:
-        normal = primitives.normals(kind, local, params, at)
-        light = view.light[prims.drawing[row]]
-        tone = _tones(figure, part_map, image((normal * light).sum(1), 1.0), depth, view)
-    return _despeckled(Layers(part_map, tone, image(own, -1), image(facet + within, 0), depth))
+    parts = image(part.to(torch.int32), 0)
+    tone = torch.zeros(parts.shape, dtype=torch.uint8, device=parts.device)
+    if batch.tones.any():
+        lit = primitives.normals(kind, local, params, at) * batch.light.index_select(0, prims.drawing.index_select(0, row))
+        tone = _tones(batch, parts, image(lit.sum(1), 1.0), depth)
+    return _despeckled(Layers(parts, tone, image(prim.to(torch.int32), -1), image(facet, 0), depth))
+
+
+def _places(pixel: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """The middles of pixels that are counted through all drawings: x, y float32 (N,)."""
+    line = pixel // size[0]
+    return (pixel - line * size[0]) + 0.5, line % size[1] + 0.5
 
 
 def _despeckled(layers: Layers) -> Layers:
@@ -124,113 +114,133 @@ def to_local(inverse: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     return (inverse[:, :, 0] * x[:, None] + inverse[:, :, 1] * y[:, None]) + (inverse[:, :, 2] * z[:, None] + inverse[:, :, 3])
 
 
-def _fragments(low: Tensor, high: Tensor, size: tuple[int, int]) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
-    """The pixels of boxes, in chunks of spans, which are rows of boxes: number of the box, y (S,), and number of the span, x (F,)."""
-    device = low.device
-    limit = torch.tensor(size, device=device)
+def _rows(low: Tensor, high: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The rows of pixels of boxes on screens: number of the box, y, first x, and last x plus 1, int64 (S,)."""
+    limit = torch.tensor(size, device=low.device)
     first = torch.minimum(low.floor().to(torch.int64).clamp(min=0), limit)
-    extent = (torch.minimum(high.ceil().to(torch.int64), limit) - first).clamp(min=0)
-    tall = torch.where(extent[:, 0] > 0, extent[:, 1], 0)
-    box = torch.repeat_interleave(torch.arange(len(tall), device=device), tall)
-    y = torch.arange(len(box), device=device) - (tall.cumsum(0) - tall)[box] + first[box, 1]
-    ends = extent[box, 0].cumsum(0)
-    start = 0
-    while start < len(box):
-        before = int(ends[start - 1]) if start else 0
-        stop = max(int(torch.searchsorted(ends, before + _CHUNK, right=True)), start + 1)
-        rows = slice(start, stop)
-        wide = extent[box[rows], 0]
-        span = torch.repeat_interleave(torch.arange(stop - start, device=device), wide, output_size=int(ends[stop - 1]) - before)
-        shift = first[box[rows], 0] - (ends[rows] - wide - before)
-        yield box[rows], y[rows], span, torch.arange(len(span), device=device) + shift.index_select(0, span)
-        start = stop
+    last = torch.minimum(high.ceil().to(torch.int64), limit)
+    tall = torch.where(last[:, 0] > first[:, 0], (last - first)[:, 1].clamp(min=0), 0)
+    box = torch.repeat_interleave(torch.arange(len(tall), device=low.device), tall)
+    y = torch.arange(len(box), device=low.device) - (tall.cumsum(0) - tall)[box] + first[box, 1]
+    return box, y, first[box, 0], last[box, 0]
 
 
-def _nearest(prims: Primitives, inverse: Tensor, low: Tensor, high: Tensor, count: int, size: tuple[int, int]) -> Tensor:
+def _fragments(first: Tensor, last: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """The pixels of rows, in chunks: number of the row and x, int64 (F,)."""
+    wide = (last - first).clamp(min=0)
+    ends = wide.cumsum(0)
+    total, done, start = int(ends[-1]) if len(ends) else 0, 0, 0
+    chunk = _CHUNK if first.device.type == "cpu" else 1 << 25
+    while done < total:
+        stop = len(ends) if total - done <= chunk else max(int(torch.searchsorted(ends, done + chunk, right=True)), start + 1)
+        reached = int(ends[stop - 1])
+        span = torch.repeat_interleave(torch.arange(start, stop, device=first.device), wide[start:stop], output_size=reached - done)
+        shift = first[start:stop] - (ends - wide)[start:stop] + done
+        yield span, torch.arange(reached - done, device=first.device) + shift.index_select(0, span - start)
+        start, done = stop, reached
+
+
+def _nearest(batch: Batch, inverse: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """For each pixel the depth in steps and the row of what is nearest, as one number, int64 (D * H * W,)."""
-    width, height = size
-    best = torch.full((count * height * width,), _EMPTY, dtype=torch.int64, device=low.device)
-    base = torch.where(prims.kind == primitives.TRIANGLE, 0.0, prims.matrix[:, 2, 3])  # rays begin near the body: small numbers
-    start = inverse[:, :, 2] * base[:, None] + inverse[:, :, 3]
+    width, height = batch.size
+    prims = batch.prims
+    best = torch.full((batch.count * height * width,), _EMPTY, dtype=torch.int64, device=low.device)
+    plane = torch.where(prims.kind == primitives.TRIANGLE, 0.0, prims.matrix[:, 2, 3])  # rays start near the body: small numbers
+    middle = (low[:, 0] + high[:, 0]) / 2
+    across, down, toward, origin = inverse.unbind(2)
+    origin = origin + toward * plane[:, None] + across * middle[:, None]
     for kind in range(5):
         rows = torch.nonzero(prims.kind == kind)[:, 0]
-        for box, y, span, x in _fragments(low[rows], high[rows], size):
-            row = rows[box]
-            across, down, toward = inverse[row].permute(2, 1, 0)[:3].contiguous()
-            left = torch.addcmul(start[row].T, down, y + 0.5)
-            fx = x + 0.5
-            origin = [torch.addcmul(left[i].index_select(0, span), across[i].index_select(0, span), fx) for i in range(3)]
-            ray = [axis.index_select(0, span) for axis in toward]
-            t = primitives.meet(kind, origin, ray, prims.params[row].T.contiguous(), prims.hem[row], prims.hems, span)
-            hit = torch.nonzero(t > -1e8)[:, 0]
-            span = span.index_select(0, hit)
-            depth = ((t.index_select(0, hit) + base[row].index_select(0, span)) / DEPTH_STEP).round().to(torch.int64)
-            pixel = ((prims.drawing[row] * height + y) * width).index_select(0, span) + x.index_select(0, hit)
-            best.scatter_reduce_(0, pixel, (depth << 32) | row.index_select(0, span), "amax")
+        box, y, first, last = _rows(low[rows], high[rows], batch.size)
+        row = rows[box]
+        start = (origin[row] + down[row] * (y + 0.5)[:, None]).T
+        met = rays.along(kind, rays.Rows(start, across[row].T, toward[row].T, prims.params[row].T.double(), prims.hem[row]))
+        shift = 0.5 - middle[row]
+        first = torch.maximum(first, (met.first - shift).clamp(-1, width).ceil().to(torch.int64))
+        last = torch.minimum(last, (met.last - shift).clamp(-1, width).floor().to(torch.int64) + 1)
+        line = (prims.drawing[row] * height + y) * width
+        near = plane[row]
+        for span, x in _fragments(first, last):
+            hit, t = rays.meet(kind, met, span, x + shift.index_select(0, span), prims.hems)
+            if len(hit) < len(span):
+                span, x = span.index_select(0, hit), x.index_select(0, hit)
+            depth = ((t + near.index_select(0, span)) / DEPTH_STEP).round().to(torch.int64)
+            best.scatter_reduce_(0, line.index_select(0, span) + x, (depth << 32) | row.index_select(0, span), "amax")
     return best
 
 
-def _decals(
-    figure: Figure, prims: Primitives, inverse: Tensor, low: Tensor, high: Tensor, nearest: Tensor, count: int, size: tuple[int, int]
-) -> Tensor:
+def _decals(batch: Batch, inverse: Tensor, low: Tensor, high: Tensor, nearest: Tensor) -> Tensor:
     """The topmost decal at each pixel, -1 none, int64 (D * H * W,)."""
-    width, height = size
-    rows = len(figure.kind)
-    step = torch.arange(count, device=low.device)[:, None] * rows
-    prim = (figure.pairs[:, 0] + step).reshape(-1)
-    decal = figure.pairs[:, 1].repeat(count)
-    box = figure.pair_box.repeat(count, 1, 1)
-    matrix = prims.matrix[prim, :2]
+    width, height = batch.size
+    figure, prims, row = batch.figure, batch.prims, batch.pair_row
+    found = torch.full((len(nearest),), -1, dtype=torch.int64, device=low.device)
+    number, box = figure.pairs[batch.pair, 1], figure.pair_box[batch.pair]
+    matrix = prims.matrix[row, :2]
     middle, half = (box[:, 0] + box[:, 1]) / 2, (box[:, 1] - box[:, 0]) / 2
-    center = (matrix[:, :, :3] @ middle[:, :, None])[..., 0] + matrix[:, :, 3]
-    reach = (matrix[:, :, :3].abs() @ half[:, :, None])[..., 0] + 1
-    flat = (prims.kind[prim] == primitives.TRIANGLE)[:, None]
-    first = torch.where(flat, low[prim], torch.maximum(low[prim], center - reach))
-    last = torch.where(flat, high[prim], torch.minimum(high[prim], center + reach))
-
-    found = torch.full((count * height * width,), -1, dtype=torch.int64, device=low.device)
-    for pair, y, span, x in _fragments(first, last, size):
-        row = prim[pair]
-        pixel = ((prims.drawing[row] * height + y) * width).index_select(0, span) + x
-        key = nearest.index_select(0, pixel)
-        shown = torch.nonzero((key & 0xFFFFFFFF == row.index_select(0, span)) & (key > _EMPTY))[:, 0]
-        span, pixel, key = span[shown], pixel[shown], key[shown]
-        pair, row = pair[span], row[span]
-        z = (key >> 32).to(torch.float32) * DEPTH_STEP
-        local = to_local(inverse.index_select(0, row), x[shown] + 0.5, y[span] + 0.5, z)
-        number = decal[pair]
-        within = figure.decal_within[number]
-        covered = _covers(figure, number, row % rows, local)
-        covered &= (within < 0) | _covers(figure, within.clamp(min=0), row % rows, local)
-        found.scatter_reduce_(0, pixel[covered], number[covered], "amax")
+    center = (matrix[:, :, :3] * middle[:, None]).sum(2) + matrix[:, :, 3]
+    reach = (matrix[:, :, :3].abs() * half[:, None]).sum(2) + 1
+    flat = (prims.kind[row] == primitives.TRIANGLE)[:, None]
+    low, high = low[row], high[row]
+    pair, y, first, last = _rows(
+        torch.where(flat, low, torch.maximum(low, center - reach)), torch.where(flat, high, torch.minimum(high, center + reach)), batch.size
+    )
+    line = (prims.drawing[row[pair]] * height + y) * width
+    row_of = row[pair]
+    for span, x in _fragments(first, last):
+        key = nearest.index_select(0, line.index_select(0, span) + x)
+        shown = torch.nonzero(((key & 0xFFFFFFFF) == row_of.index_select(0, span)) & (key > _EMPTY))[:, 0]
+        span, x, z = (
+            span.index_select(0, shown),
+            x.index_select(0, shown),
+            (key.index_select(0, shown) >> 32).to(torch.float32) * DEPTH_STEP,
+        )
+        own = row_of.index_select(0, span)
+        local = to_local(inverse.index_select(0, own), x + 0.5, y.index_select(0, span) + 0.5, z)
+        decal = number.index_select(0, pair.index_select(0, span))
+        chart = _charted(figure, decal, batch.prim.index_select(0, own), local)
+        within = figure.decal_within.index_select(0, decal)
+        covered = _covers(figure, decal, chart) & (figure.decal_side.index_select(0, decal) * local[:, 1] >= 0)
+        inner = torch.nonzero(covered & (within >= 0))[:, 0]
+        covered[inner] = _covers(figure, within[inner], chart[inner])
+        kept = torch.nonzero(covered)[:, 0]
+        found.scatter_reduce_(0, (line.index_select(0, span) + x).index_select(0, kept), decal.index_select(0, kept), "amax")
     return found
 
 
-def _covers(figure: Figure, decal: Tensor, prim: Tensor, local: Tensor) -> Tensor:
-    """Whether decals cover points in the canonical space of primitives, bool (F,)."""
-    flat = (figure.chart[prim] @ local[:, :, None])[..., 0]
-    azimuth = torch.stack([torch.atan2(local[:, 0], local[:, 1]), local[:, 2]], 1)
-    chart = torch.where(figure.decal_round[decal][:, None], azimuth, flat)
-    matrix = figure.decal_matrix[decal]
-    at = (matrix[:, :, :2] @ chart[:, :, None])[..., 0] + matrix[:, :, 2]
-    period = figure.decal_period[decal]
+def _charted(figure: Figure, decal: Tensor, prim: Tensor, local: Tensor) -> Tensor:
+    """Where points in the canonical space of primitives lie on the charts of decals, (F, 2)."""
+    axes = figure.chart.index_select(0, prim)
+    chart = (axes * local[:, None]).sum(2)
+    around = torch.nonzero(figure.decal_round.index_select(0, decal))[:, 0]
+    x, y, z = local[around].unbind(1)
+    chart[around] = torch.stack([torch.atan2(x, y), z], 1)
+    return chart
+
+
+def _covers(figure: Figure, decal: Tensor, chart: Tensor) -> Tensor:
+    """Whether decals cover points of their charts, bool (F,)."""
+    matrix = figure.decal_matrix.index_select(0, decal)
+    at = matrix[:, :, 0] * chart[:, :1] + matrix[:, :, 1] * chart[:, 1:] + matrix[:, :, 2]
+    period = figure.decal_period.index_select(0, decal)
     at = torch.where(period > 0, at - period * (at / period.clamp(min=1e-6)).round(), at)
+    square = (at * at).sum(1)
     turn = (torch.atan2(at[:, 1], at[:, 0]) / (2 * torch.pi) + 0.5) * OUTLINE
     entry = turn.floor()
     weight = turn - entry
     entry = entry.to(torch.int64)
     table, base = figure.decal_outline.reshape(-1), decal * OUTLINE
-    radius = torch.lerp(table[base + entry % OUTLINE], table[base + (entry + 1) % OUTLINE], weight)
-    side = figure.decal_side[decal]
-    return ((at * at).sum(1) < radius * radius) & (side * local[:, 1] >= 0)
+    here, there = table.index_select(0, base + entry % OUTLINE), table.index_select(0, base + (entry + 1) % OUTLINE)
+    radius = here + (there - here) * weight
+    return square < radius * radius
 
 
-def _tones(figure: Figure, part: Tensor, lit: Tensor, depth: Tensor, view: View) -> Tensor:
+def _tones(batch: Batch, part: Tensor, lit: Tensor, depth: Tensor) -> Tensor:
     """Shadow where the surface turns from the light or something close by stands before it; highlight where it faces the light."""
-    tones = torch.tensor([p.tones for p in figure.parts], device=part.device)[part]
+    table = torch.tensor([p.tones for p in batch.figure.parts], dtype=torch.uint8, device=part.device)
+    tones = table.index_select(0, part.reshape(-1)).reshape(part.shape) * batch.tones[:, None, None]
     dark = lit < 0.02
-    width, height = view.size
-    for row, (unit, light) in enumerate(zip(view.unit.tolist(), view.light.tolist(), strict=True)):
+    width, height = batch.size
+    for row, (unit, light) in enumerate(zip(batch.unit.tolist(), batch.light.tolist(), strict=True)):
         for reach in (0.05, 0.1, 0.16):
             dx, dy = round(light[0] * reach * unit), round(light[1] * reach * unit)
             if not (dx or dy) or abs(dx) >= width or abs(dy) >= height:
@@ -241,9 +251,12 @@ def _tones(figure: Figure, part: Tensor, lit: Tensor, depth: Tensor, view: View)
             cast = (rise > (0.06 + reach * 0.6) * unit) & (rise < 0.9 * unit)
             dark[row, max(-dy, 0) : height - max(dy, 0), max(-dx, 0) : width - max(dx, 0)] |= cast
     dark = _smooth(dark) & (tones != FLAT)
-    ring = (tones == GLOSSY) & (lit > 0.88) & (lit < 0.93)
-    bright = ~dark & _smooth(((tones == SHINY) & (lit > 0.965)) | ring)
-    return dark.to(torch.int64) + 2 * bright.to(torch.int64)
+    tone = dark.to(torch.uint8)
+    shiny = tones >= SHINY
+    if shiny.any():
+        ring = (tones == GLOSSY) & (lit > 0.88) & (lit < 0.93)
+        tone += 2 * (~dark & _smooth(((tones == SHINY) & (lit > 0.965)) | ring))
+    return tone
 
 
 def _face(local: Tensor) -> Tensor:
@@ -252,7 +265,7 @@ def _face(local: Tensor) -> Tensor:
     flat = (y.abs() > x.abs()) & (y.abs() >= z.abs())
     upright = (z.abs() > x.abs()) & (z.abs() > y.abs())
     axis = torch.where(upright, 4, torch.where(flat, 2, 0))
-    return 2 + axis + (torch.where(upright, z, torch.where(flat, y, x)) > 0)
+    return (2 + axis + (torch.where(upright, z, torch.where(flat, y, x)) > 0)).to(torch.uint8)
 
 
 def _smooth(mask: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ Ribbons are cut into triangles, which the renderer meets like any other primitiv
 """
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -92,14 +93,10 @@ class Cutter:
         Returns its primitives.
         """
         points, widths = np.asarray(points, float), np.asarray(widths, float)
-        knots = np.linspace(0, 1, len(points))
-        share = np.linspace(0, 1, steps + 1)
-        if not closed:  # closer together at the ends, where outlines are round
-            share = (1 - np.cos(np.pi * share)) / 2
-        line = CubicSpline(knots, points, bc_type="periodic" if closed else "not-a-knot" if len(points) > 3 else "natural")
-        middle, way = line(share), line(share, 1)
+        share, smooth, slope = _spline(len(points), closed, steps)
+        middle, way = smooth @ points, slope @ points
         normal = np.stack([-way[:, 1], way[:, 0]], 1) / np.maximum(np.hypot(*way.T), 1e-9)[:, None]
-        wide = PchipInterpolator(knots, widths)(share)
+        wide = PchipInterpolator(np.linspace(0, 1, len(points)), widths)(share)
         if not cut and not closed:
             middle, normal, wide = _rounded(middle, way, normal, wide)
         return self._strip(joint, middle, normal, wide, wide, part, z, limber)
@@ -126,16 +123,10 @@ class Cutter:
         self._ribbon.append(np.full(3 * count, len(self._limber)))
         self._limber.append(limber)
         self._total += 3 * count
-        prims = []
-        vertices = self._vertices[-1]
-        for i in range(count - 1):
-            for j in (0, 1):
-                a, b, c, d = 3 * i + j, 3 * i + j + 1, 3 * i + 3 + j, 3 * i + 4 + j
-                for corners in ((a, b, d), (a, d, c)):
-                    chosen = vertices[list(corners)]
-                    prims.append(self.builder.triangle(joint, chosen, chosen[:, :2], across[[k % 3 for k in corners]], part))
-                    self._corners.append(np.array(corners) + first)
-        return prims
+        a = (3 * np.arange(count - 1)[:, None] + np.arange(2)).ravel()
+        corners = np.stack([a, a + 1, a + 4, a, a + 4, a + 3], 1).reshape(-1, 3)
+        self._corners.append(corners + first)
+        return self.builder.triangles(joint, self._vertices[-1][corners], across[corners % 3], part)
 
     def line(self, prims: list[int], points, kind: int = 0) -> None:
         """A line on a ribbon through points (N, 2) of its joint's plane."""
@@ -149,7 +140,7 @@ class Cutter:
             ribbon=torch.tensor(np.concatenate(self._ribbon)),
             along=torch.tensor(np.concatenate(self._along), dtype=torch.float32),
             outward=torch.tensor(np.concatenate(self._outward), dtype=torch.float32),
-            corners=torch.tensor(np.stack(self._corners)),
+            corners=torch.tensor(np.concatenate(self._corners)),
             limber=torch.tensor(self._limber, dtype=torch.float32),
             boil=boil,
             swaps=tuple(swaps),
@@ -159,6 +150,19 @@ class Cutter:
     def last(self) -> int:
         """The number of the last ribbon."""
         return len(self._limber) - 1
+
+
+@cache
+def _spline(count: int, closed: bool, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Where to look at a smooth line through `count` points, (N,), and what its points and its directions there are made of, (N, count)."""
+    share = np.linspace(0, 1, steps + 1)
+    if not closed:  # closer together at the ends, where outlines are round
+        share = (1 - np.cos(np.pi * share)) / 2
+    unit = np.eye(count)
+    if closed:
+        unit[-1] = unit[0]  # the last point is the first
+    line = CubicSpline(np.linspace(0, 1, count), unit, bc_type="periodic" if closed else "not-a-knot" if count > 3 else "natural")
+    return share, line(share), line(share, 1)
 
 
 def _rounded(middle: np.ndarray, way: np.ndarray, normal: np.ndarray, wide: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -13,15 +13,17 @@ from .dolls import puppet
 from .figure import Figure
 from .person import person
 from .prop import prop
-from .staging import moves
+from .staging import moods, moves
 
 
 @dataclass(frozen=True)
 class Motion:
-    """What a figure does, one row for each drawing: joint angles, how it is squashed, and where flat figures have their primitives."""
+    """What a figure does, one row for each drawing: joint angles, how it is squashed, which moods it is in, and where flat figures have
+    their primitives."""
 
     angles: np.ndarray  # float32 (D, J, 3)
     stretch: np.ndarray  # float32 (D, 3)
+    mood: np.ndarray  # bool (D, M)
     local: Tensor | None  # float32 (D, P, 4, 4), or the figure's own
 
 
@@ -39,7 +41,7 @@ def solid(rng: Generator) -> Actor:
     figure = (person, creature, prop)[int(rng.choice(3, p=[0.68, 0.2, 0.12]))](rng)
 
     def act(rng: Generator, count: int) -> Motion:
-        return Motion(moves(rng, figure, count), np.ones((count, 3), np.float32), None)
+        return Motion(moves(rng, figure, count), np.ones((count, 3), np.float32), moods(rng, figure, count), None)
 
     return Actor(figure, act, 1.2)
 
@@ -53,7 +55,7 @@ def flat(rng: Generator) -> Actor:
         time = np.arange(count)
         squash = 1 + rng.uniform(0, 0.1) * np.sin(time * rng.uniform(0.3, 0.9) + rng.uniform(0, 6.3))
         stretch = np.stack([1 / squash, squash, np.ones(count)], 1).astype(np.float32)
-        return Motion(angles, stretch, doll.bend(rng, count))
+        return Motion(angles, stretch, moods(rng, doll.figure, count), doll.bend(rng, count))
 
     return Actor(doll.figure, act, 0.5)
 
@@ -64,9 +66,11 @@ FAMILIES: dict[str, Callable[[Generator], Actor]] = {"solid": solid, "puppet": f
 def after(first: Motion, second: Motion) -> Motion:
     """One motion, then another."""
     local = None if first.local is None or second.local is None else torch.cat([first.local, second.local])
-    return Motion(np.concatenate([first.angles, second.angles]), np.concatenate([first.stretch, second.stretch]), local)
+    angles, stretch, mood = (np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("angles", "stretch", "mood"))
+    return Motion(angles, stretch, mood, local)
 
 
 def only(motion: Motion, rows: slice | list[int]) -> Motion:
     """Some drawings of a motion."""
-    return Motion(motion.angles[rows], motion.stretch[rows], None if motion.local is None else motion.local[rows])
+    local = None if motion.local is None else motion.local[rows]
+    return Motion(motion.angles[rows], motion.stretch[rows], motion.mood[rows], local)

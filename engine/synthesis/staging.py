@@ -10,7 +10,6 @@ from torch import Tensor
 from . import primitives
 from .figure import Figure, joints_to_world, rotation
 from .primitives import Primitives
-from .render import View
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,13 @@ def frame(
     )
 
 
-def view(figure: Figure, matrix: Tensor, camera: Camera, light: np.ndarray, size: tuple[int, int]) -> View:
-    """A batch of drawings of a posed figure. `light` (D, 3) or (3,)."""
-    device = matrix.device
-    light = np.broadcast_to(light / np.linalg.norm(light, axis=-1, keepdims=True), (len(matrix), 3))
-    unit = torch.tensor(camera.scale, dtype=torch.float32, device=device)
-    return View(matrix, torch.tensor(light.copy(), dtype=torch.float32, device=device), unit, size)
+def moods(rng: Generator, figure: Figure, count: int) -> np.ndarray:
+    """Which moods a figure is in, bool (count, M): each feature keeps its usual one, or leaves it for a few drawings."""
+    columns = []
+    for number in figure.moods:
+        now = np.zeros(count, int)
+        while rng.random() < 0.2:
+            first, length = int(rng.integers(count)), int(rng.integers(1, 5))
+            now[first : first + length] = rng.integers(1, number)
+        columns.append(now[:, None] == np.arange(number))
+    return np.concatenate(columns, 1) if columns else np.zeros((count, 0), bool)

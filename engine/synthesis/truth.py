@@ -22,7 +22,7 @@ def inverses(sample: Sample) -> Tensor:
     figure, matrix = sample.figure, sample.view.matrix.reshape(-1, 3, 4)
     nothing = torch.zeros(count * rows, dtype=torch.int64, device=matrix.device)
     prims = Primitives(figure.kind.repeat(count), nothing, matrix, figure.params.repeat(count, 1), nothing, figure.hems)
-    return prims.inverse().reshape(count, rows, 3, 4)
+    return prims.inverse().float().reshape(count, rows, 3, 4)
 
 
 def track(sample: Sample, source: int, target: int) -> tuple[Tensor, Tensor]:

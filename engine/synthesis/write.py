@@ -11,7 +11,8 @@ import torch
 from PIL import Image
 
 from ..errors import BadInput, JobFailed
-from .sample import RELATIONS, Plan, Sample, sample
+from .plan import RELATIONS, Plan
+from .sample import Sample, sample
 from .scenes import FAMILIES
 from .truth import regions, track
 

@@ -85,7 +85,7 @@ def test_a_mirrored_view_is_the_view_of_a_mirrored_picture(taught):
         centers=shapes.centers * (-1, 1) + (width - 1, 0),
     )
     expected, found = features.view(flipped, None, 160), features.mirrored(features.view(shapes, None, 160))
-    assert np.allclose(expected.geometry[:, :9], found.geometry[:, :9], atol=1e-3)
+    assert np.allclose(expected.geometry[:, :9], found.geometry[:, :9], atol=5e-3)  # windows begin at whole pixels
     assert np.abs(expected.geometry - found.geometry).mean() < 0.02
     assert np.allclose(expected.image[:2].sum((1, 2)), found.image[:2].sum((1, 2)), rtol=0.02)
 

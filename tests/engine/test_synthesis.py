@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from engine.commands import main
-from engine.synthesis import FAMILIES, RELATIONS, Plan, damage, regions, sample, sketch, track
+from engine.synthesis import FAMILIES, RELATIONS, Plan, damage, draw, lines, regions, sample, sketch, stage, track
 from engine.synthesis.edges import Strokes
-from engine.synthesis.lines import draw
+from engine.synthesis.lines import Lines
 from engine.synthesis.palette import TONES
 from engine.synthesis.render import Layers
 
@@ -40,6 +40,25 @@ def test_a_seed_draws_the_same_again(family: str):
     assert not torch.equal(first.lines.paint, other.lines.paint)
 
 
+@pytest.mark.parametrize("together", [2, 5, 100])
+def test_drawings_are_the_same_alone_and_among_others(together: int):
+    plans = [
+        Plan("solid", SMALL, relation="far", references=1, damage=1.0),
+        Plan("puppet", SMALL, drawings=5, characters=2, damage=1.0, tones=False),
+        Plan("solid", SMALL, drawings=3, characters=2, damage=0.6, tones=True),
+        Plan("puppet", (320, 200), relation="mirror"),
+        Plan("solid", SMALL, relation="near"),
+    ]
+    scenes = [stage(seed, plan) for seed, plan in enumerate(plans)]
+    for seed, (plan, among) in enumerate(zip(plans, draw(scenes, together=together), strict=True)):
+        alone = sample(seed, plan)
+        for kind, truth in ((Layers, "layers"), (Lines, "lines")):
+            for field in fields(kind):
+                assert torch.equal(getattr(getattr(alone, truth), field.name), getattr(getattr(among, truth), field.name))
+        for name in ("swatch", "swatches", "gaps"):
+            assert torch.equal(getattr(alone, name), getattr(among, name))
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_drawing_is_damaged_anew(family: str):
     drawn = sample(3, Plan(family, SMALL, relation="near", damage=1.0))
@@ -53,7 +72,7 @@ def test_each_drawing_is_damaged_anew(family: str):
 def test_labels_colors_and_parts_agree(family: str, seed: int):
     drawn = sample(seed, Plan(family, SMALL, relation="far", references=1))
     material = torch.tensor([drawn.materials.index(part.material) for part in drawn.figure.parts])
-    assert torch.equal(drawn.swatch, material[drawn.layers.part] * TONES + drawn.layers.tone)
+    assert torch.equal(drawn.swatch.long(), material[drawn.layers.part] * TONES + drawn.layers.tone)
     assert torch.equal(drawn.colors(), drawn.swatches[drawn.swatch])
     assert torch.equal(drawn.layers.part > 0, drawn.layers.prim >= 0)
     assert torch.equal(drawn.colors()[..., 3] == 0, drawn.layers.part == 0)
@@ -135,9 +154,8 @@ def _line(length: int, width: float, **damaged: float):
         torch.ones((1, 2), dtype=torch.bool), torch.zeros(1, dtype=torch.bool),
     )  # fmt: skip
     pen = replace(damage.clean(1, width), **{name: torch.tensor([value]) for name, value in damaged.items()})
-    generator = torch.Generator().manual_seed(4)
-    inked = damage.ink(strokes, pen, generator)
-    return draw(inked, pen, (length + 40, 80), torch.zeros((1, 3), dtype=torch.uint8), generator), inked
+    inked = damage.ink(strokes, pen)
+    return lines.draw(inked, pen, (length + 40, 80), torch.zeros((1, 3), dtype=torch.uint8)), inked
 
 
 @pytest.mark.parametrize("width", [1.0, 2.0, 4.0])

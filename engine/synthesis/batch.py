@@ -1,0 +1,98 @@
+"""Drawings of one or several scenes laid end to end, so that each step of drawing serves all of them at once."""
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from .figure import Figure, join
+from .primitives import Primitives
+
+
+@dataclass(frozen=True)
+class View:
+    """How the drawings of one figure are seen. `light` points toward the light on the screen (x right, y down, z to the viewer)."""
+
+    matrix: Tensor  # float32 (D, P, 3, 4), canonical space of each primitive to the screen
+    light: Tensor  # float32 (D, 3)
+    unit: Tensor  # float32 (D,), px of a unit of the figure
+    mood: Tensor  # bool (D, M), which moods of the figure each drawing is in
+    size: tuple[int, int]  # width, height in px
+
+    def __getitem__(self, rows: slice) -> "View":
+        return replace(self, matrix=self.matrix[rows], light=self.light[rows], unit=self.unit[rows], mood=self.mood[rows])
+
+    def to(self, device: torch.device | str) -> "View":
+        """The same view on another device."""
+        return View(self.matrix.to(device), self.light.to(device), self.unit.to(device), self.mood.to(device), self.size)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """D drawings in which R primitives stand. Numbers of parts and primitives count those of all figures; drawings of one size.
+
+    figure    all figures as one
+    prims     R rows
+    prim      int64 (R,)  row of the figure's primitives
+    pair      int64 (M,)  row of the figure's pairs, for each drawing that shows the decal
+    pair_row  int64 (M,)  row of `prims`
+    point     int64 (N,)  row of the figure's points, likewise; neighbors in a line are neighbors here
+    point_row int64 (N,)
+    light, unit  as in View
+    tones     bool (D,)   whether there are shadows and highlights
+    part0, prim0  int32 (D,)  what to take from numbers of parts and primitives to have those of the drawing's own figure
+    """
+
+    figure: Figure
+    prims: Primitives
+    prim: Tensor
+    pair: Tensor
+    pair_row: Tensor
+    point: Tensor
+    point_row: Tensor
+    light: Tensor
+    unit: Tensor
+    tones: Tensor
+    part0: Tensor
+    prim0: Tensor
+    size: tuple[int, int]
+
+    @property
+    def count(self) -> int:
+        return len(self.unit)
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same batch on another device."""
+        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "size"}
+        return Batch(size=self.size, **moved)
+
+
+def gather(figures: list[Figure], views: list[View], tones: list[bool]) -> Batch:
+    """Lay the drawings of figures end to end. All on the CPU."""
+    figure, _ = join(figures)
+    columns: dict[str, list[Tensor]] = {f.name: [] for f in fields(Batch)}
+    drawing = []
+    base: dict[str, int] = dict.fromkeys(("prim", "pair", "point", "part", "drawing", "row"), 0)
+    for own, view, toned in zip(figures, views, tones, strict=True):
+        count, prims = view.matrix.shape[:2]
+        columns["prim"].append((torch.arange(prims) + base["prim"]).repeat(count))
+        drawing.append((torch.arange(count) + base["drawing"]).repeat_interleave(prims))
+        for name, moods, prim in (("pair", own.decal_mood[own.pairs[:, 1]], own.pairs[:, 0]), ("point", own.point_mood, own.point_owner)):
+            shown = torch.ones((count, len(moods)), dtype=torch.bool)
+            moody = torch.nonzero(moods >= 0)[:, 0]
+            shown[:, moody] = view.mood[:, moods[moody]]
+            which, entry = torch.nonzero(shown, as_tuple=True)
+            columns[name].append(entry + base[name])
+            columns[f"{name}_row"].append(prim[entry] + which * prims + base["row"])
+        columns["light"].append(view.light)
+        columns["unit"].append(view.unit)
+        columns["tones"].append(torch.full((count,), toned))
+        columns["part0"].append(torch.full((count,), base["part"], dtype=torch.int32))
+        columns["prim0"].append(torch.full((count,), base["prim"], dtype=torch.int32))
+        steps = (prims, len(own.pairs), len(own.point), len(own.parts) - 1, count, count * prims)
+        base = {name: start + step for (name, start), step in zip(base.items(), steps, strict=True)}
+    laid = {name: torch.cat(parts) for name, parts in columns.items() if parts}
+    matrix = torch.cat([view.matrix.reshape(-1, 3, 4) for view in views])
+    prim = laid["prim"]
+    prims = Primitives(figure.kind[prim], torch.cat(drawing), matrix, figure.params[prim], figure.hem[prim], figure.hems)
+    return Batch(figure=figure, prims=prims, size=views[0].size, **laid)

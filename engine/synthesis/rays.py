@@ -1,0 +1,215 @@
+"""Where the rays of rows of pixels meet bodies.
+
+A ray starts on a plane near the body and runs t px toward the viewer. Balls, the pieces of cones, and shells are quadrics
+e (x^2 + y^2) + f z^2 + 2 g z + k = 0 in their canonical space, so along a row of pixels, u px to the right, t is
+m0 + m1 u ± sqrt(q0 + q1 u + q2 u^2). What is the same for a whole row is worked out once, in double precision, so is where the row begins
+and ends to meet the body: little is left to do for a pixel.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .primitives import HEM
+
+_MISSED = -1e9  # t of rays that miss
+_TINY = 1e-14
+_EDGE = 1e-4  # barycentric; triangles beside each other leave no crack
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of pixels across bodies of one kind, S of them. All float64.
+
+    origin  (3, S)  canonical point where the ray of u = 0 starts
+    across  (3, S)  canonical step to the next ray
+    toward  (3, S)  canonical step a px nearer to the viewer
+    params  (4, S)  of the body
+    hem     int64 (S,)
+    """
+
+    origin: Tensor
+    across: Tensor
+    toward: Tensor
+    params: Tensor
+    hem: Tensor
+
+
+@dataclass(frozen=True)
+class Met:
+    """Where rows may meet bodies: at u from `first` to `last`, float64 (S,). `terms` float32 (K, S) and `hem` are for `meet`."""
+
+    first: Tensor
+    last: Tensor
+    terms: Tensor
+    hem: Tensor
+
+
+def along(kind: int, rows: Rows) -> Met:
+    """Work out rows across bodies of one kind."""
+    terms, first, last = (_ball, _cone, _shell, _box, _triangle)[kind](rows)
+    return Met(first, last, torch.stack(terms).float(), rows.hem)
+
+
+def meet(kind: int, met: Met, row: Tensor, u: Tensor, hems: Tensor) -> tuple[Tensor, Tensor]:
+    """Which of the rays at `u` float32 (F,) of rows `row` int64 (F,) meet their bodies, int64 (N,), and t of what is seen first, (N,)."""
+    t = (_meet_ball, _meet_cone, _meet_shell, _meet_box, _meet_triangle)[kind](_Pixels(met, row, u, hems))
+    hit = torch.nonzero(t > _MISSED)[:, 0]
+    return hit, t.index_select(0, hit)
+
+
+@dataclass(frozen=True)
+class _Pixels:
+    met: Met
+    row: Tensor
+    u: Tensor
+    hems: Tensor
+
+    def term(self, number: int) -> Tensor:
+        return self.met.terms[number].index_select(0, self.row)
+
+    def linear(self, number: int) -> Tensor:
+        return self.term(number) + self.term(number + 1) * self.u
+
+    def square(self, number: int) -> Tensor:
+        return self.term(number) + (self.term(number + 1) + self.term(number + 2) * self.u) * self.u
+
+
+# --- quadrics ---------------------------------------------------------------------------------------------------------
+
+
+def _quadric(rows: Rows, e: Tensor | float, f: Tensor | float, g: Tensor | float, k: Tensor | float) -> list[Tensor]:
+    """m0, m1, q0, q1, q2 of a quadric."""
+    (ox, oy, oz), (sx, sy, sz), (dx, dy, dz) = rows.origin, rows.across, rows.toward
+    a = e * (dx * dx + dy * dy) + f * dz * dz
+    a = torch.where(a.abs() < _TINY, _TINY, a)
+    b0, b1 = e * (ox * dx + oy * dy) + (f * oz + g) * dz, e * (sx * dx + sy * dy) + f * sz * dz
+    c0 = e * (ox * ox + oy * oy) + (f * oz + 2 * g) * oz + k
+    c1, c2 = e * (ox * sx + oy * sy) + (f * oz + g) * sz, e * (sx * sx + sy * sy) + f * sz * sz
+    a2 = a * a
+    return [-b0 / a, -b1 / a, (b0 * b0 - a * c0) / a2, 2 * (b0 * b1 - a * c1) / a2, (b1 * b1 - a * c2) / a2]
+
+
+def _extent(q0: Tensor, q1: Tensor, q2: Tensor) -> tuple[Tensor, Tensor]:
+    """Between which u a quadric stands over the row; everywhere if it is open."""
+    root = q1 * q1 - 4 * q0 * q2
+    open_ = q2 > -_TINY
+    half = root.clamp(min=0).sqrt()
+    twice = torch.where(open_, -1.0, 2 * q2)
+    first = torch.where(open_, -torch.inf, torch.where(root < 0, torch.inf, (half - q1) / twice))
+    return first, torch.where(open_, torch.inf, torch.where(root < 0, -torch.inf, (-half - q1) / twice))
+
+
+def _ball(rows: Rows):
+    terms = _quadric(rows, 1.0, 1.0, 0.0, -1.0)
+    return terms, *_extent(*terms[2:])
+
+
+def _meet_ball(at: _Pixels) -> Tensor:
+    q = at.square(2)
+    return torch.where(q >= 0, at.linear(0) + q.clamp(min=0).sqrt(), _MISSED)
+
+
+def _cone(rows: Rows):
+    r0, r1, h, _ = rows.params
+    fall = r0 - r1
+    slope = h * h - fall * fall
+    near = _quadric(rows, 1.0, 1.0, 0.0, -r0 * r0)
+    far = _quadric(rows, 1.0, 1.0, -h, h * h - r1 * r1)
+    side = _quadric(rows, slope, -fall * fall, h * fall * r0, -h * h * r0 * r0)
+    # How far up the side a point is, 0 to 1: linear in u and t.
+    up = [(h * rows.origin[2] - fall * r0) / slope, h * rows.across[2] / slope, h * rows.toward[2] / slope]
+    first, last = _extent(*near[2:])
+    other = _extent(*far[2:])
+    first, last = torch.minimum(first, other[0]), torch.maximum(last, other[1])
+    for u in _extent(*side[2:]):  # the side's outline, where it has one between the caps
+        height = up[0] + up[1] * u + up[2] * (side[0] + side[1] * u)
+        good = torch.isfinite(u) & (height >= 0) & (height <= 1)
+        first, last = torch.where(good, torch.minimum(first, u), first), torch.where(good, torch.maximum(last, u), last)
+    return [*near, *far, *side, *up], first, last
+
+
+def _meet_cone(at: _Pixels) -> Tensor:
+    best = torch.full_like(at.u, _MISSED)
+    for number in (0, 5, 10):
+        q = at.square(number + 2)
+        t = at.linear(number) + q.clamp(min=0).sqrt()
+        good = q >= 0
+        if number == 10:
+            height = at.linear(15) + at.term(17) * t
+            good &= (height > 0) & (height < 1)
+        best = torch.where(good, torch.maximum(best, t), best)
+    return best
+
+
+def _shell(rows: Rows):
+    a, b, c, top = rows.params
+    terms = _quadric(rows, 1.0, -c, -b / 2, -a)
+    return [*terms, *rows.origin, *rows.across, *rows.toward, top], *_extent(*terms[2:])
+
+
+def _meet_shell(at: _Pixels) -> Tensor:
+    q = at.square(2)
+    middle, half = at.linear(0), q.clamp(min=0).sqrt()
+    best = torch.full_like(middle, _MISSED)
+    left = torch.nonzero(q >= 0)[:, 0]
+    for t in (middle + half, middle - half):  # the far side is looked at where the near one has been cut away
+        some = _Pixels(at.met, at.row.index_select(0, left), at.u.index_select(0, left), at.hems)
+        step = t.index_select(0, left)
+        x, y, z = (some.term(5 + axis) + some.term(8 + axis) * some.u + some.term(11 + axis) * step for axis in range(3))
+        turn = (torch.atan2(x, y) / (2 * torch.pi) + 0.5) * HEM - 0.5
+        entry = turn.floor()
+        weight, base, entry = turn - entry, at.met.hem.index_select(0, some.row) * HEM, entry.to(torch.int64)
+        table = at.hems.reshape(-1)
+        here, there = table.index_select(0, base + entry % HEM), table.index_select(0, base + (entry + 1) % HEM)
+        seen = (z >= here + (there - here) * weight) & (z <= some.term(14))  # where the profile is negative there is nothing to be hit
+        best[left[seen]] = step[seen]
+        left = left[~seen]
+    return best
+
+
+# --- others -----------------------------------------------------------------------------------------------------------
+
+
+def _box(rows: Rows):
+    everywhere = torch.full_like(rows.origin[0], torch.inf)
+    return [*rows.origin, *rows.across, *rows.toward, rows.params[0]], -everywhere, everywhere
+
+
+def _meet_box(at: _Pixels) -> Tensor:
+    origin = [at.term(axis) + at.term(3 + axis) * at.u for axis in range(3)]
+    ray = [at.term(6 + axis) for axis in range(3)]
+    enter, leave = torch.full_like(at.u, -_MISSED), torch.full_like(at.u, _MISSED)
+    for o, d in zip(origin, ray, strict=True):
+        safe = torch.where(d.abs() < 1e-12, 1e-12, d)
+        one, two = (-1 - o) / safe, (1 - o) / safe
+        near, far = torch.maximum(one, two), torch.minimum(one, two)
+        enter, leave = torch.minimum(enter, near), torch.maximum(leave, far)
+    a, b = _dot(ray, ray).clamp(min=1e-20), _dot(origin, ray)
+    root = b * b - a * (_dot(origin, origin) - at.term(9) ** 2)
+    half = root.clamp(min=0).sqrt()
+    enter, leave = torch.minimum(enter, (half - b) / a), torch.maximum(leave, (-half - b) / a)
+    return torch.where((enter >= leave) & (root >= 0), enter, _MISSED)
+
+
+def _triangle(rows: Rows):
+    speed = rows.toward.sum(0)
+    still = speed.abs() < _TINY
+    speed = torch.where(still, 1.0, speed)
+    t0, t1 = (1 - rows.origin.sum(0)) / speed, -rows.across.sum(0) / speed
+    first, last = torch.full_like(t0, -torch.inf), torch.full_like(t0, torch.inf)
+    for o, s, d in zip(rows.origin, rows.across, rows.toward, strict=True):
+        begin, slope = o + d * t0 + _EDGE, s + d * t1
+        crossing = -begin / torch.where(slope == 0, 1.0, slope)
+        first = torch.where(slope > 0, torch.maximum(first, crossing), torch.where((slope == 0) & (begin < 0), torch.inf, first))
+        last = torch.where(slope < 0, torch.minimum(last, crossing), last)
+    return [t0, t1], torch.where(still, torch.inf, first), torch.where(still, -torch.inf, last)
+
+
+def _meet_triangle(at: _Pixels) -> Tensor:
+    return at.linear(0)
+
+
+def _dot(a, b) -> Tensor:
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
