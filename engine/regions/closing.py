@@ -17,7 +17,8 @@ _FACING = 0.2  # the two cosines between a join and its ends add up to this at l
 _CONTACT = 2.5  # px; over such a distance the directions of pixels say nothing
 _NEAR = 4.0  # px; over such a distance an end may see its own line
 _LINE = 1.25  # joins to a line are a little worse than joins to an end
-_EDGE = 8.0  # px; a line that ends this close to the picture's edge was meant to reach it
+_FARTHER = 1.3  # times the gap: ends that point straight at each other may be this far apart
+_STRAIGHT = 1.8  # the two cosines of such a join add up to this at least
 _INSIDE = 0.5  # px; as far in the ink lies the point that stands for an end
 _STEP = 0.5  # px
 _BLOCK = 1000  # ends
@@ -26,6 +27,8 @@ _AROUND = np.array([(x, y) for y in (-1, 0, 1) for x in (-1, 0, 1)])
 
 def close_gaps(sketch: Sketch, gap: float) -> np.ndarray:
     """Joins over at most `gap` px of blank paper, float32 (M, 4): x0, y0, x1, y1. The first point is a loose end.
+
+    Two ends that point straight at each other may be a little farther apart: what is missing between them was one line.
 
     Deterministic; more gap finds more joins, not always a superset.
     """
@@ -55,7 +58,7 @@ def close_gaps(sketch: Sketch, gap: float) -> np.ndarray:
 
 
 def _end_to_end(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    pairs = KDTree(ends[:, :2]).query_pairs(reach, output_type="ndarray").reshape(-1, 2)
+    pairs = KDTree(ends[:, :2]).query_pairs(_FARTHER * reach, output_type="ndarray").reshape(-1, 2)
     way = ends[pairs[:, 1], :2] - ends[pairs[:, 0], :2]
     length = np.hypot(*way.T)
     way /= np.maximum(length, 1e-6)[:, None]
@@ -63,6 +66,7 @@ def _end_to_end(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.n
     cos_b = -(way * ends[pairs[:, 1], 2:]).sum(1)
     cost = length * (1 + _BEND * (2 - cos_a - cos_b) / 2)
     good = (cos_a + cos_b >= _FACING) & (np.minimum(cos_a, cos_b) >= -0.2) & (cost <= _LIMIT * reach)
+    good &= (length <= reach) | (cos_a + cos_b > _STRAIGHT)
     good |= (length <= _CONTACT) & (cos_a + cos_b >= -0.5)
     near = np.flatnonzero(good & (length <= _NEAR))
     good[near] = ~_in_touch(ends[pairs[near, 0], :2], ends[pairs[near, 1], :2], lines)
@@ -83,7 +87,7 @@ def _end_to_line(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.
 def _shoot(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`_end_to_line` for as many ends as fit into memory at a time.
 
-    The picture's edge counts as ink when it is near.
+    The picture's edge counts as ink: a line that ends near it was meant to reach it.
     """
     height, width = lines.shape
     padded = np.pad(lines, 1, constant_values=True)
@@ -102,8 +106,6 @@ def _shoot(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarra
     index = hit.argmax(2)
     reached = np.take_along_axis(hit, index[..., None], 2)[..., 0]
     blank = distance[index]
-    x, y = (np.take_along_axis(at, index[..., None], 2)[..., 0] for at in (x, y))
-    reached &= ((x > 0) & (x <= width) & (y > 0) & (y <= height)) | (blank <= _EDGE)
     near = np.nonzero(reached & (blank <= _NEAR))
     reached[near] = ~_in_touch(ends[near[0], :2], at[(*near, index[near])], lines)
     cost = np.where(reached, blank * _LINE * (1 + _BEND * (1 - np.cos(_FAN))), np.inf)

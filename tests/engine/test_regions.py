@@ -123,6 +123,20 @@ def test_wider_gaps_stay_open_and_are_reported_where_they_are():
     assert (x, y) == pytest.approx((280, 150), abs=4) and width == pytest.approx(16, abs=2.5)
 
 
+def test_ends_that_point_straight_at_each_other_are_joined_from_a_little_farther():
+    halves = drawing(line((-10, 150), (190, 150)), line((200, 150), (410, 150)))
+    assert cut(halves, gap=8).count == 2 and cut(halves, gap=5).count == 1
+    bent = drawing(line((-10, 110), (191, 148)), line((202, 150), (410, 60)))
+    assert cut(bent, gap=7).count == 1
+
+
+@pytest.mark.parametrize("short", [1, 4, 9])
+@pytest.mark.parametrize("kind", ["strokes", "scan"])
+def test_lines_that_stop_short_of_the_pictures_edge_are_led_to_it(short, kind):
+    sketch = rasterize(drawing(line((short, 80), (400 - short, 120)), line((150, short), (190, 300 - short))), SIZE)
+    assert segment(scanned(sketch) if kind == "scan" else sketch, 10).count == 4
+
+
 @pytest.mark.parametrize("angle", [0.0, 0.8, 2.5])
 def test_a_gap_between_lines_without_ends_is_closed_or_reported(angle):
     for width, closed in ((5, True), (14, False)):
