@@ -255,11 +255,12 @@ def _train_anidoc(options: argparse.Namespace) -> int:
 
 
 def _weights(options: argparse.Namespace) -> int:
-    from .download import by_hand, get
+    from .download import get
+    from .weights import by_hand
 
     info = models.info(options.id)
     if options.what == "where":
-        print(by_hand(info) if info.weights else f"The model '{info.id}' needs no weights.")
+        print(by_hand(info.id, info.weights) if info.weights else f"The model '{info.id}' needs no weights.")
         return 0
     shown = {}
 

@@ -1,15 +1,23 @@
-"""Weights from the hub, when a person asks for them: at a pinned commit, resumed where they broke off, checked before they are used."""
+"""Weights from the hub, when a person asks for them: at a pinned commit, resumed where they broke off, checked before they are used.
+
+`python -m engine.download MODEL EVENTS` is what `weights.start_get` starts.
+"""
 
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from . import weights
-from .errors import BadInput, JobFailed
+from . import models, weights
+from .child import end_with_parent
+from .child import tell as tell_event
+from .errors import BadInput, JobFailed, ShiageError
 from .job import file_sha256
-from .models import ModelInfo, Weights
+from .messages import Done, Event, Failed, Progress, Started
+from .models import ModelInfo
+from .weights import Source
 
 SPARE = 1 << 30  # bytes that must stay free on the disk
 PARTS = ".parts"  # where unfinished files wait, below the model's folder
@@ -27,7 +35,7 @@ def get(info: ModelInfo, accept: bool = False, tell: Tell = lambda file, done, a
         raise BadInput(f"The model '{info.id}' needs no weights.")
     target = weights.folder(info.id)
     for source in info.weights:
-        if not accept and not weights.accepted(target, source.repository, source.commit):
+        if not accept and not weights.accepted(target, source):
             raise BadInput(
                 f"{source.repository} has this license: {source.license} Read it at {source.terms}, then start again with --accept-license."
             )
@@ -36,30 +44,14 @@ def get(info: ModelInfo, accept: bool = False, tell: Tell = lambda file, done, a
     except OSError as error:
         raise JobFailed(f"Can't write to {target} ({error.strerror}): set {weights.VARIABLE} to another folder.") from error
     for source in info.weights:
-        weights.accept(target, source.repository, source.commit)
+        weights.accept(target, source)
     for source in info.weights:
         _fetch(info, source, target, tell, endpoint)
     shutil.rmtree(target / PARTS, ignore_errors=True)
     return target
 
 
-def missing(info: ModelInfo) -> list[str]:
-    """The files of a model that are not there."""
-    target = weights.folder(info.id)
-    return [file for source in info.weights for file in source.files if not (target / file).is_file()]
-
-
-def by_hand(info: ModelInfo) -> str:
-    """Which files go where, for a machine without network."""
-    target = weights.folder(info.id)
-    lines = [f"Put these files of {info.title} into {target}:"]
-    for source in info.weights:
-        lines.append(f"  from https://huggingface.co/{source.repository}/tree/{source.commit} ({source.license})")
-        lines += [f"    {source.prefix}{file}  ->  {target / file}" for file in source.files]
-    return "\n".join(lines)
-
-
-def _fetch(info: ModelInfo, source: Weights, target: Path, tell: Tell, endpoint: str | None) -> None:
+def _fetch(info: ModelInfo, source: Source, target: Path, tell: Tell, endpoint: str | None) -> None:
     have = weights.recorded(target)
     wanted = [f for f in source.files if not ((target / f).is_file() and have.get(f, {}).get("commit") == source.commit)]
     if not wanted:
@@ -83,16 +75,18 @@ def _fetch(info: ModelInfo, source: Weights, target: Path, tell: Tell, endpoint:
         for file in wanted:
             name = source.prefix + file
             if name not in known:
-                raise JobFailed(f"{source.repository} has no file {name} at {source.commit[:8]}.\n{by_hand(info)}")
+                raise JobFailed(f"{source.repository} has no file {name} at {source.commit[:8]}.\n{weights.by_hand(info.id, info.weights)}")
             _fetch_one(source, file, target, known[name], tell, endpoint)
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.HTTPError, ConnectionError, TimeoutError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise JobFailed(f"The hub can't be reached or refuses ({said}): try again later, or fetch by hand.\n{by_hand(info)}") from error
+        raise JobFailed(
+            f"The hub can't be reached or refuses ({said}): try again later, or fetch by hand.\n{weights.by_hand(info.id, info.weights)}"
+        ) from error
     except OSError as error:
         raise JobFailed(f"The weights can't be written to {target} ({error.strerror or error}): free some space.") from error
 
 
-def _fetch_one(source: Weights, file: str, target: Path, known, tell: Tell, endpoint: str | None) -> None:
+def _fetch_one(source: Source, file: str, target: Path, known, tell: Tell, endpoint: str | None) -> None:
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
@@ -112,7 +106,7 @@ def _fetch_one(source: Weights, file: str, target: Path, known, tell: Tell, endp
         raise JobFailed(f"{file} is not what {source.repository} says it is: it was thrown away, start again.")
     (target / file).parent.mkdir(parents=True, exist_ok=True)
     os.replace(path, target / file)
-    weights.record(target, file, source.repository, source.commit, sha256)
+    weights.record(target, file, source, sha256)
 
 
 def _git_sha1(path: Path) -> str:
@@ -139,3 +133,30 @@ def _teller(file: str, tell: Tell) -> type:
             self.fp.close()
 
     return Teller
+
+
+def main(model: str, events: Path) -> int:
+    """Fetch the weights of a model whose licenses are accepted; tell exactly one terminal event. Returns the exit code."""
+    tell_event(events, Started(model))
+    try:
+        info = models.info(model)
+        total, there = sum(source.bytes for source in info.weights), {}
+
+        def tell(file: str, done: int, size: int) -> None:
+            there[file] = done
+            tell_event(events, Progress(model, file, min(1.0, sum(there.values()) / max(total, 1))))
+
+        for file in set(weights.recorded(weights.folder(model))):
+            path = weights.folder(model) / file
+            there[file] = path.stat().st_size if path.is_file() else 0
+        get(info, tell=tell)
+        end: Event = Done(model, f"The weights of {info.title} are in place.")
+    except ShiageError as error:
+        end = Failed(model, error.kind, str(error).partition("\n")[0])  # where files go by hand, the panel shows
+    tell_event(events, end)
+    return 0 if isinstance(end, Done) else JobFailed.exit_code
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    sys.exit(main(sys.argv[1], Path(sys.argv[2])))

@@ -4,20 +4,17 @@ The engine's Python is, first wins: the environment variable SHIAGE_ENGINE_PYTHO
 `Install` makes. It must be 3.11 or newer and have the packages of engine/requirements.txt.
 """
 
-import contextlib
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .child import DETACHED, Child
 from .errors import BadInput, EngineMissing, JobFailed
-from .messages import TERMINAL, Cancelled, Event, Failed, decode
 
 PACKAGE = "engine"  # the engine runs as this, however Blender has named the package
 ROOT = Path(__file__).resolve().parent.parent  # of the extension: the folder that holds `engine`
@@ -28,9 +25,6 @@ VERSIONS = ("3.12", "3.11", "3.13")  # in order of preference
 MARK_FILE = "unfinished"  # in the target while an installation has not come to its end
 EVENTS_FILE = "install.jsonl"
 LOG_FILE = "install.log"
-
-# A child of Blender that opens no window, and that Ctrl-C in Blender's terminal does not reach.
-DETACHED: Mapping = {"creationflags": 0x08000000} if os.name == "nt" else {"start_new_session": True}
 
 
 @dataclass(frozen=True)
@@ -172,64 +166,11 @@ def makes_environments(python: Path) -> bool:
         return False
 
 
-class Install:
-    """An installation under way, in a child process that ends with this one. `poll` it from a timer; `cancel` whenever you like.
+def start_install(target: Path, online: bool, requirements: Path = REQUIREMENTS, need: int = BYTES) -> Child:
+    """Begin to install the engine under `target`, or to complete or update what is there.
 
     Everything is written below `target`: the environment in venv/, the log in install.log. What an interrupted installation has
-    downloaded is used by the next. Its events are Started, Progress, and one of Done, Failed, Cancelled; `job` is the target.
-    """
-
-    def __init__(self, target: Path, process: subprocess.Popen) -> None:
-        self.target = target
-        self.running = True
-        self._process = process
-        self._offset = 0
-        self._held: list[Event] = []  # the terminal event, until the process is gone
-
-    @property
-    def log(self) -> Path:
-        return self.target / LOG_FILE
-
-    def poll(self) -> list[Event]:
-        """What has happened since the last call, the terminal event once the process is gone. Never waits."""
-        if not self.running:
-            return []
-        code = self._process.poll()  # before reading: what it said last must not be missed
-        events = self._held + self._read()
-        ended = bool(events) and isinstance(events[-1], TERMINAL)
-        self._held = [events.pop()] if ended and code is None else []
-        if code is not None:
-            self.running = False
-            if not ended:
-                events.append(
-                    Failed(str(self.target), JobFailed.kind, f"The installation broke off ({code}): start it again; see {self.log}.")
-                )
-        return events
-
-    def _read(self) -> list[Event]:
-        try:
-            with open(self.target / EVENTS_FILE, "rb") as file:
-                file.seek(self._offset)
-                whole, end, _ = file.read().rpartition(b"\n")
-        except FileNotFoundError:
-            return []
-        self._offset += len(whole) + len(end)
-        return [decode(line) for line in whole.splitlines()]  # type: ignore[misc]  # the installer writes events only
-
-    def cancel(self) -> list[Event]:
-        """End it at once, with everything that it started. Returns what was not polled yet, the last of it terminal."""
-        if not self.running:
-            return []
-        kill_tree(self._process)
-        events = self._held + self._read()
-        self.running = False
-        if not (events and isinstance(events[-1], TERMINAL)):
-            events.append(Cancelled(str(self.target)))
-        return events
-
-
-def start_install(target: Path, online: bool, requirements: Path = REQUIREMENTS, need: int = BYTES) -> Install:
-    """Begin to install the engine under `target`, or to complete or update what is there.
+    downloaded is used by the next. The child's events are Started, Progress, and one of Done, Failed, Cancelled; `job` is the target.
 
     `online`: whether the person allows network access. Raises BadInput when not, EngineMissing when no Python or uv is there to
     install with, JobFailed when the disk is too full or read-only.
@@ -238,40 +179,13 @@ def start_install(target: Path, online: bool, requirements: Path = REQUIREMENTS,
         raise BadInput("Installing the engine needs the network: allow online access in Blender's preferences, under System.")
     try:
         target.mkdir(parents=True, exist_ok=True)
-        (target / EVENTS_FILE).unlink(missing_ok=True)
         free = shutil.disk_usage(target).free
         if free < need and not venv_python(target).exists():
             raise JobFailed(f"The disk of {target} has {free >> 30} GB free and the engine needs {need >> 30} GB: free some space.")
         runner = Path(sys.executable) if Path(sys.executable).name.lower().startswith("python") else find_python()
         if runner is None:
             raise EngineMissing("No Python 3.11 to 3.13 was found to install the engine with: install one from python.org, then try again.")
-        with open(target / LOG_FILE, "wb") as log:
-            process = subprocess.Popen(
-                [str(runner), "-m", f"{PACKAGE}.installer", str(target), str(requirements)],
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=log,
-                cwd=target,
-                env=variables(target),
-                **DETACHED,
-            )
+        command = [runner, "-m", f"{PACKAGE}.installer", target, requirements]
+        return Child(command, target / EVENTS_FILE, target / LOG_FILE, variables(target), str(target), "The installation")
     except OSError as error:
         raise JobFailed(f"Can't install into {target} ({error.strerror}): make it writable or choose another folder.") from error
-    return Install(target, process)
-
-
-def kill_tree(process: subprocess.Popen) -> None:
-    """End a process that was started DETACHED, and all that it started."""
-    if process.poll() is None:
-        kill_group(process.pid)
-        process.wait(10)
-    if process.stdin:
-        process.stdin.close()
-
-
-def kill_group(pid: int) -> None:
-    if os.name == "nt":
-        subprocess.run(["taskkill", "/T", "/F", "/PID", str(pid)], capture_output=True, check=False, **DETACHED)
-    else:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)

@@ -9,13 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 from . import environment
+from .child import end_with_parent, tell
 from .errors import EngineMissing, JobFailed, ShiageError
 from .lock import locked
-from .messages import Done, Event, Failed, Progress, Started, encode
+from .messages import Done, Event, Failed, Progress, Started
 
 INSTALLED = 0.9  # the fraction at which all packages are in place
 
@@ -23,7 +23,7 @@ INSTALLED = 0.9  # the fraction at which all packages are in place
 def main(target: Path, requirements: Path) -> int:
     """Install, or complete or update what is there; tell exactly one terminal event. Returns the exit code."""
     name = str(target)
-    _tell(target, Started(name))
+    tell(target / environment.EVENTS_FILE, Started(name))
     try:
         with locked(target):
             _install(target, requirements)
@@ -32,7 +32,7 @@ def main(target: Path, requirements: Path) -> int:
         end = Failed(name, error.kind, str(error))
     except OSError as error:
         end = Failed(name, JobFailed.kind, f"The installation could not write ({error}): free some space, then start it again.")
-    _tell(target, end)
+    tell(target / environment.EVENTS_FILE, end)
     return 0 if isinstance(end, Done) else JobFailed.exit_code
 
 
@@ -117,21 +117,9 @@ def _variables(target: Path) -> dict[str, str]:
 
 
 def _progress(target: Path, stage: str, fraction: float) -> None:
-    _tell(target, Progress(str(target), stage, fraction))
-
-
-def _tell(target: Path, event: Event) -> None:
-    with open(target / environment.EVENTS_FILE, "ab", buffering=0) as file:
-        file.write(encode(event) + b"\n")
-
-
-def _end_with_parent() -> None:
-    """In a thread: wait until stdin closes, then end the whole group of processes that `environment.DETACHED` made."""
-    while os.read(0, 4096):  # not sys.stdin: its lock, held by a thread, makes an orderly end of Python abort
-        pass
-    environment.kill_group(os.getpid())
+    tell(target / environment.EVENTS_FILE, Progress(str(target), stage, fraction))
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import environment
 from .channel import Channel
+from .child import DETACHED
 from .errors import EngineMissing, JobFailed
 from .messages import Cancelled, Done, Failed, FrameDone, Hello, Progress, Quit, Request, Started, Warned
 
@@ -62,7 +63,7 @@ class Process:
             stderr=log,
             cwd=log_folder,
             env=environment.variables(log_folder),
-            **environment.DETACHED,
+            **DETACHED,
         )
 
     def send(self, request: Request) -> None:

@@ -8,7 +8,7 @@ from bpy.app.translations import pgettext_tip
 from ..engine import models
 from ..engine.client import JobState
 from ..engine.errors import BadInput, ShiageError
-from . import engine, session
+from . import engine, session, weights
 from .jobs import import_pictures
 from .scene import compat, hints, layers, references, scans, settings
 from .scene.request import write_job
@@ -43,8 +43,8 @@ def obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
         return "Choose a reference first"
     if not chosen.model:
         return "Choose a model first"
-    if engine.obstacle():
-        return engine.obstacle()
+    if engine.obstacle() or weights.obstacle(scene):
+        return engine.obstacle() or weights.obstacle(scene)
     if running(scene) is not None:
         return "This shot is being colored: wait, or cancel its job"
     return ""

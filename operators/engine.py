@@ -3,13 +3,13 @@
 import bpy
 
 from ..engine import environment
-from ..engine.environment import Install, Status
+from ..engine.environment import Child, Status
 from ..engine.errors import ShiageError
 from ..engine.messages import TERMINAL, Cancelled, Done, Failed, Progress
 from . import session
 
 status = Status("missing", "")
-installing: Install | None = None
+installing: Child | None = None
 progress = Progress("", "", 0.0)  # of the installation
 
 

@@ -60,6 +60,12 @@ _JAPANESE = {
     "Not for commercial use": "商用利用不可",
     "Ready": "使用可能",
     "Needs the engine": "エンジンが必要です",
+    "Weights: {}": "重み: {}",
+    "Weights are missing: {} files of {:.0f} GB": "重みがありません: {}ファイル、{:.0f} GB",
+    "Missing Files": "不足しているファイル",
+    "Read the License": "ライセンスを読む",
+    "I have read these licenses and accept them": "これらのライセンスを読み、同意します",
+    "Starting": "開始中",
     # corrections
     "Unpainted": "塗らない",
     "As in {}": "フレーム {} と同じ",
@@ -80,6 +86,11 @@ _JAPANESE = {
     "The engine is being installed: wait until that is done": "エンジンをインストール中です。終わるまでお待ちください",
     "This shot is being colored: wait, or cancel its job": "このショットは彩色中です。待つか、ジョブをキャンセルしてください",
     "Nothing was colored yet": "まだ彩色されていません",
+    "Get the model's weights first, under Models": "まず「モデル」で重みを入手してください",
+    "Wait until the weights are downloaded": "重みのダウンロードが終わるまでお待ちください",
+    "Blender may not go online: allow it in the preferences, or put these files there by hand": (
+        "オンラインアクセスが許可されていません。プリファレンスで許可するか、これらのファイルを手動で置いてください"
+    ),
 }
 _JAPANESE_OPERATORS = {
     "Colorize Shot": "ショットを彩色",
@@ -101,6 +112,11 @@ _JAPANESE_OPERATORS = {
     "Clear Ended": "終了分を消去",
     "Install Engine": "エンジンをインストール",
     "Install Again": "再インストール",
+    "Download Weights": "重みをダウンロード",
+    "Download…": "ダウンロード…",
+    "Cancel Download": "ダウンロードを中止",
+    "Copy List of Files": "ファイルの一覧をコピー",
+    "Look Again": "もう一度確認",
     "Test Engine": "エンジンをテスト",
     "Open Preferences": "プリファレンスを開く",
 }

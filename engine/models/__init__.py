@@ -45,6 +45,7 @@ from typing import Any, Protocol
 from ..errors import BadInput, EngineMissing
 from ..job import Job
 from ..messages import Event
+from ..weights import Source
 
 DEFAULT = "flats"
 DEVICES = ("auto", "cpu", "cuda")
@@ -82,19 +83,6 @@ _KIND_NAMES = {bool: "true or false", int: "a whole number", float: "a number", 
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Files of one repository of the hub that a model needs."""
-
-    repository: str
-    commit: str
-    license: str
-    terms: str
-    files: tuple[str, ...]
-    bytes: int
-    prefix: str = ""
-
-
-@dataclass(frozen=True)
 class ModelInfo:
     """What a model.toml says; see the module's docstring."""
 
@@ -108,7 +96,7 @@ class ModelInfo:
     needs: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("cpu",)
     options: Mapping[str, Option] = field(default_factory=dict)
-    weights: tuple[Weights, ...] = ()
+    weights: tuple[Source, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
 
     def resolve(self, given: Mapping[str, object]) -> dict[str, object]:
@@ -220,7 +208,7 @@ def _read(path: Path, _changed: int) -> ModelInfo:
                 raise TypeError(f"option '{name}' has a default of an unknown type")
             options[name] = Option(name=name, choices=tuple(table.pop("choices", ())), **table)
         lists = {key: tuple(raw.pop(key)) for key in ("tasks", "needs", "devices") if key in raw}
-        weights = tuple(Weights(files=tuple(table.pop("files")), **table) for table in raw.pop("weights", ()))
+        weights = tuple(Source(files=tuple(table.pop("files")), **table) for table in raw.pop("weights", ()))
         return ModelInfo(id=path.parent.name, options=MappingProxyType(options), weights=weights, **lists, **raw)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path} is not understood ({error}): mend it or remove its folder.") from error

@@ -1,6 +1,8 @@
 """Models with weights, as Blender knows them: AniDoc by the button, on tiny random weights."""
 
+import importlib
 import subprocess
+import sys
 
 import bpy
 import pytest
@@ -30,3 +32,62 @@ def test_the_button_paints_with_the_chosen_weights(shot, tmp_path):
     assert len(strip.elements) == 6
     (entry,) = module("operators.session").entries
     assert entry.job.state == "done" and any("random weights" in text for text in entry.warnings)
+
+
+# --- weights --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub that has AniDoc's repositories, with small files; Blender may go online, and has no weights."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / "tests/engine"))
+    toy_hub = importlib.import_module("toy_hub")
+    monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path / "weights"))
+    sources = module("engine.models").info("anidoc").weights
+    system = bpy.context.preferences.system
+    before, system.use_online_access = system.use_online_access, True
+    with toy_hub.running({s.repository: {s.prefix + file: b"{}" for file in s.files} for s in sources}) as server:
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        module("operators.weights").look()
+        yield server
+    system.use_online_access = before
+    monkeypatch.undo()
+    module("operators.weights").look()
+
+
+def refused(operator, **arguments) -> str:
+    with pytest.raises(RuntimeError) as caught:
+        operator(**arguments)
+    return str(caught.value)
+
+
+def test_weights_are_got_once_their_licenses_are_accepted(shot, hub, tmp_path):
+    weights = module("operators.weights")
+    assert len(weights.missing["anidoc"]) == 9 and not weights.missing["flats"]
+    assert "Get the model's weights first" in refused(bpy.ops.shiage.colorize_shot)
+    assert "accept the licenses first" in refused(bpy.ops.shiage.get_weights, model="anidoc")
+    assert hub.served == [], "nothing is fetched unasked"
+    assert bpy.ops.shiage.get_weights(model="anidoc", accept=True) == {"FINISHED"}
+    assert weights.missing["anidoc"] == [] and weights.getting is None
+    assert (tmp_path / "weights/anidoc/unet/config.json").read_bytes() == b"{}"
+    assert weights.obstacle(shot) == ""
+    (tmp_path / "weights/anidoc/unet/config.json").unlink()
+    assert bpy.ops.shiage.look_for_weights() == {"FINISHED"} and weights.missing["anidoc"] == ["unet/config.json"]
+    assert bpy.ops.shiage.get_weights(model="anidoc") == {"FINISHED"}, "the licenses were accepted"
+
+
+def test_a_hub_that_is_away_is_told(shot, hub, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert "can't be reached" in refused(bpy.ops.shiage.get_weights, model="anidoc", accept=True)
+    assert "can't be reached" in module("operators.weights").said["anidoc"]
+    assert bpy.ops.shiage.copy_weights_list(model="anidoc") == {"FINISHED"}
+    assert "Nothing is being downloaded" in refused(bpy.ops.shiage.cancel_weights)
+
+
+def test_without_leave_to_go_online_nothing_is_fetched(shot, hub):
+    bpy.context.preferences.system.use_online_access = False
+    assert "allow online access" in refused(bpy.ops.shiage.get_weights, model="anidoc", accept=True)
+
+
+def test_no_torch_in_blenders_python(shot):
+    assert "torch" not in sys.modules

@@ -13,7 +13,7 @@ import pytest
 from tiny_jobs import ROOT, alive, until, well_formed
 
 from engine import environment
-from engine.environment import Install
+from engine.child import Child
 from engine.errors import BadInput, EngineMissing, JobFailed
 from engine.messages import Cancelled, Done, Failed, Progress
 
@@ -43,14 +43,14 @@ def want(tmp_path: Path, version: str, source: str = "") -> Path:
     return path
 
 
-def finish(install: Install) -> list:
+def finish(install: Child) -> list:
     events = []
     until(lambda: events.extend(install.poll()) or not install.running, 180)
     assert well_formed(events)
     return events
 
 
-def start(tmp_path: Path, requirements: Path) -> Install:
+def start(tmp_path: Path, requirements: Path) -> Child:
     return environment.start_install(tmp_path / "engine", True, requirements, need=1)
 
 

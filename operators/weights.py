@@ -1,0 +1,193 @@
+"""The weights of models: which are there, and fetching them when a person asks. What is known is kept here, so that drawing looks at no
+disk."""
+
+import textwrap
+import time
+
+import bpy
+from bpy.props import BoolProperty, StringProperty
+
+from ..engine import models
+from ..engine import weights as store
+from ..engine.environment import Child
+from ..engine.errors import ShiageError
+from ..engine.messages import TERMINAL, Done, Progress
+from . import engine, session
+
+missing: dict[str, list[str]] = {}  # files, by model
+said: dict[str, str] = {}  # how the last download of a model ended, if badly
+getting: Child | None = None
+progress = Progress("", "", 0.0)  # of the download; its `job` is the model
+
+
+def look() -> None:
+    """See which files are there."""
+    for model in models.available():
+        missing[model.id] = store.missing(model.id, model.weights)
+
+
+def obstacle(scene: bpy.types.Scene) -> str:
+    """Why the scene's model can't paint for want of weights; '' when nothing is known to be in the way. Looks at memory only."""
+    chosen = scene.shiage
+    if not missing.get(chosen.model) or getattr(getattr(chosen.options, chosen.model), "weights", ""):
+        return ""
+    return "Wait until the weights are downloaded" if getting is not None else "Get the model's weights first, under Models"
+
+
+class _OfModel:
+    model: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    @property
+    def info(self) -> models.ModelInfo:
+        return models.info(self.model)
+
+
+class SHIAGE_OT_get_weights(_OfModel, bpy.types.Operator):
+    """Download the model's weights, once. Their licenses are shown first"""
+
+    bl_idname = "shiage.get_weights"
+    bl_label = "Download Weights"
+    bl_options = {"REGISTER"}
+
+    accept: BoolProperty(name="I have read these licenses and accept them", options={"SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, _context):
+        reason = ""
+        if getting is not None:
+            reason = "Weights are being downloaded: wait, or cancel that"
+        elif not bpy.app.online_access:
+            reason = "Downloading needs the network: allow online access in the preferences, under System"
+        elif engine.obstacle():
+            reason = engine.obstacle()
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def _unread(self) -> list[store.Source]:
+        """What is not accepted yet."""
+        return [source for source in self.info.weights if not store.accepted(store.folder(self.model), source)]
+
+    def invoke(self, context, _event):
+        if not self._unread():
+            return self.execute(context)
+        return context.window_manager.invoke_props_dialog(self, width=520)
+
+    def draw(self, _context):
+        for source in self._unread():
+            box = self.layout.box()
+            box.label(text=f"{source.repository}  ·  {source.bytes / 1e9:.1f} GB", translate=False)
+            column = box.column(align=True)
+            for line in textwrap.wrap(source.license, 80):
+                column.label(text=line, translate=False)
+            box.operator("wm.url_open", text="Read the License", icon="URL").url = source.terms
+        self.layout.prop(self, "accept")
+
+    def execute(self, _context):
+        global getting, progress
+        try:
+            unread = self._unread()
+            if unread and not self.accept:
+                self.report({"ERROR"}, "Nothing was downloaded: accept the licenses first")
+                return {"CANCELLED"}
+            for source in unread:
+                store.accept(store.folder(self.model), source)
+            getting = store.start_get(self.model, session.engine_python(), session.user_folder("engine"), bpy.app.online_access)
+        except ShiageError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        progress = Progress(self.model, "", 0.0)
+        said.pop(self.model, None)
+        session.wake()
+        while bpy.app.background and getting is not None:
+            _follow()
+            time.sleep(0.05)
+        if self.model in said:
+            self.report({"ERROR"}, said[self.model])
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class SHIAGE_OT_cancel_weights(bpy.types.Operator):
+    """Stop the download; what has arrived is kept for the next time"""
+
+    bl_idname = "shiage.cancel_weights"
+    bl_label = "Cancel Download"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, _context):
+        if getting is None:
+            cls.poll_message_set("Nothing is being downloaded")
+        return getting is not None
+
+    def execute(self, _context):
+        if getting is not None:
+            _take(getting.cancel())
+        session.redraw(at_once=True)
+        return {"FINISHED"}
+
+
+class SHIAGE_OT_copy_weights_list(_OfModel, bpy.types.Operator):
+    """Copy the list of files and of the places they belong to, for a machine without network"""
+
+    bl_idname = "shiage.copy_weights_list"
+    bl_label = "Copy List of Files"
+    bl_options = {"REGISTER"}
+
+    def execute(self, context):
+        context.window_manager.clipboard = store.by_hand(self.model, self.info.weights)
+        self.report({"INFO"}, f"The list of files is in the clipboard; they belong below {store.folder(self.model)}")
+        return {"FINISHED"}
+
+
+class SHIAGE_OT_look_for_weights(bpy.types.Operator):
+    """Look again which weights are there"""
+
+    bl_idname = "shiage.look_for_weights"
+    bl_label = "Look Again"
+    bl_options = {"REGISTER"}
+
+    def execute(self, _context):
+        look()
+        session.redraw(at_once=True)
+        return {"FINISHED"}
+
+
+def _take(events) -> None:
+    global getting, progress
+    for event in events:
+        if isinstance(event, Progress):
+            progress = event
+        elif isinstance(event, TERMINAL):
+            getting = None
+            look()
+            if not isinstance(event, Done):
+                said[event.job] = getattr(event, "text", "The download was cancelled: what has arrived is kept for the next time")
+
+
+def _follow() -> bool:
+    if getting is not None:
+        events = getting.poll()
+        _take(events)
+        if events:
+            session.redraw()
+    return getting is not None
+
+
+CLASSES = (SHIAGE_OT_get_weights, SHIAGE_OT_cancel_weights, SHIAGE_OT_copy_weights_list, SHIAGE_OT_look_for_weights)
+
+
+def register() -> None:
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    session.on_tick.append(_follow)
+    look()
+
+
+def unregister() -> None:
+    if getting is not None:
+        _take(getting.cancel())
+    session.on_tick.remove(_follow)
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
