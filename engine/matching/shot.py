@@ -14,7 +14,7 @@ from scipy import sparse
 from .pair import Match, probabilities
 from .shapes import Shapes
 
-WORD = 0.25  # weight of what the references say of a drawing: drawings alike are misread alike, so their words are not independent
+WORD = 0.2  # weight of what the references say of a drawing: drawings alike are misread alike, so their words are not independent
 TRUST = 0.93  # how far a drawing believes a neighbor, at best
 DOUBT = 2.0  # how much surer than not a region must be to follow from a hinted one, before it hears the hint more than the references
 

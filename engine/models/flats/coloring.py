@@ -19,7 +19,7 @@ from .hints import Label
 if TYPE_CHECKING:
     from .pipeline import Run
 
-REACH = 3  # a drawing hears this many others on either side
+REACH = 2  # a drawing hears this many others on either side
 LOOKING = 0.3  # share of the time of matching that goes into looking at each drawing by itself
 
 
@@ -184,7 +184,8 @@ def _references(
     for ref, picture, parts, table in zip(references, pictures, painted, tables, strict=True):
         views = shapes.of_reference(parts, table)
         key = digest(ref.sha256, background)
-        match = _twin(run, read, views, table[parts.index], swatches)
+        whole = views[0] if len(views) == 1 else shapes.of_reference(parts, table, whole=True)[0]
+        match = _twin(run, read, whole, table[parts.index], swatches)
         if scene is None and len(views) == 1:
             over = film.drawn_over(views[0], ((d, found.shapes) for d, found in read.items()))
             lines = (
@@ -205,17 +206,15 @@ def _references(
 def _twin(
     run: "Run",
     read: Mapping[str, "analysis.Analysis"],
-    views: Sequence[shapes.Shapes],
+    view: shapes.Shapes,
     index: np.ndarray,
     swatches: np.ndarray,
 ) -> tuple[str, np.ndarray, np.ndarray] | None:
-    """The drawing that a reference is the paint of, the swatch of each of its regions and how surely; None when there is none."""
-    if len(views) != 1:
-        return None
+    """The drawing that a reference, seen as a whole, is the paint of, the swatch of each of its regions and how surely; None when there is none."""
     best = None
     purity = twin.PURITY
     for d in read:
-        if min(twin.meeting(read[d].shapes, views[0])) >= twin.MEETS:
+        if min(twin.meeting(read[d].shapes, view)) >= twin.MEETS:
             grown = analysis.labels(run.job, run.job.drawing(d), run.folder, run.cache)
             swatch, share, figure = twin.read(grown, read[d].count, index, swatches)
             if figure >= purity:
