@@ -16,6 +16,7 @@ _LIMIT = 1.6  # a join may cost this many gaps: at full length it turns by some 
 _FACING = 0.2  # the two cosines between a join and its ends add up to this at least: parallel ends don't meet
 _CONTACT = 2.5  # px; over such a distance the directions of pixels say nothing
 _NEAR = 4.0  # px; over such a distance an end may see its own line
+_TURN = 1.5  # what a right angle adds to the length of a join to a line: over a wide gap such a join goes on straight
 _LINE = 1.25  # joins to a line are a little worse than joins to an end
 _FARTHER = 1.3  # times the gap: ends that point straight at each other may be this far apart
 _STRAIGHT = 1.8  # the two cosines of such a join add up to this at least
@@ -108,8 +109,8 @@ def _shoot(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarra
     blank = distance[index]
     near = np.nonzero(reached & (blank <= _NEAR))
     reached[near] = ~_in_touch(ends[near[0], :2], at[(*near, index[near])], lines)
-    cost = np.where(reached, blank * _LINE * (1 + _BEND * (1 - np.cos(_FAN))), np.inf)
-    cost[cost > _LIMIT * reach * _LINE] = np.inf
+    cost = np.where(reached, blank * _LINE * (1 + _TURN * (1 - np.cos(_FAN))), np.inf)
+    cost[cost > reach * _LINE] = np.inf
     best = cost.argmin(1)
     rows = np.flatnonzero(np.isfinite(cost[np.arange(len(ends)), best]))
     best = best[rows]

@@ -194,6 +194,10 @@ def test_lines_that_run_side_by_side_are_not_joined_at_their_ends():
     assert regions.count == 2 and not len(regions.closures)
 
 
+def test_a_line_that_ends_beside_an_outline_does_not_cut_off_what_lies_between():
+    assert cut(drawing(box(100, 40, 300, 260, width=2), line((286, 120), (284, 261), width=2)), gap=17).count == 2
+
+
 def test_strands_inside_a_region_vanish_into_it():
     strands = drawing(*(line((130 + 30 * i, 110), (140 + 30 * i, 190), width=2) for i in range(5)))
     sketch = rasterize(drawing(circle((200, 150), 120), strands), SIZE)
