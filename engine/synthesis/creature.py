@@ -17,16 +17,22 @@ def creature(rng: Generator) -> Figure:
 def _eyes(b: Builder, rng: Generator, prim: int, apart: float, level: float, size: float, up: float = 1.0) -> None:
     """Eyes on a body whose chart has z up (1) or down (-1)."""
     kind = rng.choice(["round", "dot", "almond"])
+    opened, shut = b.feature(2)
+    x = np.linspace(-1, 1, 13)
     for side, name in ((-1, "left"), (1, "right")):
         at = np.array([side * apart, level])
-        if kind == "dot":
-            b.decal(prim, b.part(f"{name} eye", "pupil", FLAT), at, (size * 0.55, size * 0.7))
-        else:
-            outline = squircle(2) if kind == "round" else almond(0.9, 0.8, 0.3 * side)
-            white = b.decal(prim, b.part(f"{name} white", "white", FLAT), at, (size, size * 1.15), outline)
-            b.decal(prim, b.part(f"{name} iris", "iris", FLAT), at, (size * 0.65, size * 0.8), within=white)
-            b.decal(prim, b.part(f"{name} pupil", "pupil", FLAT), at, (size * 0.3, size * 0.5), within=white)
-        b.decal(prim, b.part(f"{name} glint", "glint", FLAT), at + (-0.25 * size, 0.35 * size * up), (size * 0.2, size * 0.22))
+        with b.seen_in(shut):
+            lid = at + size * np.stack([0.9 * x, -0.4 * up * (1 - x * x)], 1)
+            b.curve(prim, b.surface(prim, lid))
+        with b.seen_in(opened):
+            if kind == "dot":
+                b.decal(prim, b.part(f"{name} eye", "pupil", FLAT), at, (size * 0.55, size * 0.7))
+            else:
+                outline = squircle(2) if kind == "round" else almond(0.9, 0.8, 0.3 * side)
+                white = b.decal(prim, b.part(f"{name} white", "white", FLAT), at, (size, size * 1.15), outline)
+                b.decal(prim, b.part(f"{name} iris", "iris", FLAT), at, (size * 0.65, size * 0.8), within=white)
+                b.decal(prim, b.part(f"{name} pupil", "pupil", FLAT), at, (size * 0.3, size * 0.5), within=white)
+            b.decal(prim, b.part(f"{name} glint", "glint", FLAT), at + (-0.25 * size, 0.35 * size * up), (size * 0.2, size * 0.22))
 
 
 def _beast(rng: Generator) -> Figure:

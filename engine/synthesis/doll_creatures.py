@@ -14,7 +14,7 @@ def beast(rng: Generator) -> Puppet:
     """Four legs, seen from the side."""
     b = Builder()
     c = Cutter(b)
-    long, high = rng.uniform(1.6, 3.0), rng.uniform(0.6, 1.0)
+    long, high = rng.uniform(1.1, 2.2), rng.uniform(0.65, 1.0)
     fur, belly = b.part("fur", "hair"), b.part("belly", "cloth light")
     body = b.joint(-1, (0, 0, 0), swing=(0.02, 0.3, 0.08))
     leg = rng.uniform(0.8, 1.6)
@@ -28,7 +28,7 @@ def beast(rng: Generator) -> Puppet:
                 (x * long, -0.35 * high),
                 0.0,
                 (leg * 0.5, leg * 0.5),
-                (0.3, 0.22, 0.18),
+                (0.3 if x < 0 else rng.uniform(0.35, 0.55), 0.22, 0.18),
                 (far, far),
                 z * LAYER,
                 0.35,
@@ -41,11 +41,11 @@ def beast(rng: Generator) -> Puppet:
     b.decal(prims, b.part("tail tip", "cloth light"), (0.2, -1.45), (50, 0.32), squircle(8))
     trunk = c.ribbon(
         body,
-        [(-1.15 * long, 0.1), (-0.5 * long, 0.05), (0.4 * long, 0), (1.12 * long, 0.1)],
-        np.array([0.35, 1.0, 0.95, 0.3]) * high,
+        [(-1.1 * long, 0.15), (-0.62 * long, 0), (0.1 * long, rng.uniform(0.05, 0.25)), (0.65 * long, 0.08), (1.02 * long, 0.05)],
+        np.array([0.4, 1.0, rng.uniform(0.6, 0.9), 0.92, 0.45]) * high,  # deep in the chest, slim in the waist
         fur,
         0.0,
-        0.0,
+        0.05,
     )
     if rng.random() < 0.6:
         b.decal(trunk, belly, (0, -0.75 * high), (0.8 * long, 0.5 * high))

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.random import Generator
 
+from .builder import Builder
 from .figure import FLAT, HIGHLIGHT
 from .outlines import almond, polygon, squircle
 from .ribbons import Cutter
@@ -18,27 +19,18 @@ def face(c: Cutter, rng: Generator, prims: list[int], wide: float, high: float, 
     eye = np.array([rng.uniform(0.13, 0.24) * wide, rng.uniform(0.16, 0.3) * high])
     kind = rng.choice(["big", "big", "dot", "almond", "half"])
     look = rng.uniform(-0.25, 0.25)
+    t = np.linspace(-1, 1, 13)
+    opened, shut = b.feature(2)
     for side, name in ((-1, "left"), (1, "right")):
         at = np.array([x0 + side * apart, level])
-        if kind == "dot":
-            b.decal(prims, b.part(f"{name} eye", "pupil", FLAT), at, eye * 0.5)
-            b.decal(prims, b.part(f"{name} glint", "glint", FLAT), at + eye * (-0.12, 0.18), eye * 0.16)
-            continue
-        outline = squircle(2.2) if kind == "big" else almond(0.8, 0.8, side * 0.1) if kind == "almond" else polygon(half())
-        white = b.decal(prims, b.part(f"{name} white", "white", FLAT), at, eye, outline)
-        iris = eye.min() * rng.uniform(0.6, 0.75)
-        gaze = at + (look * eye[0], 0)
-        b.decal(prims, b.part(f"{name} iris", "iris", FLAT), gaze, (iris, iris * 1.1), within=white)
-        b.decal(prims, b.part(f"{name} pupil", "pupil", FLAT), gaze, (iris * 0.5, iris * 0.55), within=white)
-        b.decal(prims, b.part(f"{name} glint", "glint", FLAT), gaze + (-iris * 0.35, iris * 0.4), (iris * 0.27, iris * 0.27), within=white)
-    t = np.linspace(-1, 1, 13)
+        with b.seen_in(shut):
+            c.line(prims, np.stack([at[0] + t * eye[0], at[1] - 0.4 * eye[1] * (1 - t * t)], 1))
+        with b.seen_in(opened):
+            _eye(b, rng, prims, kind, name, at, eye, look, side)
     mouth = level - rng.uniform(0.32, 0.5) * high
-    size = rng.uniform(0.12, 0.3) * wide
-    if rng.random() < 0.5:
-        c.line(prims, np.stack([x0 + t * size, mouth - 0.35 * size * (1 - t * t) * rng.choice([1, 1, -0.6])], 1))
-    else:
-        hole = b.decal(prims, b.part("mouth", "mouth", FLAT), (x0, mouth), (size, size * 0.7), almond(1.0, 0.25))
-        b.decal(prims, b.part("tongue", "tongue", FLAT), (x0, mouth - 0.6 * size), (size * 0.6, size * 0.35), within=hole)
+    for seen in b.feature(3):
+        with b.seen_in(seen):
+            _mouth(c, rng, prims, x0, mouth, rng.uniform(0.12, 0.3) * wide)
     if rng.random() < 0.6:
         nose = level - 0.25 * high
         c.line(prims, np.stack([x0 + t * 0.07 * wide, nose - 0.05 * wide * (1 - t * t)], 1))
@@ -51,6 +43,31 @@ def face(c: Cutter, rng: Generator, prims: list[int], wide: float, high: float, 
         if rng.random() < 0.7:
             brow = level + eye[1] * 1.45 + rng.uniform(-0.03, 0.05)
             c.line(prims, np.stack([x0 + side * apart + t * 0.18 * wide, brow + 0.05 * wide * (1 - t * t)], 1))
+
+
+def _eye(
+    b: Builder, rng: Generator, prims: list[int], kind: str, name: str, at: np.ndarray, size: np.ndarray, look: float, side: int
+) -> None:
+    if kind == "dot":
+        b.decal(prims, b.part(f"{name} eye", "pupil", FLAT), at, size * 0.5)
+        b.decal(prims, b.part(f"{name} glint", "glint", FLAT), at + size * (-0.12, 0.18), size * 0.16)
+        return
+    outline = squircle(2.2) if kind == "big" else almond(0.8, 0.8, side * 0.1) if kind == "almond" else polygon(half())
+    white = b.decal(prims, b.part(f"{name} white", "white", FLAT), at, size, outline)
+    iris = size.min() * rng.uniform(0.6, 0.75)
+    gaze = at + (look * size[0], 0)
+    b.decal(prims, b.part(f"{name} iris", "iris", FLAT), gaze, (iris, iris * 1.1), within=white)
+    b.decal(prims, b.part(f"{name} pupil", "pupil", FLAT), gaze, (iris * 0.5, iris * 0.55), within=white)
+    b.decal(prims, b.part(f"{name} glint", "glint", FLAT), gaze + (-iris * 0.35, iris * 0.4), (iris * 0.27, iris * 0.27), within=white)
+
+
+def _mouth(c: Cutter, rng: Generator, prims: list[int], x: float, y: float, size: float) -> None:
+    t = np.linspace(-1, 1, 13)
+    if rng.random() < 0.5:
+        c.line(prims, np.stack([x + t * size, y - 0.35 * size * (1 - t * t) * rng.choice([1, 1, -0.6])], 1))
+    else:
+        hole = c.builder.decal(prims, c.builder.part("mouth", "mouth", FLAT), (x, y), (size, size * 0.7), almond(1.0, 0.25))
+        c.builder.decal(prims, c.builder.part("tongue", "tongue", FLAT), (x, y - 0.6 * size), (size * 0.6, size * 0.35), within=hole)
 
 
 def half() -> list[tuple[float, float]]:

@@ -114,6 +114,10 @@ def _child(rng: Generator) -> Puppet:
             fist,
             (2.5 + 0.7 * side) * LAYER,
         )
+    if rng.random() < 0.15:
+        turn = np.linspace(0, 2 * np.pi, 17)
+        ring = rng.uniform(0.5, 0.9) * np.stack([np.cos(turn), np.sin(turn)], 1) - (0, rng.uniform(0.5, 0.9))
+        c.ribbon(hand, ring, np.full(17, 0.08), b.part("hoop", "ribbon"), 2.8 * LAYER, closed=True)
     big = rng.uniform(0.85, 1.3)
     high = big * rng.uniform(0.85, 1.1)
     chin = rng.uniform(0.0, 0.5)

@@ -61,56 +61,76 @@ def face(b: Builder, rng: Generator, head: Head, cartoon: float) -> None:
 
 
 def _eyes(b: Builder, rng: Generator, head: Head, style: str, apart: float, low: float) -> None:
+    """Eyes that can be shut; big ones can look aside too."""
     wide, high = rng.uniform(0.2, 0.27), rng.uniform(0.2, 0.33)
-    if style == "button":
-        for side, name in ((-1, "left"), (1, "right")):
-            dark = b.part(f"{name} eye", "pupil", FLAT)
-            b.decal(head.prim, dark, (side * apart, low), (0.1, rng.uniform(0.1, 0.16)))
-            b.decal(head.prim, b.part(f"{name} glint", "glint", FLAT), (side * apart - 0.03, low - 0.05), (0.035, 0.04))
-        return
-    slant, lower = rng.uniform(-0.12, 0.2), rng.uniform(0.55, 0.9)
-    outline = almond(1.0, lower, slant) if style == "anime" else squircle(rng.uniform(2, 2.6))
-    odd = rng.random() < 0.12
-    closed = rng.random() < 0.07
-    look = rng.uniform(-0.04, 0.04)
-    iris_wide, iris_high = rng.uniform(0.6, 0.74) * wide, rng.uniform(0.84, 1.05) * high
-    if style == "round":
-        iris_wide = iris_high = min(wide, high) * rng.uniform(0.45, 0.75)
-    lid, lash_line = rng.uniform(0.03, 0.06), rng.random() < 0.6
-    two_toned, ringed, glints = rng.random() < 0.7, rng.random() < 0.3, rng.integers(1, 3)
-    for side, name in ((-1, "left"), (1, "right")):
+    sleepy = style != "button" and rng.random() < 0.07
+    seen = b.feature(2 if style == "button" else 3)
+    tall = rng.uniform(0.1, 0.16)
+    eye = _Eye(rng, style, wide, high)
+    bend = rng.choice([0.08, 0.08, -0.07])  # shut lids hang, or bow as when one laughs
+    x = np.linspace(-1, 1, 13)
+    for side in (-1, 1):
         at = np.array([side * apart, low])
-        mirrored = outline if side > 0 else np.roll(outline[::-1], len(outline) // 2 + 1)
-        if closed:
-            x = np.linspace(-1, 1, 13)
+        if sleepy:
             _line(b, head.prim, at[0] + x * wide, at[1] + 0.05 + 0.08 * (1 - x * x))
             continue
-        if style == "anime":
-            lash = b.part(f"{name} lash", "lash", FLAT)
-            b.decal(head.prim, lash, at + (0.012 * side, -lid), (wide * 1.1, high * 1.04), mirrored)
-        white = b.decal(head.prim, b.part(f"{name} white", "white", FLAT), at, (wide, high), mirrored)
-        material = "other iris" if odd and side > 0 else "iris"
-        center = at + (look - side * 0.02, 0.02 * high)
-        b.decal(head.prim, b.part(f"{name} iris", material, FLAT), center, (iris_wide, iris_high), within=white)
-        if two_toned:
-            light = b.part(f"{name} iris light", material + " light", FLAT, SHADOW)
-            b.decal(head.prim, light, center + (0, iris_high * 0.38), (iris_wide * 0.74, iris_high * 0.56), within=white)
-        if ringed:
-            b.decal(
-                head.prim,
-                b.part(f"{name} inner iris", material + " light", FLAT),
-                center,
-                (iris_wide * 0.65, iris_high * 0.65),
-                within=white,
-            )
-        b.decal(head.prim, b.part(f"{name} pupil", "pupil", FLAT), center, (iris_wide * 0.36, iris_high * 0.4), within=white)
-        glint = b.part(f"{name} glint", "glint", FLAT)
-        b.decal(head.prim, glint, center + (-0.4 * iris_wide, -0.42 * iris_high), (iris_wide * 0.3, iris_high * 0.27), within=white)
-        if glints > 1:
-            b.decal(head.prim, glint, center + (0.4 * iris_wide, 0.42 * iris_high), (iris_wide * 0.16, iris_high * 0.14), within=white)
-        x = np.linspace(-1, 1, 13)
-        if lash_line and style == "anime":
-            _line(b, head.prim, at[0] + 0.85 * x * wide, at[1] - lid - high * (1.22 - 0.3 * np.abs(x) ** 2))
+        with b.seen_in(seen[1]):
+            reach = wide if style != "button" else 0.13
+            _line(b, head.prim, at[0] + x * reach, at[1] + 0.05 + bend * (1 - x * x))
+        with b.seen_in(seen[0]):
+            if style == "button":
+                name = "left" if side < 0 else "right"
+                b.decal(head.prim, b.part(f"{name} eye", "pupil", FLAT), at, (0.1, tall))
+                b.decal(head.prim, b.part(f"{name} glint", "glint", FLAT), at + (-0.03, -0.05), (0.035, 0.04))
+            else:
+                eye.draw(b, head, side, at, 0.0)
+        if style != "button":
+            with b.seen_in(seen[2]):
+                eye.draw(b, head, side, at, eye.aside)
+
+
+class _Eye:
+    """An eye with a white, as a face has it twice."""
+
+    def __init__(self, rng: Generator, style: str, wide: float, high: float) -> None:
+        slant, lower = rng.uniform(-0.12, 0.2), rng.uniform(0.55, 0.9)
+        self.outline = almond(1.0, lower, slant) if style == "anime" else squircle(rng.uniform(2, 2.6))
+        self.lashes = style == "anime"
+        self.wide, self.high = wide, high
+        self.odd = rng.random() < 0.12
+        self.look = rng.uniform(-0.04, 0.04)
+        self.iris = np.array([rng.uniform(0.6, 0.74) * wide, rng.uniform(0.84, 1.05) * high])
+        if style == "round":
+            self.iris[:] = min(wide, high) * rng.uniform(0.45, 0.75)
+        self.aside = rng.choice([-1, 1]) * rng.uniform(0.25, 0.4) * wide
+        self.lid, self.lash_line = rng.uniform(0.03, 0.06), rng.random() < 0.6
+        self.two_toned, self.ringed, self.glints = rng.random() < 0.7, rng.random() < 0.3, rng.integers(1, 3)
+
+    def draw(self, b: Builder, head: Head, side: int, at: np.ndarray, aside: float) -> None:
+        """One eye; `aside`: how far it looks to the side."""
+        name, size = "left" if side < 0 else "right", np.array([self.wide, self.high])
+        outline = self.outline if side > 0 else np.roll(self.outline[::-1], len(self.outline) // 2 + 1)
+        if self.lashes:
+            b.decal(head.prim, b.part(f"{name} lash", "lash", FLAT), at + (0.012 * side, -self.lid), size * (1.1, 1.04), outline)
+        white = b.decal(head.prim, b.part(f"{name} white", "white", FLAT), at, size, outline)
+        material = "other iris" if self.odd and side > 0 else "iris"
+        center = at + (self.look + aside - side * 0.02, 0.02 * self.high)
+
+        def within(what: str, material: str, shift: tuple[float, float], scale: tuple[float, float], edge: int = INK) -> None:
+            b.decal(head.prim, b.part(f"{name} {what}", material, FLAT, edge), center + self.iris * shift, self.iris * scale, within=white)
+
+        within("iris", material, (0, 0), (1, 1))
+        if self.two_toned:
+            within("iris light", material + " light", (0, 0.38), (0.74, 0.56), SHADOW)
+        if self.ringed:
+            within("inner iris", material + " light", (0, 0), (0.65, 0.65))
+        within("pupil", "pupil", (0, 0), (0.36, 0.4))
+        within("glint", "glint", (-0.4, -0.42), (0.3, 0.27))
+        if self.glints > 1:
+            within("glint", "glint", (0.4, 0.42), (0.16, 0.14))
+        if self.lash_line and self.lashes:
+            x = np.linspace(-1, 1, 13)
+            _line(b, head.prim, at[0] + 0.85 * x * self.wide, at[1] - self.lid - self.high * (1.22 - 0.3 * np.abs(x) ** 2))
 
 
 def _brows(b: Builder, rng: Generator, head: Head, apart: float, height: float) -> None:
@@ -125,7 +145,14 @@ def _brows(b: Builder, rng: Generator, head: Head, apart: float, height: float) 
 
 
 def _mouth(b: Builder, rng: Generator, head: Head, height: float) -> None:
+    """A mouth, and two shapes that it takes when it speaks."""
     wide = rng.uniform(0.08, 0.2)
+    for seen in b.feature(3):
+        with b.seen_in(seen):
+            _lips(b, rng, head, height, wide * rng.uniform(0.8, 1.2))
+
+
+def _lips(b: Builder, rng: Generator, head: Head, height: float, wide: float) -> None:
     x = np.linspace(-1, 1, 11)
     kind = rng.integers(6)
     if kind <= 2:  # closed: a smile, a line, a pout

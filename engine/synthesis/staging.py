@@ -102,7 +102,7 @@ def moods(rng: Generator, figure: Figure, count: int) -> np.ndarray:
     columns = []
     for number in figure.moods:
         now = np.zeros(count, int)
-        while rng.random() < 0.2:
+        while rng.random() < min(0.1 + 0.02 * count, 0.5):  # about once in a shot of twenty drawings
             first, length = int(rng.integers(count)), int(rng.integers(1, 5))
             now[first : first + length] = rng.integers(1, number)
         columns.append(now[:, None] == np.arange(number))

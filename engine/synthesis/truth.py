@@ -17,12 +17,12 @@ _NEAR = 0.04  # units; depths that differ by less are the same surface
 
 
 def inverses(sample: Sample) -> Tensor:
-    """From the screen to the canonical space of each primitive in each drawing, float32 (D, P, 3, 4)."""
+    """From the screen to the canonical space of each primitive in each drawing, float64 (D, P, 3, 4)."""
     count, rows = sample.view.matrix.shape[:2]
     figure, matrix = sample.figure, sample.view.matrix.reshape(-1, 3, 4)
     nothing = torch.zeros(count * rows, dtype=torch.int64, device=matrix.device)
     prims = Primitives(figure.kind.repeat(count), nothing, matrix, figure.params.repeat(count, 1), nothing, figure.hems)
-    return prims.inverse().float().reshape(count, rows, 3, 4)
+    return prims.inverse().reshape(count, rows, 3, 4)
 
 
 def track(sample: Sample, source: int, target: int) -> tuple[Tensor, Tensor]:
@@ -34,8 +34,8 @@ def track(sample: Sample, source: int, target: int) -> tuple[Tensor, Tensor]:
     row, column = torch.nonzero(layers.prim[source] >= 0, as_tuple=True)
     prim = layers.prim[source, row, column]
     local = to_local(inverses(sample)[source, prim], column + 0.5, row + 0.5, layers.depth[source, row, column])
-    matrix = view.matrix[target, prim]
-    there = (matrix[:, :, :3] * local[:, None]).sum(2) + matrix[:, :, 3]
+    matrix = view.matrix[target, prim].double()  # some primitives are seen nearly edge-on
+    there = ((matrix[:, :, :3] * local[:, None]).sum(2) + matrix[:, :, 3]).float()
     xy = torch.full((height, width, 2), torch.nan, device=device)
     xy[row, column] = there[:, :2]
 

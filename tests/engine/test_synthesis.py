@@ -143,6 +143,25 @@ def test_trace_lines_bound_tones_and_are_colored():
     assert np.array_equal(seen.traces, drawn.lines.traces[0].numpy())
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_faces_change_in_a_shot(family: str):
+    """Eyes shut and mouths speak: what is not of a drawing's mood is not in it, and shows in others."""
+    changed = 0
+    for seed in range(4):
+        drawn = sample(seed, Plan(family, SMALL, drawings=20, tones=False))
+        figure, mood = drawn.figure, drawn.view.mood
+        first = torch.tensor([0, *figure.moods]).cumsum(0)
+        for start, stop in zip(first[:-1], first[1:], strict=True):
+            assert (mood[:, start:stop].sum(1) == 1).all()
+        for index in range(20):
+            on = torch.cat([mood[index], torch.ones(1, dtype=torch.bool)])  # -1: always
+            seen = set(figure.decal_part[on[figure.decal_mood]].tolist()) | set(figure.part.tolist()) | set(figure.lining.tolist())
+            hidden = set(figure.decal_part.tolist()) - seen
+            assert not hidden & set(drawn.layers.part[index].unique().tolist())
+            changed += bool(hidden & set(drawn.layers.part.unique().tolist()))
+    assert changed
+
+
 def _line(length: int, width: float, **damaged: float):
     """A straight stroke across a picture, drawn by a pen."""
     x = torch.arange(length) + 20.5
@@ -182,6 +201,25 @@ def test_lines_are_as_wide_as_asked(width: float):
 def test_aliased_lines_have_no_gray():
     art, _ = _line(300, 2.4, smooth=0.0)
     assert set(art.paint[..., 3].unique().tolist()) == {0, 255}
+
+
+def test_blots_fall_beside_lines():
+    art, _ = _line(3000, 2.0, blots=12.0, blot=9.0)
+    clean, _ = _line(3000, 2.0)
+    count, _, stats, _ = cv2.connectedComponentsWithStats((art.lines & ~clean.lines)[0].numpy().astype(np.uint8))
+    assert 3 <= count - 1 <= 30
+    assert (stats[1:, cv2.CC_STAT_WIDTH] <= 10).all()
+    assert (stats[1:, cv2.CC_STAT_WIDTH] >= 3).any()
+
+
+def test_compression_rings_around_lines_and_keeps_them():
+    art, _ = _line(300, 2.6, jpeg=1.0)
+    clean, _ = _line(300, 2.6)
+    away = cv2.distanceTransform((~clean.lines[0]).numpy().astype(np.uint8), cv2.DIST_L2, 5)
+    faint = art.paint[0, ..., 3].numpy()[away > 2]
+    assert faint.max() > 0
+    assert faint.max() < 128
+    assert (art.lines & clean.lines).sum() > 0.95 * (art.lines | clean.lines).sum()
 
 
 def test_tapered_lines_run_out():
@@ -226,7 +264,7 @@ def test_the_command_writes_samples(tmp_path: Path, capsys: pytest.CaptureFixtur
                 color = np.asarray(Image.open(folder / f"color_{index:02d}.png"))
                 assert np.array_equal(color, truth["swatches"][truth["swatch"][index]])
                 assert np.array_equal(truth[f"regions_{index:02d}"] == 0, truth["lines"][index])
-                assert cv2.imread(str(folder / f"lines_{index:02d}.png"), cv2.IMREAD_UNCHANGED).shape == (128, 128, 4)
+                assert np.asarray(Image.open(folder / f"lines_{index:02d}.png")).shape == (128, 128, 4)
             assert truth["to_first"].shape == (count, 128, 128, 2)
 
 
