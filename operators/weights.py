@@ -71,7 +71,7 @@ class SHIAGE_OT_get_weights(_OfModel, bpy.types.Operator):
     def invoke(self, context, _event):
         if not self._unread():
             return self.execute(context)
-        return context.window_manager.invoke_props_dialog(self, width=520)
+        return context.window_manager.invoke_props_dialog(self, width=520, confirm_text="Download")
 
     def draw(self, _context):
         for source in self._unread():

@@ -97,14 +97,14 @@ class Placement:
         self.mode = mode
         self.device = device
         for net in nets:
-            if mode == WHOLE or device.type == "cpu":
+            if mode == WHOLE:
                 net.to(device)
             elif mode == GROUPS:
                 _feed_by_groups(net, device)
 
     @contextmanager
     def on(self, *nets: nn.Module) -> Iterator[None]:
-        if self.mode != STAGES or self.device.type == "cpu":
+        if self.mode != STAGES:
             yield
             return
         try:
@@ -114,11 +114,13 @@ class Placement:
         finally:
             for net in nets:
                 net.to("cpu")
-            torch.cuda.empty_cache()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
 
 
 def _feed_by_groups(net: nn.Module, device: torch.device) -> None:
-    """Leaves come and go on a stream of their own, the next while the last one computes."""
+    """Leaves come and go on a stream of their own, where there are streams: the next while the last one computes."""
     from diffusers.hooks.group_offloading import apply_group_offloading
 
-    apply_group_offloading(net, onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level", use_stream=True)
+    streams = device.type == "cuda"
+    apply_group_offloading(net, onload_device=device, offload_device=torch.device("cpu"), offload_type="leaf_level", use_stream=streams)

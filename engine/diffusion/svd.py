@@ -96,6 +96,13 @@ def use_one_token(net: nn.Module) -> None:
             module.set_processor(OneToken())  # pyright: ignore[reportArgumentType]  # any callable will do
 
 
+def use_channels_last(net: nn.Module) -> None:
+    """Keep the weights of the convolutions over pictures in the order that tensor cores read; those over frames have none such."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # an overload that it does not see
+
+
 # --- image conditions ---------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,7 @@
 """AniDoc as a model of the engine, with tiny random weights: the way of a job, and everything that can be wrong with it."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import torch
 from anidoc_shots import PAINT, job
 from PIL import Image, ImageDraw
 
+from engine import job as jobs
 from engine import models
 from engine.errors import BadInput
 from engine.gather import gather
@@ -90,7 +92,8 @@ def test_the_seed_alone_decides(shot):
     folder = shot(options={"snap": False})
     told(folder)
     once = pixels(folder)
-    shutil.rmtree(folder / "frames")
+    for name in ("frames", "cache"):
+        shutil.rmtree(folder / name)
     told(folder)
     again = pixels(folder)
     assert all((once[name] == again[name]).all() for name in once)
@@ -106,6 +109,21 @@ def test_cancelled_in_the_loop(shot):
     assert isinstance(run(folder, seen.append, cancel), Cancelled)
     assert sum(isinstance(e, Progress) and e.stage == "Denoising" for e in seen) == 1
     assert isinstance(told(folder)[0], Done)
+
+
+@pytest.mark.parametrize("memory", ["stages", "groups"])
+def test_where_the_networks_wait_changes_nothing(shot, memory):
+    """On a processor they move nowhere, but by the same code."""
+    folder = shot(options={"snap": False})
+    told(folder)
+    whole = pixels(folder)
+    for name in ("frames", "cache"):
+        shutil.rmtree(folder / name)
+    asked = jobs.load(folder)
+    jobs.save(replace(asked, options={**asked.options, "memory": memory}), folder)
+    end, events = told(folder)
+    assert isinstance(end, Done) and any(isinstance(e, Progress) and e.stage == "Denoising" for e in events)
+    assert all(np.abs(whole[name].astype(int) - frame).max() <= 1 for name, frame in pixels(folder).items())
 
 
 @pytest.mark.parametrize("order", ["correct", "released"])
@@ -181,9 +199,6 @@ def test_what_is_shown_can_be_put_back(box, longer):
 
 def test_points_follow_what_they_lie_in(shot):
     """The ids in the maps lie in the regions that they name, in the reference and in each drawing."""
-    from dataclasses import replace
-
-    from engine import job as jobs
     from engine.models.anidoc import model
 
     folder = shot((50, 60, 70, 80, 90), {"side": 192})

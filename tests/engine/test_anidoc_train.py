@@ -1,5 +1,7 @@
 """AniDoc's training at a tiny size: it learns, it goes on where it stopped, and each stage trains what it should."""
 
+import json
+
 import numpy as np
 import pytest
 import tiny_anidoc
@@ -8,6 +10,7 @@ from PIL import Image, ImageDraw
 
 from engine.errors import BadInput
 from engine.models.anidoc import clips, nets, train
+from engine.synthesis.write import write
 
 SIZE = (64, 64)
 
@@ -118,6 +121,25 @@ def test_ablations_and_points(data):
     assert len(motion) > 10 and np.abs(motion[:, 0]).max() > 12 and np.abs(motion[:, 1]).max() < 3
     bare = clips.read(data / "clip", SIZE, 4, np.random.default_rng(1), binarize=False, matching=False)
     assert len(np.unique(bare.sketches)) > 2 and bare.tracks.tracks.shape == (4, 0, 2)
+
+
+def test_points_of_toon_worlds_are_true(tmp_path):
+    """A point has the same paint in the reference, another pose, and in each drawing."""
+    (folder,) = write("puppet", 1, tmp_path, 160, seed=3)
+    clip = clips.read(folder, (160, 160), 4, np.random.default_rng(0))
+    meta = json.loads((folder / "meta.json").read_text("utf-8"))
+    assert meta["references"] and len(clip.frames) == len(meta["shot"])
+    assert clip.tracks.tracks.shape[1] > 10
+    inks, hits = [], []
+    for frame, at, seen in zip(clip.frames, clip.tracks.tracks, clip.tracks.visible, strict=True):
+        x, y = clip.tracks.reference[seen].astype(int).T
+        u, v = at[seen].astype(int).T
+        inks.append((frame[v, u].max(1) > 60) & (clip.reference[y, x].max(1) > 60))
+        hits.append(np.abs(frame[v, u].astype(int) - clip.reference[y, x]).max(1) < 12)
+    assert np.concatenate(hits)[np.concatenate(inks)].mean() > 0.75, "tones may differ"
+    (folder / "meta.json").write_text("[]")
+    with pytest.raises(BadInput, match="draw the sample again"):
+        clips.read(folder, SIZE, 4, np.random.default_rng(0))
 
 
 def test_bad_input(data, weights, tmp_path):

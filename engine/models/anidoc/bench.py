@@ -1,26 +1,28 @@
-"""Measures AniDoc at full size with random weights, so that time and memory are real and no weights are needed.
+"""Measures AniDoc, lever by lever: seconds a clip, peak memory, the share of the card's matrix rate, and how far the latents are from those
+of the preset `reference` without any lever; then where the time of that preset goes.
 
     python -m engine.models.anidoc.bench [--size 512x320] [--frames 14] [--profile FILE]
 
-Prints a table: seconds a clip, peak memory, the share of the card's matrix rate, and how far the latents are from those of the preset
-`reference` without any lever. Needs an NVIDIA card with 24 GB for the lever-free line.
+Full-size networks of random weights, so that time and memory are real and no weights are needed; it takes an NVIDIA card with 24 GB for the
+line without levers. `--weights DIR --device cpu` measures other networks on the processor.
 """
 
 import argparse
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+import psutil
 import torch
 from torch import Tensor, nn
 
 from ...diffusion import device as devices
 from ...diffusion.memory import GROUPS, STAGES, WHOLE, Placement
 from ...diffusion.sampling import noise
-from ...diffusion.svd import use_one_token
+from ...diffusion.svd import use_channels_last, use_one_token
 from . import nets, sampler
 from .presets import PRESETS
 
@@ -67,17 +69,28 @@ def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
     return nets.Nets(unet, controlnet, vae.float(), encoder, SCHEDULER)
 
 
-def rate(dtype: torch.dtype) -> float:
-    """FLOP a second that this card reaches in a large matrix product."""
-    a = torch.randn(8192, 8192, device="cuda", dtype=dtype)
+def rate(device: torch.device, dtype: torch.dtype) -> float:
+    """FLOP a second that a device reaches in a large matrix product."""
+    side = 8192 if device.type == "cuda" else 512
+    a = torch.randn(side, side, device=device, dtype=dtype)
     for _ in range(3):
-        a @ a
-    torch.cuda.synchronize()
+        torch.mm(a, a)
+    _wait(device)
     began = time.perf_counter()
     for _ in range(20):
-        a @ a
-    torch.cuda.synchronize()
-    return 20 * 2 * 8192**3 / (time.perf_counter() - began)
+        torch.mm(a, a)
+    _wait(device)
+    return 20 * 2 * side**3 / (time.perf_counter() - began)
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def _peak(device: torch.device) -> float:
+    """GB that a card has held at its peak, or that this process holds now."""
+    return (torch.cuda.max_memory_allocated() if device.type == "cuda" else psutil.Process().memory_info().rss) / 1e9
 
 
 def clip(made: nets.Nets, settings: sampler.Settings, size: tuple[int, int], frames: int, placement: Placement) -> Tensor:
@@ -94,109 +107,170 @@ def clip(made: nets.Nets, settings: sampler.Settings, size: tuple[int, int], fra
     return latents.cpu()
 
 
-def measure(run: Callable[[], Tensor], repeats: int = 3) -> tuple[float, float, Tensor]:
+def measure(run: Callable[[], Tensor], device: torch.device, repeats: int) -> tuple[float, float, Tensor]:
     """Median seconds, peak GB and the result, after one run to warm up."""
-    run()
-    torch.cuda.reset_peak_memory_stats()
+    latents = run()
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     times = []
     for _ in range(repeats):
-        torch.cuda.synchronize()
+        _wait(device)
         began = time.perf_counter()
         latents = run()
-        torch.cuda.synchronize()
+        _wait(device)
         times.append(time.perf_counter() - began)
-    return sorted(times)[repeats // 2], torch.cuda.max_memory_allocated() / 1e9, latents
+    return sorted(times)[repeats // 2], _peak(device), latents
 
 
-def levers() -> list[tuple[str, str, Callable[[nets.Nets], nets.Nets], str, dict]]:
-    """Name, preset, change of the networks, placement, change of the settings; each is measured on top of those before it in its preset."""
-
-    def same(made: nets.Nets) -> nets.Nets:
-        return made
-
-    def one_token(made: nets.Nets) -> nets.Nets:
-        use_one_token(made.unet)
-        use_one_token(made.controlnet)
-        return made
-
-    def channels_last(made: nets.Nets) -> nets.Nets:
-        for net in (made.unet, made.controlnet):
-            net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # an overload that it does not see
-        return made
-
-    def compiled(made: nets.Nets) -> nets.Nets:
-        for net in (made.unet, made.controlnet):
-            net.compile_repeated_blocks()
-        return made
-
-    def broadcast(made: nets.Nets) -> nets.Nets:
-        from diffusers.hooks.pyramid_attention_broadcast import PyramidAttentionBroadcastConfig, apply_pyramid_attention_broadcast
-
-        for net in (made.unet, made.controlnet):
-            config = PyramidAttentionBroadcastConfig(
-                spatial_attention_block_skip_range=2,
-                spatial_attention_block_identifiers=("transformer_blocks",),
-                current_timestep_callback=lambda: 500,
-            )
-            apply_pyramid_attention_broadcast(net, config)
-        return made
-
-    return [
-        ("as published", "reference", same, WHOLE, {}),
-        ("guidance in two halves", "reference", same, WHOLE, {"together": False}),
-        ("one token", "reference", one_token, WHOLE, {}),
-        ("channels last", "reference", channels_last, WHOLE, {}),
-        ("regional compile", "reference", compiled, WHOLE, {}),
-        ("10 chosen steps", "fast", one_token, WHOLE, {}),
-        ("channels last", "fast", channels_last, WHOLE, {}),
-        ("regional compile", "fast", compiled, WHOLE, {}),
-        ("pyramid attention broadcast", "fast", broadcast, WHOLE, {}),
-        ("5 steps, half guided", "draft", one_token, WHOLE, {}),
-        ("networks by stages", "reference", one_token, STAGES, {"together": False}),
-        ("networks by groups", "reference", one_token, GROUPS, {"together": False}),
-    ]
+# --- levers -------------------------------------------------------------------------------------------------------
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure AniDoc at full size.")
+def as_published(made: nets.Nets) -> nets.Nets:
+    """The condition is embedded anew at each call."""
+    net = made.controlnet
+    net.embed_condition = lambda condition: condition.flatten(0, 1)  # pyright: ignore[reportAttributeAccessIssue]  # for this line only
+    embed = net.controlnet_cond_embedding
+    net.register_forward_pre_hook(lambda net, given: (*given[:4], embed(given[4]), *given[5:]))
+    return made
+
+
+def one_token(made: nets.Nets) -> nets.Nets:
+    for net in (made.unet, made.controlnet):
+        use_one_token(net)
+    return made
+
+
+def channels_last(made: nets.Nets) -> nets.Nets:
+    for net in (made.unet, made.controlnet):
+        use_channels_last(net)
+    return made
+
+
+def bfloat16(made: nets.Nets) -> nets.Nets:
+    return replace(made, **{name: getattr(made, name).to(torch.bfloat16) for name in ("unet", "controlnet", "image_encoder")})
+
+
+def compiled(made: nets.Nets, backend: str) -> nets.Nets:
+    for net in (made.unet, made.controlnet):
+        net.compile_repeated_blocks(backend=backend)
+    return made
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table: `changes` of fresh networks, one after the other, where they are kept, and `settings` over the preset's."""
+
+    preset: str
+    lever: str
+    changes: tuple[Callable[[nets.Nets], nets.Nets], ...] = ()
+    mode: str = WHOLE
+    settings: dict = field(default_factory=dict)
+
+
+def lines(backend: str) -> tuple[Line, ...]:
+    """Each lever by itself; the presets with all that change nothing of the result; the ways to take less memory."""
+    compile_blocks = partial(compiled, backend=backend)
+    exact = (one_token, channels_last)
+    halves = {"together": False}
+    return (
+        Line("reference", "as published", (as_published,)),
+        Line("reference", "condition embedded once"),
+        Line("reference", "guidance in two halves", (), WHOLE, halves),
+        Line("reference", "one token", (one_token,)),
+        Line("reference", "channels last", (channels_last,)),
+        Line("reference", "bfloat16", (bfloat16,)),
+        Line("reference", "regional compile", (compile_blocks,)),
+        Line("reference", "attention at every 2nd step", (), WHOLE, {"reuse": 2}),
+        Line("reference", "guided in the first half", (), WHOLE, {"guided": 0.5}),
+        Line("reference", "all that is exact", exact),
+        Line("reference", "all that is exact, compiled", (*exact, compile_blocks)),
+        Line("fast", "all that is exact", exact),
+        Line("fast", "all that is exact, compiled", (*exact, compile_blocks)),
+        Line("fast", "and attention at every 2nd step", exact, WHOLE, {"reuse": 2}),
+        Line("draft", "all that is exact", exact),
+        Line("reference", "networks by stages", exact, STAGES, halves),
+        Line("reference", "networks by groups", exact, GROUPS, halves),
+    )
+
+
+def table(
+    make: Callable[[torch.device], nets.Nets], device: torch.device, size: tuple[int, int], frames: int, backend: str, repeats: int
+) -> Iterator[str]:
+    """The table, line by line. `make` makes the networks on a device."""
+    base, peak = None, None
+    for line in lines(backend):
+        made = make(torch.device("cpu") if line.mode != WHOLE else device)
+        if peak is None:
+            peak = rate(device, made.dtype)
+            yield f"matrix rate {peak / 1e12:.3g} TFLOP/s, {frames} frames of {size[0]}x{size[1]}, {made.dtype}\n"
+            yield "| preset | lever | s a clip | peak GB | share of the matrix rate | difference from reference |"
+            yield "|---|---|---|---|---|---|"
+        for change in line.changes:
+            made = change(made)
+        settings = replace(PRESETS[line.preset], **line.settings)
+        run = partial(clip, made, settings, size, frames, Placement(line.mode, device, made.all))
+        seconds, gigabytes, latents = measure(run, device, repeats)
+        base = latents if base is None else base
+        steps = len(settings.sigmas) - 1 if settings.sigmas else settings.steps
+        flops = STEP_FLOPS * _size_of(made) * frames * size[0] * size[1] / (14 * 512 * 320) * steps * (1 + settings.guided) / 2
+        far = ((latents - base).norm() / base.norm()).item()
+        yield f"| {line.preset} | {line.lever} | {seconds:.2f} | {gigabytes:.1f} | {flops / seconds / peak:.0%} | {far:.3f} |"
+        del made, run
+        torch.compiler.reset()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def _size_of(made: nets.Nets) -> float:
+    """Parameters of the networks, as a share of the full-size ones: so do their operations grow, about."""
+    return sum(p.numel() for net in (made.unet, made.controlnet) for p in net.parameters()) / 2_206_645_339
+
+
+def profile(made: nets.Nets, device: torch.device, size: tuple[int, int], frames: int) -> tuple[str, str]:
+    """Where the time of three steps of the preset `reference` goes: one line of the largest shares, and the whole table."""
+    one_token(made)
+    placement = Placement(WHOLE, device, made.all)
+    with torch.profiler.profile() as seen:
+        clip(made, replace(PRESETS["reference"], steps=3), size, frames, placement)
+    kind = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
+    rows = sorted(seen.key_averages(), key=lambda row: -getattr(row, kind))
+    total = sum(getattr(row, kind) for row in rows)
+    shares = ", ".join(f"{row.key} {getattr(row, kind) / total:.0%}" for row in rows[:6])
+    return f"profile of 3 steps: {shares}", seen.key_averages().table(sort_by=kind, row_limit=40)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Measure AniDoc, lever by lever.")
     parser.add_argument("--size", default="512x320", metavar="WxH")
     parser.add_argument("--frames", type=int, default=14)
-    parser.add_argument("--profile", type=Path, metavar="FILE", help="write where the time of the preset reference goes")
-    options = parser.parse_args()
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="these networks instead of full-size ones of random weights")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of a line, of which the median counts")
+    parser.add_argument("--backend", default="inductor", help="of torch.compile; aot_eager needs no compiler")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="write all of the profile there")
+    options = parser.parse_args(arguments)
     reason = devices.why_no_cuda()
-    if reason:
+    if reason and options.device == "cuda":
         print(f"{reason}.", file=sys.stderr)
         return 4
     width, height = (int(part) for part in options.size.split("x"))
-    device, dtype = torch.device("cuda"), torch.float16
-    peak = rate(dtype)
-    print(f"{torch.cuda.get_device_name()}, matrix rate {peak / 1e12:.0f} TFLOP/s, {options.frames} frames of {width}x{height}, {dtype}\n")
-    print("| preset | lever | s a clip | peak GB | share of the matrix rate | difference from reference |\n|---|---|---|---|---|---|")
-    made, current, base = None, ("", ""), None
-    placement = Placement(WHOLE, device, [])
-    for name, preset, change, mode, changes in levers():
-        if made is None or current != (preset, mode):
-            made = None
-            torch.cuda.empty_cache()
-            made, current = build(torch.device("cpu") if mode != WHOLE else device, dtype), (preset, mode)
-            placement = Placement(mode, device, made.all)
-        made = change(made)
-        settings = replace(PRESETS[preset], **changes)
-        seconds, gigabytes, latents = measure(partial(clip, made, settings, (width, height), options.frames, placement))
-        base = latents if base is None else base
-        steps = len(settings.sigmas) - 1 if settings.sigmas else settings.steps
-        scale = options.frames * width * height / (14 * 512 * 320)
-        reached = steps * STEP_FLOPS * scale * (1 + settings.guided) / 2 / seconds / peak
-        far = ((latents - base).norm() / base.norm()).item()
-        print(f"| {preset} | {name} | {seconds:.2f} | {gigabytes:.1f} | {reached:.0%} | {far:.3f} |", flush=True)
+    device, dtype = torch.device(options.device), devices.numbers(torch.device(options.device))
+
+    def make(where: torch.device) -> nets.Nets:
+        if options.weights is None:
+            return build(where, dtype)
+        made = nets.load(options.weights, dtype)
+        for net in made.all:
+            net.to(where)
+        return made
+
+    print(torch.cuda.get_device_name() if device.type == "cuda" else "processor")
+    for line in table(make, device, (width, height), options.frames, options.backend, options.repeats):
+        print(line, flush=True)
+    shares, whole = profile(make(device), device, (width, height), options.frames)
+    print(f"\n{shares}")
     if options.profile:
-        made = build(device, dtype)
-        use_one_token(made.unet)
-        use_one_token(made.controlnet)
-        placement = Placement(WHOLE, device, made.all)
-        with torch.profiler.profile() as profile:
-            clip(made, replace(PRESETS["reference"], steps=3), (width, height), options.frames, placement)
-        options.profile.write_text(profile.key_averages().table(sort_by="cuda_time_total", row_limit=40), encoding="utf-8")
+        options.profile.write_text(whole, encoding="utf-8")
     return 0
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 
 from ...diffusion import memory
-from ...diffusion.svd import use_one_token
+from ...diffusion.svd import use_channels_last, use_one_token
 from .nets import Nets
 from .sampler import Settings
 
@@ -22,7 +22,7 @@ def prepare(nets: Nets, compiled: bool) -> None:
         use_one_token(net)
     if nets.dtype != torch.float32:
         for net in (nets.unet, nets.controlnet):
-            net.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # an overload that it does not see
+            use_channels_last(net)
     if compiled:
         for net in (nets.unet, nets.controlnet):
             net.compile_repeated_blocks()

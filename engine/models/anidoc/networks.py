@@ -19,6 +19,7 @@ from torch.nn import functional
 from ...diffusion.svd import contract, embed, expand
 
 CONDITION_CHANNELS = 8
+REPEATED = ["BasicTransformerBlock", "TemporalBasicTransformerBlock"]  # what is compiled once for all
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Residuals:
 
 class UNet(UNetSpatioTemporalConditionModel):
     """The UNet; `forward` differs from its parent's by the residuals alone."""
+
+    _repeated_blocks = REPEATED
 
     def forward(self, sample: Tensor, timestep: Tensor, token: Tensor, time_ids: Tensor, residuals: Residuals | None = None) -> Tensor:
         """The prediction (B, F, 4, h, w) for 8 channels of noisy and reference latents. `token` is (B, 1, C), `time_ids` (B, 3)."""
@@ -48,7 +51,7 @@ class ControlNet(ModelMixin, ConfigMixin):
     """A copy of the UNet's down path and middle, and what leads the condition in and the residuals out."""
 
     _supports_gradient_checkpointing = True
-    _repeated_blocks = ["BasicTransformerBlock", "TemporalBasicTransformerBlock"]
+    _repeated_blocks = REPEATED
 
     @register_to_config
     def __init__(
