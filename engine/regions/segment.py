@@ -46,18 +46,34 @@ class Regions:
     leaks: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Parts:
+    """What walls of lines and joins part: connected components and the regions (numbers 1..count, 0: none) that they make up."""
+
+    labels: np.ndarray  # int32 (H, W), the regions; 0 on walls and in flecks
+    stats: np.ndarray  # of the components, as OpenCV gives them
+    centers: np.ndarray
+    numbers: np.ndarray  # int32, the region of each component
+    count: int
+    closures: np.ndarray  # the joins that part two regions
+
+
 def segment(sketch: Sketch, gap: float) -> Regions:
     """Cut a sketch into regions, closing gaps of up to `gap` px. A drawing without lines is one region."""
     joins = close_gaps(sketch, gap)
-    regions = _cut(sketch, joins, gap)
-    narrow = regions.leaks[regions.leaks[:, 2] <= gap]  # between lines that have no ends there: blots, corners
-    seals = across(narrow, draw(joins, sketch.lines))
-    return _cut(sketch, np.concatenate([joins, seals]), gap) if len(seals) else regions
+    parts = _part(sketch, joins)
+    leaks = find_leaks(sketch, parts.labels, parts.count, gap)
+    narrow = leaks[leaks[:, 2] <= gap]  # between lines that have no ends there: blots, corners
+    seals = across(narrow, parts.labels == 0) if len(narrow) else joins[:0]
+    if len(seals):
+        parts = _part(sketch, np.concatenate([joins, seals]))
+        leaks = find_leaks(sketch, parts.labels, parts.count, gap)
+    return _regions(sketch, parts, leaks)
 
 
-def _cut(sketch: Sketch, joins: np.ndarray, gap: float) -> Regions:
+def _part(sketch: Sketch, joins: np.ndarray) -> _Parts:
     walls = draw(joins, sketch.lines)
-    count, components, stats, centers = cv2.connectedComponentsWithStats((~walls).astype(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    count, components, stats, centers = cv2.connectedComponentsWithStats((~walls).view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
     components = np.asarray(components, np.int32)
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
     target, closures = _undo_idle(joins, components, areas, sketch.lines)
@@ -69,26 +85,28 @@ def _cut(sketch: Sketch, joins: np.ndarray, gap: float) -> Regions:
     final = keep & (target == np.arange(count))
     numbers[final] = np.arange(1, final.sum() + 1)
     numbers[keep] = numbers[target[keep]]
+    return _Parts(numbers[components], stats, centers, numbers, max(int(final.sum()), 1), closures)
 
-    grown = _grow(numbers[components])
+
+def _regions(sketch: Sketch, parts: _Parts, leaks: np.ndarray) -> Regions:
+    grown = _grow(parts.labels)
     labels = np.where(sketch.lines, 0, grown)
-    total = max(int(final.sum()), 1)
     edges, crossing, lengths = _neighbors(grown, sketch)
-    border = np.zeros(total + 1, bool)
+    border = np.zeros(parts.count + 1, bool)
     for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         border[side] = True
     border[0] = False
     return Regions(
         labels=labels,
         grown=grown,
-        count=total,
-        **_measure(numbers, areas, stats, centers, total),
+        count=parts.count,
+        **_measure(parts),
         border=border,
         edges=edges,
         crossing=crossing,
         lengths=lengths,
-        closures=closures,
-        leaks=find_leaks(sketch, np.where(walls, 0, labels), border, gap),
+        closures=parts.closures,
+        leaks=leaks,
     )
 
 
@@ -142,13 +160,13 @@ def _grow(labels: np.ndarray) -> np.ndarray:
     return source[nearest]
 
 
-def _measure(numbers: np.ndarray, areas: np.ndarray, stats: np.ndarray, centers: np.ndarray, count: int) -> dict[str, np.ndarray]:
+def _measure(parts: _Parts) -> dict[str, np.ndarray]:
     """Areas, centroids and boxes of the regions from those of the components they are made of."""
-    use = numbers > 0
-    region, weight = numbers[use], areas[use].astype(np.float64)
+    use, count, stats = parts.numbers > 0, parts.count, parts.stats
+    region, weight = parts.numbers[use], stats[use, cv2.CC_STAT_AREA].astype(np.float64)
     total = np.bincount(region, weight, count + 1)
     safe = np.maximum(total, 1)
-    centroids = np.stack([np.bincount(region, weight * centers[use, axis], count + 1) / safe for axis in (0, 1)], 1)
+    centroids = np.stack([np.bincount(region, weight * parts.centers[use, axis], count + 1) / safe for axis in (0, 1)], 1)
     low = np.full((count + 1, 2), np.iinfo(np.int32).max, np.int32)
     high = np.zeros((count + 1, 2), np.int32)
     corner = stats[use][:, [cv2.CC_STAT_LEFT, cv2.CC_STAT_TOP]]

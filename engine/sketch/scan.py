@@ -108,8 +108,8 @@ def _ridges(opacity: np.ndarray, at: np.ndarray, across: int, contrast: float) -
 def _joining(faint: np.ndarray, solid: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """The faint pieces, bool (H, W), that join solid lines at two places, run out from one, or are long: the others are dust."""
     pieces = np.asarray(cv2.connectedComponents(faint.view(np.uint8), connectivity=8)[1])
-    near = cv2.dilate(faint.view(np.uint8), np.ones((3, 3), np.uint8)) & solid.view(np.uint8)
-    places = np.pad(cv2.connectedComponents(near, connectivity=8)[1], 1).ravel()
+    near = np.where(solid, cv2.dilate(faint.view(np.uint8), np.ones((3, 3), np.uint8)), 0)
+    places = np.pad(np.asarray(cv2.connectedComponents(near, connectivity=8)[1], np.int32), 1).ravel()
     at = np.flatnonzero(faint)
     width = faint.shape[1] + 2
     piece, here = pieces.ravel()[at].astype(np.int64), at + 2 * (at // faint.shape[1]) + width + 1
