@@ -12,10 +12,12 @@ from PIL import Image, ImageDraw
 
 from engine import job as jobs
 from engine import models
+from engine.diffusion.sampling import noise
+from engine.diffusion.windows import windows
 from engine.errors import BadInput
 from engine.gather import gather
 from engine.messages import Cancelled, Done, Failed, Progress, Warned
-from engine.models.anidoc import canvas, condition, correspondence, needs, nets, points
+from engine.models.anidoc import canvas, condition, correspondence, needs, nets, points, sampler
 from engine.run import run
 
 
@@ -129,6 +131,26 @@ def test_where_the_networks_wait_changes_nothing(shot, memory):
 @pytest.mark.parametrize("order", ["correct", "released"])
 def test_both_orders(shot, order):
     assert isinstance(told(shot((50, 54), {"context_order": order}))[0], Done)
+
+
+def test_pictures_smaller_than_the_networks_step(shot):
+    folder = shot((24,), size=(50, 60))
+    assert isinstance(told(folder)[0], Done)
+    assert pixels(folder)["0000.png"].shape == (60, 50, 4)
+
+
+def test_more_windows_than_have_room_at_once(weights):
+    """500 frames: hints wait outside the card, attention is not kept, every frame gets its latents."""
+    loaded = nets.load(weights, torch.float32)
+    needs.prepare(loaded, False)
+    spans = windows(500, 14, 4)
+    encoded = sampler.Encoded(torch.zeros(1, 1, 24), torch.zeros(1, 4, 8, 8))
+    parts = [sampler.Window(span, encoded, lambda span=span: torch.zeros(1, len(span), 8, 64, 64)) for span in spans]
+    settings = sampler.Settings(sigmas=(20.0, 0.0), guided=0.0, reuse=2)
+    latents = sampler.sample(loaded, parts, noise((1, 500, 4, 8, 8), 1), settings, torch.device("cpu"))
+    assert latents.shape == (1, 500, 4, 8, 8) and latents.isfinite().all() and latents.flatten(2).std(2).min() > 0
+    (frames,) = list(sampler.decode_frames(loaded, latents[:, -3:], 8))
+    assert frames.shape == (3, 3, 64, 64)
 
 
 # --- what can be wrong --------------------------------------------------------------------------------------------

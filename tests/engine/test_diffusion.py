@@ -2,6 +2,7 @@
 
 import json
 import pickle  # noqa: TID251  # to make the files that must be refused
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from engine.diffusion import memory, weights
+from engine.diffusion import device, memory, weights
 from engine.diffusion.sampling import denoise, euler, noise
 from engine.diffusion.windows import weights as shares
 from engine.diffusion.windows import windows
@@ -155,3 +156,39 @@ def test_cancelling_takes_effect_between_two_calls():
 
 def test_noise_depends_on_the_seed_alone():
     assert torch.equal(noise((2, 3), 7), noise((2, 3), 7)) and not torch.equal(noise((2, 3), 7), noise((2, 3), 8))
+
+
+def test_a_driver_that_is_too_old_is_named(monkeypatch):
+    def init():
+        raise RuntimeError("The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver.")
+
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "init", init)
+    with pytest.raises(JobFailed, match="too old.*11040.*update the driver; or choose the model Flats"):
+        device.choose("cuda")
+    assert device.choose("auto").type == "cpu"
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: x")]
+)
+def test_running_out_of_memory_is_known_from_other_errors(error):
+    assert memory.exhausted(error) and not memory.exhausted(RuntimeError("shapes differ"))
+
+
+@pytest.mark.parametrize("stop", [1, 2, 4, 7])
+def test_denoising_goes_on_from_any_call(stop):
+    clean = noise((1, 20, 4, 2, 3), 5)
+    kept = []
+
+    def sampled(begin=None, keep=lambda state: None):
+        calls = []
+        scheduler = euler(SCHEDULER, 6, None, torch.device("cpu"))
+        made = denoise(scheduler, known(clean), noise(clean.shape, 1), SPANS, lambda *at: calls.append(at), keep=keep, begin=begin)
+        return made, len(calls)
+
+    whole, calls = sampled(keep=lambda state: kept.append(replace(state, said=state.said.clone())))
+    assert len(kept) == calls == 6 * len(SPANS)
+    again, left = sampled(kept[stop - 1])
+    assert torch.equal(whole, again) and left == calls - stop

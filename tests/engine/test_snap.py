@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.colors.paint import compose
 from engine.colors.palette import lab_of
 from engine.colors.snap import snap
 
@@ -79,3 +80,20 @@ def test_regions_that_are_all_line_have_an_answer():
     grown[:, 10:12] = 2
     swatch, _ = snap(np.full((20, 20, 3), 30, np.uint8), grown, np.ones((20, 20), bool), 2, SWATCHES)
     assert (swatch[1:] >= 0).all()
+
+
+def test_paint_and_paper_reach_the_pictures_edge():
+    """Where a VAE smears the rim, the last row is still all paint or all clear, as its region is."""
+    grown, lines, truth, rng = drawing(5)
+    frame = np.where(SWATCHES[:, 3:] > 0, SWATCHES[:, :3], 255).astype(np.uint8)[truth[grown]]
+    given = spoiled(frame, lines, rng, 0.3)
+    given[:3], given[-3:], given[:, :3], given[:, -3:] = 90, 200, 60, 30
+    prior = np.full((61, len(SWATCHES)), 0.3 / 6, np.float32)
+    prior[np.arange(1, 61), truth[1:]] = 0.7
+    swatch, _ = snap(given, grown, lines, 60, SWATCHES, prior)
+    picture = compose(grown, SWATCHES[swatch], np.zeros((*grown.shape, 4), np.uint8))
+    rim = np.ones(grown.shape, bool)
+    rim[1:-1, 1:-1] = False
+    assert (swatch[1:] == truth[1:]).mean() > 0.95
+    right = (swatch == truth)[grown] & rim
+    assert (picture[right] == SWATCHES[truth[grown]][right]).all() and set(np.unique(picture[..., 3]).tolist()) <= {0, 255}
