@@ -20,6 +20,8 @@ _TURN = 1.5  # what a right angle adds to the length of a join to a line: over a
 _LINE = 1.25  # joins to a line are a little worse than joins to an end
 _FARTHER = 1.3  # times the gap: ends that point straight at each other may be this far apart
 _STRAIGHT = 1.8  # the two cosines of such a join add up to this at least
+_MOST = 20_000  # ends; a picture with more of them is a texture: nothing in it is a gap
+_PARTNERS = 16  # ends that an end may be joined to: the nearest ones
 _INSIDE = 0.5  # px; as far in the ink lies the point that stands for an end
 _STEP = 0.5  # px
 _BLOCK = 1000  # ends
@@ -34,7 +36,7 @@ def close_gaps(sketch: Sketch, gap: float) -> np.ndarray:
     Deterministic; more gap finds more joins, not always a superset.
     """
     ends = sketch.ends.astype(np.float64)
-    if gap <= 0 or not len(ends):
+    if gap <= 0 or not 0 < len(ends) <= _MOST:
         return np.zeros((0, 4), np.float32)
     reach = gap + 2 * _INSIDE
     pairs, pair_cost = _end_to_end(ends, sketch.lines, reach)
@@ -59,7 +61,10 @@ def close_gaps(sketch: Sketch, gap: float) -> np.ndarray:
 
 
 def _end_to_end(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    pairs = KDTree(ends[:, :2]).query_pairs(_FARTHER * reach, output_type="ndarray").reshape(-1, 2)
+    apart, other = KDTree(ends[:, :2]).query(ends[:, :2], range(2, _PARTNERS + 2), distance_upper_bound=_FARTHER * reach)
+    one, rank = np.nonzero(np.isfinite(apart))
+    two = other[one, rank]
+    pairs = np.unique(np.stack([np.minimum(one, two), np.maximum(one, two)], 1)[one != two], axis=0)
     way = ends[pairs[:, 1], :2] - ends[pairs[:, 0], :2]
     length = np.hypot(*way.T)
     way /= np.maximum(length, 1e-6)[:, None]

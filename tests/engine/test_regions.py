@@ -279,3 +279,12 @@ def test_measures():
     assert regions.areas[inner] == pytest.approx(198 * 178, rel=0.01)
     assert regions.centroids[inner] == pytest.approx((200, 150), abs=0.6)
     assert regions.boxes[inner] == pytest.approx((101, 61, 198, 178), abs=1)
+
+
+def test_a_texture_of_dashes_is_left_alone():
+    lines = np.zeros((700, 1000), bool)
+    lines[::3] = True
+    lines[:, ::7] = False
+    sketch = Sketch(np.dstack([np.zeros((700, 1000, 3), np.uint8), lines * np.uint8(255)]), lines, ~lines & lines, skeleton_ends(lines), "")
+    assert len(sketch.ends) > 50_000
+    assert not len(close_gaps(sketch, 12))
