@@ -127,10 +127,19 @@ def _exact_colors(rgb: np.ndarray, opaque: np.ndarray) -> tuple[np.ndarray, np.n
     values = values[keep]
     if not _few(counts[keep], total) or _noisy(_unpacked(values), counts[keep]):
         return None
-    small, counts = np.unique(packed[_square(packed) & opaque], return_counts=True)
-    values = np.union1d(values, small[counts >= max(6, 3e-6 * packed.size)])
+    values = np.union1d(values, _small(packed, opaque, values))
     place = np.minimum(np.searchsorted(values, packed), len(values) - 1)
     return _unpacked(values), np.where(values[place] == packed, place, -1).astype(np.int16)
+
+
+def _small(packed: np.ndarray, opaque: np.ndarray, large: np.ndarray) -> np.ndarray:
+    """Colors of features too small for an even surrounding, as eyes on a sheet are; none where the large colors have a train of such."""
+    values, counts = np.unique(packed[_square(packed) & opaque], return_counts=True)
+    values = np.setdiff1d(values[counts >= max(6, 3e-6 * packed.size)], large)
+    if not len(values):
+        return values
+    near = np.linalg.norm(lab_of(_unpacked(values))[:, None] - lab_of(_unpacked(large))[None], axis=2).min(axis=1) < 2 * NOISE_DISTANCE
+    return values[~near] if near.sum() < 3 and len(values) + len(large) <= MAX_FLAT else values[:0]
 
 
 def _unpacked(values: np.ndarray) -> np.ndarray:

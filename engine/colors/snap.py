@@ -6,9 +6,10 @@ import numpy as np
 from .palette import lab_of
 
 SAMPLES = 300  # pixels of a region that vote
-SPREAD = 14.0  # CIELAB; how far a model's paint strays from a swatch
+SPREAD = 10.0  # CIELAB; how far a model's paint strays from a swatch
 STRAY = 0.02  # share of pixels that say nothing
-EDGE = 5  # px; lines are blurred and bleed this far
+EDGE = 3.0  # px from a line; so far lines bleed
+DEEP = 0.6  # of a region's depth; a thinner one is asked in its middle
 PRIOR = 1.0  # weight of what the matcher knows, against the mean pixel
 
 
@@ -38,11 +39,12 @@ def snap(
 
 
 def _voters(grown: np.ndarray, lines: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Flat pixels and their regions: some of each, off the lines wherever the region goes beyond their reach."""
-    near = cv2.dilate(lines.astype(np.uint8), np.ones((EDGE, EDGE), np.uint8)).ravel() > 0
+    """Flat pixels and their regions: some of each, off the lines and what bleeds from them, or from the middle of thin regions."""
+    depth = cv2.distanceTransform((~lines).astype(np.uint8), cv2.DIST_L2, 3).ravel()
     labels = grown.ravel()
-    inner = np.bincount(labels[~near], minlength=count + 1)
-    taken = np.flatnonzero(~near | (inner[labels] == 0))
+    deepest = np.zeros(count + 1, np.float32)
+    np.maximum.at(deepest, labels, depth)
+    taken = np.flatnonzero(depth >= np.minimum(EDGE, DEEP * deepest)[labels])
     order = taken[np.argsort(labels[taken], kind="stable")]
     sizes = np.bincount(labels[order], minlength=count + 1)
     starts = np.cumsum(sizes) - sizes

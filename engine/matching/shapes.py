@@ -12,6 +12,7 @@ from ..colors.palette import Painted
 SIDE = 960  # px, longer side of `labels`
 FLOW_SIDE = 480  # px, longer side of `distance`
 REACH = 24.0  # px of `labels`; lines farther away look alike
+MOST = 1500  # regions of a view on a reference; a photograph falls into tens of thousands, of which the smallest tell nothing
 VIEW_SHARE = 0.06  # of the largest figure on a sheet: smaller ones are props, not another view
 
 
@@ -154,8 +155,8 @@ def _views(index: np.ndarray, lines: np.ndarray, clear: int) -> list[tuple[np.nd
 def _view(index: np.ndarray, lines: np.ndarray) -> Shapes:
     labels = np.asarray(label(index + 1, connectivity=1, background=0), np.int32)
     areas = np.bincount(labels.ravel())
-    keep = areas >= 4
-    keep[0] = False
+    areas[0] = 0
+    keep = areas >= max(4, np.sort(areas)[-MOST:][0])
     number = np.zeros(len(areas), np.int32)
     number[keep] = np.arange(1, keep.sum() + 1)
     labels = number[labels]

@@ -14,7 +14,7 @@ from scipy import sparse
 from .pair import Match, probabilities
 from .shapes import Shapes
 
-WORD = 0.2  # weight of what the references say of a drawing: drawings alike are misread alike, so their words are not independent
+WORD = 0.2  # least weight of what the references say of a drawing: drawings alike are misread alike, so their words are not independent
 TRUST = 0.93  # how far a drawing believes a neighbor, at best
 DOUBT = 2.0  # how much surer than not a region must be to follow from a hinted one, before it hears the hint more than the references
 
@@ -80,7 +80,8 @@ def agree(
 
     One sweep forth and one back, as in a hidden Markov chain: what a drawing hears from one side never comes back to that side.
     """
-    own = [word if sure else _tempered(word) for word, sure in zip(words, anchored, strict=True)]
+    weight = max(WORD, 1.0 / max(1, len(words)))
+    own = [word if sure else _tempered(word, weight) for word, sure in zip(words, anchored, strict=True)]
     if told is not None:
         own = [word * (1.0 - hint.sum(axis=1, keepdims=True)) + hint for word, hint in zip(own, told, strict=True)]
     heard = []
@@ -166,8 +167,8 @@ def _sum(
     return total, weights
 
 
-def _tempered(word: np.ndarray) -> np.ndarray:
-    return _normal(np.maximum(word, 1e-6) ** WORD)
+def _tempered(word: np.ndarray, weight: float) -> np.ndarray:
+    return _normal(np.maximum(word, 1e-6) ** weight)
 
 
 def _normal(table: np.ndarray) -> np.ndarray:

@@ -85,13 +85,13 @@ def test_one_correction_is_heard_by_the_drawings_that_follow(folder, shot):
 
 def test_only_changed_pictures_are_painted_and_nothing_is_read_again(folder, shot, monkeypatch):
     from engine.colors import reference
-    from engine.matching import pair
+    from engine.matching import embedding, pair
     from engine.models.flats import analysis
 
     def never(*_arguments):
         raise AssertionError("this was known")
 
-    for module, name in ((reference, "read"), (pair, "match"), (analysis, "_make")):
+    for module, name in ((reference, "read"), (pair, "match"), (embedding, "load"), (analysis, "_make")):
         monkeypatch.setattr(module, name, never)
     point = largest(folder, 3)
     before = {path.name: path.read_bytes() for path in (folder / "frames").iterdir()}
@@ -115,7 +115,7 @@ def test_what_was_kept_is_still_there_for_a_redraw_after_a_hint(folder, shot, mo
     redrawn[200:203, 10:40] = (*INK, 255)
     job = make(folder, [([shot[0].picture()], [*(d.sketch.paint for d in shot[:3]), redrawn])], best_guess=True)
     run(job, folder)
-    assert len(compared) == 4  # the new drawing with the reference and with its three neighbors
+    assert len(compared) == 3  # the new drawing with the reference and with its two neighbors
 
 
 def test_a_hint_survives_a_redraw_as_long_as_the_region_does(folder, shot):

@@ -8,6 +8,7 @@ from puppets import Drawn, Pose, Puppet, draw, pose, puppet, redrawn
 from scipy import sparse
 
 from engine.colors import palette
+from engine.colors.palette import Painted
 from engine.matching import pair, shapes, shot, twin
 from engine.regions import CROSSINGS, segment
 
@@ -203,3 +204,11 @@ def test_a_hint_ends_where_the_paint_is_known_but_may_correct_that_too():
     found = told_chain([0.97] * 6, {1: {2: 1}}, anchored=(4,))
     assert found[:3, 1].tolist() == [1] * 3 and (found[4] == 0).all()
     assert told_chain([0.97] * 3, {1: {2: 1}}, anchored=(1,))[:, 1].tolist() == [1] * 4
+
+
+def test_a_photograph_is_no_more_than_its_largest_regions():
+    noise = np.random.default_rng(0).integers(0, 4, (600, 800)).astype(np.int16)
+    painted = Painted(np.array([[60 * i, 0, 0, 255] for i in range(4)], np.uint8), noise, np.zeros(noise.shape, bool), flat=False)
+    (view,) = shapes.of_reference(painted, np.append(np.arange(4), -1).astype(np.int16))
+    assert 100 < view.count <= 2 * shapes.MOST  # regions of the same size are kept or dropped together
+    assert view.swatch is not None and set(view.swatch[1:].tolist()) == {0, 1, 2, 3}

@@ -59,6 +59,29 @@ def test_a_black_pupil_stays_a_swatch_beside_black_lines():
     assert painted.index[120, 30] == -1
 
 
+def test_a_feature_of_a_few_pixels_is_a_swatch():
+    picture = antialiased().copy()
+    picture[155:159, 100:104] = (40, 120, 220, 255)
+    painted = palette.extract(picture)
+    assert colors(painted) == {(*SKIN, 255), (*SHADE, 255), (*HAIR, 255), (40, 120, 220, 255), (0, 0, 0, 0)}
+    assert (painted.index[155:159, 100:104] == painted.index[156, 101]).all()
+
+
+def test_lines_are_found_whatever_their_color():
+    """Ink that is darker than one side only, and that antialiasing nowhere leaves in its full color."""
+    red = np.zeros((960, 960, 4), np.uint8)
+    for center, color in (((320, 480), SKIN), ((680, 480), HAIR)):
+        cv2.circle(red, center, 200, (*color, 255), -1)
+        cv2.circle(red, center, 200, (200, 60, 40, 255), 3)
+    picture = np.asarray(Image.fromarray(red).resize((320, 320), Image.Resampling.BOX))
+    painted = palette.extract(picture)
+    assert colors(painted) == {(*SKIN, 255), (*HAIR, 255), (0, 0, 0, 0)}
+    y, x = np.mgrid[:320, :320]
+    away = [abs(np.hypot(x - cx, y - 160) - 66.6) for cx in (106.6, 226.6)]
+    assert painted.lines[np.minimum(*away) < 0.4].mean() > 0.9
+    assert not painted.lines[np.minimum(*away) > 3].any()
+
+
 def test_paper_around_the_figure_is_transparent_and_white_inside_it_is_not():
     picture = figure(background=(255, 255, 255))
     cv2.circle(picture, (80, 90), 9, (255, 255, 255, 255), -1)
