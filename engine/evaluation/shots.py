@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from ..errors import BadInput
 from ..gather import sketch_files
 from ..regions import Regions, segment
 from ..sketch import Sketch, raster, scan, strokes
-from ..synthesis import Plan, sample
+from ..synthesis import Plan, draw, sample, stage
 from ..synthesis.palette import TONES
 from .metrics import codes, neighbors, true_regions
 
 CLOSING = 12.0  # px; the widest gap that toon worlds have
 HEIGHT = 1080  # px; models are told gaps for a picture of this height
+SHEET = 2  # a sheet shows the whole figure where a drawing may show a face: it is drawn so many times larger, as sheets are
 HELD_OUT = 900_000  # toon worlds from this seed on are for evaluation: nothing may be trained or tuned on them
 
 
@@ -120,6 +121,7 @@ def world(family: str, seed: int, folder: Path, size: int, drawings: int, damage
     relation, level = "near" if drawings == 2 else "", chance if damage is None else damage
     plan = Plan(family, (size, size), drawings, relation, references=1, characters=characters, damage=level)
     drawn = sample(seed, plan)
+    sheet = draw([stage(seed, replace(plan, size=(SHEET * size, SHEET * size))).references()])[0]
     frames = []
     for index, (paint, colors) in enumerate(zip(drawn.lines.paint.numpy()[:drawings], drawn.colors().numpy(), strict=False)):
         path = folder / f"{index:04d}.png"
@@ -127,7 +129,7 @@ def world(family: str, seed: int, folder: Path, size: int, drawings: int, damage
         frames.append(Frame(path, np.ascontiguousarray(colors), CLOSING))
     swatches = drawn.swatches.numpy()
     names = {int(code): drawn.materials[row // TONES] for row, code in enumerate(codes(swatches))}
-    return Shot(f"{family} {seed}", family, frames, drawn.pictures()[drawings].numpy(), names)
+    return Shot(f"{family} {seed}", family, frames, sheet.pictures()[0].numpy(), names)
 
 
 # --- the demo shot ----------------------------------------------------------------------------------------------------

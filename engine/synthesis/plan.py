@@ -1,6 +1,6 @@
 """Plans, and the scenes that are made of them: all that is decided before anything is drawn."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -62,6 +62,11 @@ class Scene:
     material: Tensor
     swatches: Tensor
     plate: np.ndarray
+
+    def references(self) -> "Scene":
+        """The scene without the drawings of its shot."""
+        rows = slice(self.plan.drawings, None)
+        return replace(self, plan=replace(self.plan, drawings=0), view=self.view[rows], pen=self.pen[rows], ink=self.ink[rows])
 
 
 def stage(seed: int, plan: Plan) -> Scene:

@@ -279,3 +279,9 @@ def test_the_command_refuses(tmp_path: Path, wrong: list[str]):
     else:
         assert main(with_exit) == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_references_alone_are_those_of_the_sample():
+    plan = Plan("puppet", (160, 160), drawings=2, references=1)
+    whole, alone = sample(5, plan), draw([stage(5, plan).references()])[0]
+    assert alone.shot == 0 and torch.equal(alone.pictures(), whole.pictures()[2:])

@@ -210,7 +210,7 @@ def _twin(
     index: np.ndarray,
     swatches: np.ndarray,
 ) -> tuple[str, np.ndarray, np.ndarray] | None:
-    """The drawing that a reference, seen as a whole, is the paint of, the swatch of each of its regions and how surely; None when there is none."""
+    """The drawing that a reference, seen as a whole, is the paint of, what its regions wear and how surely, or None."""
     best = None
     purity = twin.PURITY
     for d in read:
