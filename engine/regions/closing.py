@@ -17,6 +17,7 @@ _FACING = 0.2  # the two cosines between a join and its ends add up to this at l
 _CONTACT = 2.5  # px; over such a distance the directions of pixels say nothing
 _NEAR = 4.0  # px; over such a distance an end may see its own line
 _TURN = 1.5  # what a right angle adds to the length of a join to a line: over a wide gap such a join goes on straight
+_SHORT = 6.0  # px; over so short a way it may turn as it likes
 _LINE = 1.25  # joins to a line are a little worse than joins to an end
 _FARTHER = 1.3  # times the gap: ends that point straight at each other may be this far apart
 _STRAIGHT = 1.8  # the two cosines of such a join add up to this at least
@@ -115,7 +116,7 @@ def _shoot(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarra
     near = np.nonzero(reached & (blank <= _NEAR))
     reached[near] = ~_in_touch(ends[near[0], :2], at[(*near, index[near])], lines)
     cost = np.where(reached, blank * _LINE * (1 + _TURN * (1 - np.cos(_FAN))), np.inf)
-    cost[cost > reach * _LINE] = np.inf
+    cost[(cost > reach * _LINE) & (blank > _SHORT)] = np.inf
     best = cost.argmin(1)
     rows = np.flatnonzero(np.isfinite(cost[np.arange(len(ends)), best]))
     best = best[rows]

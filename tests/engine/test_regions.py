@@ -198,6 +198,11 @@ def test_a_line_that_ends_beside_an_outline_does_not_cut_off_what_lies_between()
     assert cut(drawing(box(100, 40, 300, 260, width=2), line((286, 120), (284, 261), width=2)), gap=17).count == 2
 
 
+def test_over_a_few_pixels_a_line_may_turn_to_the_next_one():
+    pocket = drawing(box(100, 40, 300, 260, width=2), line((295, 120), (292, 261), width=2))
+    assert cut(pocket, gap=5).count == 3
+
+
 def test_strands_inside_a_region_vanish_into_it():
     strands = drawing(*(line((130 + 30 * i, 110), (140 + 30 * i, 190), width=2) for i in range(5)))
     sketch = rasterize(drawing(circle((200, 150), 120), strands), SIZE)
