@@ -19,6 +19,7 @@
     minimum = 0.0                        # numbers only, both may be left out
     maximum = 64.0
     choices = ["a", "b"]                 # text only, may be left out
+    folder = true                        # text only, may be left out: it names a folder
 
     [[weights]]                          # what it needs that is not shipped, one table for each repository of the hub
     repository = "owner/name"
@@ -62,6 +63,7 @@ class Option:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    folder: bool = False
 
     def check(self, value: object) -> object:
         """The value in the option's own type. Raises BadInput when it is of another type or out of range."""

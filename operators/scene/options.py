@@ -13,9 +13,10 @@ def group(models: tuple[ModelInfo, ...]) -> tuple[type, ...]:
 
 
 def values(chosen: bpy.types.PropertyGroup, model: ModelInfo) -> dict[str, object]:
-    """What was chosen for a model, as it stands in job.json. Floats without the noise of single precision."""
+    """What was chosen for a model, as it stands in job.json. Floats without the noise of single precision, folders without //."""
     own = getattr(chosen, model.id)
     found = {name: getattr(own, name) for name in model.options}
+    found |= {name: bpy.path.abspath(found[name]) for name, option in model.options.items() if option.folder and found[name]}
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in found.items()}
 
 
@@ -36,5 +37,7 @@ def _property(option: Option):
             return FloatProperty(**common, **limits, subtype="FACTOR" if share else "NONE", precision=2 if share else 1)
         case _ if option.choices:
             return EnumProperty(**common, items=[(choice, choice.capitalize(), "") for choice in option.choices])
+        case _ if option.folder:
+            return StringProperty(**common, subtype="DIR_PATH")
         case _:
             return StringProperty(**common)

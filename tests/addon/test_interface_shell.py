@@ -102,7 +102,7 @@ def test_two_references(shot, reference, tmp_path):
         (["colorize", "--reference", "REFERENCE", "--objects", "Camera"], "no Grease Pencil object"),
         (["colorize", "--reference", "REFERENCE", "--destination", "moon"], "invalid choice"),
         (["colorize", "--reference", "REFERENCE", "--save", "/no/such/folder/a.blend"], "does not exist"),
-        (["inbetween"], "No installed model can inbetween yet"),
+        (["inbetween"], "The shell can't inbetween yet"),
         (["animate"], "No installed model can animate yet"),
     ],
 )

@@ -178,7 +178,34 @@ def test_weights_that_are_none(shot, tmp_path, weights, damage, word):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_without_a_card(shot):
-    assert "CUDA" in failure(shot(device="cuda"), "job_failed") or "NVIDIA" in failure(shot(device="cuda"), "job_failed")
+    assert "choose the model Flats" in failure(shot(device="cuda"), "job_failed")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
+def test_without_a_card_nobody_is_sent_to_download(shot, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path / "nothing"))
+    assert "choose the model Flats" in failure(shot(options={"weights": ""}), "job_failed")
+    assert "weights get anidoc" in failure(shot(options={"weights": ""}, device="cpu"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
+def test_large_networks_do_not_start_on_a_processor_unasked(shot, monkeypatch):
+    monkeypatch.setattr("engine.models.anidoc.model.SMALL", 1)
+    folder = shot()
+    end, events = told(folder)
+    assert isinstance(end, Failed) and "choose the model Flats" in end.text
+    assert not any(isinstance(e, Progress) and e.stage == "Reading drawings" for e in events)
+
+
+def test_two_cels_with_references_of_their_own(shot, tmp_path):
+    folder = shot((50, 54))
+    asked = jobs.load(folder)
+    other = [replace(d, id=f"{i:016x}", cel=1) for i, d in enumerate(asked.drawings)]
+    frames = tuple(replace(e, drawings=(*e.drawings, o.id)) for e, o in zip(asked.frames, other, strict=True))
+    cels = (asked.cels[0], replace(asked.cels[0], name="other"))
+    jobs.save(replace(asked, cels=cels, drawings=(*asked.drawings, *other), frames=frames), folder)
+    assert isinstance(told(folder)[0], Done)
+    assert len(pixels(folder)) == 2 and len(list((folder / "regions").iterdir())) == 4
 
 
 def test_a_drawing_in_which_nothing_can_be_matched(shot, tmp_path):

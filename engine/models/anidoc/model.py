@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from ... import job as jobs
 from ... import weights as store
@@ -26,6 +27,7 @@ from .painting import Ready, settled
 
 REVISION = "2"  # of the pictures; raise it when their pixels change
 STAGES = {"Reading drawings": 0.08, "Loading the model": 0.07, "Denoising": 0.75, "Painting": 0.1}
+OTHERWISE = "or choose the model Flats, which needs no graphics card."
 SMALL = 50_000_000  # parameters; a network with no more of them runs on a processor in reasonable time
 
 
@@ -70,12 +72,15 @@ class Run:
     @functools.cached_property
     def about(self) -> list:
         """What all pictures depend on beside the job. Raises BadInput, JobFailed."""
-        if not self.job.options["weights"]:
-            if self.job.task == "inbetween":
-                raise BadInput(f"{info('anidoc').notes['inbetween']} Give their folder as the option Weights.")
-            if self._wanted != "cpu" and (reason := devices.why_no_cuda()):
-                raise JobFailed(f"{reason}; or choose the model Flats, which needs no graphics card.")
-        stats = [find(self._weights, name).stat() for name in FILES]
+        default = not self.job.options["weights"]
+        if default and self.job.task == "inbetween":
+            raise BadInput(f"{info('anidoc').notes['inbetween']} Give their folder as the option Weights.")
+        try:
+            stats = [find(self._weights, name).stat() for name in FILES]
+        except BadInput as error:
+            if default and self._wanted != "cpu" and (reason := devices.why_no_cuda()):  # nobody downloads 10 GB to learn that
+                raise JobFailed(f"{reason}; {OTHERWISE}") from error
+            raise
         return [REVISION, embedding.REVISION, [[stat.st_size, stat.st_mtime_ns] for stat in stats]]
 
     @functools.cached_property
@@ -84,12 +89,17 @@ class Run:
         folder = str(self.job.options["dift"])
         return Matches(Path(folder).expanduser(), devices.choose(self._wanted), self.job.seed) if folder else None
 
+    def _device(self) -> torch.device:
+        """Where the networks run. Raises JobFailed when that is a processor that would take days."""
+        device = devices.choose(self._wanted)
+        if device.type == "cpu" and self._wanted == "auto" and find(self._weights, "unet").stat().st_size > 4 * SMALL:
+            raise JobFailed(f"{devices.why_no_cuda()}; {OTHERWISE}")
+        return device
+
     @functools.cached_property
     def ready(self) -> Ready:
         """The networks, loaded when they are first needed. Raises BadInput, JobFailed."""
-        device = devices.choose(self._wanted)
-        if device.type == "cpu" and self._wanted == "auto" and find(self._weights, "unet").stat().st_size > 4 * SMALL:
-            raise JobFailed(f"{devices.why_no_cuda()}; or choose the model Flats, which needs no graphics card.")
+        device = self._device()
         self.progress("Loading the model", 0.0)
         nets = load_nets(self._weights, devices.numbers(device), lambda name, part: self.progress("Loading the model", part))
         if nets.note:
@@ -117,6 +127,7 @@ class Run:
                 yield Picture(frame, file, reused=True)
                 continue
             self.check()
+            self._device()  # told before anything is read
             picture, regions = self._compose(ids)
             png.write(self.folder / file, picture, key)
             self.progress("Painting", done / len(wanted))
