@@ -1,6 +1,5 @@
 """AniDoc's jobs beyond the plain one, with tiny random weights: killed and taken up, corrected, between keys, out of memory."""
 
-import resource
 import signal
 import sys
 import time
@@ -118,6 +117,7 @@ def test_regions_are_told_and_corrections_heeded_in_the_whole_shot(tmp_path, wei
             assert said["labels"].shape == (120, 160) and said["labels"].max() == len(said["swatch"]) - 1
             assert said["swatch"][1:].min() >= 0 and set(map(tuple, said["swatches"][:, :3].tolist())) >= set(PAINT.values())
             assert said["leaks"].shape[1] == 3 and said["closures"].shape[1] == 4
+    told(folder)  # all is right already, and the cache stays
     made, events = solved(folder, Hint(0, (50, 38), GREEN))
     assert "Denoising" not in stages(events) and "Loading the model" not in stages(events)[1:]
     assert [tuple(frame[38, x]) for frame, x in zip(made.values(), places, strict=True)] == [(32, 160, 64, 255)] * 3
@@ -200,6 +200,8 @@ def test_keys_are_at_both_ends(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="limits another process's memory")
 def test_out_of_memory_fails_the_job_alone_and_says_what_helps(tmp_path, weights):
     """A real worker whose address space is limited once it has loaded its libraries."""
+    import resource
+
     small = job(tmp_path / "small", weights)
     large = job(tmp_path / "large", weights, options={"side": 512, "snap": False})
     worker = Engine(Path(sys.executable), tmp_path)

@@ -17,7 +17,7 @@ from ...errors import BadInput
 from ...matching import shot as matching
 from ...regions import Regions
 from . import canvas as canvases
-from . import condition, correspondence, points, reading
+from . import condition, correspondence, painting, points, reading
 from .correspondence import Sight
 from .painting import Painting, Shot
 from .references import Cutout, described, figures
@@ -165,7 +165,7 @@ class Cel:
 
     def answer(self, drawing: str) -> Answer:
         """What the networks and the matcher say of a drawing, before any hint."""
-        key = "anidoc-answer-" + jobs.digest(self.key, drawing)[:24]
+        key = self._entry(drawing)
         kept = self.run.cache.get(key)
         if kept is None:
             sketch, regions = self._look[2].open(self.job.drawing(drawing))
@@ -174,6 +174,15 @@ class Cel:
             kept = {"swatch": swatch, "confidence": confidence}
             self.run.cache.put(key, kept)
         return Answer(kept["swatch"], kept["confidence"])
+
+    def _entry(self, drawing: str) -> str:
+        return "anidoc-answer-" + jobs.digest(self.key, drawing)[:24]
+
+    def entries(self) -> list[str]:
+        """The names of all that the cache holds of this cel."""
+        befores = [None, *self.lined]
+        read = [reading.entry(self.key, drawing, before) for drawing, before in zip(self.lined, befores, strict=False)]
+        return [*read, *(self._entry(drawing) for drawing in self.lined), painting.entry(self.key)]
 
     def told_of(self, drawing: str) -> np.ndarray:
         """The swatch int64 (R + 1,) that a person's hints give each region of a drawing with lines, -1 for none."""

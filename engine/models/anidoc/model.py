@@ -133,6 +133,8 @@ class Run:
             self.progress("Painting", done / len(wanted))
             yield Picture(frame, file, regions=regions, seconds=(time.monotonic() - begun))
             begun = time.monotonic()
+        for cel in self.cels.values():
+            self.cache.keep(cel.entries())
         self.cache.prune()
 
     def _key(self, ids: tuple[str | None, ...]) -> str:

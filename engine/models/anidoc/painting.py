@@ -80,7 +80,7 @@ class Painting:
     def _sampled(self, ready: Ready) -> torch.Tensor:
         run, shot, nets = self.run, self.shot, ready.nets
         shape = (1, shot.count, nets.unet.config["out_channels"], shot.size[1] // 8, shot.size[0] // 8)
-        key = f"anidoc-latents-{shot.key[:24]}"
+        key = entry(shot.key)
         begin = _state(run.cache.get(key), shape)
         encoded = self._encoded(ready)
         parts = [
@@ -110,6 +110,11 @@ class Painting:
                 latent = sampler.encode_latent(ready.nets, picture, noise(tuple(picture.shape), self.run.job.seed))
             encoded[which] = sampler.Encoded(token, latent)
         return encoded
+
+
+def entry(cel: str) -> str:
+    """The name in the cache of the latents of the cel with this key."""
+    return f"anidoc-latents-{cel[:24]}"
 
 
 def settled(nets: Nets, shots: Sequence[Shot], options: Mapping[str, object], device: torch.device) -> Ready:

@@ -65,7 +65,7 @@ class Reader:
 
     def read(self, drawing: str, before: str | None) -> Read:
         """A drawing, matched with the figures and with the one before. Raises BadInput."""
-        key = "anidoc-read-" + digest(self.key, drawing, before)[:24]
+        key = entry(self.key, drawing, before)
         kept = self.cache.get(key)
         if kept is not None:
             return Read.of_arrays(kept)
@@ -109,6 +109,11 @@ class Reader:
     def _sight(self, number: str) -> Sight:
         seen = self.described(number)[0]
         return Sight.of(seen, embedding.load().dense(seen), self.job.size[0])
+
+
+def entry(cel: str, drawing: str, before: str | None) -> str:
+    """The name in the cache of what was read of a drawing, of the cel with this key."""
+    return "anidoc-read-" + digest(cel, drawing, before)[:24]
 
 
 def binarized(lines: np.ndarray, canvas: Canvas) -> np.ndarray:
