@@ -80,6 +80,16 @@ def union(palettes: Sequence[Painted]) -> tuple[np.ndarray, list[np.ndarray]]:
     return np.array(swatches, np.uint8).reshape(-1, 4), [tables[n] for n in range(len(palettes))]
 
 
+def grow(labels: np.ndarray) -> np.ndarray:
+    """Give every pixel of a label map the nearest label that is not 0."""
+    if not (labels > 0).any():
+        return np.ones_like(labels)
+    _, nearest = cv2.distanceTransformWithLabels((labels == 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    table = np.zeros(nearest.max() + 1, labels.dtype)
+    table[nearest[labels > 0]] = labels[labels > 0]
+    return table[nearest]
+
+
 def lab_of(colors: np.ndarray) -> np.ndarray:
     """CIELAB float32 (N, 3) of uint8 (N, 3 or more)."""
     return cv2.cvtColor(colors[None, :, :3].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[0]
@@ -228,25 +238,17 @@ def _strange(index: np.ndarray, colors: np.ndarray, rgb: np.ndarray, opaque: np.
     unknown = opaque & (index < 0)
     if not unknown.any() or not (index >= 0).any():
         return unknown
-    near = _nearest_known(index)
+    near = grow(index + np.int16(1)) - np.int16(1)
     y, x = np.nonzero(unknown)
     one, seen = colors[near[y, x]].astype(np.float32), rgb[y, x].astype(np.float32)
     away = np.linalg.norm(seen - one, axis=1)
     for extreme in (cv2.dilate, cv2.erode):
-        two = colors[extreme(near, np.ones((7, 7), np.uint8))[y, x]].astype(np.float32)
+        two = colors[np.asarray(extreme(near, np.ones((7, 7), np.uint8)), np.int16)[y, x]].astype(np.float32)
         along = ((seen - one) * (two - one)).sum(axis=1) / np.maximum(((two - one) ** 2).sum(axis=1), 1e-6)
         away = np.minimum(away, np.linalg.norm(seen - one - along.clip(0.0, 1.0)[:, None] * (two - one), axis=1))
     found = np.zeros(index.shape, bool)
     found[y, x] = away > STRANGE
     return found
-
-
-def _nearest_known(index: np.ndarray) -> np.ndarray:
-    """The color nearest to each pixel, int16 (H, W)."""
-    _, place = cv2.distanceTransformWithLabels((index < 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    table = np.zeros(int(place.max()) + 1, np.int16)
-    table[place[index >= 0]] = index[index >= 0]
-    return table[place]
 
 
 # --- painted references -----------------------------------------------------------------------------------------------

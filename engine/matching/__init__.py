@@ -2,5 +2,5 @@
 
 `shapes` describes drawings and references alike, `pair` compares two of them, `shot` brings references and all drawings of a shot
 to one answer. `embedding` is a trained network that compares two of them; `features` and `network` are what it is made of, `lessons`,
-`training`, and `trial` how it was made.
+`training`, `samples`, and `trial` how it was made.
 """

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 from skimage.measure import label
 
-from ..colors.palette import Painted
+from ..colors.palette import Painted, grow
 
 SIDE = 960  # px, longer side of `labels`
 FLOW_SIDE = 480  # px, longer side of `distance`
@@ -168,16 +168,6 @@ def _view(index: np.ndarray, lines: np.ndarray) -> Shapes:
     edges, length, lined = _neighbors(grown, near_line)
     boundary = _boundaries(grown)
     return describe(grown, lines | boundary, count, edges, lined < 0.5 * length, swatch)
-
-
-def grow(labels: np.ndarray) -> np.ndarray:
-    """Give every pixel of a label map the nearest label that is not 0."""
-    if not (labels > 0).any():
-        return np.ones_like(labels)
-    _, nearest = cv2.distanceTransformWithLabels((labels == 0).astype(np.uint8), cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
-    table = np.zeros(nearest.max() + 1, labels.dtype)
-    table[nearest[labels > 0]] = labels[labels > 0]
-    return table[nearest]
 
 
 def _boundaries(grown: np.ndarray) -> np.ndarray:

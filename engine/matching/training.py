@@ -3,6 +3,7 @@
 `torchrun --nproc-per-node 2 -m engine train matcher ...` trains by two processes, each of which takes lessons of its own.
 """
 
+import copy
 import json
 import math
 import os
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from safetensors import SafetensorError
@@ -23,7 +25,7 @@ from torch.nn import functional
 
 from ..errors import BadInput, JobFailed
 from ..synthesis import FAMILIES
-from . import lessons
+from . import lessons, samples
 from .features import View, mirrored, view
 from .lessons import Lesson
 from .network import Batch, Network, collate
@@ -126,6 +128,13 @@ def _padded(rows: Sequence[np.ndarray], batch: Batch) -> Tensor:
     return table
 
 
+def _files(config: Config) -> list[Path]:
+    files = sorted(file for family in config.families for file in config.lessons.glob(f"{family}-*.npz"))
+    if not files:
+        raise BadInput(f"There are no lessons in {config.lessons}; write some by 'engine train lessons'.")
+    return files
+
+
 def _stream(config: Config, seed: tuple[int, ...]) -> Iterator[Task]:
     """Tasks without end, prepared by a thread. Each round takes the lessons that are there by then, in a new order."""
     ready: queue.Queue[Task | BaseException] = queue.Queue(4)
@@ -134,9 +143,7 @@ def _stream(config: Config, seed: tuple[int, ...]) -> Iterator[Task]:
         rng = np.random.default_rng(seed)
         try:
             while True:
-                files = sorted(file for family in config.families for file in config.lessons.glob(f"{family}-*.npz"))
-                if not files:
-                    raise BadInput(f"There are no lessons in {config.lessons}; write some by 'engine train lessons'.")
+                files = _files(config)
                 for number in rng.permutation(len(files)):
                     ready.put(task(lessons.load(files[number]), config.side, rng))
         except BaseException as error:  # noqa: BLE001  # told to the one who waits
@@ -226,8 +233,9 @@ def draw(config: Config) -> Iterator[str]:
 
 
 def train(config: Config) -> Iterator[str]:
-    """Train, or go on, until the minutes are over; yields lines of the log. Writes out/checkpoint.safetensors and out/weights.safetensors.
+    """Train, or go on, until the minutes are over; yields lines of the log.
 
+    Writes out/checkpoint.safetensors, out/weights.safetensors, and out/sample.png: what the network makes of a lesson by now.
     Raises BadInput, JobFailed.
     """
     torch.set_num_threads(config.threads)
@@ -271,10 +279,10 @@ def train(config: Config) -> Iterator[str]:
             yield text
         if elapsed - saved > 120 and crew.rank == 0:
             saved = elapsed
-            _checkpoint(config.out, network, optimizer, state)
+            _checkpoint(config, network, optimizer, state)
     state.seconds = elapsed
     if crew.rank == 0:
-        _checkpoint(config.out, network, optimizer, state)
+        _checkpoint(config, network, optimizer, state)
     log.close()
     crew.leave()
 
@@ -317,15 +325,18 @@ class _Progress:
     seconds: float = 0.0
 
 
-def _checkpoint(out: Path, network: Network, optimizer: torch.optim.Optimizer, state: _Progress) -> None:
+def _checkpoint(config: Config, network: Network, optimizer: torch.optim.Optimizer, state: _Progress) -> None:
     tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
     for index, parameter in enumerate(network.parameters()):
         for name in ("exp_avg", "exp_avg_sq"):
             if parameter in optimizer.state:
                 tensors[f"{name}.{index}"] = optimizer.state[parameter][name].contiguous()
-    _save(out / "checkpoint.safetensors", tensors, {name: str(value) for name, value in asdict(state).items()})
+    _save(config.out / "checkpoint.safetensors", tensors, {name: str(value) for name, value in asdict(state).items()})
     small = {name: value.half() if value.is_floating_point() else value for name, value in network.state_dict().items()}
-    _save(out / "weights.safetensors", {name: value.contiguous() for name, value in small.items()}, {})
+    _save(config.out / "weights.safetensors", {name: value.contiguous() for name, value in small.items()}, {})
+    seen = samples.drawn(copy.deepcopy(network).cpu().eval(), lessons.load(_files(config)[0]))
+    if not cv2.imwrite(str(config.out / "sample.png"), seen[..., ::-1]):
+        raise JobFailed(f"{config.out / 'sample.png'} can't be written.")
 
 
 def _save(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str]) -> None:

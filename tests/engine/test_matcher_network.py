@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -118,6 +119,8 @@ def test_training_learns_and_goes_on_where_it_was(tmp_path):
     lines = list(train(replace(config, minutes=0.2)))
     assert (tmp_path / "out" / "weights.safetensors").read_bytes() != first
     assert "parameters" in lines[0]
+    sample = cv2.imread(str(tmp_path / "out" / "sample.png"))
+    assert sample is not None and sample.ndim == 3 and sample.std() > 20
     learned = embedding.load(tmp_path / "out" / "weights.safetensors", _sha256(tmp_path / "out" / "weights.safetensors"))
     torch.manual_seed(0)
     assert _surprise(learned.network, folder) < 0.8 * _surprise(Network().eval(), folder)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...colors.palette import Painted
+from ...colors.palette import Painted, grow
 from ...matching import twin
-from ...matching.shapes import REACH, SIDE, Shapes, grow
+from ...matching.shapes import REACH, SIDE, Shapes
 
 ALIGNED = 0.5  # share of lines that must meet for the flow to be trusted
 DRAWN = 0.6  # share of a drawing's lines that lie on edges of the film frame it was drawn over
