@@ -62,7 +62,7 @@ Written by `{command}` on {date.today()} in {found["seconds"]:.0f} s ({os.cpu_co
 `{found["model"]}`. All numbers are percent unless they say otherwise; what they mean stands [below](#what-is-measured).
 
 Data: of each family of [toon worlds](toon_worlds.md) {s["shots"]} shots of {s["drawings"]} drawings and {s["pairs"]} pairs of
-neighboring drawings at {s["size"]} x {s["size"]} px, none of them seen in training{demo}.
+neighboring drawings at {s["size"]} x {s["size"]} px, their sheets twice as large, none of them seen in training{demo}.
 The lines are damaged by chance, from not at all to all there is.
 
 {scenarios}"""
