@@ -94,7 +94,7 @@ def main() -> None:
         "poll while a job runs, longest, ms": peak * 1e3,
         "cancel a running job, ms": statistics.median(cancels) * 1e3,
         "at rest before the first job, MB": rests[0] / 1e6,
-        "at rest after a job at 1920x1080, MB": rests[1] / 1e6,
+        "at rest, in the two minutes after a job at 1920x1080, MB": rests[1] / 1e6,
     }
     print(json.dumps({key: round(value, 2) for key, value in numbers.items()}, indent=1))
 

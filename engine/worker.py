@@ -2,7 +2,8 @@
 
 It reads one JSON line from its stdin, {"port", "token"}, connects to that port of this machine, proves itself with the token, and
 then takes Run, Cancel and Quit and tells every event. Jobs run in the main thread, one after the other; a thread receives, another
-is the heartbeat. When the connection ends, however the other side ended, what runs is cancelled and the process ends.
+is the heartbeat. When the connection ends, however the other side ended, what runs is cancelled and the process ends. It also ends
+by itself after a long rest when a job left large libraries in it, or a card in use: the next job finds a new one.
 """
 
 import contextlib
@@ -25,6 +26,8 @@ from .run import run
 
 BEAT = 1.0  # seconds between heartbeats
 GRACE = 10.0  # seconds that a job has to notice that the process is to end
+REST = 120.0  # seconds without a job
+HEAVY = 250e6  # bytes; with more than that in memory the process does not rest for longer
 
 
 def serve() -> None:
@@ -46,10 +49,19 @@ class Worker:
     def run(self) -> None:
         for target in (self._receive, self._beat):
             threading.Thread(target=target, daemon=True).start()
-        while (folder := self._queue.get()) is not None:
+        while (folder := self._next()) is not None:
             cancel = self._cancels[folder]
             run(Path(folder), self._tell, lambda cancel=cancel: cancel.is_set() or self._quitting.is_set(), name=folder)
             _return_memory()
+
+    def _next(self) -> str | None:
+        """Wait for the next job; None when the process is to end. A job that comes too late for it is given to the next one."""
+        while True:
+            try:
+                return self._queue.get(timeout=REST)
+            except queue.Empty:
+                if _resident() > HEAVY:
+                    return None
 
     def _tell(self, event: Event) -> None:
         if isinstance(event, TERMINAL):

@@ -185,6 +185,35 @@ def test_killed_at_rest_it_is_started_for_the_next_job(client, tmp_path):
     assert isinstance(events_until(client, second)[second][-1], Done)
 
 
+@pytest.mark.parametrize(("heavy", "ends"), [(0.0, True), (1e12, False)])
+def test_after_a_long_rest_a_heavy_process_makes_room(tmp_path, heavy, ends):
+    """And the next job finds a new one."""
+    python = tmp_path / "python"
+    python.write_text(
+        textwrap.dedent(f"""\
+        #!{sys.executable}
+        import sys
+        from engine import __main__, worker
+        worker.REST, worker.HEAVY = 0.3, {heavy}
+        sys.exit(__main__.main(sys.argv[3:]))
+        """)
+    )
+    python.chmod(0o755)
+    engine = Engine(python, tmp_path / "log", [MODELS])
+    first, second = make(tmp_path / "first"), make(tmp_path / "second")
+    engine.submit(first)
+    events_until(engine, first)
+    process = psutil.Process(owner(first))
+    if ends:
+        process.wait(10)
+    else:
+        with pytest.raises(psutil.TimeoutExpired):
+            process.wait(1.5)
+    engine.submit(second)
+    assert isinstance(events_until(engine, second)[second][-1], Done)
+    engine.close()
+
+
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_paths(tmp_path, name):
     engine = Engine(PYTHON, tmp_path / name / "log", [MODELS])
