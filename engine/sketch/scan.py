@@ -19,7 +19,7 @@ _FAINTEST = 0.1  # darkness of the faintest pencil
 _FAINTEST_ALPHA = 51  # of 255: a line on transparent paper that is fainter is a slip of the pen
 _GRAIN = 1.2  # px; the size of pencil grain, as the deviation of a Gaussian
 _FAINTEST_GRAIN = 28  # of 255: the same for opacities that are smoothed
-_FADING = 2  # px, beyond the soft edge of a solid line: what goes on for so long is the fading end of a stroke
+_FADING = 20  # px, beyond the soft edge of a solid line: what goes on for so long is a line, what does not the fading end of a stroke
 _ALONE = 40  # px; a shorter faint piece that touches no line is dust
 
 

@@ -116,12 +116,14 @@ def test_pencil_lines_enclose_though_paper_shows_through_their_grain(tmp_path, s
     assert segment(scan.read(tmp_path / "a.png"), 0.0).count == 3
 
 
-def test_the_fading_end_of_a_line_is_a_part_of_it(tmp_path):
+@pytest.mark.parametrize(("fading", "end"), [(10, 290), (40, 298)])
+def test_a_line_that_goes_on_faintly_for_long_is_a_line(tmp_path, fading, end):
+    """A short fading end is none: strokes that taper are as long as Blender shows them."""
     paint = rasterize(line((60, 150), (300, 150), width=2), SIZE).paint.copy()
-    paint[:, 290:300, 3] = paint[:, 290:300, 3] * np.linspace(0.5, 0.2, 10)
+    paint[:, 300 - fading : 300, 3] = paint[:, 300 - fading : 300, 3] * np.linspace(0.5, 0.2, fading)
     paint[:, 300:, 3] = 0
     Image.fromarray(paint).save(tmp_path / "a.png")
-    assert scan.read(tmp_path / "a.png").ends[:, 0].max() > 297
+    assert abs(scan.read(tmp_path / "a.png").ends[:, 0].max() - end) < 4
 
 
 def test_the_color_of_lines_survives_the_removal_of_paper(tmp_path):
