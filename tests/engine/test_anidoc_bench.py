@@ -9,15 +9,6 @@ from engine.models.anidoc import bench, nets, presets
 from engine.models.anidoc.sampler import Settings
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Nets this small are slower on several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory):
     return tiny_anidoc.make(tmp_path_factory.mktemp("weights"))

@@ -10,7 +10,6 @@ import numpy as np
 import psutil
 import pytest
 import tiny_anidoc
-import torch
 from anidoc_shots import PAINT, job, picture
 from PIL import Image
 from tiny_jobs import engine
@@ -24,16 +23,6 @@ from engine.gather import gather_keys
 from engine.job import Hint, Place
 from engine.messages import Done, Failed, Progress, Warned
 from engine.run import run
-
-
-@pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    """Nets this small are slower on several."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

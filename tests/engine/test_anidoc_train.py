@@ -15,15 +15,6 @@ from engine.synthesis.write import write
 SIZE = (64, 64)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Nets this small are slower on several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     """A clip of a red box that moves over white."""

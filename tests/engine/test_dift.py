@@ -24,13 +24,8 @@ from engine.run import run
 
 
 @pytest.fixture(autouse=True)
-def one_thread(monkeypatch):
-    """Nets this small are slower on several; they look at small pictures."""
+def small_pictures(monkeypatch):
     monkeypatch.setattr(dift, "SIDE", 128)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -4,21 +4,12 @@ import json
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from engine.commands import main
 from engine.evaluation import answers, metrics, shots, tasks
 from engine.evaluation.clicks import Hint
 from engine.synthesis import FAMILIES
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,6 @@ from engine.synthesis.render import Layers
 SMALL = (256, 256)
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_seed_draws_the_same_again(family: str):
     plan = Plan(family, SMALL, relation="far", references=1, damage=1.0)
