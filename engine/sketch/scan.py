@@ -19,6 +19,7 @@ _FAINTEST = 0.1  # darkness of the faintest pencil
 _FAINTEST_ALPHA = 51  # of 255: a line on transparent paper that is fainter is a slip of the pen
 _GRAIN = 1.2  # px; the size of pencil grain, as the deviation of a Gaussian
 _FAINTEST_GRAIN = 28  # of 255: the same for opacities that are smoothed
+_INK = 8  # of 255; what is fainter is paper, also between the dots of a dotted line
 _FADING = 20  # px, beyond the soft edge of a solid line: what goes on for so long is a line, what does not the fading end of a stroke
 _ALONE = 40  # px; a shorter faint piece that touches no line is dust
 
@@ -86,7 +87,7 @@ def _binarize(alpha: np.ndarray) -> np.ndarray:
         (alpha, _FAINTEST_ALPHA, 2, 1.5),
         (cv2.GaussianBlur(alpha, (0, 0), _GRAIN), _FAINTEST_GRAIN, 3, 1.3),
     ):
-        at = np.flatnonzero((opacity >= least) & ~solid)
+        at = np.flatnonzero((opacity >= least) & ~solid & (alpha >= _INK))
         faint.ravel()[at[_ridges(opacity, at, across, contrast)]] = True
     return solid | _joining(faint, solid, alpha)
 
