@@ -335,8 +335,9 @@ def test_close_ends_the_process_and_cancels_what_there_is(client, tmp_path):
 
 
 _PARENT = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background of a shell
 sys.path[:0] = [{root!r}, {tests!r}]
 from tiny_jobs import MODELS
 from engine.client import Engine
