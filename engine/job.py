@@ -130,6 +130,14 @@ class Job:
     def drawing(self, drawing_id: str) -> Drawing:
         return next(d for d in self.drawings if d.id == drawing_id)
 
+    def shown_at(self, place: Place) -> Exposure | str:
+        """What is shown at a place of the picture, or why nothing is."""
+        exposure = next((e for e in self.frames if e.frame <= place.frame < e.frame + e.exposure), None)
+        if exposure is None:
+            return f"frame {place.frame} is not in the shot"
+        inside = all(0 <= at < side for at, side in zip(place.point, self.size, strict=True))
+        return exposure if inside else "it lies outside the picture"
+
 
 def frame_name(frame: int) -> str:
     """The file name of the picture that is first shown at scene frame `frame`: 12 -> '0012.png', -3 -> '-003.png'."""

@@ -77,7 +77,9 @@ def test_paint_is_no_input(taught, matcher):
 
 def test_a_mirrored_view_is_the_view_of_a_mirrored_picture(taught):
     shapes = taught.pictures[0].shapes
-    width = shapes.labels.shape[1]
+    height, width = shapes.labels.shape
+    # Nothing of the figure near the edge: there a window is cut off at whole pixels, which differ by one in a mirror.
+    shapes = replace(shapes, points=shapes.points[np.abs(shapes.points / (width, height) - 0.5).max(1) < 0.35])
     flipped = replace(
         shapes,
         labels=np.ascontiguousarray(shapes.labels[:, ::-1]),
@@ -86,7 +88,7 @@ def test_a_mirrored_view_is_the_view_of_a_mirrored_picture(taught):
         centers=shapes.centers * (-1, 1) + (width - 1, 0),
     )
     expected, found = features.view(flipped, None, 160), features.mirrored(features.view(shapes, None, 160))
-    assert np.allclose(expected.geometry[:, :9], found.geometry[:, :9], atol=5e-3)  # windows begin at whole pixels
+    assert np.allclose(expected.geometry[:, :9], found.geometry[:, :9], atol=1e-3)
     assert np.abs(expected.geometry - found.geometry).mean() < 0.02
     assert np.allclose(expected.image[:2].sum((1, 2)), found.image[:2].sum((1, 2)), rtol=0.02)
 

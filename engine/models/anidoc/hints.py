@@ -45,12 +45,10 @@ def hear(run: "Run", cels: Mapping[int, "Cel"]) -> None:
 
 def _spot(run: "Run", cels: Mapping[int, "Cel"], place: Place) -> Spot | str:
     """The region at a place, of the foremost of these cels that has one there; or why there is none."""
-    exposure = next((e for e in run.job.frames if e.frame <= place.frame < e.frame + e.exposure), None)
-    if exposure is None:
-        return f"frame {place.frame} is not in the shot"
-    (x, y), (width, height) = (int(np.floor(v)) for v in place.point), run.job.size
-    if not (0 <= x < width and 0 <= y < height):
-        return "it lies outside the picture"
+    exposure = run.job.shown_at(place)
+    if isinstance(exposure, str):
+        return exposure
+    x, y = (int(v) for v in place.point)
     for number in sorted(cels, reverse=True):
         cel, drawing = cels[number], exposure.drawings[number]
         if drawing is None or run.job.drawing(drawing).kind not in ("strokes", "raster"):

@@ -49,12 +49,10 @@ def locate(run: "Run", evidence: Mapping[int, Evidence]) -> dict[int, list[Label
 
 def _region(run: "Run", evidence: Mapping[int, Evidence], place: Place, cels: Iterable[int] | None = None) -> tuple[int, str, int] | str:
     """The cel, drawing and region at a place, the foremost of those `cels` or of all; or why there is none."""
-    exposure = next((e for e in run.job.frames if e.frame <= place.frame < e.frame + e.exposure), None)
-    if exposure is None:
-        return f"frame {place.frame} is not in the shot"
-    (x, y), (width, height) = (int(np.floor(v)) for v in place.point), run.job.size
-    if not (0 <= x < width and 0 <= y < height):
-        return "it lies outside the picture"
+    exposure = run.job.shown_at(place)
+    if isinstance(exposure, str):
+        return exposure
+    x, y = (int(v) for v in place.point)
     for number in sorted(evidence, reverse=True) if cels is None else cels:
         drawing = exposure.drawings[number]
         if drawing is not None and drawing in evidence[number].drawings:
