@@ -12,12 +12,13 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
+from . import timing
 from .errors import BadInput, JobFailed
 from .job import JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Hint, Job, add_reference, digest, file_sha256, frame_name, save, write_atomic
 from .lock import locked
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".tga")
-INSIDE = ("strokes", "sketches", "reference", "regions", "frames")  # folders of a job, out of which old files are removed
+INSIDE = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # folders of a job, out of which old files are removed
 MAX_BETWEEN = 999
 
 Size = tuple[int, int]
@@ -95,7 +96,8 @@ def gather_keys(
             else:
                 drawings[key] = Drawing(key, 0, "painted", add_reference(out, path).file, path.name)
         made = [digest(ids, count, number)[:16] for number in range(1, count + 1)]
-        drawings |= {key: Drawing(key, 0, "between", f"strokes/{key}.npz") for key in made}
+        places = timing.fractions(count)
+        drawings |= {key: Drawing(key, 0, "between", f"strokes/{key}.npz", at=at) for key, at in zip(made, places, strict=True)}
         frames = tuple(Exposure(frame, 1, (key,)) for frame, key in enumerate([ids[0], *made, ids[1]]))
         cels = (Cel("keys", tuple(add_reference(out, path) for path in references)),)
         job = Job(

@@ -3,6 +3,7 @@
     job.json             the request, this module's `Job`; every input by content hash
     strokes/<id>.npz     drawings as strokes        (written by the scene, read by `engine.sketch.strokes`)
     sketches/<id>.<x>    drawings as pictures       (scans, and what strokes can't express)
+    poses/<id>.json      poses of a figure          (for the task animate)
     reference/<sha>.<x>  references and painted keys, byte for byte as the animator gave them
     frames/NNNN.png      the answer: straight-alpha RGBA, one file for each distinct picture, named by its first frame
     regions/<id>.npz     labels, swatches and confidences of each drawing
@@ -29,7 +30,7 @@ from .errors import BadInput, JobFailed
 
 SCHEMA = 1
 TASKS = ("colorize", "inbetween", "animate")
-KINDS = ("strokes", "raster", "painted", "between")
+KINDS = ("strokes", "raster", "painted", "between", "pose")
 MAX_SIDE = 16384  # px; a picture of this side still fits OpenCV's and PNG's limits
 
 JOB_FILE = "job.json"
@@ -61,7 +62,9 @@ class Drawing:
     """One drawing of one cel as the camera sees it. `id` is a hash of its content: equal drawings are one drawing.
 
     `kind`: line art as `strokes` or as a `raster` picture, or, for the task inbetween, a `painted` key, or one `between` that is to be
-    made. The `file` of the latter does not exist yet: a model that makes strokes writes them there, others leave it out.
+    made. The `file` of the latter does not exist yet: a model that makes strokes writes them there, others leave it out. `at` is its
+    place in time between the keys around it, 0 at the one before, 1 at the one after; an overshoot lies outside. `guide` names a drawing
+    of line art that it is to follow. A `pose`, for the task animate, is a figure's joints.
     """
 
     id: str
@@ -69,6 +72,8 @@ class Drawing:
     kind: str
     file: str
     name: str = ""
+    at: float = 0.0
+    guide: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,6 +115,16 @@ class Hint:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A person says that stroke `a` of the key `first` becomes stroke `b` of the key `last`; both count from 0 in their strokes files."""
+
+    first: str
+    a: int
+    last: str
+    b: int
+
+
+@dataclass(frozen=True)
 class Job:
     """One request to the engine. Sizes are in pixels (width, height); `options` are the model's own, see its model.toml."""
 
@@ -125,6 +140,7 @@ class Job:
     device: str = "auto"
     options: Mapping[str, object] = field(default_factory=dict)
     hints: tuple[Hint, ...] = ()
+    pairs: tuple[Pair, ...] = ()
     schema: int = SCHEMA
 
     def drawing(self, drawing_id: str) -> Drawing:
@@ -246,10 +262,11 @@ def _from_json(raw: Mapping) -> Job:
         Hint(**{**_place(h), "swatch": h.get("swatch"), "same_as": Place(**_place(h["same_as"])) if h.get("same_as") else None})
         for h in raw.get("hints", ())
     )
+    pairs = tuple(Pair(**p) for p in raw.get("pairs", ()))
     width, height = raw["size"]
     known = {"task", "model", "title", "fps", "seed", "device", "options", "schema"}
     given = {k: raw[k] for k in known & raw.keys()}
-    return Job(size=(int(width), int(height)), cels=cels, drawings=drawings, frames=frames, hints=hints, **given)
+    return Job(size=(int(width), int(height)), cels=cels, drawings=drawings, frames=frames, hints=hints, pairs=pairs, **given)
 
 
 def _place(raw: Mapping) -> dict:
@@ -279,10 +296,12 @@ def validate(job: Job) -> None:
     for drawing in job.drawings:
         if drawing.kind not in KINDS or not 0 <= drawing.cel < len(job.cels):
             raise BadInput(f"Drawing {drawing.id} of the job is not understood: make the job again with this version of Shiage.")
+    for drawing in job.drawings:
+        tasks = _ONLY.get(drawing.kind, TASKS)
+        if job.task not in tasks:
+            raise BadInput(f"Only the task {tasks[0]} knows drawings of the kind '{drawing.kind}', not '{job.task}': make the job again.")
     if job.task == "inbetween":
         _check_keys(job)
-    elif any(drawing.kind in KINDS[2:] for drawing in job.drawings):
-        raise BadInput(f"Only the task inbetween knows painted keys and drawings to be made, not '{job.task}': make the job again.")
     for hint in job.hints:
         _check_hint(hint)
     for file in _files(job):
@@ -291,13 +310,27 @@ def validate(job: Job) -> None:
             raise BadInput(f"The job names a file outside its folder ({file}): it was not opened.")
 
 
+_ONLY = {"painted": ("inbetween",), "between": ("inbetween",), "pose": ("animate",)}  # kinds that one task alone knows
+
+
 def _check_keys(job: Job) -> None:
-    """What is to be made lies between drawings of its cel."""
+    """What is to be made lies between drawings of its cel, at a time, and follows line art that is there."""
     kinds = {drawing.id: drawing.kind for drawing in job.drawings}
     for cel, named in enumerate(job.cels):
         shown = [kinds[id] for exposure in job.frames if (id := exposure.drawings[cel]) is not None]
         if shown and "between" in (shown[0], shown[-1]):
             raise BadInput(f"There is no key at both ends of the drawings to be made of {named.name}: give a first and a last one.")
+    for drawing in job.drawings:
+        if type(drawing.at) not in (int, float) or not -1.0 <= drawing.at <= 2.0:
+            raise BadInput(f"A drawing to be made lies at {drawing.at!r} between its keys: give 0 to 1, or up to 1 more for an overshoot.")
+        if drawing.guide is not None and kinds.get(drawing.guide) not in ("strokes", "raster"):
+            raise BadInput(f"The line art {drawing.guide} that a drawing is to follow is not in the job: make the job again.")
+    for pair in job.pairs:
+        if any(
+            kinds.get(key) != "strokes" or type(stroke) is not int or stroke < 0
+            for key, stroke in [(pair.first, pair.a), (pair.last, pair.b)]
+        ):
+            raise BadInput(f"The pair of strokes {pair.a} and {pair.b} names drawings that the job does not have: pin it again.")
 
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?")
@@ -344,7 +377,7 @@ def read_result(folder: Path) -> dict | None:
 def clear_stale(folder: Path, job: Job) -> None:
     """Remove what an earlier request left behind and this one does not name: old inputs, frames of another range."""
     keep = {*_files(job), *pictures(job).values(), *(f"regions/{d.id}.npz" for d in job.drawings)}
-    for name in ("strokes", "sketches", "reference", "regions", "frames"):
+    for name in ("strokes", "sketches", "poses", "reference", "regions", "frames"):
         for path in (folder / name).glob("*"):
             if f"{name}/{path.name}" not in keep:
                 if path.is_dir():

@@ -1,0 +1,49 @@
+"""When drawings between two keys lie: easings, an animator's timing chart, ones, twos and threes. Standard library only.
+
+A place is a fraction of the way from the key before, 0, to the key after, 1.
+"""
+
+import math
+import re
+from fractions import Fraction
+
+from .errors import BadInput
+
+EASINGS = ("linear", "in", "out", "in_out")
+
+
+def ease(place: float, easing: str) -> float:
+    """Where an easing puts what lies at `place` of the time. `in` leaves the first key slowly, `out` comes slowly to the last one; both
+    are half a sine's swing, which is how drawings are spaced by halving the distance again and again."""
+    if easing == "in":
+        return 1.0 - math.cos(place * math.pi / 2.0)
+    if easing == "out":
+        return math.sin(place * math.pi / 2.0)
+    if easing == "in_out":
+        return (1.0 - math.cos(place * math.pi)) / 2.0
+    return place
+
+
+def fractions(count: int, easing: str = "linear") -> tuple[float, ...]:
+    """The places of `count` drawings that are evenly spread in time."""
+    return tuple(ease(number / (count + 1), easing) for number in range(1, count + 1))
+
+
+def frames(first: int, last: int, step: int) -> range:
+    """The scene frames of the drawings between two keys, on ones, twos or threes (`step`)."""
+    return range(first + step, last, step)
+
+
+def chart(text: str) -> tuple[float, ...]:
+    """A timing chart as it is written beside a key: '1/8 1/4 1/2', '12.5% 25% 50%' or '0.125 0.25 0.5'; a ratio or percentage for each
+    drawing. Raises BadInput for one that is no number or goes further than a whole way beyond the keys."""
+    places = []
+    for word in re.split(r"[\s,;]+", text.strip()):
+        number, percent = word.removesuffix("%"), word.endswith("%")
+        try:
+            places.append(float(Fraction(number) / (100 if percent else 1)))
+        except (ValueError, ZeroDivisionError) as error:
+            raise BadInput(f"'{word}' is no place on a timing chart: write 1/4, 0.25 or 25% for each drawing.") from error
+    if any(not -1.0 <= place <= 2.0 for place in places):
+        raise BadInput(f"The timing chart {text} goes too far: 0 is the key before, 1 the one after, and up to 1 more an overshoot.")
+    return tuple(places)
