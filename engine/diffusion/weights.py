@@ -1,7 +1,7 @@
 """Weights from safetensors files into networks: every name and shape is accounted for, and nothing in a file is ever executed."""
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -38,12 +38,14 @@ def load(
     Raises BadInput, naming what differs, when the file is not a safetensors file of exactly this network's names and shapes in
     16 or 32 bit floats.
     """
+    state = {rename(name): tensor for name, tensor in tensors(path, help) if name not in ignore}
+    return fill(net, state, path.name, dtype, help)
+
+
+def fill(net: Net, state: Mapping[str, Tensor], file: str, dtype: torch.dtype, help: str) -> Net:
+    """Fill a network with what was read from a file of that name, ready for inference. Raises BadInput, naming what differs."""
     wanted = {name: tuple(parameter.shape) for name, parameter in net.state_dict().items()}
-    state: dict[str, Tensor] = {}
-    for name, tensor in _tensors(path, help):
-        if name not in ignore:
-            state[rename(name)] = tensor
-    compare({name: tuple(tensor.shape) for name, tensor in state.items()}, wanted, path.name, help)
+    compare({name: tuple(tensor.shape) for name, tensor in state.items()}, wanted, file, help)
     net.load_state_dict({name: tensor.to(dtype) for name, tensor in state.items()}, strict=True, assign=True)
     return net.eval().requires_grad_(False)
 
@@ -74,8 +76,8 @@ def read_config(path: Path, help: str) -> dict:
     return config
 
 
-def _tensors(path: Path, help: str):
-    """Name and tensor, one at a time."""
+def tensors(path: Path, help: str) -> Iterator[tuple[str, Tensor]]:
+    """The names and tensors of a safetensors file, one at a time. Raises BadInput as `load` does."""
     if not path.is_file():
         raise BadInput(f"There are no weights at {path}: {help}.")
     with open(path, "rb") as file:
