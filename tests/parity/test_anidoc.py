@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 
 from engine.diffusion import weights
+from engine.diffusion.networks import Residuals
 from engine.diffusion.sampling import State, euler
 from engine.diffusion.svd import clip_pixels, set_context_order
 from engine.models.anidoc import lineart, nets, points, sampler
-from engine.models.anidoc.networks import Residuals
 
 FOLDER = synthetic.FOLDER / "anidoc"
 META = synthetic.meta("anidoc")

@@ -11,9 +11,10 @@ from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ...diffusion import weights
+from ...diffusion.networks import ControlNet, UNet
 from ...errors import BadInput
-from .networks import CONDITION_CHANNELS, ControlNet, UNet
 
+CONDITION_CHANNELS = 8  # sketch RGB, points of the reference, points of the frame, reference RGB
 HELP = "get them with `python -m engine weights get anidoc`, or put them there by hand as docs/anidoc.md says"
 UNUSED = (
     "with_id_feature",

@@ -12,23 +12,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from PIL import Image
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from ...diffusion import device as devices
-from ...diffusion import weights
+from ...diffusion import clips as shots
+from ...diffusion import training, weights
+from ...diffusion.networks import ControlNet
 from ...errors import BadInput
 from . import clips, correspondence, nets, points, sampler
 from .condition import condition, sparse_condition
 from .nets import FILES, HELP, Nets
-from .networks import ControlNet
 
 LOG_SIGMA = (0.7, 1.6)  # mean and deviation of the noise levels' logarithm
+CPU = torch.device("cpu")
 DROP = 0.1  # of the clips lose the token, the latent, or both
-EMA = 0.9999
-EVERY = 1000  # steps between two savings and sample sheets
 NOTE = "These weights were trained here and are not those that AniDoc's authors published."
 
 
@@ -46,51 +42,36 @@ def train(settings: Mapping[str, Any]) -> Iterator[str]:
 
     Several cards are used when it is started by `accelerate launch`. Raises BadInput.
     """
-    stage, out, size = settings["stage"], Path(settings["out"]), settings["size"]
+    stage, size, source = settings["stage"], settings["size"], Path(settings["weights"])
     if size[0] % 64 or size[1] % 64:
         raise BadInput(f"Pictures of {size[0]}x{size[1]} px can't be trained on: give --size in multiples of 64.")
-    folders = clips.folders(Path(settings["data"]))
-    accelerator = Accelerator(cpu=devices.choose("auto").type == "cpu")
-    torch.manual_seed(settings["seed"] + accelerator.process_index)
-    resumed = (out / "state.json").is_file()
-    loaded = begin(out if resumed else Path(settings["weights"]), stage)
-    for net in (loaded.vae, loaded.image_encoder):
-        net.to(accelerator.device)
-    names = trainable(loaded, stage)
-    parameters = [parameter for _, parameter in names]
-    optimizer = torch.optim.AdamW(parameters, lr=settings["rate"])
-    done = _restore(out, names, optimizer) if resumed else 0
-    average = {name: parameter.detach().clone() for name, parameter in names} if not resumed else load_file(out / "average.safetensors")
-    unet, controlnet, optimizer = accelerator.prepare(loaded.unet, loaded.controlnet, optimizer)
-    working = Nets(unet, controlnet, loaded.vae, loaded.image_encoder, loaded.scheduler)
-    yield f"{len(folders)} clips, {sum(p.numel() for p in parameters):,} parameters, from step {done}"
-    for step in range(done, settings["steps"]):
-        rng = np.random.default_rng([settings["seed"], step, accelerator.process_index])
-        clip = clips.read(
-            folders[rng.integers(len(folders))], size, settings["frames"], rng, not settings["no_binarization"], not settings["no_matching"]
-        )
-        value = loss(working, lesson(working, clip, stage, rng), rng)
-        accelerator.backward(value)
-        accelerator.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        decay = min(EMA, (1 + step) / (10 + step))
-        with torch.no_grad():
-            for name, parameter in names:
-                average[name].to(parameter.device).lerp_(parameter, 1.0 - decay)
-        if (step + 1) % 10 == 0 or step + 1 == settings["steps"]:
-            yield f"step {step + 1} of {settings['steps']}: loss {value.item():.4f}"
-        if accelerator.is_main_process and ((step + 1) % EVERY == 0 or step + 1 == settings["steps"]):
-            save(out, Path(settings["weights"]), loaded, names, average, optimizer, step + 1)
-            Image.fromarray(sample_sheet(loaded, clip, lesson(loaded, clip, stage, rng))).save(out / f"samples_{step + 1:06d}.png")
+    found = shots.find(Path(settings["data"]), Path(settings["out"]) / "shots")
+    torch.manual_seed(settings["seed"])  # of weights that are new
+    loaded = begin(source, stage)
+
+    def draw(rng: np.random.Generator, device: torch.device) -> tuple[clips.Clip, Lesson]:
+        one, exact = found[rng.integers(len(found))], not settings["no_binarization"]
+        clip = clips.read(one, size, settings["frames"], rng, exact, not settings["no_matching"])
+        return clip, lesson(loaded, clip, stage, rng, device)
+
+    course = training.Course(
+        nets={"unet": loaded.unet, "controlnet": loaded.controlnet},
+        frozen=(loaded.vae, loaded.image_encoder),
+        trainable=lambda name: trained(name, stage),
+        lesson=draw,
+        loss=lambda drawn, rng: loss(loaded, drawn[1], rng),
+        sheet=lambda drawn: sample_sheet(loaded, *drawn),
+        save=lambda folder, states: save(folder, states, loaded, source),
+        about=f"{len(found)} clips",
+    )
+    yield from training.run(course, training.Settings.of(settings))
 
 
 # --- what is learned ----------------------------------------------------------------------------------------------
 
 
-def lesson(loaded: Nets, clip: clips.Clip, stage: str, rng: np.random.Generator) -> Lesson:
+def lesson(loaded: Nets, clip: clips.Clip, stage: str, rng: np.random.Generator, device: torch.device = CPU) -> Lesson:
     """A clip as the networks see it: up to 50 points in the dense stages, 5 that move in the sparse one."""
-    device = next(loaded.unet.parameters()).device
     frames = _tensor(clip.frames)
     reference = _tensor(clip.reference[None])
     with torch.no_grad():
@@ -121,7 +102,7 @@ def loss(loaded: Nets, of: Lesson, rng: np.random.Generator, drop: float = DROP)
     given = torch.cat([noisy / (sigma**2 + 1) ** 0.5, latent[:, None].expand_as(noisy)], dim=2)
     timestep = torch.tensor(0.25 * np.log(sigma), dtype=torch.float32, device=device)
     ids = torch.tensor([sampler.TIME_IDS], device=device)
-    hint = _inner(loaded.controlnet).embed_condition(of.condition)
+    hint = loaded.controlnet.embed_condition(of.condition)
     said = loaded.unet(given, timestep, token, ids, loaded.controlnet(given, timestep, token, ids, hint))
     denoised = noisy / (sigma**2 + 1) - sigma / (sigma**2 + 1) ** 0.5 * said
     return ((1 + sigma**2) / sigma**2 * (denoised - target) ** 2).mean()
@@ -140,21 +121,12 @@ def begin(folder: Path, stage: str) -> Nets:
         loaded = Nets(unet, controlnet, **parts, scheduler=scheduler)
     if stage == "sparse" and not loaded.sparse:
         controlnet = _with_heat(controlnet)
-    for net in (unet, controlnet):
-        net.train()
     return Nets(unet, controlnet, loaded.vae, loaded.image_encoder, loaded.scheduler, NOTE)
 
 
-def trainable(loaded: Nets, stage: str) -> list[tuple[str, torch.nn.Parameter]]:
-    """What a stage trains, by name: all, or in the spatial phase what does not look at other frames. Other parameters are frozen."""
-    chosen = []
-    for part in ("unet", "controlnet"):
-        for name, parameter in getattr(loaded, part).named_parameters():
-            apart = "temporal" in name or "time_mixer" in name or "time_pos_embed" in name
-            parameter.requires_grad_(stage != "spatial" or not apart)
-            if parameter.requires_grad:
-                chosen.append((f"{part}.{name}", parameter))
-    return chosen
+def trained(name: str, stage: str) -> bool:
+    """Whether a stage trains a parameter: all, or in the spatial phase what does not look at other frames."""
+    return stage != "spatial" or not any(part in name for part in ("temporal", "time_mixer", "time_pos_embed"))
 
 
 def _load(folder: Path, name: str) -> Any:
@@ -174,57 +146,24 @@ def _with_heat(dense: ControlNet) -> ControlNet:
     return wider
 
 
-def _inner(net: Any) -> Any:
-    return getattr(net, "module", net)
-
-
 def _tensor(pictures: np.ndarray) -> Tensor:
     """uint8 (n, H, W, 3) as (n, 3, H, W) in 0..1."""
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255.0
 
 
-# --- files --------------------------------------------------------------------------------------------------------
+# --- what is shown and kept ---------------------------------------------------------------------------------------
 
 
-def save(out: Path, source: Path, loaded: Nets, names: list, average: Mapping[str, Tensor], optimizer: Any, step: int) -> None:
-    """Weights in the published layout, averaged ones in out/average_weights, and all that is needed to go on; no pickles."""
-    for folder, smooth in ((out, False), (out / "average_weights", True)):
-        for part in ("unet", "controlnet"):
-            net = getattr(loaded, part)
-            state = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
-            if smooth:
-                state |= {name.partition(".")[2]: value.cpu() for name, value in average.items() if name.startswith(f"{part}.")}
-            (folder / part).mkdir(parents=True, exist_ok=True)
-            config = {name: value for name, value in net.config.items() if not name.startswith("_")}
-            (folder / part / "config.json").write_text(json.dumps(config), encoding="utf-8")
-            _write(folder / part / FILES[part][0], state)
-        for part in ("vae", "image_encoder", "scheduler"):
-            if not (folder / part).exists():
-                shutil.copytree(source / part, folder / part)
-        (folder / "about.json").write_text(json.dumps({"note": NOTE}), encoding="utf-8")
-    _write(out / "average.safetensors", {name: value.cpu().contiguous() for name, value in average.items()})
-    kept = {}
-    for (name, parameter), state in zip(names, (optimizer.state.get(p, {}) for _, p in names), strict=True):
-        del parameter
-        kept |= {f"{key}:{name}": value.detach().cpu().contiguous() for key, value in state.items()}
-    _write(out / "optimizer.safetensors", kept)
-    (out / "state.json").write_text(json.dumps({"step": step}), encoding="utf-8")  # the last, so that it vouches for the others
-
-
-def _write(path: Path, state: Mapping[str, Tensor]) -> None:
-    """Beside it and renamed, so that a file is there whole or not at all."""
-    part = path.with_suffix(".part")
-    save_file(dict(state), part)
-    part.replace(path)
-
-
-def _restore(out: Path, names: list, optimizer: torch.optim.Optimizer) -> int:
-    kept = load_file(out / "optimizer.safetensors")
-    for name, parameter in names:
-        state = {key.partition(":")[0]: value for key, value in kept.items() if key.partition(":")[2] == name}
-        if state:
-            optimizer.state[parameter] = state
-    return int(json.loads((out / "state.json").read_text("utf-8"))["step"])
+def save(folder: Path, states: training.States, loaded: Nets, source: Path) -> None:
+    """Weights in the published layout; what was not trained is taken from `source`."""
+    for part, state in states.items():
+        config = {name: value for name, value in getattr(loaded, part).config.items() if not name.startswith("_")}
+        training.write(folder / part / FILES[part][0], state)
+        (folder / part / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    for part in ("vae", "image_encoder", "scheduler"):
+        if not (folder / part).exists():
+            shutil.copytree(source / part, folder / part)
+    (folder / "about.json").write_text(json.dumps({"note": NOTE}), encoding="utf-8")
 
 
 def sample_sheet(loaded: Nets, clip: clips.Clip, of: Lesson, steps: int = 8) -> np.ndarray:
@@ -235,4 +174,4 @@ def sample_sheet(loaded: Nets, clip: clips.Clip, of: Lesson, steps: int = 8) -> 
     latents = sampler.sample(loaded, [window], torch.randn(of.target.shape), settings, device)
     made = torch.cat(list(sampler.decode_frames(loaded, latents, 4)))
     frames = (made.permute(0, 2, 3, 1).numpy() * 255.0).astype(np.uint8)
-    return clips.sheet([clip.reference[None], np.repeat(clip.sketches[..., None], 3, axis=3), clip.frames, frames])
+    return shots.sheet([clip.reference[None], np.repeat(clip.sketches[..., None], 3, axis=3), clip.frames, frames])

@@ -1,7 +1,7 @@
-"""AniDoc's networks: the UNet of Stable Video Diffusion that takes residuals, and the ControlNet that makes them.
+"""The UNet of Stable Video Diffusion that takes residuals, and the ControlNet that makes them of a condition for each frame.
 
-All latents are (B, F, C, h, w), conditions (B, F, 8, 8 h, 8 w) in the order sketch RGB, reference points, frame points, reference
-RGB; h and w divide by 8. Names of parameters are those of the published files.
+All latents are (B, F, C, h, w), conditions (B, F, c, 8 h, 8 w); h and w divide by 8. Names of parameters are those of diffusers, and of
+AniDoc's published files. What a condition holds is for the model to say.
 """
 
 from collections.abc import Sequence
@@ -16,9 +16,8 @@ from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemp
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ...diffusion.svd import contract, embed, expand
+from .svd import contract, embed, expand
 
-CONDITION_CHANNELS = 8
 REPEATED = ["BasicTransformerBlock", "TemporalBasicTransformerBlock"]  # what is compiled once for all
 
 
@@ -36,7 +35,8 @@ class UNet(UNetSpatioTemporalConditionModel):
     _repeated_blocks = REPEATED
 
     def forward(self, sample: Tensor, timestep: Tensor, token: Tensor, time_ids: Tensor, residuals: Residuals | None = None) -> Tensor:
-        """The prediction (B, F, 4, h, w) for 8 channels of noisy and reference latents. `token` is (B, 1, C), `time_ids` (B, 3)."""
+        """The prediction (B, F, 4, h, w) for 8 channels of noisy and reference latents. `timestep` is one number or (B,), `token`
+        (B, 1, C), `time_ids` (B, 3)."""
         frames = sample.shape[1]
         embedding = embed(self, timestep, time_ids, frames, sample.dtype)
         context = token.repeat_interleave(frames, dim=0)
@@ -69,7 +69,7 @@ class ControlNet(ModelMixin, ConfigMixin):
         cross_attention_dim: int = 1024,
         transformer_layers_per_block: int = 1,
         num_frames: int = 25,
-        conditioning_channels: int = CONDITION_CHANNELS,
+        conditioning_channels: int = 8,
         conditioning_embedding_out_channels: Sequence[int] = (16, 32, 96, 256),
     ) -> None:
         super().__init__()
@@ -123,14 +123,14 @@ class ControlNet(ModelMixin, ConfigMixin):
         return Residuals(scaled, self.controlnet_mid_block(middle) * scale)
 
     def embed_condition(self, condition: Tensor) -> Tensor:
-        """(B, F, 8, 8 h, 8 w) to (B * F, C, h, w). It depends on no timestep: once for a clip is enough."""
+        """(B, F, c, 8 h, 8 w) to (B * F, C, h, w). It depends on no timestep: once for a clip is enough."""
         return self.controlnet_cond_embedding(condition.flatten(0, 1))
 
     @classmethod
-    def of_unet(cls, unet: UNet) -> "ControlNet":
-        """A ControlNet to be trained: it begins as a copy of the UNet that adds nothing yet."""
+    def of_unet(cls, unet: UNet, channels: int = 8) -> "ControlNet":
+        """A ControlNet to be trained, for conditions of so many channels: it begins as a copy of the UNet that adds nothing yet."""
         config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
-        net = cls(**config)
+        net = cls(**{**config, "conditioning_channels": channels})
         for part in ("conv_in", "time_embedding", "add_embedding", "down_blocks", "mid_block"):
             getattr(net, part).load_state_dict(getattr(unet, part).state_dict())
         return net
