@@ -43,16 +43,11 @@ def obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
         return "Choose a reference first"
     if not chosen.model:
         return "Choose a model first"
-    if engine.obstacle() or weights.obstacle(scene):
-        return engine.obstacle() or weights.obstacle(scene)
-    if running(scene) is not None:
+    if engine.obstacle() or weights.obstacle(scene, chosen.model):
+        return engine.obstacle() or weights.obstacle(scene, chosen.model)
+    if session.running(scene, "colorize") is not None:
         return "This shot is being colored: wait, or cancel its job"
     return ""
-
-
-def running(scene: bpy.types.Scene) -> session.Entry | None:
-    """The job that is coloring this scene now, or waits to."""
-    return next((entry for entry in session.entries if entry.live and entry.origin.scene() == scene), None)
 
 
 def _has_own(ob: bpy.types.Object) -> bool:
@@ -79,7 +74,7 @@ def start(
         shot = scans.gather(scene, chosen.strip, **wanted)
     else:
         shot = gather(scene, view_layer, objects=settings.objects(scene, view_layer) if figures is None else figures, **wanted)
-    write_job(shot, folder, model.id, settings.options(scene), pictures, hints=hints.of_scene(scene))
+    write_job(shot, folder, model.id, settings.options(scene, model.id), pictures, hints=hints.of_scene(scene))
     entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), chosen.destination, shot.warnings)
     session.submit(entry)
     return entry

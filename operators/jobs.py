@@ -4,6 +4,7 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.props import IntProperty, StringProperty
 
+from ..engine import job as jobs
 from ..engine.errors import BadInput, ShiageError
 from . import session
 from .scene import settings, timeline
@@ -192,11 +193,12 @@ def _import_finished() -> bool:
 
 def find_jobs() -> None:
     for scene in bpy.data.scenes:
-        try:
-            folder = settings.job_folder(scene)
-        except BadInput:
-            continue
-        session.discover(folder, session.Origin.of(scene), scene.shiage.destination)
+        for task in jobs.TASKS:
+            try:
+                folder = settings.job_folder(scene, task)
+            except BadInput:
+                continue
+            session.discover(folder, session.Origin.of(scene), scene.shiage.destination, task)
 
 
 @persistent

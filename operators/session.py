@@ -64,6 +64,7 @@ class Entry:
     pictures: int = 0  # that are in place, once the job has ended
     wants_import: bool = False  # by itself, as soon as that disturbs nobody
     remark: str = ""  # one sentence about the import
+    task: str = "colorize"
 
     @property
     def folder(self) -> Path:
@@ -96,6 +97,11 @@ def engine_python() -> Path:
 
 def find(folder: str | Path) -> Entry | None:
     return next((entry for entry in entries if entry.folder == Path(folder)), None)
+
+
+def running(scene: bpy.types.Scene, task: str) -> Entry | None:
+    """The job that does a task for a scene now, or waits to."""
+    return next((entry for entry in entries if entry.live and entry.task == task and entry.origin.scene() == scene), None)
 
 
 def submit(entry: Entry) -> None:
@@ -179,11 +185,11 @@ def _warnings(folder: Path) -> list[tuple[int | None, str]]:
     return [(event.frame, event.text) for event in events if isinstance(event, messages.Warned)]
 
 
-def discover(folder: Path, origin: Origin, destination: str) -> None:
+def discover(folder: Path, origin: Origin, destination: str, task: str) -> None:
     """List the job that an earlier session left in a folder: what it made can still be imported, or the job resumed."""
     if find(folder) is not None or not (folder / jobs.JOB_FILE).is_file():
         return
-    entry = Entry(JobState(str(folder), origin.name, STOPPED), origin, destination)
+    entry = Entry(JobState(str(folder), origin.name, STOPPED), origin, destination, task=task)
     result = read_result(entry)
     entry.job = replace(
         entry.job,

@@ -26,10 +26,9 @@ def look() -> None:
         missing[model.id] = store.missing(model.id, model.weights)
 
 
-def obstacle(scene: bpy.types.Scene) -> str:
-    """Why the scene's model can't paint for want of weights; '' when nothing is known to be in the way. Looks at memory only."""
-    chosen = scene.shiage
-    if not missing.get(chosen.model) or getattr(getattr(chosen.options, chosen.model), "weights", ""):
+def obstacle(scene: bpy.types.Scene, model: str) -> str:
+    """Why a model can't work for a scene for want of weights; '' when nothing is known to be in the way. Looks at memory only."""
+    if not missing.get(model) or getattr(getattr(scene.shiage.options, model), "weights", ""):
         return ""
     return "Wait until the weights are downloaded" if getting is not None else "Get the model's weights first, under Models"
 

@@ -4,7 +4,7 @@ import bpy
 
 from .. import __package__ as EXTENSION
 from ..engine import models
-from ..operators import colorize, engine
+from ..operators import colorize, engine, session
 from ..operators.scene import compat, layers, settings
 from .jobs import draw_progress
 from .text import sentence, translated
@@ -83,7 +83,7 @@ class Shot:
             terms = "commercial use" if model.commercial else "no commercial use"
             row.label(text=f"{model.license}, {translated(terms)}", translate=False)
         layout.separator(factor=0.5)
-        entry = colorize.running(context.scene)
+        entry = session.running(context.scene, "colorize")
         if entry is not None:
             draw_progress(layout, entry, height=1.8)
             return

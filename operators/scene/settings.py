@@ -29,8 +29,9 @@ def _enum_items(*texts: tuple[str, str, str]) -> list[tuple[str, str, str, int]]
     return [(*text, _number(text[0])) for text in texts]
 
 
-def _model_items(_settings, _context) -> list[tuple[str, str, str, int]]:
-    return _enum_items(*((m.id, m.title, m.description) for m in models.available() if "colorize" in m.tasks))
+def model_items(task: str):
+    """What an enum of the models for a task takes as its `items`."""
+    return lambda _settings, _context: _enum_items(*((m.id, m.title, m.description) for m in models.available() if task in m.tasks))
 
 
 class SHIAGE_PG_reference(bpy.types.PropertyGroup):
@@ -86,7 +87,7 @@ _OPTIONS = options_of_models.group(models.available())
 class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     """`scene.shiage`."""
 
-    model: EnumProperty(name="Model", description="What paints the drawings", items=_model_items, default=_number(models.DEFAULT))
+    model: EnumProperty(name="Model", description="What paints the drawings", items=model_items("colorize"), default=_number(models.DEFAULT))
     references: CollectionProperty(
         type=SHIAGE_PG_reference, name="References", description="Colored pictures for every object that has none of its own"
     )
@@ -211,9 +212,9 @@ def objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[bpy
     return [ob for ob in view_layer.objects if ob.select_get(view_layer=view_layer)]
 
 
-def options(scene: bpy.types.Scene) -> dict[str, object]:
-    """The options of the chosen model, as they stand in job.json."""
-    return options_of_models.values(scene.shiage.options, models.info(scene.shiage.model))
+def options(scene: bpy.types.Scene, model: str) -> dict[str, object]:
+    """The options of a model as the scene has them, as they stand in job.json."""
+    return options_of_models.values(scene.shiage.options, models.info(model))
 
 
 def output(scene: bpy.types.Scene) -> str:
@@ -226,8 +227,8 @@ def output_is_temporary(scene: bpy.types.Scene) -> bool:
     return output(scene).startswith("//") and not bpy.data.filepath
 
 
-def job_folder(scene: bpy.types.Scene) -> Path:
-    """The scene's job folder, the same on each run so that finished work is found again. An unsaved file's lies in Blender's
+def job_folder(scene: bpy.types.Scene, task: str = "colorize") -> Path:
+    """The scene's job folder for a task, the same on each run so that finished work is found again. An unsaved file's lies in Blender's
     own temporary folder (see `output_is_temporary`). Raises BadInput when no output folder is set."""
     folder = output(scene)
     if not folder:
@@ -239,4 +240,6 @@ def job_folder(scene: bpy.types.Scene) -> Path:
         root = Path(bpy.path.abspath(folder))
         if bpy.data.filepath:
             name = f"{Path(bpy.data.filepath).stem}-{name}"
+    if task != "colorize":
+        name = f"{name}-{task}"
     return root / re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .")

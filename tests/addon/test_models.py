@@ -70,7 +70,7 @@ def test_weights_are_got_once_their_licenses_are_accepted(shot, hub, tmp_path):
     assert bpy.ops.shiage.get_weights(model="anidoc", accept=True) == {"FINISHED"}
     assert weights.missing["anidoc"] == [] and weights.getting is None
     assert (tmp_path / "weights/anidoc/unet/config.json").read_bytes() == b"{}"
-    assert weights.obstacle(shot) == ""
+    assert weights.obstacle(shot, shot.shiage.model) == ""
     (tmp_path / "weights/anidoc/unet/config.json").unlink()
     assert bpy.ops.shiage.look_for_weights() == {"FINISHED"} and weights.missing["anidoc"] == ["unet/config.json"]
     assert bpy.ops.shiage.get_weights(model="anidoc") == {"FINISHED"}, "the licenses were accepted"
