@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from torch import Tensor
 
@@ -38,6 +39,13 @@ def euler(config: Mapping, steps: int, sigmas: Sequence[float] | None, device: t
     return scheduler
 
 
+def ddim(config: Mapping, steps: int, device: torch.device) -> Any:
+    """The DDIM scheduler of a configuration for so many steps."""
+    scheduler: Any = DDIMScheduler.from_config(dict(config))
+    scheduler.set_timesteps(steps, device=device)
+    return scheduler
+
+
 def noise(shape: tuple[int, ...], seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
     """Noise that depends on the seed alone: drawn on the processor, whatever the device."""
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=dtype)
@@ -58,23 +66,25 @@ def denoise(
     scheduler: Any,
     predict: Predict,
     noise: Tensor,
-    spans: list[range],
+    spans: Sequence[Sequence[int]],
     on_step: Callable[[int, int], None] = lambda done, count: None,
     should_cancel: Callable[[], bool] = lambda: False,
     keep: Callable[[State], None] = lambda state: None,
     begin: State | None = None,
+    even: bool = False,
 ) -> Tensor:
     """Latents (1, N, C, h, w), from noise of variance 1 to a picture each.
 
-    `spans` are the windows of frames that `predict` is asked for; where they overlap, what is said is blended. `on_step` is told the
-    calls done and their number, `keep` the state after each. `should_cancel` is asked before each call; Cancelled is raised. From a kept
-    state, `begin`, it goes on as if it had never stopped.
+    `spans` are the windows of frames that `predict` is asked for; where they overlap, what is said is blended, or averaged if `even`.
+    `on_step` is told the calls done and their number, `keep` the state after each. `should_cancel` is asked before each call; Cancelled is
+    raised. From a kept state, `begin`, it goes on as if it had never stopped.
     """
-    share = torch.from_numpy(weights(spans, noise.shape[1])).to(noise)
+    share = torch.from_numpy(weights(spans, noise.shape[1], even)).to(noise)
     if begin is None:
         begin = State(0, 0, noise * scheduler.init_noise_sigma, torch.zeros_like(noise))
     latents, said, first = begin.latents.to(noise), begin.said.to(noise), begin.window
-    scheduler.set_begin_index(begin.step)
+    if not isinstance(scheduler, DDIMScheduler):  # which finds its place by the timestep
+        scheduler.set_begin_index(begin.step)
     steps = len(scheduler.timesteps)
     for index in range(begin.step, steps):
         timestep = scheduler.timesteps[index]
@@ -82,7 +92,7 @@ def denoise(
         for window in range(first, len(spans)):
             if should_cancel():
                 raise Cancelled("The job was cancelled; finished pictures stay.")
-            part = slice(spans[window].start, spans[window].stop)
+            part = list(spans[window])
             new = predict(window, noisy[:, part], Step(index, steps, timestep)).to(latents.dtype)
             said[:, part] += new if len(spans) == 1 else new * share[window, part].view(1, -1, 1, 1, 1)
             on_step(index * len(spans) + window + 1, steps * len(spans))

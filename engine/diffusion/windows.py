@@ -1,5 +1,8 @@
 """Long sequences in overlapping windows of the length that a network knows."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -17,10 +20,26 @@ def windows(count: int, length: int, overlap: int) -> list[range]:
     return [range(start, start + length) for start in starts]
 
 
-def weights(spans: list[range], count: int) -> np.ndarray:
-    """How much each window counts for each element, float32 (len(spans), count): less towards its ends. Columns add up to 1."""
+def closed(count: int, length: int, overlap: int, stride: int = 1) -> list[list[int]]:
+    """Windows of a loop, as Animate Anyone's published pipeline has them: each of `length`, the last ones going on with the loop's begin.
+
+    With `stride` there are windows of every 2nd, 4th, … element as well, in up to so many levels, as far as the sequence is long enough.
+    """
+    if count <= length:
+        return [list(range(count))]
+    levels = min(stride, math.ceil(math.log2(count / length)) + 1)
+    return [
+        [(start + place * every) % count for place in range(length)]
+        for every in (1 << level for level in range(levels))
+        for start in range(0, count, length * every - overlap)
+    ]
+
+
+def weights(spans: Sequence[Sequence[int]], count: int, even: bool = False) -> np.ndarray:
+    """How much each window counts for each element, float32 (len(spans), count): less towards its ends, or all the same if `even`.
+    Columns add up to 1."""
     table = np.zeros((len(spans), count), np.float32)
     for row, span in zip(table, spans, strict=True):
         place = np.arange(len(span), dtype=np.float32)
-        row[span.start : span.stop] = np.minimum(place, place[::-1]) + 1.0
+        row[list(span)] = 1.0 if even else np.minimum(place, place[::-1]) + 1.0
     return table / table.sum(axis=0)
