@@ -102,8 +102,6 @@ def test_two_references(shot, reference, tmp_path):
         (["colorize", "--reference", "REFERENCE", "--objects", "Camera"], "no Grease Pencil object"),
         (["colorize", "--reference", "REFERENCE", "--destination", "moon"], "invalid choice"),
         (["colorize", "--reference", "REFERENCE", "--save", "/no/such/folder/a.blend"], "does not exist"),
-        (["inbetween"], "The shell can't inbetween yet"),
-        (["animate"], "No installed model can animate yet"),
     ],
 )
 def test_bad_input_is_status_2(shot, reference, capfd, arguments, told):
@@ -119,7 +117,7 @@ def test_no_name_to_save_under(scene, tmp_path, capfd):
     assert "give --save a PATH" in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["colorize", "--help"], ["inbetween", "--help"], ["models"], ["jobs"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["colorize", "--help"], ["models"], ["jobs"]])
 def test_what_only_tells(shot, capfd, arguments):
     assert shiage(*arguments) == 0
     assert capfd.readouterr().out

@@ -1,0 +1,146 @@
+"""The shell: blender -b shot.blend -c shiage colorize --reference sheet.png --save
+
+Says on stderr what goes on, and with --json FILE writes what a program wants to know. Exit status: 0 done, 2 bad input, 3 engine
+missing, 4 job failed, 130 cancelled.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+
+from ...engine import job as jobs
+from ...engine import models
+from ...engine.errors import Cancelled, JobFailed, ShiageError
+from .. import session
+from ..jobs import find_jobs
+from . import colorize
+from .common import frames, say, size
+
+_TASKS = {"colorize": colorize}
+_USAGE = "blender -b FILE.blend -c shiage"
+
+
+def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """The options of the models that the arguments choose are arguments too."""
+    main = argparse.ArgumentParser(prog=_USAGE, description="Paint 2-D animation from one colored reference.")
+    commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", type=Path, metavar="FILE", help="write the outcome to FILE, for programs")
+
+    task = argparse.ArgumentParser(add_help=False, parents=[common])
+    task.add_argument("--model", metavar="ID", help="the model to use; `models` lists them")
+    task.add_argument("--frames", type=frames, metavar="A-B", help="first and last frame; default: the shot's own choice")
+    task.add_argument("--size", type=size, metavar="WxH", help="size of the pictures in pixels; default: the shot's own choice")
+    task.add_argument("--output", type=Path, metavar="DIR", help="folder that takes the job folder; default: the shot's own choice")
+    task.add_argument(
+        "--save", nargs="?", const="", metavar="PATH", help="save the .blend with the result in it, in place or to PATH; default: don't"
+    )
+
+    for name, command in _TASKS.items():
+        command.add(commands, task, _model(name, command.chosen(bpy.context.scene).model, arguments))
+    commands.add_parser("models", parents=[common], help="list the models there are", description="List the models there are.")
+    commands.add_parser("jobs", parents=[common], help="list the jobs of this file's scenes", description="List the jobs of this file.")
+    return main
+
+
+def main(arguments: list[str]) -> int:
+    """What `blender -c shiage` calls; returns the exit status."""
+    try:
+        given = parser(arguments).parse_args(arguments)
+    except SystemExit as end:  # argparse has said what is wrong, or has given help
+        return int(end.code or 0)
+    answer: dict[str, object] = {"command": given.command}
+    with _interruptible():
+        try:
+            _COMMANDS[given.command](given, answer)
+            status = 0
+        except ShiageError as error:
+            say(f"{'Cancelled' if isinstance(error, Cancelled) else 'Error'}: {error}")
+            answer |= {"kind": error.kind, "text": str(error)}
+            answer.setdefault("status", "cancelled" if isinstance(error, Cancelled) else "failed")
+            status = error.exit_code
+        except KeyboardInterrupt:
+            say("Cancelled")
+            answer |= {"status": "cancelled", "kind": Cancelled.kind, "text": "Cancelled."}
+            status = Cancelled.exit_code
+        finally:
+            session.close()
+    if given.json:
+        try:
+            jobs.write_json(given.json, answer | {"exit_code": status})
+        except JobFailed as error:
+            say(f"Error: {error}")
+            status = status or error.exit_code
+    return status
+
+
+def _model(task: str, chosen: str, arguments: Sequence[str]) -> models.ModelInfo:
+    """The model that a task is to use, read before the rest, because the arguments that there are depend on it."""
+    early = argparse.ArgumentParser(prog=_USAGE, add_help=False, allow_abbrev=False)
+    early.add_argument("--model", default=chosen)
+    wanted = early.parse_known_args(arguments)[0].model
+    able = [model for model in models.available() if task in model.tasks]
+    return next((model for model in able if model.id == wanted), able[0])
+
+
+# --- commands -------------------------------------------------------------------------------------------------------
+
+
+def _models(_given: argparse.Namespace, answer: dict) -> None:
+    found = models.available()
+    answer["models"] = [
+        {"id": m.id, "title": m.title, "tasks": list(m.tasks), "license": m.license, "commercial": m.commercial, "needs": list(m.needs)}
+        for m in found
+    ]
+    for model in found:
+        terms = "commercial use allowed" if model.commercial else "not for commercial use"
+        say(f"{model.id}: {model.title} ({', '.join(model.tasks)}; {model.license}, {terms}). {model.description}", sys.stdout)
+
+
+def _jobs(_given: argparse.Namespace, answer: dict) -> None:
+    find_jobs()
+    answer["jobs"] = []
+    for entry in session.entries:
+        answer["jobs"].append(
+            {
+                "scene": entry.origin.name,
+                "job": str(entry.folder),
+                "status": entry.job.state,
+                "text": entry.job.text,
+                "pictures": entry.pictures,
+            }
+        )
+        say(f"{entry.origin.name}: {entry.job.state}. {entry.job.text} {entry.folder}", sys.stdout)
+    if not session.entries:
+        say("No scene of this file has been colored.", sys.stdout)
+
+
+_COMMANDS = {**{name: command.run for name, command in _TASKS.items()}, "models": _models, "jobs": _jobs}
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt, where Blender in the background would note it for a render and go on."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before or signal.SIG_DFL)
+
+
+_command = None
+
+
+def register() -> None:
+    global _command
+    _command = bpy.utils.register_cli_command("shiage", main)
+
+
+def unregister() -> None:
+    bpy.utils.unregister_cli_command(_command)
