@@ -87,7 +87,9 @@ _OPTIONS = options_of_models.group(models.available())
 class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     """`scene.shiage`."""
 
-    model: EnumProperty(name="Model", description="What paints the drawings", items=model_items("colorize"), default=_number(models.DEFAULT))
+    model: EnumProperty(
+        name="Model", description="What paints the drawings", items=model_items("colorize"), default=_number(models.DEFAULT)
+    )
     references: CollectionProperty(
         type=SHIAGE_PG_reference, name="References", description="Colored pictures for every object that has none of its own"
     )
