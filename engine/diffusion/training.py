@@ -119,7 +119,8 @@ def run(course: Course, settings: Settings) -> Iterator[str]:
     average = {name: parameter.detach().clone() for name, parameter in learned.items()}
     begin = _restore(settings.out, learned, average, optimizer)
     student, optimizer = accelerator.prepare(student, optimizer)
-    yield f"{course.about}: {sum(p.numel() for p in learned.values()):,} parameters, from step {begin}"
+    if accelerator.is_main_process:
+        yield f"{course.about}: {sum(p.numel() for p in learned.values()):,} parameters, from step {begin}"
     losses, since, lesson = [], time.monotonic(), None
     for step in range(begin, settings.steps):
         total = 0.0
@@ -138,7 +139,7 @@ def run(course: Course, settings: Settings) -> Iterator[str]:
         _follow(average, learned, min(settings.ema, (1 + step) / (10 + step)))
         losses.append(total)
         done = step + 1
-        if done % TELL == 0 or done == settings.steps:
+        if accelerator.is_main_process and (done % TELL == 0 or done == settings.steps):
             pace = (time.monotonic() - since) / len(losses)
             yield f"step {done} of {settings.steps}: loss {np.mean(losses):.4f}, {pace:.2f} s a step"
             losses, since = [], time.monotonic()
@@ -188,10 +189,9 @@ def write(path: Path, state: Mapping[str, Tensor]) -> None:
 
 def _states(nets: Mapping[str, nn.Module], instead: Mapping[str, Tensor] | None = None) -> States:
     """All weights of networks, some of them replaced."""
-    instead = instead or {}
+    replaced = instead or {}
     return {
-        part: {name: instead.get(f"{part}.{name}", value).detach().cpu() for name, value in net.state_dict().items()}
-        for part, net in nets.items()
+        part: {name: replaced.get(f"{part}.{name}", value).cpu() for name, value in net.state_dict().items()} for part, net in nets.items()
     }
 
 
