@@ -145,7 +145,7 @@ def run(course: Course, settings: Settings) -> Iterator[str]:
             losses, since = [], time.monotonic()
         if accelerator.is_main_process and (done % settings.every == 0 or done == settings.steps):
             _keep(settings.out, learned, average, optimizer, done)
-            course.save(settings.out, _states(course.nets))
+            course.save(settings.out, _states(course.nets, {}))
             course.save(settings.out / "average_weights", _states(course.nets, average))
             with torch.no_grad():
                 Image.fromarray(course.sheet(lesson)).save(settings.out / f"samples_{done:06d}.png")
@@ -187,11 +187,10 @@ def write(path: Path, state: Mapping[str, Tensor]) -> None:
     part.replace(path)
 
 
-def _states(nets: Mapping[str, nn.Module], instead: Mapping[str, Tensor] | None = None) -> States:
+def _states(nets: Mapping[str, nn.Module], instead: Mapping[str, Tensor]) -> States:
     """All weights of networks, some of them replaced."""
-    replaced = instead or {}
     return {
-        part: {name: replaced.get(f"{part}.{name}", value).cpu() for name, value in net.state_dict().items()} for part, net in nets.items()
+        part: {name: instead.get(f"{part}.{name}", value).cpu() for name, value in net.state_dict().items()} for part, net in nets.items()
     }
 
 
