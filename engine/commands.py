@@ -131,20 +131,11 @@ def _parser(model: str) -> argparse.ArgumentParser:
         part = train.add_parser(what, help=text, description=text, allow_abbrev=False)
         part.add_argument("--config", required=True, type=Path, metavar="FILE", help="such as engine/matching/matcher.toml")
         part.set_defaults(command=_train, what=what)
-    text = "train AniDoc on clips: a folder for each, with color_NN.png and, if there are, lines_NN.png"
-    part = train.add_parser("anidoc", help=text, description=text, allow_abbrev=False)
+    text = "train AniDoc: on toon worlds that `synth` draws, on folders of pictures, or on videos"
+    part = _training(train, "anidoc", text, "Stable Video Diffusion, or AniDoc", size=(256, 256), frames=14, rate=1e-5)
     part.add_argument("--stage", choices=("dense", "spatial", "sparse"), required=True, help="dense first, then the others after it")
-    part.add_argument("--data", required=True, type=Path, metavar="DIR", help="folder of clips, such as `synth` writes")
-    part.add_argument("--weights", required=True, type=Path, metavar="DIR", help="what to begin with: Stable Video Diffusion, or AniDoc")
-    part.add_argument("--out", required=True, type=Path, metavar="DIR", help="weights, sample sheets and the state go there")
-    part.add_argument("--steps", type=int, default=100_000, metavar="N", help="default %(default)s")
-    part.add_argument("--size", type=_size, default=(256, 256), metavar="WxH", help="of the pictures, multiples of 64; default 256x256")
-    part.add_argument("--frames", type=int, default=14, metavar="N", help="of a clip; default %(default)s")
-    part.add_argument("--rate", type=float, default=1e-5, metavar="X", help="learning rate; default %(default)s")
-    part.add_argument("--seed", type=int, default=0)
     part.add_argument("--no-matching", action="store_true", help="ablation: without points")
     part.add_argument("--no-binarization", action="store_true", help="ablation: gray sketches, backgrounds always kept")
-    part.set_defaults(command=_train_anidoc)
 
     fetch = add("weights", [shared], "the weights of models: fetch them, or say where they go")
     fetch.add_argument("what", choices=("get", "where"), help="fetch what is missing, or name the files and their places")
@@ -152,6 +143,26 @@ def _parser(model: str) -> argparse.ArgumentParser:
     fetch.add_argument("--accept-license", action="store_true", help="you have read the licenses and accept them; asked for once")
     fetch.set_defaults(command=_weights)
     return parser
+
+
+def _training(commands, model: str, text: str, weights: str, *, size: tuple[int, int], frames: int, rate: float) -> argparse.ArgumentParser:
+    """The command that trains a diffusion model, with the options that all of them have; see engine/diffusion/training.py."""
+    part = commands.add_parser(model, help=text, description=text, allow_abbrev=False)
+    part.add_argument(
+        "--data", required=True, type=Path, metavar="PATH", help="a folder of clips, or a video; a clip is a folder of pictures"
+    )
+    part.add_argument("--weights", required=True, type=Path, metavar="DIR", help=f"what to begin with: {weights}")
+    part.add_argument("--out", required=True, type=Path, metavar="DIR", help="weights, sample sheets and the state go there; goes on there")
+    part.add_argument("--steps", type=int, default=100_000, metavar="N", help="default %(default)s")
+    part.add_argument("--size", type=_size, default=size, metavar="WxH", help=f"of the pictures; default {size[0]}x{size[1]}")
+    part.add_argument("--frames", type=int, default=frames, metavar="N", help="of a clip; default %(default)s")
+    part.add_argument("--rate", type=float, default=rate, metavar="X", help="learning rate; default %(default)s")
+    part.add_argument("--accumulate", type=int, default=1, metavar="N", help="clips of a step, for each card; default %(default)s")
+    part.add_argument("--every", type=int, default=1000, metavar="N", help="steps between two savings; default %(default)s")
+    part.add_argument("--checkpointing", action="store_true", help="less memory, a third slower")
+    part.add_argument("--seed", type=int, default=0)
+    part.set_defaults(command=_train_model, model=model)
+    return part
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -245,11 +256,11 @@ def _train(options: argparse.Namespace) -> int:
     return 0
 
 
-def _train_anidoc(options: argparse.Namespace) -> int:
+def _train_model(options: argparse.Namespace) -> int:
     from .models import training
 
-    settings = {name: value for name, value in vars(options).items() if name != "command"}
-    for line in training("anidoc")(settings):
+    settings = {name: value for name, value in vars(options).items() if name not in ("command", "model")}
+    for line in training(options.model)(settings):
         print(line, flush=True)
     return 0
 
