@@ -76,8 +76,9 @@ def read_config(path: Path, help: str) -> dict:
     return config
 
 
-def tensors(path: Path, help: str) -> Iterator[tuple[str, Tensor]]:
-    """The names and tensors of a safetensors file, one at a time. Raises BadInput as `load` does."""
+def tensors(path: Path, help: str, skip: tuple[str, ...] = ()) -> Iterator[tuple[str, Tensor]]:
+    """The names and tensors of a safetensors file, one at a time, but for names that begin with one of `skip`. Raises BadInput as `load`
+    does."""
     if not path.is_file():
         raise BadInput(f"There are no weights at {path}: {help}.")
     with open(path, "rb") as file:
@@ -87,6 +88,8 @@ def tensors(path: Path, help: str) -> Iterator[tuple[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             for name in file.keys():  # noqa: SIM118  # not a mapping
+                if name.startswith(skip):
+                    continue
                 kind = file.get_slice(name).get_dtype()
                 if kind not in DTYPES:
                     raise BadInput(f"The weights {name} in {path.name} are of the type {kind} instead of 16 or 32 bit floats: {help}.")

@@ -19,7 +19,7 @@ from engine.models.anidoc import lineart, nets, points, sampler
 FOLDER = synthetic.FOLDER / "anidoc"
 META = synthetic.meta("anidoc")
 NETWORK, PIPELINE, GRADIENT = 1e-5, 1e-4, 1e-4
-BUILDERS = nets.BUILDERS | {"lineart": lambda config: lineart.LineArt(**config)}
+BUILDERS = {**nets.BUILDERS, "lineart": lambda config: lineart.LineArt(**config)}
 
 
 def cases(prefix: str, suffix: str = ".safetensors") -> list[str]:

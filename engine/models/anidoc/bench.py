@@ -20,39 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from ...diffusion import device as devices
+from ...diffusion import parts
 from ...diffusion.memory import GROUPS, STAGES, WHOLE, Placement
 from ...diffusion.sampling import noise
 from ...diffusion.svd import use_channels_last, use_one_token
 from . import nets, sampler
 from .presets import PRESETS
 
-HEADS = [5, 10, 20, 20]
-UNET = {"num_attention_heads": HEADS, "cross_attention_dim": 1024, "num_frames": 25, "sample_size": 96}
-VAE = {
-    "block_out_channels": [128, 256, 512, 512],
-    "down_block_types": ["DownEncoderBlock2D"] * 4,
-    "layers_per_block": 2,
-    "sample_size": 768,
-}
-ENCODER = {
-    "hidden_size": 1280,
-    "projection_dim": 1024,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 16,
-    "intermediate_size": 5120,
-    "image_size": 224,
-    "patch_size": 14,
-}
-SCHEDULER = {
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "prediction_type": "v_prediction",
-    "timestep_type": "continuous",
-    "use_karras_sigmas": True,
-    "sigma_min": 0.002,
-    "sigma_max": 700.0,
-}
 STEP_FLOPS = 29.4e12  # of a guided step at 14 frames of 512 x 320
 
 
@@ -60,13 +34,18 @@ def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
     """Full-size networks of random weights, no zero convolutions among them."""
     torch.manual_seed(0)
     with torch.device(device):
-        made = [nets.build_unet(UNET), nets.build_controlnet(UNET), nets.build_vae(VAE), nets.build_image_encoder(ENCODER)]
+        made = [
+            parts.build_unet(parts.UNET),
+            nets.build_controlnet(parts.UNET),
+            parts.build_vae(parts.VAE),
+            parts.build_image_encoder(parts.IMAGE_ENCODER),
+        ]
         for net in made[:2]:
             for parameter in net.parameters():
                 if parameter.dim() > 1 and not parameter.any():
                     nn.init.normal_(parameter, std=0.02)
     unet, controlnet, vae, encoder = (net.eval().requires_grad_(False).to(dtype) for net in made)
-    return nets.Nets(unet, controlnet, vae.float(), encoder, SCHEDULER)
+    return nets.Nets(unet, controlnet, vae.float(), encoder, parts.SCHEDULER)
 
 
 def rate(device: torch.device, dtype: torch.dtype) -> float:

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
 from torch import nn
-from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from ...diffusion import weights
+from ...diffusion import parts, weights
 from ...diffusion.networks import ControlNet, UNet
+from ...diffusion.parts import FILES
 from ...errors import BadInput
 
 CONDITION_CHANNELS = 8  # sketch RGB, points of the reference, points of the frame, reference RGB
@@ -21,15 +20,6 @@ UNUSED = (
     "feature_channels",
     "feature_out_channels",
 )  # in the published ControlNet's configuration, of a sibling project
-CONSTANTS = ("vision_model.embeddings.position_ids",)  # which the image encoder's file may hold, and the network computes itself
-
-# Folder and the names, best first, that the file in it may have.
-FILES = {
-    "unet": ("diffusion_pytorch_model.safetensors",),
-    "controlnet": ("diffusion_pytorch_model.safetensors",),
-    "vae": ("diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.safetensors"),
-    "image_encoder": ("model.fp16.safetensors", "model.safetensors"),
-}
 
 
 @dataclass(frozen=True)
@@ -57,41 +47,16 @@ class Nets:
         return self.unet, self.controlnet, self.vae, self.image_encoder
 
 
-def build_unet(config: Mapping[str, Any]) -> Any:
-    """Raises BadInput when the configuration doesn't say how many attention heads there are: no weight's shape would tell."""
-    if "num_attention_heads" not in config:
-        raise BadInput(f"The UNet's config.json does not give num_attention_heads: {HELP}.")
-    return UNet.from_config(dict(config))
-
-
-def build_controlnet(config: Mapping[str, Any]) -> ControlNet:
+def build_controlnet(config: Mapping[str, Any], help: str = HELP) -> ControlNet:
     """Raises BadInput when the configuration is another ControlNet's."""
-    kept = {name: value for name, value in config.items() if not name.startswith("_") and name not in UNUSED}
-    if "num_attention_heads" not in kept:
-        raise BadInput(f"The ControlNet's config.json does not give num_attention_heads: {HELP}.")
-    channels = kept.get("conditioning_channels", CONDITION_CHANNELS)
+    net = parts.build_controlnet({name: value for name, value in config.items() if name not in UNUSED}, help)
+    channels = net.config["conditioning_channels"]
     if channels not in (CONDITION_CHANNELS, CONDITION_CHANNELS + 1):
-        raise BadInput(f"This ControlNet reads a condition of {channels} channels instead of {CONDITION_CHANNELS}: {HELP}.")
-    try:
-        return ControlNet(**kept)
-    except TypeError as error:
-        raise BadInput(f"The ControlNet's config.json is another network's ({error}): {HELP}.") from error
+        raise BadInput(f"This ControlNet reads a condition of {channels} channels instead of {CONDITION_CHANNELS}: {help}.")
+    return net
 
 
-def build_vae(config: Mapping[str, Any]) -> Any:
-    return AutoencoderKLTemporalDecoder.from_config(dict(config))
-
-
-def build_image_encoder(config: Mapping[str, Any]) -> Any:
-    return CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(dict(config)))
-
-
-BUILDERS: dict[str, Callable] = {
-    "unet": build_unet,
-    "controlnet": build_controlnet,
-    "vae": build_vae,
-    "image_encoder": build_image_encoder,
-}
+BUILDERS: Mapping[str, Callable] = {**parts.BUILDERS, "controlnet": build_controlnet}
 
 
 def load(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = lambda name, part: None) -> Nets:
@@ -103,12 +68,9 @@ def load(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = 
     sizes = {name: path.stat().st_size for name, path in files.items()}
     done = 0
     nets: dict[str, Any] = {}
-    for name, path in files.items():
+    for name in files:
         tell(name, done / sum(sizes.values()))
-        config = weights.read_config(path.parent / "config.json", HELP)
-        net = weights.empty(lambda name=name, config=config: BUILDERS[name](config))
-        kind = torch.float32 if name == "vae" else dtype
-        nets[name] = weights.load(net, path, kind, ignore=CONSTANTS if name == "image_encoder" else (), help=HELP)
+        nets[name] = parts.load(folder, name, torch.float32 if name == "vae" else dtype, HELP, BUILDERS[name])
         done += sizes[name]
     scheduler = weights.read_config(folder / "scheduler" / "scheduler_config.json", HELP)
     about = weights.read_config(folder / "about.json", HELP) if (folder / "about.json").is_file() else {}
@@ -117,8 +79,7 @@ def load(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = 
 
 def find(folder: Path, name: str) -> Path:
     """The file of a network. Raises BadInput when there is none."""
-    names = FILES[name]
-    for file in names:
-        if (folder / name / file).is_file():
-            return folder / name / file
-    raise BadInput(f"AniDoc's weights are not there: {folder / name / names[0]} is missing; {HELP}.")
+    path = parts.find(folder, name)
+    if not path.is_file():
+        raise BadInput(f"AniDoc's weights are not there: {path} is missing; {HELP}.")
+    return path

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ...diffusion import clips as shots
-from ...diffusion import training, weights
+from ...diffusion import parts, training, weights
 from ...diffusion.networks import ControlNet
 from ...errors import BadInput
 from . import clips, correspondence, nets, points, sampler
@@ -130,9 +130,8 @@ def trained(name: str, stage: str) -> bool:
 
 
 def _load(folder: Path, name: str) -> Any:
-    path = nets.find(folder, name)
-    config = weights.read_config(path.parent / "config.json", HELP)
-    return weights.load(weights.empty(lambda: nets.BUILDERS[name](config)), path, torch.float32, ignore=nets.CONSTANTS, help=HELP)
+    nets.find(folder, name)  # says where it should be
+    return parts.load(folder, name, torch.float32, HELP, nets.BUILDERS[name])
 
 
 def _with_heat(dense: ControlNet) -> ControlNet:
