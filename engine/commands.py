@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import VERSION, models
+from . import VERSION, models, timing
 from .errors import BadInput, ShiageError
 from .job import parse_hint
 
@@ -31,7 +31,7 @@ def _early(given: Sequence[str]) -> argparse.Namespace:
     """`--models DIR` and `--model ID` are read before the rest, because the options that there are depend on them."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--models", action="append", default=[], type=Path)
-    parser.add_argument("--model", default=models.DEFAULT)
+    parser.add_argument("--model", default=next((models.DEFAULTS[word] for word in given if word in models.DEFAULTS), models.DEFAULT))
     try:
         early = parser.parse_known_args(given)[0]
     except argparse.ArgumentError as error:
@@ -75,10 +75,18 @@ def _parser(model: str) -> argparse.ArgumentParser:
     models.add_flags(colorize.add_argument_group(f"options of the model '{model}'"), models.info(model))
     colorize.set_defaults(command=_colorize)
 
-    inbetween = add("inbetween", [shared, told], "make the drawings between two keys")
+    inbetween = add("inbetween", [shared, told], "make the drawings between keys")
     for name in ("first", "last"):
         inbetween.add_argument(f"--{name}", required=True, type=Path, metavar="FILE", help=f"the {name} key")
     inbetween.add_argument("--count", required=True, type=int, metavar="N", help="how many drawings to make between them")
+    inbetween.add_argument(
+        "--key", action="append", default=[], type=_numbered, metavar="K=FILE", help="one more key, in place of drawing K"
+    )
+    inbetween.add_argument(
+        "--sketch", action="append", default=[], type=_numbered, metavar="K=FILE", help="line art that drawing K of 1 to N follows"
+    )
+    inbetween.add_argument("--ease", choices=timing.EASINGS, default="linear", help="how drawings are spaced; default %(default)s")
+    inbetween.add_argument("--chart", default="", metavar="TEXT", help="a timing chart instead, a place for each drawing: '1/8 1/4 1/2'")
     inbetween.add_argument(
         "--reference",
         type=Path,
@@ -88,7 +96,9 @@ def _parser(model: str) -> argparse.ArgumentParser:
         help="a colored picture; without any the keys are painted ones",
     )
     inbetween.add_argument("--out", required=True, type=Path, metavar="DIR", help="job folder: frames/NNNN.png and result.json go there")
-    inbetween.add_argument("--model", required=True, metavar="ID", help="see the command 'models'")
+    inbetween.add_argument(
+        "--model", default=models.DEFAULTS["inbetween"], metavar="ID", help="see the command 'models'; default %(default)s"
+    )
     inbetween.add_argument("--device", choices=models.DEVICES, default="auto", help="default %(default)s")
     models.add_flags(inbetween.add_argument_group(f"options of the model '{model}'"), models.info(model))
     inbetween.set_defaults(command=_inbetween)
@@ -165,6 +175,13 @@ def _training(commands, model: str, text: str, weights: str, *, size: tuple[int,
     return part
 
 
+def _numbered(text: str) -> tuple[int, Path]:
+    number, _, file = text.partition("=")
+    if not number.isdecimal() or not file:
+        raise argparse.ArgumentTypeError(f"'{text}' is no numbered picture: write K=FILE, 3=middle.png for instance")
+    return int(number), Path(file)
+
+
 def _size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)[xX×](\d+)", text)
     if match is None:
@@ -196,12 +213,23 @@ def _colorize(options: argparse.Namespace) -> int:
 
 
 def _inbetween(options: argparse.Namespace) -> int:
+    from . import keys
     from .console import run_job
-    from .gather import gather_keys
 
     model = models.info(options.model, "inbetween")
-    chosen = models.flags(options, model)
-    gather_keys((options.first, options.last), options.count, options.reference, options.out, model.id, options.device, chosen)
+    pictures = {0: options.first, options.count + 1: options.last, **dict(options.key)}
+    keys.gather(
+        pictures,
+        options.count,
+        options.reference,
+        options.out,
+        model.id,
+        options.device,
+        models.flags(options, model),
+        dict(options.sketch),
+        options.ease,
+        options.chart,
+    )
     return run_job(options.out, options.json)
 
 

@@ -1,4 +1,4 @@
-"""A folder of sketches and some references -> a job folder, for the shell."""
+"""A folder of sketches and some references -> a job folder, for the shell; and what all such gathering needs."""
 
 import io
 import os
@@ -12,14 +12,12 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from . import timing
 from .errors import BadInput, JobFailed
 from .job import JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Hint, Job, add_reference, digest, file_sha256, frame_name, save, write_atomic
 from .lock import locked
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".tga")
 INSIDE = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # folders of a job, out of which old files are removed
-MAX_BETWEEN = 999
 
 Size = tuple[int, int]
 
@@ -40,14 +38,14 @@ def gather(
     at its sides. Equal sketches are one drawing. Raises BadInput, JobFailed; `out` is not touched before the input is known to be good.
     """
     paths = sketch_files(sketches)
-    size = _common_size(paths, size)
+    size = common_size(paths, size)
     for path in references:
         picture_size(path, "reference")
-    _check_out(out, [sketches, *references])
+    check_out(out, [sketches, *references])
     ids = [digest(file_sha256(path), list(size), 0)[:16] for path in paths]
     sources = dict(zip(ids[::-1], paths[::-1], strict=True))  # of equal sketches the first
     drawings = {key: Drawing(key, 0, "raster", f"sketches/{key}{sources[key].suffix.lower()}", sources[key].name) for key in ids}
-    with _opened(out):
+    with opened(out):
         for key, drawing in drawings.items():
             write_atomic(out / drawing.file, _fitted(sources[key], size))
         cel = Cel("sketches", tuple(add_reference(out, path) for path in references))
@@ -67,46 +65,6 @@ def gather(
     return job
 
 
-def gather_keys(
-    keys: tuple[Path, Path],
-    count: int,
-    references: Sequence[Path],
-    out: Path,
-    model: str,
-    device: str = "auto",
-    options: Mapping[str, object] | None = None,
-) -> Job:
-    """Make `out` the job folder that makes `count` drawings between two keys: frame 0 is the first, frame `count` + 1 the last.
-
-    With `references` the keys are line art, without any they are painted pictures. Raises BadInput, JobFailed as `gather` does.
-    """
-    if not 1 <= count <= MAX_BETWEEN:
-        raise BadInput(f"There can be 1 to {MAX_BETWEEN} drawings between two keys, not {count}.")
-    size = _common_size(keys, None)
-    for path in references:
-        picture_size(path, "reference")
-    _check_out(out, [*keys, *references])
-    ids = [digest(file_sha256(path), list(size), 0)[:16] for path in keys]
-    with _opened(out):
-        drawings = {}
-        for key, path in zip(ids, keys, strict=True):
-            if references:
-                drawings[key] = Drawing(key, 0, "raster", f"sketches/{key}{path.suffix.lower()}", path.name)
-                write_atomic(out / drawings[key].file, path.read_bytes())
-            else:
-                drawings[key] = Drawing(key, 0, "painted", add_reference(out, path).file, path.name)
-        made = [digest(ids, count, number)[:16] for number in range(1, count + 1)]
-        places = timing.fractions(count)
-        drawings |= {key: Drawing(key, 0, "between", f"strokes/{key}.npz", at=at) for key, at in zip(made, places, strict=True)}
-        frames = tuple(Exposure(frame, 1, (key,)) for frame, key in enumerate([ids[0], *made, ids[1]]))
-        cels = (Cel("keys", tuple(add_reference(out, path) for path in references)),)
-        job = Job(
-            "inbetween", model, size, cels, tuple(drawings.values()), frames, keys[0].stem, device=device, options=dict(options or {})
-        )
-        save(job, out)
-    return job
-
-
 def spread(job: Job, folder: Path) -> None:
     """Give every frame that shows a held drawing a file of its own, beside the one that the job has made. Raises JobFailed."""
     first = {}
@@ -119,7 +77,7 @@ def spread(job: Job, folder: Path) -> None:
 
 
 @contextmanager
-def _opened(out: Path) -> Iterator[None]:
+def opened(out: Path) -> Iterator[None]:
     """The job folder, made if need be, for this process alone. Raises JobFailed."""
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -174,7 +132,7 @@ def picture_size(path: Path, what: str = "sketch") -> Size:
     return size
 
 
-def _common_size(paths: Sequence[Path], wanted: Size | None) -> Size:
+def common_size(paths: Sequence[Path], wanted: Size | None) -> Size:
     sizes = [picture_size(path) for path in paths]
     for path, size in zip(paths, sizes, strict=True):
         if wanted is None and size != sizes[0]:
@@ -215,7 +173,7 @@ def _exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
     return tuple(frames)
 
 
-def _check_out(out: Path, given: Sequence[Path]) -> None:
+def check_out(out: Path, given: Sequence[Path]) -> None:
     """A job folder is tidied when it is used again: so it must be one, and nothing that was given may lie in it."""
     if not (out / JOB_FILE).is_file():
         for name in INSIDE:

@@ -48,7 +48,8 @@ from ..job import Job
 from ..messages import Event
 from ..weights import Source
 
-DEFAULT = "flats"
+DEFAULTS = {"colorize": "flats", "inbetween": "vector"}  # what does a task unless another is chosen
+DEFAULT = DEFAULTS["colorize"]
 DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -140,12 +141,12 @@ class Model(Protocol):
 
 
 def available() -> tuple[ModelInfo, ...]:
-    """Every model of the search path, the default first, then by title. Raises BadInput for a model.toml that is not understood."""
+    """Every model of the search path, the defaults first, then by title. Raises BadInput for a model.toml that is not understood."""
     found = {}
     for folder in __path__:
         for path in sorted(Path(folder).glob("*/model.toml")):
             found.setdefault(path.parent.name, _read(path, path.stat().st_mtime_ns))
-    return tuple(sorted(found.values(), key=lambda info: (info.id != DEFAULT, info.title)))
+    return tuple(sorted(found.values(), key=lambda info: (info.id not in DEFAULTS.values(), info.title)))
 
 
 def info(model_id: str, task: str | None = None) -> ModelInfo:

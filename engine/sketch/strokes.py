@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,11 +45,12 @@ class Strokes:
         return len(self.cyclic)
 
 
-def save(strokes: Strokes, path: Path) -> None:
-    """Write strokes/<id>.npz. Raises BadInput when the arrays don't fit together, JobFailed when the disk refuses."""
+def save(strokes: Strokes, path: Path, more: Mapping[str, np.ndarray] | None = None) -> None:
+    """Write strokes/<id>.npz, with `more` arrays if there are any. Raises BadInput when the arrays don't fit together, JobFailed when the
+    disk refuses."""
     _check(strokes, "The drawing")
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: getattr(strokes, name) for name in _FIELDS})
+    np.savez(buffer, **{name: getattr(strokes, name) for name in _FIELDS}, **dict(more or {}))
     write_atomic(path, buffer.getvalue())
 
 
@@ -78,6 +80,18 @@ def load(path: Path) -> Strokes:
     )
     _check(strokes, f"The drawing {path.name}")
     return Strokes(strokes.points, strokes.widths, strokes.colors, strokes.offsets.astype(np.int32), strokes.cyclic)
+
+
+def load_fills(path: Path, count: int) -> np.ndarray:
+    """Which of the `count` strokes of a file that `load` has read bound painted areas, bool (S,): none where it does not say.
+
+    Raises BadInput.
+    """
+    with np.load(path, allow_pickle=False) as arrays:
+        fills = arrays["fills"] if "fills" in arrays.files else np.zeros(count, bool)
+    if fills.shape != (count,) or fills.dtype != np.bool_:
+        raise BadInput(f"The drawing {path.name} is not understood (fills: {fills.dtype} {fills.shape}): make the job again.")
+    return fills
 
 
 def _check(strokes: Strokes, what: str) -> None:

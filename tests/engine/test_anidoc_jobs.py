@@ -15,11 +15,11 @@ from PIL import Image
 from tiny_jobs import engine
 
 from engine import job as jobs
+from engine import keys as keyed
 from engine import models
 from engine import weights as store
 from engine.client import Engine
 from engine.errors import BadInput
-from engine.gather import gather_keys
 from engine.job import Hint, Place
 from engine.messages import Done, Failed, Progress, Warned
 from engine.run import run
@@ -125,7 +125,7 @@ def between(tmp_path, weights, count, references=()):
     """A job folder between two keys, painted ones if there is no reference."""
     keys = tuple(picture(tmp_path / f"{x}.png", x, painted=not references) for x in (50, 80))
     chosen = {"side": 64, "preset": "draft", "lines": False, "weights": str(weights)}
-    gather_keys((keys[0], keys[1]), count, references, tmp_path / "out", "anidoc", options=chosen)
+    keyed.gather({0: keys[0], count + 1: keys[1]}, count, references, tmp_path / "out", "anidoc", options=chosen)
     return tmp_path / "out"
 
 

@@ -1,0 +1,82 @@
+"""The keys of a cel, and which drawing lies where between which of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...colors import palette, reference
+from ...job import Drawing, Job
+from ...sketch import Sketch, centerlines, scan
+from ...sketch import strokes as stroke_files
+from ...sketch.strokes import Strokes
+
+SEEN = 0.005  # of the picture that must wear a color for a key to be a painted one
+_NO_ENDS = np.zeros((0, 4), np.float32)
+
+
+@dataclass(frozen=True)
+class Key:
+    """`strokes` of a key · `fills` bool (S,) those that bound painted areas · `picture` uint8 (H, W, 4), None of strokes · `painted` the
+    picture's colors, None of line art."""
+
+    strokes: Strokes
+    fills: np.ndarray
+    picture: np.ndarray | None = None
+    painted: palette.Painted | None = None
+
+
+@dataclass(frozen=True)
+class Between:
+    """A drawing to be made: the ids of the keys around it, its place between them, and the scene frame that it is first shown at."""
+
+    before: str
+    after: str
+    at: float
+    frame: int
+
+
+def read(drawing: Drawing, folder: Path, size: tuple[int, int]) -> tuple[Key, tuple[str, ...]]:
+    """A key, and what a person should know of its picture. Raises BadInput when it can't be read."""
+    path = folder / drawing.file
+    if drawing.kind == "strokes":
+        found = stroke_files.load(path)
+        return Key(found, stroke_files.load_fills(path, len(found))), ()
+    picture = reference.read(path, drawing.name)
+    painted = palette.extract(picture.pixels) if drawing.kind == "painted" else None
+    if painted is None or not _colored(painted):
+        sketch, painted = scan.read(path, size), None
+    else:
+        ink = np.where(painted.lines[..., None], picture.pixels, 0).astype(np.uint8)
+        sketch = Sketch(ink, painted.lines, np.zeros_like(painted.lines), _NO_ENDS, drawing.id)
+    found = centerlines.follow(sketch)
+    return Key(found, np.zeros(len(found), bool), picture.pixels, painted), picture.warnings
+
+
+def _colored(painted: palette.Painted) -> bool:
+    """Whether anything wears a color that is no paper."""
+    worn = np.bincount(painted.index[painted.index >= 0].ravel(), minlength=len(painted.swatches)) / painted.index.size
+    bright = painted.swatches[:, :3].min(axis=1) >= 245
+    return bool((worn[(painted.swatches[:, 3] > 0) & ~bright] > SEEN).any())
+
+
+def betweens(job: Job, cel: int) -> dict[str, Between]:
+    """What is to be made of a cel, by id. A drawing that follows line art is that line art, and a key of those around it."""
+    kinds: Mapping[str, Drawing] = {drawing.id: drawing for drawing in job.drawings}
+    shown = [(e.frame, kinds[id]) for e in job.frames if (id := e.drawings[cel]) is not None]
+    found: dict[str, Between] = {}
+    for number, (frame, drawing) in enumerate(shown):
+        if drawing.kind != "between" or drawing.guide is not None or drawing.id in found:
+            continue
+        before = next(d for _, d in reversed(shown[:number]) if _is_key(d))
+        after = next(d for _, d in shown[number:] if _is_key(d))
+        begin = before.at if before.guide is not None else 0.0
+        end = after.at if after.guide is not None else 1.0
+        at = (drawing.at - begin) / (end - begin) if end != begin else 0.0
+        found[drawing.id] = Between(before.guide or before.id, after.guide or after.id, at, frame)
+    return found
+
+
+def _is_key(drawing: Drawing) -> bool:
+    return drawing.kind != "between" or drawing.guide is not None
