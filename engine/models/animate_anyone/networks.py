@@ -1,0 +1,204 @@
+"""The networks of Animate Anyone on those of diffusers: what the denoising UNet does otherwise, and how the reference is read.
+
+All latents are (B, 4, F, h, w). The reference goes through a UNet of its own once; what each of its self-attentions is given is kept, made
+into the keys and values of the same attention in the denoising UNet, and stands beside that one's own in every frame and step.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers.models.attention_processor import Attention
+from diffusers.models.embeddings import SinusoidalPositionalEmbedding
+from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D, UNetMotionModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+Features = Mapping[str, Tensor]  # (R, n, C) by the name of a self-attention
+
+
+@dataclass(frozen=True)
+class Reading:
+    """`keys` key and value (R, n, C) of the reference by the name of a self-attention. The last R samples of a batch read them, those
+    before do not; each has `frames` frames."""
+
+    keys: Mapping[str, tuple[Tensor, Tensor]]
+    frames: int
+
+
+class UNet(UNetMotionModel):
+    """The denoising UNet: poses are added to its first layer, and its spatial self-attention reads the reference."""
+
+    _repeated_blocks = ["BasicTransformerBlock"]
+
+    def forward(
+        self, sample: Tensor, timestep: Tensor, token: Tensor, poses: Tensor | None = None, keys: Mapping[str, tuple[Tensor, Tensor]] = {}
+    ) -> Tensor:
+        """The prediction (B, 4, F, h, w). `timestep` a number, or (B,) · `token` (B, 1, C) of the image encoder · `poses` features
+        (B or 1, C, F, h, w) of the pose guider · `keys` as in Reading; none is read when there are none."""
+        batch, frames = sample.shape[0], sample.shape[2]
+        time = self.time_proj(timestep.reshape(-1).expand(batch)).to(sample.dtype)
+        common: dict[str, Any] = {
+            "temb": self.time_embedding(time).repeat_interleave(frames, dim=0),
+            "num_frames": frames,
+        }
+        crossed: dict[str, Any] = {
+            "encoder_hidden_states": token.repeat_interleave(frames, dim=0),
+            "cross_attention_kwargs": {"reading": Reading(keys, frames)},
+        }
+        hidden = self.conv_in(sample.transpose(1, 2).flatten(0, 1))
+        if poses is not None:
+            hidden = hidden + poses.transpose(1, 2).expand(batch, -1, -1, -1, -1).flatten(0, 1)
+        skips = [hidden]
+        for block in self.down_blocks:
+            hidden, made = block(hidden_states=hidden, **common, **(crossed if _crosses(block) else {}))
+            skips += made
+        hidden = self.mid_block(hidden, **common, **crossed)  # pyright: ignore[reportOptionalCall]
+        for block in self.up_blocks:
+            used = len(block.resnets)  # type: ignore[arg-type]
+            taken = tuple(skips[-used:])
+            del skips[-used:]
+            size = skips[-1].shape[2:] if skips else None  # of odd latents, which doubling would miss
+            more = crossed if _crosses(block) else {}
+            hidden = block(hidden_states=hidden, res_hidden_states_tuple=taken, upsample_size=size, **common, **more)
+        hidden = self.conv_out(self.conv_act(self.conv_norm_out(hidden)))  # type: ignore[misc]
+        return hidden.unflatten(0, (batch, frames)).transpose(1, 2)
+
+
+class FrameNorm(nn.GroupNorm):
+    """The group norm of a motion module, for each frame alone: diffusers' own is over all frames, which is another network."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, F, h, w) to the same."""
+        alone = super().forward(input.transpose(1, 2).flatten(0, 1))
+        return alone.unflatten(0, (input.shape[0], -1)).transpose(1, 2)
+
+
+class Still(nn.Module):
+    """In a motion module's place: frames know nothing of each other."""
+
+    def forward(self, hidden_states: Tensor, *given: Any, **named: Any) -> Tensor:
+        return hidden_states
+
+
+def build_denoising(config: Mapping[str, Any], motion: bool = True) -> UNet:
+    """The denoising UNet for a configuration of Stable Diffusion's UNet; without its motion modules it paints single frames."""
+    unet: Any = UNet(
+        block_out_channels=tuple(config["block_out_channels"]),
+        layers_per_block=config["layers_per_block"],
+        cross_attention_dim=config["cross_attention_dim"],
+        norm_num_groups=config.get("norm_num_groups", 32),
+        num_attention_heads=config["attention_head_dim"],  # a name that diffusers gave it by mistake
+    )
+    for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
+        if not motion:
+            block.motion_modules = nn.ModuleList(Still() for _ in block.motion_modules)
+    for module in list(unet.modules()):
+        if isinstance(module, AnimateDiffTransformer3D):
+            norm = module.norm
+            module.norm = FrameNorm(norm.num_groups, norm.num_channels, norm.eps)
+        elif isinstance(module, SinusoidalPositionalEmbedding):
+            module.register_buffer("pe", module.pe, persistent=False)  # a constant, of which files may have copies
+    for name, layer in _attentions(unet).items():
+        layer.set_processor(Reader(name) if name.endswith(".attn1") else Token())  # pyright: ignore[reportArgumentType]  # any callable
+    return unet
+
+
+def build_reference(config: Mapping[str, Any]) -> Any:
+    """The UNet that the reference goes through, without the layers that only its unused output needs."""
+    unet: Any = UNet2DConditionModel.from_config({name: value for name, value in config.items() if not name.startswith("_")})
+    unet.conv_norm_out, unet.conv_out = None, nn.Identity()
+    for name, layer in _attentions(unet).items():
+        layer.set_processor(Writer(name) if name.endswith(".attn1") else Token())
+    return unet
+
+
+def features(reference: Any, latent: Tensor, token: Tensor) -> dict[str, Tensor]:
+    """What the self-attentions of the reference's UNet are given for latents (R, 4, h, w) and tokens (R, 1, C)."""
+    written: dict[str, Tensor] = {}
+    reference(latent, torch.zeros((), device=latent.device), token, cross_attention_kwargs={"written": written})
+    return written
+
+
+def keys_of(unet: UNet, written: Features, half: bool = False) -> dict[str, tuple[Tensor, Tensor]]:
+    """The keys and values that the denoising UNet makes of them: the same for every frame and step. With `half` they are rounded to half
+    precision first, as the published pipeline does."""
+    found = {}
+    for name, layer in _attentions(unet).items():
+        if name.endswith(".attn1"):
+            given = written[name].half().to(layer.to_k.weight.dtype) if half else written[name]
+            found[name] = (layer.to_k(given), layer.to_v(given))
+    return found
+
+
+# --- attention ----------------------------------------------------------------------------------------------------
+
+
+class Reader:
+    """Self-attention of the samples' own tokens, and for those samples that read the reference, of its tokens too."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(
+        self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Any = None, attention_mask: Any = None, reading: Any = None
+    ) -> Tensor:
+        query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
+        there = reading.keys.get(self.name) if reading is not None else None
+        if there is None:
+            return attn.to_out[0](_attend(attn.heads, query, key, value))
+        more = [part.repeat_interleave(reading.frames, dim=0) for part in there]
+        alone = len(query) - len(more[0])
+        made = [_attend(attn.heads, query[:alone], key[:alone], value[:alone])] if alone else []
+        both = (torch.cat([own[alone:], its], dim=1) for own, its in zip((key, value), more, strict=True))
+        made.append(_attend(attn.heads, query[alone:], *both))
+        return attn.to_out[0](torch.cat(made))
+
+
+class Writer:
+    """Plain self-attention that writes down what it was given."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __call__(
+        self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Any = None, attention_mask: Any = None, written: Any = None
+    ) -> Tensor:
+        written[self.name] = hidden_states
+        parts = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
+        return attn.to_out[0](_attend(attn.heads, *parts))
+
+
+class Token:
+    """Attention to the single token of the image encoder, whose weight is always 1: its value, and no query to compute it with. Exact."""
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Any = None,
+        attention_mask: Any = None,
+        reading: Any = None,
+        written: Any = None,
+    ) -> Tensor:
+        if encoder_hidden_states.shape[1] != 1:
+            raise ValueError("this attention reads exactly one token")
+        return attn.to_out[0](attn.to_v(encoder_hidden_states)).expand(-1, hidden_states.shape[1], -1)
+
+
+def _attend(heads: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """(B, n, C), (B, m, C), (B, m, C) to (B, n, C)."""
+    parts = (part.unflatten(2, (heads, -1)).transpose(1, 2) for part in (query, key, value))
+    return functional.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2)
+
+
+def _attentions(net: nn.Module) -> dict[str, Any]:
+    """The spatial attentions of a UNet by name, `attn1` to its own tokens and `attn2` to the image's; those over frames are left out."""
+    layers = {name: module for name, module in net.named_modules() if isinstance(module, Attention)}
+    return {name: layer for name, layer in layers.items() if "motion_modules" not in name}
+
+
+def _crosses(block: Any) -> bool:
+    return getattr(block, "has_cross_attention", False)

@@ -1,0 +1,220 @@
+"""Animate Anyone against what its original networks made of the same inputs and weights. Every case of the fixtures is run."""
+
+import functools
+import json
+import re
+
+import numpy as np
+import pytest
+import synthetic
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from engine.diffusion import weights
+from engine.diffusion.sampling import ddim
+from engine.diffusion.windows import closed
+from engine.models.animate_anyone import nets, networks, pose_image, sampler
+from engine.pose import Pose
+
+FOLDER = synthetic.FOLDER / "animate_anyone"
+META = synthetic.meta("animate_anyone")
+NETWORK, PIPELINE, LOSS, GRADIENT = 1e-5, 2e-4, 1e-5, 1e-4
+CPU = torch.device("cpu")
+
+
+def cases(prefix: str, suffix: str = ".safetensors") -> list[str]:
+    """The cases of a kind; one that is named in meta.json and missing fails when it is opened."""
+    return [name for name in META["cases"] if name.startswith(prefix) and name.endswith(suffix)]
+
+
+def read(name: str) -> dict[str, torch.Tensor]:
+    return load_file(FOLDER / name)
+
+
+def state(component: str) -> dict[str, torch.Tensor]:
+    """The weights of a component under our names."""
+    return {nets.renamed(component, name): tensor for name, tensor in synthetic.state("animate_anyone", component).items()}
+
+
+@functools.cache
+def net(component: str, motion: bool = True):
+    config = META["components"][component]["config"]
+    if component == "denoising_unet":
+        made = networks.build_denoising(config, motion)
+        if motion:
+            return nets.fill_denoising(made, state("denoising_unet"), state("motion_module"), torch.float32)
+        return weights.fill(made, state("denoising_unet"), component, torch.float32, "")
+    build = {
+        "reference_unet": networks.build_reference,
+        "pose_guider": nets.build_guider,
+        "vae": nets.build_vae,
+        "image_encoder": nets.build_image_encoder,
+    }
+    return weights.fill(build[component](config), state(component), component, torch.float32, "")
+
+
+@functools.cache
+def whole() -> nets.Nets:
+    return nets.Nets(*(net(part) for part in ("denoising_unet", "reference_unet", "pose_guider", "vae", "image_encoder")))
+
+
+def near(got: torch.Tensor, wanted: torch.Tensor, limit: float) -> None:
+    assert got.shape == wanted.shape
+    worst = (got.detach() - wanted).abs().max().item()
+    assert worst <= limit, f"{worst:.2e}"
+
+
+def test_every_case_is_known() -> None:
+    kinds = ("nets", "context_windows", "pipeline", "scheduler", "training_s", "pose_drawing")
+    assert META["cases"]
+    assert [name for name in META["cases"] if not name.startswith(kinds)] == []
+
+
+# --- networks -----------------------------------------------------------------------------------------------------
+
+
+def poses(data) -> torch.Tensor:
+    images = data["in.pose_images"]
+    batch, _, frames = images.shape[:3]
+    return net("pose_guider")(images.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, frames)).transpose(1, 2)
+
+
+def guided(data, unet, half: bool = False, posed: bool = True) -> torch.Tensor:
+    token, latents = data["in.clip_embeds"], data["in.noisy_latents"]
+    keys = networks.keys_of(unet, networks.features(net("reference_unet"), data["in.ref_latents"], token), half)
+    tokens = torch.cat([torch.zeros_like(token), token])
+    return unet(torch.cat([latents, latents]), data["in.timestep"], tokens, poses(data) if posed else None, keys)
+
+
+@pytest.mark.parametrize("name", cases("nets"))
+@torch.inference_mode()
+def test_networks(name) -> None:
+    data, unet = read(name), net("denoising_unet")
+    latents, token, time = data["in.noisy_latents"], data["in.clip_embeds"], data["in.timestep"]
+    written = networks.features(net("reference_unet"), data["in.ref_latents"], token)
+    keys = networks.keys_of(unet, written)
+    made = {
+        "out.pose_features": lambda: poses(data),
+        "out.cfg": lambda: guided(data, unet),
+        "out.cfg_fp16_bank": lambda: guided(data, unet, half=True),
+        "out.cfg_no_pose": lambda: guided(data, unet, posed=False),
+        "out.no_cfg": lambda: unet(latents, time, token, poses(data), keys),
+        "out.no_reference": lambda: unet(latents, time, token, poses(data)),
+    }
+    stored = {key for key in data if key.startswith("out.")}
+    assert "out.cfg" in stored and stored <= made.keys()
+    for key in stored:
+        near(made[key](), data[key], NETWORK)
+    for key in [key for key in data if key.startswith("trace.bank.")]:
+        near(written[key.removeprefix("trace.bank.") + ".attn1"], data[key], NETWORK)
+
+
+@pytest.mark.parametrize("name", cases("nets"))
+@torch.inference_mode()
+def test_the_group_norm_of_diffusers_is_another_network(name) -> None:
+    """The negative control: normalized over all frames the result is far off, but for a single frame."""
+    data, config = read(name), META["components"]["denoising_unet"]["config"]
+    unet = networks.build_denoising(config)
+    nets.fill_denoising(unet, state("denoising_unet"), state("motion_module"), torch.float32)
+    for module in unet.modules():
+        if isinstance(module, networks.FrameNorm):
+            module.__class__ = nn.GroupNorm
+    worst = (guided(data, unet) - data["out.cfg"]).abs().max()
+    assert worst > 0.05 if data["in.noisy_latents"].shape[2] > 1 else worst <= NETWORK
+
+
+def test_full_size_networks_have_the_published_names_and_shapes() -> None:
+    tables = json.loads((FOLDER / "full_size_keys.json").read_text("utf-8"))
+    configs = META["full_size_configs"]
+    unet = weights.empty(lambda: networks.build_denoising(nets.UNET))
+    named = {name: list(value.shape) for name, value in unet.state_dict().items()}
+    motion = {nets.published("motion_module", name): shape for name, shape in named.items() if "motion_modules" in name}
+    constants = {name for name in tables["motion_module"] if nets.constant(name)}
+    assert motion == {name: shape for name, shape in tables["motion_module"].items() if name not in constants}
+    assert {nets.renamed("motion_module", name) for name in motion} | {n for n in named if "motion_modules" not in n} == named.keys()
+    assert {name: shape for name, shape in named.items() if "motion_modules" not in name} == tables["denoising_unet"]
+    for component, build, config in (
+        ("reference_unet", networks.build_reference, nets.UNET),
+        ("pose_guider", nets.build_guider, nets.guider_config(nets.UNET)),
+    ):
+        made = weights.empty(lambda build=build, config=config: build(config)).state_dict()
+        assert {name: list(value.shape) for name, value in made.items()} == tables[component], component
+    for name in ("block_out_channels", "layers_per_block", "cross_attention_dim", "attention_head_dim"):
+        assert nets.UNET[name] == configs["denoising_unet"][name]
+
+
+# --- the rest -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", cases("pose_drawing"))
+def test_poses_are_drawn_to_the_pixel(name) -> None:
+    data = {key: value.numpy() for key, value in read(name).items()}
+    size = data["out.body"].shape[1::-1]
+
+    def points(values: np.ndarray) -> tuple:
+        return tuple((x * size[0], y * size[1]) for x, y in values.tolist())
+
+    body = points(data["in.body"])
+    hidden = tuple(None if left < 0 else point for point, left in zip(body, data["in.subset_missing"][0], strict=True))
+    full = Pose(body, points(data["in.hands"][0]), points(data["in.hands"][1]), points(data["in.face"][0]))
+    for pose, key in ((Pose(body), "out.body"), (Pose(hidden), "out.missing"), (full, "out.full")):
+        assert (pose_image.draw(pose, size) == data[key]).all(), key
+
+
+@pytest.mark.parametrize("name", cases("context_windows", ".json"))
+def test_windows(name) -> None:
+    for said, wanted in json.loads((FOLDER / name).read_text("utf-8")).items():
+        count, length, stride, overlap = (int(number) for number in re.findall(r"\d+", said))
+        assert closed(count, length, overlap, stride) == wanted, said
+
+
+@pytest.mark.parametrize("name", cases("scheduler"))
+def test_scheduler(name) -> None:
+    for key, wanted in read(name).items():
+        _, schedule, table, *steps = key.split(".")
+        scheduler = ddim({**sampler.SCHEDULER, "beta_schedule": schedule}, int(steps[0]) if steps else 30, CPU)
+        assert (getattr(scheduler, table).reshape(wanted.shape) == wanted).all(), key
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("name", cases("pipeline"))
+@torch.inference_mode()
+def test_pipeline(name, together) -> None:
+    """The whole way from a reference to frames, with both halves of the guidance in one batch or one after the other."""
+    data, said = read(name), META["cases"][name]
+    picture, drawn = data["in.reference_image"].numpy(), data["in.pose_images"].numpy()
+    size = drawn.shape[2:0:-1]
+    numbers = (
+        float(re.search(pattern, said)[1]) for pattern in (r"(\d+) DDIM", r"guidance ([\d.]+\d)", r"of (\d+) with", r"overlap (\d+)")
+    )
+    steps, guidance, length, overlap = numbers
+    assert (sampler.clip_pixels(picture) == data["out.clip_pixel_values"]).all()
+    assert (sampler.pixels(sampler.fitted(picture, size)[None]) * 2 - 1 == data["out.reference_tensor"]).all()
+    token, latent = sampler.encode_token(whole(), picture), sampler.encode_latent(whole(), picture, size)
+    near(token[0], data["out.clip_image_embeds"], NETWORK)
+    near(latent, data["out.reference_latents"], NETWORK)
+    assert (sampler.pixels(sampler.fitted(drawn[0], size)[None]) == data["out.pose_tensor_frame0"]).all()
+    near(sampler.embed_poses(whole(), drawn[:1])[:, :, 0], data["out.pose_features_frame0"], NETWORK)
+    count = len(drawn)
+    assert (sampler.start(count, size, 42).transpose(1, 2) == data["in.initial_noise"]).all()
+    seen = []
+
+    def watch(state) -> None:
+        if state.window == 0:
+            seen.append(state.step)
+            near(state.latents.transpose(1, 2), data[f"out.latents.{state.step - 1}"], PIPELINE)
+
+    latents = sampler.sample(
+        whole(),
+        sampler.encode_reference(whole(), token, latent),
+        lambda frames: drawn[list(frames)],
+        data["in.initial_noise"].transpose(1, 2),
+        sampler.spans(count, int(length), int(overlap), cyclic=True),
+        sampler.Settings(int(steps), guidance, "linear", together),
+        CPU,
+        keep=watch,
+    )
+    assert seen == list(range(1, int(steps) + 1))
+    frames = torch.cat(list(sampler.decode_frames(whole(), latents)))
+    near(frames.transpose(0, 1)[None], data["out.video"], PIPELINE)
