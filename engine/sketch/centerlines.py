@@ -4,6 +4,7 @@ Skeleton pixels with two neighbors are chains, those with more are forks. Chains
 hand would draw it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -18,11 +19,10 @@ from .strokes import Strokes
 STEP = 3.0  # px between the points of a stroke
 SMOOTH = 1.5  # px; the skeleton's staircase is smaller
 LOOK = 10  # px along a chain that tell where it is heading
-EDGE = 0.3  # px that twice the distance to the paper is wider than a line; with it lines hold as much ink as those they are made of
 STRAIGHT = np.cos(np.radians(45))  # chains that turn less at a fork go on through it
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Chain:
     """`path` float64 (n, 2) pixels x, y, forks at its ends included · `forks` the fork at its begin and at its end, -1 for none."""
 
@@ -35,13 +35,13 @@ def follow(sketch: Sketch) -> Strokes:
     skeleton = np.pad(skeletonize(sketch.lines), 1)
     half = cv2.distanceTransform(np.pad(sketch.lines, 1).view(np.uint8), cv2.DIST_L2, 5)
     half = np.minimum(half, max(sketch.lines.shape))  # infinite where all is ink
-    runs = _joined(_without_spurs(_chains(skeleton), half))
+    runs = _joined(_without_bridges(_without_spurs(_chains(skeleton), half), half))
     points, widths, offsets, cyclic = [], [], [0], []
     for path, closed in sorted(runs, key=lambda run: run[0][:, 1].min()):
         smooth = _smoothed(path, closed)
         x, y = np.rint(smooth).astype(int).T
         points.append(smooth - 0.5)  # from pixel numbers of the padded picture to coordinates
-        widths.append(np.maximum(2.0 * gaussian_filter1d(half[y, x], 1.0, mode="nearest") - EDGE, 1.0))
+        widths.append(2.0 * gaussian_filter1d(half[y, x], 1.0, mode="nearest"))
         offsets.append(offsets[-1] + len(smooth))
         cyclic.append(closed)
     at = np.concatenate([np.zeros((0, 2)), *points]).astype(np.float32)
@@ -49,9 +49,19 @@ def follow(sketch: Sketch) -> Strokes:
     colors = sketch.paint[row, column].copy()
     colors[colors[:, 3] < 128] = (0, 0, 0, 255)  # where the skeleton misses the ink
     colors[:, 3] = 255
-    return Strokes(
-        at, np.concatenate([np.zeros(0), *widths]).astype(np.float32), colors, np.array(offsets, np.int32), np.array(cyclic, bool)
-    )
+    ink = sketch.paint[..., 3].sum(dtype=np.int64) / 255.0
+    return Strokes(at, _inked(points, widths, ink), colors, np.array(offsets, np.int32), np.array(cyclic, bool))
+
+
+def _inked(points: list[np.ndarray], widths: list[np.ndarray], ink: float) -> np.ndarray:
+    """Widths with which strokes hold as much ink, in px of area, as the lines: the distance to the paper knows only whole pixels."""
+    if not points:
+        return np.zeros(0, np.float32)
+    lengths = [np.hypot(*np.diff(path, axis=0).T) for path in points]
+    length = sum(float(part.sum()) for part in lengths)
+    area = sum(float(part @ (wide[1:] + wide[:-1])) / 2.0 for part, wide in zip(lengths, widths, strict=True))
+    more = np.clip((ink - area) / max(length, 1.0), -1.0, 1.0)
+    return np.maximum(np.concatenate(widths) + more, 1.0).astype(np.float32)
 
 
 def _chains(skeleton: np.ndarray) -> list[_Chain]:
@@ -104,14 +114,32 @@ def _fork_beside(fork: np.ndarray, pixel: np.ndarray) -> int:
 
 
 def _without_spurs(chains: list[_Chain], half: np.ndarray) -> list[_Chain]:
-    """Without chains from a fork to nowhere that are no longer than the line is thick: roughness of its edge; and without specks."""
+    """Without chains from a fork to nowhere that are no longer than the line is thick: roughness of its edge."""
+    return [chain for chain in chains if min(chain.forks) >= 0 or max(chain.forks) < 0 or not _short(chain, half)]
 
-    def spur(chain: _Chain) -> bool:
-        inner = chain.path[len(chain.path) // 2].astype(int)
-        loose = sum(fork < 0 for fork in chain.forks)
-        return loose == 1 and _length(chain.path) < 2.0 * half[inner[1], inner[0]] + 2.0
 
-    return [chain for chain in chains if not spur(chain)]
+def _without_bridges(chains: list[_Chain], half: np.ndarray) -> list[_Chain]:
+    """Forks that lie no further apart than the line is thick become one: where thick lines cross, a skeleton has two."""
+    bridge = [min(chain.forks) >= 0 and _short(chain, half) for chain in chains]
+    count = max((fork for chain in chains for fork in chain.forks), default=-1) + 1
+    merged = _groups([chain.forks for chain, idle in zip(chains, bridge, strict=True) if idle], count)
+    kept = [chain for chain, idle in zip(chains, bridge, strict=True) if not idle]
+    return [_Chain(chain.path, (_of(merged, chain.forks[0]), _of(merged, chain.forks[1]))) for chain in kept]
+
+
+def _of(merged: np.ndarray, fork: int) -> int:
+    return int(merged[fork]) if fork >= 0 else -1
+
+
+def _short(chain: _Chain, half: np.ndarray) -> bool:
+    x, y = chain.path[len(chain.path) // 2].astype(int)
+    return _length(chain.path) < 2.0 * half[y, x] + 2.0
+
+
+def _groups(pairs: Sequence[tuple[int, int]], count: int) -> np.ndarray:
+    """The group of each of `count` things, of which these pairs belong together."""
+    links = sparse.coo_array((np.ones(len(pairs), bool), np.array(pairs, int).reshape(-1, 2).T), shape=(count, count))
+    return sparse.csgraph.connected_components(links, directed=False)[1]
 
 
 def _joined(chains: list[_Chain]) -> list[tuple[np.ndarray, bool]]:
@@ -133,9 +161,7 @@ def _joined(chains: list[_Chain]) -> list[tuple[np.ndarray, bool]]:
             if i < j and {i, j} <= free:
                 free -= {i, j}
                 mate[meeting[i]], mate[meeting[j]] = meeting[j], meeting[i]
-    pairs = np.array([(a, b) for (a, _), (b, _) in mate.items()], int).reshape(-1, 2)
-    links = sparse.coo_array((np.ones(len(pairs), bool), pairs.T), shape=(len(chains), len(chains)))
-    _, group = sparse.csgraph.connected_components(links, directed=False)
+    group = _groups([(a, b) for (a, _), (b, _) in mate.items()], len(chains))
     runs = []
     for number in range(group.max(initial=-1) + 1):
         members = np.flatnonzero(group == number).tolist()
