@@ -28,6 +28,11 @@ def shows_line(material: bpy.types.Material | None) -> bool:
     return style is None or not style.hide and (STROKES_HIDE_THEMSELVES or style.show_stroke)
 
 
+def shows_fill(material: bpy.types.Material | None) -> bool:
+    """Whether a material fills its strokes; from 5.1 on they say that themselves."""
+    return material is not None and not STROKES_HIDE_THEMSELVES and material.grease_pencil.show_fill
+
+
 def fcurves(animation: bpy.types.AnimData) -> Iterator[bpy.types.FCurve]:
     """The curves that animate a data-block by its action and by its NLA strips."""
     used = [(animation.action, getattr(animation, "action_slot", None))]

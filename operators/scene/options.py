@@ -1,14 +1,33 @@
-"""The models' own options as settings of the shot. They are made from each model.toml, so an option is described once, there."""
+"""Models and their own options as settings of the shot. They are made from each model.toml, so an option is described once, there."""
+
+import functools
+import zlib
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
+from ...engine import models
 from ...engine.models import ModelInfo, Option
 
 
-def group(models: tuple[ModelInfo, ...]) -> tuple[type, ...]:
+def number(model_id: str) -> int:
+    """A model's number in the .blend: made from its id, and not its place in the list, so that a new model changes no old file."""
+    return zlib.crc32(model_id.encode()) & 0x7FFFFFFF
+
+
+@functools.cache  # Blender keeps no copy of dynamic enum items: the list must live as long as Blender may draw it
+def _enum_items(*texts: tuple[str, str, str]) -> list[tuple[str, str, str, int]]:
+    return [(*text, number(text[0])) for text in texts]
+
+
+def model_items(task: str):
+    """What an enum of the models for a task takes as its `items`."""
+    return lambda _settings, _context: _enum_items(*((m.id, m.title, m.description) for m in models.available() if task in m.tasks))
+
+
+def group(infos: tuple[ModelInfo, ...]) -> tuple[type, ...]:
     """Property group classes in the order they register; the last one has a property for each model, named by its id."""
-    groups = {model.id: _class(model.id, {name: _property(option) for name, option in model.options.items()}) for model in models}
+    groups = {model.id: _class(model.id, {name: _property(option) for name, option in model.options.items()}) for model in infos}
     return *groups.values(), _class("options", {name: PointerProperty(type=cls) for name, cls in groups.items()})
 
 

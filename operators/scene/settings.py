@@ -3,10 +3,8 @@
 Only data and what follows from it; the operators and panels that show it are elsewhere.
 """
 
-import functools
 import re
 import tempfile
-import zlib
 from pathlib import Path
 
 import bpy
@@ -15,23 +13,9 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVecto
 from ... import __package__ as EXTENSION
 from ...engine import models
 from ...engine.errors import BadInput
-from . import compat
+from . import compat, inbetween
 from . import options as options_of_models
-
-
-def _number(model_id: str) -> int:
-    """A model's number in the .blend: made from its id, and not its place in the list, so that a new model changes no old file."""
-    return zlib.crc32(model_id.encode()) & 0x7FFFFFFF
-
-
-@functools.cache  # Blender keeps no copy of dynamic enum items: the list must live as long as Blender may draw it
-def _enum_items(*texts: tuple[str, str, str]) -> list[tuple[str, str, str, int]]:
-    return [(*text, _number(text[0])) for text in texts]
-
-
-def model_items(task: str):
-    """What an enum of the models for a task takes as its `items`."""
-    return lambda _settings, _context: _enum_items(*((m.id, m.title, m.description) for m in models.available() if task in m.tasks))
+from .options import model_items, number
 
 
 class SHIAGE_PG_reference(bpy.types.PropertyGroup):
@@ -79,6 +63,8 @@ class SHIAGE_PG_object(bpy.types.PropertyGroup):
         type=SHIAGE_PG_layer, name="Left-out Layers", description="Layers of this object that are not colored"
     )
     active_reference: IntProperty(name="Active Reference", description="The reference that the list shows as chosen", min=0)
+    pins: CollectionProperty(type=inbetween.SHIAGE_PG_pin, name="Pinned Pairs", description="Strokes that become each other in inbetweens")
+    active_pin: IntProperty(name="Active Pair", description="The pinned pair that the list shows as chosen", min=0)
 
 
 _OPTIONS = options_of_models.group(models.available())
@@ -87,9 +73,7 @@ _OPTIONS = options_of_models.group(models.available())
 class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     """`scene.shiage`."""
 
-    model: EnumProperty(
-        name="Model", description="What paints the drawings", items=model_items("colorize"), default=_number(models.DEFAULT)
-    )
+    model: EnumProperty(name="Model", description="What paints the drawings", items=model_items("colorize"), default=number(models.DEFAULT))
     references: CollectionProperty(
         type=SHIAGE_PG_reference, name="References", description="Colored pictures for every object that has none of its own"
     )
@@ -149,6 +133,7 @@ class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     active_hint: IntProperty(name="Active Correction", description="The correction that the list shows as chosen", min=0)
 
     options: PointerProperty(type=_OPTIONS[-1])  # of each model, see options.py
+    inbetween: PointerProperty(type=inbetween.SHIAGE_PG_inbetween)
 
     destination: EnumProperty(
         name="Destination",
@@ -166,7 +151,7 @@ class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (*_OPTIONS, SHIAGE_PG_reference, SHIAGE_PG_layer, SHIAGE_PG_hint, SHIAGE_PG_object, SHIAGE_PG_shot)
+CLASSES = (*_OPTIONS, *inbetween.CLASSES, SHIAGE_PG_reference, SHIAGE_PG_layer, SHIAGE_PG_hint, SHIAGE_PG_object, SHIAGE_PG_shot)
 
 
 def register() -> None:

@@ -1,4 +1,4 @@
-"""An evaluated Grease Pencil drawing, seen through a camera, as 2-D polylines."""
+"""A Grease Pencil drawing as polylines: evaluated and seen through a camera, or as it lies in its layer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,13 +37,31 @@ class Strokes:
 @dataclass(frozen=True)
 class _Lines:
     """Polylines in the layer's space: `points` float32 (N, 3), `values` float32 (N, 6): radius, opacity, vertex color RGBA (linear);
-    `offsets`, `cyclic` as in Strokes, `slots` int32 (S,) the material of each."""
+    `offsets`, `cyclic` as in Strokes, `slots` int32 (S,) the material of each, `numbers` int64 (S,) which stroke of the drawing it is."""
 
     points: np.ndarray
     values: np.ndarray
     offsets: np.ndarray
     cyclic: np.ndarray
     slots: np.ndarray
+    numbers: np.ndarray
+
+
+@dataclass(frozen=True)
+class Flat:
+    """All strokes of a drawing that have points, in the layer's space.
+
+    `points` float32 (N, 3) · `radii` float32 (N,) · `colors`, `offsets`, `cyclic` as in Strokes; the color of one without a visible line is
+    that of its fill, transparent · `fills` bool (S,), which are filled · `numbers` int64 (S,), which stroke of the drawing each is.
+    """
+
+    points: np.ndarray
+    radii: np.ndarray
+    colors: np.ndarray
+    offsets: np.ndarray
+    cyclic: np.ndarray
+    fills: np.ndarray
+    numbers: np.ndarray
 
 
 def join(parts: Sequence[Strokes]) -> Strokes:
@@ -72,15 +90,41 @@ def extract(drawing, materials: Sequence, opacity: float, matrix: np.ndarray, ob
         return join([])
     pixels, w, seen = projection.project(lines.points, matrix)
     widths = (2 * object_scale * projection.scale) * lines.values[:, 0] / w
-    counts = np.diff(lines.offsets)
-    base = np.repeat(styles[lines.slots], counts, axis=0)
+    colors = _colors(lines, styles[lines.slots], opacity)
+    return _rounded(_within_reach(Strokes(pixels, widths, colors, lines.offsets.astype(np.int32), lines.cyclic), seen, projection.size))
+
+
+def flatten(drawing, materials: Sequence, opacity: float) -> Flat:
+    """The strokes of a drawing as they lie in its layer, visible or not. `materials` by slot, `opacity` of the layer."""
+    styles = _styles(materials)
+    lines = _read(drawing, styles, everything=True)
+    own, count = styles[lines.slots], drawing.attributes.domain_size("CURVE")
+    hidden = np.isnan(own[:, 3])
+    if compat.STROKES_HIDE_THEMSELVES:
+        hidden |= _attribute(drawing, "hide_stroke", "value", False, count, dtype=bool)[lines.numbers]
+        filled = _attribute(drawing, "fill_id", "value", 0, count, dtype=np.int32)[lines.numbers] != 0
+    else:
+        filled = np.array([compat.shows_fill(material) for material in materials or [None]])[lines.slots]
+    colors = _colors(lines, np.nan_to_num(own), opacity)
+    paint = np.array([m.grease_pencil.fill_color if m else NO_MATERIAL for m in materials or [None]], np.float32)[lines.slots, :3]
+    tint = _attribute(drawing, "fill_color", "color", 0.0, count, 4)[lines.numbers]
+    paint = srgb8(paint * (1 - tint[:, 3:]) + tint[:, :3] * tint[:, 3:])
+    points = np.repeat(hidden, np.diff(lines.offsets))
+    colors[points] = 0
+    colors[points, :3] = np.repeat(paint, np.diff(lines.offsets), axis=0)[points]
+    return Flat(lines.points, lines.values[:, 0], colors, lines.offsets.astype(np.int32), lines.cyclic, filled, lines.numbers)
+
+
+def _colors(lines: _Lines, styles: np.ndarray, opacity: float) -> np.ndarray:
+    """uint8 (N, 4); `styles` (S, 4) is the material's color of each line."""
+    base = np.repeat(styles, np.diff(lines.offsets), axis=0)
     mix = lines.values[:, 5:6]
     rgb = base[:, :3] * (1 - mix) + lines.values[:, 2:5] * mix
     alpha = base[:, 3] * lines.values[:, 1] * opacity
-    colors = np.empty((len(pixels), 4), np.uint8)
+    colors = np.empty((len(base), 4), np.uint8)
     colors[:, :3] = srgb8(rgb)
     colors[:, 3] = np.clip(alpha, 0, 1) * 255 + 0.5
-    return _rounded(_within_reach(Strokes(pixels, widths, colors, lines.offsets.astype(np.int32), lines.cyclic), seen, projection.size))
+    return colors
 
 
 _STEPS = np.linspace(0, 1, 65536)  # powers of each point's color would take longer than all the rest
@@ -120,16 +164,16 @@ def _attribute(drawing, name: str, key: str, default, count: int, width: int = 1
     return values.reshape(shape)
 
 
-def _read(drawing, styles: np.ndarray) -> _Lines:
-    """The strokes that have a visible line, all of them as polylines."""
+def _read(drawing, styles: np.ndarray, everything: bool = False) -> _Lines:
+    """The strokes that have a visible line, or all that have points, as polylines."""
     stroke_count = drawing.attributes.domain_size("CURVE")
     count = drawing.attributes.domain_size("POINT")
     offsets = np.zeros(stroke_count + 1, np.int32)
     if stroke_count:
         drawing.curve_offsets.foreach_get("value", offsets)
     slots = np.clip(_attribute(drawing, "material_index", "value", 0, stroke_count, dtype=np.int32), 0, len(styles) - 1)
-    shown = (np.diff(offsets) > 0) & ~np.isnan(styles[slots, 3])
-    if compat.STROKES_HIDE_THEMSELVES:
+    shown = (np.diff(offsets) > 0) & (everything | ~np.isnan(styles[slots, 3]))
+    if compat.STROKES_HIDE_THEMSELVES and not everything:
         shown &= ~_attribute(drawing, "hide_stroke", "value", False, stroke_count, dtype=bool)
     cyclic = _attribute(drawing, "cyclic", "value", False, stroke_count, dtype=bool)
     kinds = _attribute(drawing, "curve_type", "value", curves.CATMULL_ROM, stroke_count, dtype=np.int8)
@@ -143,12 +187,12 @@ def _read(drawing, styles: np.ndarray) -> _Lines:
 
     if (kinds[shown] != curves.POLY).any():
         points, values, sampled = _sampled(drawing, points, values, offsets, cyclic, kinds, shown)
-        return _Lines(points, values, sampled, cyclic[shown], slots[shown])
+        return _Lines(points, values, sampled, cyclic[shown], slots[shown], np.flatnonzero(shown))
     if not shown.all():
         counts = np.diff(offsets)
         kept = np.repeat(shown, counts)
         points, values, offsets = points[kept], values[kept], np.concatenate([[0], np.cumsum(counts[shown])])
-    return _Lines(points, values, offsets, cyclic[shown], slots[shown])
+    return _Lines(points, values, offsets, cyclic[shown], slots[shown], np.flatnonzero(shown))
 
 
 def _sampled(drawing, points, values, offsets, cyclic, kinds, shown) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
