@@ -1,0 +1,186 @@
+"""How the points between two keys move: as stiffly as the keys allow, in arcs, and joined where lines are joined.
+
+Each step from a point to the next is turned and scaled along a logarithmic spiral, by what its surroundings turn and scale from key to
+key, and what is left is interpolated evenly. Steps bind the points of a stroke, ends to the lines that they meet, and neighbors
+(a triangulation of either key) that move alike. The points come from all steps at once, by least squares; points that stay
+where they are hold the rest, so that an arm swings about its shoulder.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
+from scipy.sparse.linalg import splu
+from scipy.spatial import Delaunay, QhullError
+
+from .contacts import contacts
+from .nodes import Nodes
+
+_REACH = 0.04  # of the size: how far around a point the keys are compared, for its turn
+_STILL = 0.015  # of the size: what moves less holds the rest
+_NEIGHBOR = 0.15  # how much neighbors count against points of a stroke
+_ALIKE = 0.2  # neighbors whose distance changes by this part of it count half
+_JOINT = 30.0  # what binds a joint, as steps of one hundredth of the size
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Points on their way. `nodes` what moves · `edges` int64 (E, 2) · `weights` float64 (E,) · `spiral` complex128 (N,) logarithm of
+    scale and i x turn (radians) of a point's surroundings from key to key."""
+
+    nodes: Nodes
+    edges: np.ndarray
+    weights: np.ndarray
+    spiral: np.ndarray
+
+    def at(self, place: float) -> np.ndarray:
+        """Where the points are, complex128 (N,), at 0 (the key before) to 1 (the one after), or beyond."""
+        solver, incidence, anchors, away = self._system
+        vectors = self.weights * self._steps(place)
+        a, b = self._known
+        right = incidence.T @ vectors + anchors * ((1.0 - place) * a + place * b)
+        solved = solver.solve(np.stack([right.real, right.imag], 1))
+        return solved[:, 0] + 1j * solved[:, 1] + away
+
+    def _steps(self, place: float) -> np.ndarray:
+        first, second = self.edges.T
+        turn = (self.spiral[first] + self.spiral[second]) / 2.0
+        a = self.nodes.a[second] - self.nodes.a[first]
+        b = self.nodes.b[second] - self.nodes.b[first]
+        forth, back = np.exp(place * turn), np.exp((place - 1.0) * turn)
+        step = np.where(np.isnan(a), back * b, np.where(np.isnan(b), forth * a, (1.0 - place) * forth * a + place * back * b))
+        return np.nan_to_num(step)
+
+    @cached_property
+    def _known(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where points are in the keys, relative to a place near all of them; those without a place have no anchor."""
+        away = self._system[3]
+        return np.nan_to_num(self.nodes.a - away), np.nan_to_num(self.nodes.b - away)
+
+    @cached_property
+    def _system(self):
+        nodes = self.nodes
+        count, size = len(nodes.a), nodes.size
+        moved = np.abs(nodes.b - nodes.a) / (_STILL * size)
+        anchors = np.nan_to_num(0.003 + 1.0 / (1.0 + moved**2) ** 2) * (1.0 / size / 48)
+        away = np.nanmean(np.concatenate([nodes.a, nodes.b]))
+        rows = np.arange(len(self.edges))
+        ones = np.ones(len(rows))
+        shape = (len(rows), count)
+        incidence = sparse.csr_matrix((np.concatenate([ones, -ones]), (np.tile(rows, 2), self.edges[:, ::-1].T.ravel())), shape)
+        matrix = incidence.T @ sparse.diags(self.weights) @ incidence + sparse.diags(anchors + 1e-9 / size)
+        solver = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+        return solver, incidence, anchors, away
+
+
+def motion(nodes: Nodes, reach: np.ndarray) -> Motion:
+    """Find how points move. `reach` float64 (N,) px: half of what ends of lines may be off where they meet others."""
+    size = nodes.size
+    same = np.flatnonzero(np.diff(nodes.piece) == 0)
+    chain = np.stack([same, same + 1], 1)
+    joints = _joints(nodes, reach)
+    near = _neighbors(nodes)
+    edges = np.concatenate([chain, joints, near])
+    kind = np.repeat([0, 1, 2], [len(chain), len(joints), len(near)])
+
+    a = nodes.a[edges[:, 1]] - nodes.a[edges[:, 0]]
+    b = nodes.b[edges[:, 1]] - nodes.b[edges[:, 0]]
+    length = np.maximum(np.fmax(np.abs(a), np.abs(b)), 1e-3 * size)
+    weights = np.select([kind == 0, kind == 1], [1.0 / length, 100.0 * _JOINT / size], 0.0)
+    mass = np.bincount(chain.ravel(), np.repeat(length[kind == 0] / 2.0, 2), len(nodes.a)) + 1e-3 * size
+    spiral = _spiral(edges, weights, a, b, mass, size)
+    # Neighbors that keep their distance, when turned as their surroundings are, move together.
+    turn = (spiral[edges[:, 0]] + spiral[edges[:, 1]]) / 2.0
+    changed = np.abs(b * np.exp(-turn / 2.0) - a * np.exp(turn / 2.0)) / length
+    alike = np.where(np.isnan(changed), 0.5, 1.0 / (1.0 + (np.nan_to_num(changed) / _ALIKE) ** 2) ** 2)
+    # How far neighbors are apart counts twice: those far off say little.
+    far = 1.0 / (1.0 + (length / (0.1 * size)) ** 2)
+    weights = np.where(kind == 2, _NEIGHBOR * alike * far / length + 1e-4 / length, weights)
+    spiral = _spiral(edges, weights, a, b, mass, size)
+    return Motion(nodes, edges, weights, spiral)
+
+
+def _joints(nodes: Nodes, reach: np.ndarray) -> np.ndarray:
+    """Pairs of points that lie on each other in both keys."""
+    pairs = []
+    for there in (nodes.a, nodes.b):
+        rows = np.flatnonzero(~np.isnan(there))
+        found = contacts(there[rows], nodes.piece[rows], reach[rows])
+        onto = np.where(found.part < 0.5, found.first, found.second)
+        pairs.append(np.stack([rows[found.end], rows[onto]], 1))
+    everywhere = np.concatenate(pairs)
+    if not len(everywhere):
+        return np.zeros((0, 2), np.int64)
+    everywhere = np.unique(np.sort(everywhere, 1), axis=0)
+    first, second = everywhere.T
+    slack = 2.0 * (reach[first] + reach[second]) + 0.5 * nodes.size / 48
+    apart_a, apart_b = np.abs(nodes.a[first] - nodes.a[second]), np.abs(nodes.b[first] - nodes.b[second])
+    return everywhere[np.fmax(apart_a, apart_b) <= slack]
+
+
+def _neighbors(nodes: Nodes) -> np.ndarray:
+    """Points that lie side by side in either key."""
+    found = [np.zeros((0, 2), np.int64)]
+    for there in (nodes.a, nodes.b):
+        rows = np.flatnonzero(~np.isnan(there))
+        points = np.stack([there[rows].real, there[rows].imag], 1)
+        try:
+            corners = Delaunay(points).simplices
+        except (QhullError, ValueError):  # fewer than three points, or all on a line: the next point will do
+            found.append(np.stack([rows[:-1], rows[1:]], 1))
+            continue
+        edges = np.unique(np.sort(corners[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), 1), axis=0)
+        found.append(rows[edges])
+        # Points that lie on others are in no triangle.
+        lonely = np.setdiff1d(np.arange(len(rows)), corners)
+        found.append(np.stack([rows[lonely], rows[np.maximum(lonely - 1, 0)]], 1))
+    edges = np.unique(np.sort(np.concatenate(found), 1), axis=0)
+    edges = edges[edges[:, 0] != edges[:, 1]]
+    side = (nodes.piece[edges[:, 0]] == nodes.piece[edges[:, 1]]) & (edges[:, 1] - edges[:, 0] == 1)
+    return edges[~side]
+
+
+def _spiral(edges: np.ndarray, weights: np.ndarray, a: np.ndarray, b: np.ndarray, mass: np.ndarray, size: float) -> np.ndarray:
+    """Logarithm of the scale and turn of what is around each point, complex128 (N,): steps in both keys compared, spread along edges."""
+    count = len(mass)
+    first, second = edges.T
+    seen = ~np.isnan(a) & ~np.isnan(b)
+    both, power = np.nan_to_num(a.conj() * b) * weights, np.nan_to_num(np.abs(a) ** 2) * weights
+    other = np.nan_to_num(np.abs(b) ** 2) * weights
+    power, other = np.where(seen, power, 0.0), np.where(seen, other, 0.0)
+
+    def gather(values: np.ndarray) -> np.ndarray:
+        return np.bincount(first, values, count) + np.bincount(second, values, count)
+
+    columns = np.stack([gather(both.real), gather(both.imag), gather(power), gather(other)], 1)
+    graph = sparse.coo_matrix((weights, (first, second)), (count, count)).tocsr()
+    graph = graph + graph.T
+    matrix = sparse.diags(mass) + (_REACH * size) ** 2 * (sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph)
+    solver = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    real, imaginary, power, other = solver.solve(columns).T
+    z = real + 1j * imaginary
+    tiny = 1e-12 * size
+    scale = np.log((np.maximum(other, tiny) / np.maximum(power, tiny)).clip(1e-3, 1e3)) / 2.0
+    angle = np.angle(z)
+    return scale + 1j * _unwrapped(graph, angle, np.abs(z))
+
+
+def _unwrapped(graph, angle: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Angles that go on from neighbor to neighbor instead of starting anew after half a turn."""
+    inverse = graph.copy()
+    inverse.data = 1.0 / inverse.data
+    tree = minimum_spanning_tree(inverse)
+    tree = tree + tree.T
+    parts, part = connected_components(tree, directed=False)
+    result = angle.copy()
+    for root in np.unique(part, return_index=True)[1]:
+        order, parents = breadth_first_order(tree, root, directed=False)
+        values = result.tolist()
+        for child, parent in zip(order[1:].tolist(), parents[order[1:]].tolist(), strict=True):
+            step = values[child] - values[parent]
+            values[child] -= 2.0 * np.pi * round(step / (2.0 * np.pi))
+        result = np.array(values)
+    mean = np.bincount(part, result * strength, parts) / np.maximum(np.bincount(part, strength, parts), 1e-300)
+    return result - (2.0 * np.pi * np.round(mean / (2.0 * np.pi)))[part]

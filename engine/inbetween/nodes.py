@@ -1,0 +1,102 @@
+"""The points of the drawings between two keys: for each, where it is in either key."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..sketch.strokes import Strokes
+from .curves import Curves, stretches
+from .matches import Matches
+from .warp import warp
+
+_TOLERANCE = 0.1  # px that a key's line may be off for a point left out
+_FINENESS = 48  # steps that are longer than this part of the drawing's size are parted, for the motion's sake
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Points along pieces, in order.
+
+    piece   int64 (N,)       row of Matches
+    a, b    complex128 (N,)  where they are in the keys; nan where a piece is in one key only
+    place   float64 (N, 2)   fractional indices on the strokes of the two keys, nan for none
+    real    bool (N,)        points of the drawing made; others only help to find the motion
+    size    px, of what both keys show together
+    """
+
+    piece: np.ndarray
+    a: np.ndarray
+    b: np.ndarray
+    place: np.ndarray
+    real: np.ndarray
+    size: float
+
+
+def nodes(a: Strokes, b: Strokes, matches: Matches) -> Nodes:
+    """Points for every piece: those of the key that has more of them there, and whatever the other's shape needs besides."""
+    size = _size(a, b)
+    spans = matches.spans.astype(np.float64)
+    in_a, in_b = matches.pieces[:, 0] >= 0, matches.pieces[:, 1] >= 0
+    both = np.flatnonzero(in_a & in_b)
+    ca = stretches(a, matches.pieces[both, 0], spans[both, :2])
+    cb = stretches(b, matches.pieces[both, 1], spans[both, 2:])
+    xa, xb = _shared(ca, cb)
+    xa, xb, real = _fine(xa, xb, ca, cb, size)
+    parts = [(both[_curve(xa)], ca.at(xa), cb.at(xb), ca.indices(xa), cb.indices(xb), real)]
+    for key, rows, columns in ((a, np.flatnonzero(in_a & ~in_b), slice(0, 2)), (b, np.flatnonzero(in_b & ~in_a), slice(2, 4))):
+        curves = stretches(key, matches.pieces[rows, columns.start // 2], spans[rows, columns])
+        x, _, real = _fine(curves.along, curves.along, curves, curves, size)
+        there, index = curves.at(x), curves.indices(x)
+        nothing = np.full(len(x), np.nan)
+        own = (there, nothing + 0j, index, nothing) if key is a else (nothing + 0j, there, nothing, index)
+        parts.append((rows[_curve(x)], *own, real))
+    piece, za, zb, ia, ib, real = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.argsort(piece, kind="stable")
+    return Nodes(piece[order], za[order], zb[order], np.stack([ia, ib], 1)[order], real[order], size)
+
+
+def _size(a: Strokes, b: Strokes) -> float:
+    points = np.concatenate([a.points, b.points])
+    return max(float(np.hypot(*np.ptp(points, axis=0))), 1.0) if len(points) else 1.0
+
+
+def _curve(along: np.ndarray) -> np.ndarray:
+    return (along // 2).astype(np.int64)
+
+
+def _shared(a: Curves, b: Curves) -> tuple[np.ndarray, np.ndarray]:
+    """Places along pairs of curves, rising."""
+    if not len(a):
+        return np.zeros(0), np.zeros(0)
+    warp_a, warp_b = warp(a, b)
+    denser = np.diff(a.offsets) >= np.diff(b.offsets)
+    own, others = a.along[denser[a.curve]], b.along[~denser[b.curve]]
+    xa = np.concatenate([own, np.interp(others, warp_b, warp_a)])
+    xb = np.concatenate([np.interp(own, warp_a, warp_b), others])
+    order = np.argsort(xa + xb, kind="stable")
+    xa, xb = xa[order], xb[order]
+    # What the sparser key has between: its points that lie off the line through those chosen.
+    for curves, x in ((a, xa), (b, xb)):
+        rest = curves.along[(denser if curves is b else ~denser)[curves.curve]]
+        off = np.abs(np.interp(rest, x, curves.at(x)) - curves.at(rest)) > _TOLERANCE
+        rest = rest[off]
+        more_a = rest if curves is a else np.interp(rest, warp_b, warp_a)
+        more_b = rest if curves is b else np.interp(rest, warp_a, warp_b)
+        xa, xb = np.concatenate([xa, more_a]), np.concatenate([xb, more_b])
+        order = np.argsort(xa + xb, kind="stable")
+        xa, xb = np.maximum.accumulate(xa[order]), np.maximum.accumulate(xb[order])
+    return xa, xb
+
+
+def _fine(xa: np.ndarray, xb: np.ndarray, a: Curves, b: Curves, size: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Long steps parted evenly: places along both curves, and which of them were there before."""
+    if not len(xa):
+        return xa, xb, np.zeros(0, bool)
+    step = np.maximum(np.abs(np.diff(a.at(xa))), np.abs(np.diff(b.at(xb))))
+    parts = np.where(np.diff(_curve(xa)) == 0, np.ceil(step * (_FINENESS / size)).clip(1, 4 * _FINENESS), 1).astype(np.int64)
+    begin = np.repeat(np.arange(len(parts)), parts)
+    nth = np.arange(len(begin)) - np.repeat(np.cumsum(parts) - parts, parts)
+    share = nth / parts[begin]
+    fine_a = xa[begin] + share * np.diff(xa)[begin]
+    fine_b = xb[begin] + share * np.diff(xb)[begin]
+    return np.append(fine_a, xa[-1]), np.append(fine_b, xb[-1]), np.append(nth == 0, True)
