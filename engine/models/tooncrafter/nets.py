@@ -1,0 +1,196 @@
+"""The networks of ToonCrafter as a set, from a folder of weights.
+
+model.safetensors                        everything in one file, as published, or without CLIP; see NAMES for other names
+sketch_encoder.safetensors               needed for sketches only
+text_encoder/, image_encoder/            model.safetensors of CLIP ViT-H/14, where the first file is without it
+tokenizer/                               vocab.json, merges.txt; needed for prompts of one's own only
+config.json                              {network: {setting: value}} where networks are not of the published size; "note": a text
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModel
+
+from ...diffusion import pickles, weights
+from ...errors import BadInput
+from . import layout
+from .networks import Projector, SketchEncoder, UNet
+from .vae import Vae
+
+HELP = "docs/tooncrafter.md says which files go where"
+NAMES = {
+    "model": (
+        "model.safetensors",
+        "tooncrafter_512_interp-fp16.safetensors",
+        "tooncrafter_512_interp-pruned-fp16.safetensors",
+        "model.ckpt",
+    ),
+    "sketch_encoder": ("sketch_encoder.safetensors", "sketch_encoder-fp16.safetensors", "sketch_encoder.ckpt"),
+    "text_encoder": ("text_encoder/model.fp16.safetensors", "text_encoder/model.safetensors"),
+    "image_encoder": ("image_encoder/model.fp16.safetensors", "image_encoder/model.safetensors"),
+}
+TOWERS = {"text_encoder": "text_model", "image_encoder": "vision_model"}  # what transformers calls them
+CONFIGS: dict[str, dict[str, Any]] = {
+    "unet": {
+        "in_channels": 8,
+        "out_channels": 4,
+        "block_out_channels": [320, 640, 1280, 1280],
+        "cross_attention_dim": 1024,
+        "attention_head_dim": 64,
+    },
+    "vae": {
+        "block_out_channels": [128, 256, 512, 512],
+        "layers_per_block": 2,
+        "latent_channels": 4,
+        "down_block_types": ["DownEncoderBlock2D"] * 4,
+    },
+    "text_encoder": {
+        "vocab_size": 49408,
+        "hidden_size": 1024,
+        "intermediate_size": 4096,
+        "num_hidden_layers": 23,
+        "num_attention_heads": 16,
+        "hidden_act": "gelu",
+        "max_position_embeddings": 77,
+    },
+    "image_encoder": {
+        "hidden_size": 1280,
+        "intermediate_size": 5120,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 16,
+        "image_size": 224,
+        "patch_size": 14,
+        "hidden_act": "gelu",
+    },
+    "projector": {"dim": 1024, "depth": 4, "dim_head": 64, "heads": 12, "embedding_dim": 1280, "output_dim": 1024, "ff_mult": 4},
+    "sketch_encoder": {
+        "in_channels": 4,
+        "conditioning_channels": 1,
+        "block_out_channels": [320, 640, 1280, 1280],
+        "cross_attention_dim": 1024,
+        "attention_head_dim": [5, 10, 20, 20],
+        "use_linear_projection": True,
+    },
+}
+
+
+@dataclass(frozen=True)
+class Nets:
+    """`sketch_encoder` None where there is none · `folder` they come from · `note` what its config.json says to the person."""
+
+    unet: UNet
+    vae: Vae
+    text_encoder: Any  # their library's types say less than they have
+    image_encoder: Any
+    projector: Projector
+    sketch_encoder: SketchEncoder | None
+    folder: Path
+    note: str = ""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.unet.dtype
+
+    @property
+    def all(self) -> tuple[nn.Module, ...]:
+        nets = (self.unet, self.vae, self.text_encoder, self.image_encoder, self.projector, self.sketch_encoder)
+        return tuple(net for net in nets if net is not None)
+
+
+def build_image_encoder(config: Mapping[str, Any]) -> Any:
+    net: Any = CLIPVisionModel(CLIPVisionConfig.from_dict(dict(config)))
+    net.post_layernorm = nn.Identity()  # for a token that nothing reads
+    return net
+
+
+BUILDERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "unet": lambda config: UNet(**config),
+    "vae": lambda config: Vae(**config),
+    "text_encoder": lambda config: CLIPTextModel(CLIPTextConfig.from_dict(dict(config))),
+    "image_encoder": build_image_encoder,
+    "projector": lambda config: Projector(**config),
+    "sketch_encoder": lambda config: SketchEncoder(**config),
+}
+
+
+def configs(folder: Path) -> tuple[dict[str, dict[str, Any]], str]:
+    """The networks' settings, those of a config.json over the published ones, and its note. Raises BadInput."""
+    path = folder / "config.json"
+    given = weights.read_config(path, HELP) if path.is_file() else {}
+    return {name: config | given.get(name, {}) for name, config in CONFIGS.items()}, str(given.get("note", ""))
+
+
+def load(
+    folder: Path,
+    dtype: torch.dtype,
+    sketches: bool = False,
+    tell: Callable[[str, float], None] = lambda file, part: None,
+) -> Nets:
+    """The networks of a folder, on the processor; the sketch encoder if there are `sketches`. `tell` is told which file is read next, and
+    what share of all bytes was read. Raises BadInput, naming what is wrong."""
+    wanted, note = configs(folder)
+    main = safe(find(folder, "model"))
+    paths = {"model": main}
+    if sketches:
+        paths["sketch_encoder"] = safe(find(folder, "sketch_encoder"))
+    states: dict[str, dict[str, Tensor]] = {name: {} for name in ("", *layout.PREFIXES)}
+    sizes = {name: path.stat().st_size for name, path in paths.items()}
+    tell(main.name, 0.0)
+    text_blocks = wanted["text_encoder"]["num_hidden_layers"]
+    for part, name, tensor in layout.placed(weights.tensors(main, HELP), text_blocks):
+        states[part][name] = tensor.to(dtype)
+    tell_apart(main.name, states)
+    files = dict.fromkeys(layout.PREFIXES, main.name)
+    for part, tower in TOWERS.items():
+        if not states[part]:
+            path = find(folder, part)
+            files[part] = f"{part}/{path.name}"
+            states[part] = _tower(path, tower, wanted[part], dtype)
+    nets: dict[str, Any] = {}
+    for part, file in files.items():
+        net = weights.empty(lambda part=part: BUILDERS[part](wanted[part]))
+        nets[part] = weights.fill(net, states.pop(part), file, dtype, HELP)
+    nets["sketch_encoder"] = None
+    if sketches:
+        tell(paths["sketch_encoder"].name, sizes["model"] / sum(sizes.values()))
+        net = weights.empty(lambda: BUILDERS["sketch_encoder"](wanted["sketch_encoder"]))
+        nets["sketch_encoder"] = weights.load(net, paths["sketch_encoder"], dtype, layout.sketch_name, help=HELP)
+    return Nets(**nets, folder=folder, note=note)
+
+
+def tell_apart(file: str, states: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise BadInput, naming what lacks, when a file is no ToonCrafter."""
+    if states[""]:
+        some = ", ".join(sorted(states[""])[:3])
+        raise BadInput(f"{file} is no checkpoint of ToonCrafter: it has weights that it does not know, {some}; {HELP}.")
+    if not any(name.startswith("decoder.attn_refinement.") for name in states["vae"]):
+        what = "is of DynamiCrafter" if any("to_k_ip" in name for name in states["unet"]) else "is no checkpoint of ToonCrafter"
+        raise BadInput(f"{file} {what}: it lacks the decoder that looks at both keys (first_stage_model.decoder.attn_refinement); {HELP}.")
+
+
+def _tower(path: Path, tower: str, config: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Tensor]:
+    """A tower of CLIP; text blocks beyond those that are used are left out."""
+    last = f"encoder.layers.{config['num_hidden_layers']}."
+    found = layout.of_transformers(weights.tensors(path, HELP), tower)
+    return {name: tensor.to(dtype) for name, tensor in found if tower != "text_model" or not name.startswith(last)}
+
+
+def find(folder: Path, name: str) -> Path:
+    """The file of a network. Raises BadInput when there is none."""
+    for file in NAMES[name]:
+        if (folder / file).is_file():
+            return folder / file
+    if name == "sketch_encoder":
+        raise BadInput(f"Sketches between keys need the sketch encoder: {folder / NAMES[name][0]} is missing; {HELP}.")
+    raise BadInput(f"ToonCrafter's weights are not there: {folder / NAMES[name][0]} is missing; {HELP}.")
+
+
+def safe(path: Path) -> Path:
+    """A file of weights as safetensors: itself, or what a pickle is turned into once, which lies beside it. Raises BadInput, JobFailed."""
+    target = path.with_suffix(".safetensors")
+    return target if target.is_file() else pickles.convert(path, target, HELP)
