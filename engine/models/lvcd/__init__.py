@@ -1,0 +1,1 @@
+"""LVCD: long shots from one colored drawing, after Huang and others, 2024 (arXiv 2409.12960)."""

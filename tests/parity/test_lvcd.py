@@ -1,0 +1,253 @@
+"""LVCD against what its original networks made of the same inputs and weights. Every case of the fixtures is run, whatever its sizes."""
+
+import functools
+import json
+import re
+from dataclasses import replace
+
+import pytest
+import synthetic
+import torch
+from safetensors.torch import load_file
+
+from engine.diffusion import edm, parts, weights
+from engine.models.lvcd import naming, nets, sampler, slots
+
+FOLDER = synthetic.FOLDER / "lvcd"
+META = synthetic.meta("lvcd")
+NETWORK, SAMPLED, LOSS, GRADIENT = 1e-4, 1e-4, 1e-5, 1e-3
+CPU = torch.device("cpu")
+
+
+def cases(prefix: str) -> list[str]:
+    """The cases of a kind; one that is named in meta.json and missing fails when it is opened."""
+    return [name for name in META["cases"] if name.startswith(prefix)]
+
+
+def read(name: str) -> dict[str, torch.Tensor]:
+    return load_file(FOLDER / name)
+
+
+def said(name: str, pattern: str) -> float:
+    """A number from the description of a case."""
+    found = re.search(pattern, META["cases"][name])
+    assert found, pattern
+    return float(found[1])
+
+
+def stripped(component: str, prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in synthetic.state("lvcd", component).items()}
+
+
+@functools.cache
+@torch.inference_mode(False)  # gradients are asked for as well
+def net(component: str) -> torch.nn.Module:
+    about = META["components"]
+    if component == "vae":
+        built = parts.build_vae(about["vae_decoder"]["config"]["diffusers"])
+        state = naming.vae(stripped("vae_encoder", naming.VAE) | stripped("vae_decoder", naming.VAE))
+    else:
+        prefix = naming.UNET if component == "unet" else naming.CONTROL
+        state = naming.denoisers(stripped(component, prefix))
+        built = nets.BUILDERS["unet" if component == "unet" else "controlnet"](about[component]["config"]["diffusers"])
+    built.load_state_dict(state, strict=True)
+    return built.eval()
+
+
+def all_nets() -> nets.Nets:
+    return nets.Nets(net("unet"), net("control_model"), net("vae"), None)
+
+
+def near(got: torch.Tensor, wanted: torch.Tensor, limit: float, relative: bool = False) -> None:
+    """`relative` to the largest wanted value, if that is above 1."""
+    assert got.shape == wanted.shape
+    worst = (got.detach() - wanted).abs().max().item()
+    print(f"worst {worst:.1e}")
+    assert worst <= limit * (max(1.0, wanted.abs().max().item()) if relative else 1.0), f"{worst:.2e}"
+
+
+def test_every_case_is_known() -> None:
+    kinds = ("fwd_", "unit", "sampling_", "train_step", "vae", "decode_video")
+    assert META["cases"]
+    assert [name for name in META["cases"] if not name.startswith(kinds)] == []
+
+
+# --- networks -----------------------------------------------------------------------------------------------------
+
+
+def forward(data, layout: slots.Layout, control: bool = True, sample: torch.Tensor | None = None) -> torch.Tensor:
+    """The UNet's output of a case, (B * T, 4, h, w); the added vector is the case's own instead of that of frames a second and motion."""
+    unet, controlnet = net("unet"), net("control_model")
+    slots.use(layout, unet, controlnet)
+    token, vector = data["in.clip_embedding"], data["in.vector"]
+    noisy = (data["in.sample"] if sample is None else sample).unflatten(0, (-1, layout.count))
+    given = torch.cat([noisy, data["in.concat_latent"][:, None].expand_as(noisy)], dim=2)
+    time = data["in.timesteps"] if sample is None else edm.scalings(data["in.sigma"]).time
+    ids = torch.zeros(len(token), 3)
+    hooks = [each.add_time_proj.register_forward_hook(lambda net, ids, made: vector.reshape(made.shape)) for each in (unet, controlnet)]
+    try:
+        residuals = None
+        if control:
+            sketch = data["in.sketch"].float().expand(-1, 3, -1, -1).unflatten(0, (-1, layout.count))
+            residuals = controlnet(given, time, token, ids, controlnet.embed_condition(sketch))
+        return unet(given, time, token, ids, residuals).flatten(0, 1)
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@pytest.mark.parametrize("name", cases("fwd_"))
+@torch.inference_mode()
+def test_networks(name) -> None:
+    data = read(name)
+    frames = len(data["in.sample"]) // len(data["in.timesteps"])
+    layouts = {"model_output": slots.plain(frames) if "plain" in name else slots.beginning(frames - 15)}
+    if "overlap" in META["cases"][name]:
+        overlap = frames - 15
+        layouts |= {
+            "normal": slots.beginning(overlap),
+            "prevref": slots.later(overlap),
+            "prevref_late": replace(slots.beginning(overlap), gain=slots.later(overlap).gain),
+            "prevref_alpha1": slots.later(overlap, 1.0),
+        }
+        if "out.prevref" not in data:
+            layouts["model_output"] = layouts["prevref"]
+    wanted = {key: value for key, value in data.items() if key.startswith("out.")}
+    assert wanted
+    for key, value in wanted.items():
+        near(forward(data, layouts[key.removeprefix("out.")], control="plain" not in name), value, NETWORK)
+
+
+@pytest.mark.parametrize("name", cases("unit"))
+@torch.inference_mode()
+def test_layers(name) -> None:
+    data, about = read(name), META["components"]
+    held = slots.Slots()
+    config = about["unit_conv"]["config"]
+    conv = slots.VideoConv(
+        held, torch.nn.Conv3d(config["in_channels"], config["out_channels"], config["kernel"], padding=config["padding"])
+    )
+    conv.load_state_dict(synthetic.state("lvcd", "unit_conv"))
+    layers = {}
+    for kind, processor in (("temporal", slots.VideoAttention(held)), ("reference", slots.ReferenceAttention(held, gained=True))):
+        config = about[f"unit_{kind}_attention"]["config"]
+        layer = slots.Attention(config["dim"], heads=config["heads"], dim_head=config["dim_head"], processor=processor)
+        layer.load_state_dict(synthetic.state("lvcd", f"unit_{kind}_attention"))
+        layers[f"{kind}_attention"] = layer.eval()
+    layers["conv"] = conv
+    for key in (key for key in data if key.startswith("in.")):
+        kind, _, frames = key.removeprefix("in.").partition("_T")
+        held.layout = slots.plain(14) if frames == "14" else slots.beginning(int(frames or 15) - 15)
+        near(layers[kind](data[key]), data[key.replace("in.", "out.")], 1e-5)
+    for key in (key for key in data if key.startswith("out.sigmas_")):
+        near(edm.sigmas(int(key.rpartition("_")[2])), data[key], 1e-5, relative=True)
+    made = edm.scalings(data["out.sigmas_25"][:-1])
+    for field, key in (("skip", "c_skip"), ("out", "c_out"), ("into", "c_in"), ("time", "c_noise")):
+        near(getattr(made, field), data[f"out.{key}"], 1e-5)
+    vector = net("unet").add_time_proj(torch.tensor([sampler.TIME_IDS]).flatten()).reshape(1, -1)
+    near(vector, data["out.vector_32"], 1e-5)
+
+
+@pytest.mark.parametrize("name", cases("train_step"))
+def test_training_step(name) -> None:
+    data = read(name)
+    layout = slots.beginning()
+    unet, controlnet = net("unet"), net("control_model")
+    trained = dict(slots.self_attentions(unet))
+    for parameter in unet.parameters():
+        parameter.requires_grad_(False)
+    for parameter in (*trained.values(), *controlnet.parameters()):
+        parameter.requires_grad_(True)
+        parameter.grad = None
+    sigma = data["in.sigma"].repeat_interleave(layout.count).view(-1, 1, 1, 1)
+    noisy = data["in.latents"] + sigma * data["in.noise"]
+    scale = edm.scalings(sigma)
+    clean = scale.skip * noisy + scale.out * forward(data, layout, sample=scale.into * noisy)
+    loss = ((sigma**2 + 1) / sigma**2 * (clean - data["in.latents"]) ** 2).mean((1, 2, 3))
+    near(loss, data["out.loss_per_frame"], LOSS, relative=True)
+    near(loss.mean(), data["out.loss"].squeeze(), LOSS)
+    loss.mean().backward()
+    wanted = {key.removeprefix("out.grad."): value for key, value in data.items() if key.startswith("out.grad.")}
+    assert wanted
+    for key, value in wanted.items():
+        of, prefix = (controlnet, naming.CONTROL) if key.startswith(naming.CONTROL) else (unet, naming.UNET)
+        got = dict(of.named_parameters())[naming.denoiser(key.removeprefix(prefix))].grad
+        assert got is not None and (got - value).norm() <= GRADIENT * value.norm(), key
+    for each in (unet, controlnet):
+        each.zero_grad(set_to_none=True)
+        each.requires_grad_(False)
+
+
+# --- the VAE ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", cases("vae"))
+@torch.inference_mode()
+def test_vae(name) -> None:
+    data, vae = read(name), net("vae")
+    found = vae.encode(data["in.images"]).latent_dist
+    near(found.parameters, data["out.moments"], NETWORK)
+    near(vae.decode(data["in.latents"], num_frames=len(data["in.latents"])).sample, data["out.decoded"], NETWORK)
+
+
+@pytest.mark.parametrize("name", cases("decode_video"))
+@torch.inference_mode()
+def test_decoding(name) -> None:
+    data = read(name)
+    latents = data["in.latents"]
+    made = {}
+    for index in range(len(latents)):
+        if index not in made:
+            made |= sampler.decode_chunk(all_nets().vae, sampler.chunk_of(index, len(latents)), latents.__getitem__)
+    frames = torch.stack([made[index] for index in range(len(latents))])
+    near(frames * 2 - 1, data["out.frames"], NETWORK)
+
+
+# --- sampling -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", cases("sampling_"))
+@torch.inference_mode()
+def test_sampling(name) -> None:
+    data = read(name)
+    sketches = data["in.sketches"].float().expand(-1, 3, -1, -1)
+    scheme = sampler.Scheme(overlap=int(said(name, r"overlap (\d+)")), alpha=said(name, r"alpha ([\d.]+\d|\d+)"))
+    reference = sampler.Reference(data["in.clip_embedding"], data["in.latent_sample"], data["in.latent_mode"])
+    sigmas = edm.sigmas(int(said(name, r"(\d+) Euler steps")))
+    chain = sampler.Chain(reference, len(sketches), lambda index: sketches[index])
+    wanted = data["out.latents"]
+    latents, before = [], None
+    for number, span in enumerate(sampler.segments(len(sketches), scheme.overlap)):
+        if number == said(name, r"(\d+) segment"):
+            break  # the original leaves the last drawings out
+        part = sampler.part(all_nets(), chain, number, before, data["in.x_T"], scheme, CPU)
+        (before,) = sampler.denoise([part], sigmas, scheme)
+        for field in ("noise", "latents"):
+            near(getattr(before, field), data.get(f"out.segment{number}_{field}", getattr(before, field)), SAMPLED)
+        latents[span.start - 1 :] = before.latents[-slots.VIDEO :]
+    near(torch.stack([data["in.latent_sample"][0] * sampler.SCALE, *latents]), wanted, SAMPLED)
+    assert len(wanted) == 1 + len(latents)
+
+
+# --- full size ----------------------------------------------------------------------------------------------------
+
+
+def test_full_size_networks_have_the_published_names_and_shapes() -> None:
+    tables = json.loads((FOLDER / "full_size_keys.json").read_text("utf-8"))
+    base, over = (
+        {name: torch.empty(shape, device="meta") for name, shape in tables[file].items()} for file in ("svd.safetensors", "lvcd.ckpt")
+    )
+    known = tuple(prefix for prefix, _ in naming.PARTS.values())
+    assert [name for name in base if not name.startswith(known + naming.UNUSED)] == []
+    built = {name: weights.empty(lambda name=name: nets.BUILDERS[name](nets.CONFIGS[name])) for name in naming.PARTS}
+    for part, (prefix, rename) in naming.PARTS.items():
+        state = rename({name.removeprefix(prefix): tensor for name, tensor in base.items() if name.startswith(prefix)})
+        assert shapes(state) == shapes(built[part].state_dict()), part
+    tuned = naming.denoisers({name.removeprefix(naming.UNET): t for name, t in over.items() if name.startswith(naming.UNET)})
+    assert shapes(tuned) == shapes(dict(slots.self_attentions(built["unet"])))
+    control = naming.denoisers({name.removeprefix(naming.CONTROL): t for name, t in over.items() if not name.startswith(naming.UNET)})
+    assert shapes(control) == shapes(weights.empty(lambda: nets.build_controlnet(parts.UNET)).state_dict())
+
+
+def shapes(state) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
