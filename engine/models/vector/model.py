@@ -12,7 +12,7 @@ from ... import inbetween
 from ... import job as jobs
 from ...colors import paint, palette, png
 from ...errors import Cancelled
-from ...inbetween import Matches
+from ...inbetween import Inbetweens
 from ...job import Job
 from ...messages import Event, Progress, Warned
 from ...regions import segment
@@ -48,7 +48,7 @@ class Run:
         self._begun = time.monotonic()
         # What is asked for again and again, and no longer than the run.
         self._key = functools.cache(self._read)
-        self._matches = functools.cache(self._correspond)
+        self._made = functools.cache(self._correspond)
 
     def check(self) -> None:
         if self.should_cancel():
@@ -98,15 +98,15 @@ class Run:
             self.warn(text)
         return key
 
-    def _correspond(self, before: str, after: str) -> Matches:
+    def _correspond(self, before: str, after: str) -> Inbetweens:
         a, b = self._key(before), self._key(after)
         pairs = [(pair.a, pair.b) for pair in self.job.pairs if (pair.first, pair.last) == (before, after)]
         pairs = [(i, j) for i, j in pairs if i < len(a.strokes) and j < len(b.strokes)]
         matches = inbetween.correspond(a.strokes, b.strokes, pairs, a.fills, b.fills)
         self._tell(before, after, matches)
-        return matches
+        return Inbetweens(a.strokes, b.strokes, matches)
 
-    def _tell(self, before: str, after: str, matches: Matches) -> None:
+    def _tell(self, before: str, after: str, matches: inbetween.Matches) -> None:
         """Say what a person should look at."""
         frame = next(b.frame for b in self.between.values() if (b.before, b.after) == (before, after))
         names = [self.job.drawing(key).name or key for key in (before, after)]
@@ -136,10 +136,8 @@ class Run:
         if made is None:
             key = self._key(self.job.drawing(drawing).guide or drawing)
             return (raster.rasterize(key.strokes, self.job.size).paint if key.picture is None else key.picture), 0
-        new = inbetween.between(
-            self._key(made.before).strokes, self._key(made.after).strokes, self._matches(made.before, made.after), made.at
-        )
-        more = {"source": new.source, "place": new.place, "confidence": new.confidence}
+        new = self._made(made.before, made.after).at(made.at)
+        more = {"source": new.source, "place": new.place, "confidence": new.confidence, "fills": new.fills}
         stroke_files.save(new.strokes, self.folder / self.job.drawing(drawing).file, more)
         if self._key(made.before).painted is None and self._key(made.after).painted is None:
             return raster.rasterize(new.strokes, self.job.size).paint, 0
