@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+PAPER = 24  # levels below white that paper around a painted figure may have
+
 
 def compose(
     grown: np.ndarray,
@@ -34,6 +36,18 @@ def over(back: np.ndarray, front: np.ndarray) -> np.ndarray:
     picture = back.copy()
     _draw(picture, front, None)
     return picture
+
+
+def opaque(frame: np.ndarray) -> np.ndarray:
+    """A frame uint8 (H, W, 3) as one (H, W, 4) without holes."""
+    return np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)])
+
+
+def off_paper(frame: np.ndarray) -> np.ndarray:
+    """A frame painted on white, uint8 (H, W, 3), without the paper that reaches its edge: uint8 (H, W, 4)."""
+    light = np.pad((frame.min(axis=2) >= 255 - PAPER).astype(np.uint8), 1, constant_values=1)
+    paper = cv2.floodFill(light, None, (0, 0), 2)[1][1:-1, 1:-1] == 2
+    return np.dstack([frame, np.where(paper, 0, 255).astype(np.uint8)])
 
 
 def _trace_ink(paint: np.ndarray, traces: np.ndarray) -> np.ndarray:

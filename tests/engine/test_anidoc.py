@@ -12,12 +12,13 @@ from PIL import Image, ImageDraw
 
 from engine import job as jobs
 from engine import models
+from engine.diffusion import canvas
 from engine.diffusion.sampling import noise
 from engine.diffusion.windows import windows
 from engine.errors import BadInput
 from engine.gather import gather
 from engine.messages import Cancelled, Done, Failed, Progress, Warned
-from engine.models.anidoc import canvas, condition, correspondence, needs, nets, points, sampler
+from engine.models.anidoc import condition, correspondence, needs, nets, points, sampler
 from engine.run import run
 
 

@@ -5,18 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import torch
 
 from ... import job as jobs
 from ...cache import holds, pack
 from ...colors import paint, reference, snap
+from ...diffusion import canvas as canvases
 from ...diffusion.windows import windows
 from ...errors import BadInput
 from ...matching import shot as matching
 from ...regions import Regions
-from . import canvas as canvases
 from . import condition, correspondence, painting, points, reading
 from .correspondence import Sight
 from .painting import Painting, Shot
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from .model import Run
 
 MOST = 96  # drawings that can lie between two keys, both included: the network sees all of them at once
-PAPER = 24  # levels below white that paper around a painted figure may have
 
 
 @dataclass(frozen=True)
@@ -197,7 +195,7 @@ class Cel:
         if asked.kind == "painted":
             return self._look[2].painted(asked), 0
         if asked.kind == "between":
-            return _off_paper(self.frame(drawing)) if any(f.cut_out for f in self._look[1]) else _opaque(self.frame(drawing)), 0
+            return paint.off_paper(self.frame(drawing)) if any(f.cut_out for f in self._look[1]) else paint.opaque(self.frame(drawing)), 0
         sketch, regions = self._look[2].open(asked)
         answer, told = self.answer(drawing), self.told_of(drawing)
         swatch = np.where(told >= 0, told, answer.swatch)
@@ -206,7 +204,7 @@ class Cel:
         colors = np.concatenate([self.swatches, np.zeros((1, 4), np.uint8)])[swatch]
         texture = None
         if not self.job.options["snap"]:  # what the network painted, but for paper and for what a person has told
-            texture = _opaque(self.frame(drawing)), (colors[:, 3] > 0) & (told < 0)
+            texture = paint.opaque(self.frame(drawing)), (colors[:, 3] > 0) & (told < 0)
         return paint.compose(regions.grown, colors, sketch.paint, sketch.traces, bool(self.job.options["lines"]), texture), regions.count
 
     def _tell(self, drawing: str, regions: Regions, answer: Mapping[str, np.ndarray]) -> None:
@@ -215,14 +213,3 @@ class Cel:
         said = {"swatches": self.swatches, "leaks": regions.leaks, "closures": regions.closures, **answer}
         if not holds(path, said):
             jobs.write_atomic(path, pack({"labels": regions.grown.astype(np.int32), **said}))
-
-
-def _opaque(frame: np.ndarray) -> np.ndarray:
-    return np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)])
-
-
-def _off_paper(frame: np.ndarray) -> np.ndarray:
-    """A frame painted on white, uint8 (H, W, 3), without the paper that reaches its edge: uint8 (H, W, 4)."""
-    light = np.pad((frame.min(axis=2) >= 255 - PAPER).astype(np.uint8), 1, constant_values=1)
-    paper = cv2.floodFill(light, None, (0, 0), 2)[1][1:-1, 1:-1] == 2
-    return np.dstack([frame, np.where(paper, 0, 255).astype(np.uint8)])

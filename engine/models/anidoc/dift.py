@@ -7,10 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...diffusion import canvas
 from ...diffusion import device as devices
+from ...diffusion.canvas import Canvas
 from ...diffusion.dift import Dift
-from . import canvas, points
-from .canvas import Canvas
+from . import points
 from .correspondence import Sight, Start
 from .references import Figure
 

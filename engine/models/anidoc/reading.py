@@ -10,12 +10,12 @@ import numpy as np
 
 from ...cache import Cache
 from ...colors import palette, reference
+from ...diffusion.canvas import Canvas
 from ...job import Drawing, Job, digest
 from ...matching import embedding, features, shapes, shot
 from ...regions import CROSSINGS, Regions, segment
 from ...sketch import Sketch, raster, scan, strokes
 from . import correspondence
-from .canvas import Canvas
 from .correspondence import Fit, Sight
 from .references import Figure
 

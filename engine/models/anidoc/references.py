@@ -9,8 +9,8 @@ from scipy.ndimage import find_objects
 from skimage.measure import label
 
 from ...colors import palette
+from ...diffusion.canvas import Canvas
 from ...matching import embedding, shapes
-from .canvas import Canvas
 
 SHARE = 0.06  # of the largest figure on a sheet: smaller ones are props
 APART = 0.04  # of a sheet's longer side: parts nearer than this are one figure

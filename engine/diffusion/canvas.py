@@ -1,4 +1,4 @@
-"""Where the drawings of a shot lie in the network's pictures: cropped to what they hold, and padded, never stretched."""
+"""Where the drawings of a shot lie in a network's pictures: cropped to what they hold, and padded, never stretched."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,13 +24,16 @@ class Canvas:
         """Points (..., 2) of the shot's pictures as points of the network's."""
         return ((points - np.array(self.box[:2])) * self.scale + np.array(self.corner)).astype(np.float32)
 
-    def show(self, picture: np.ndarray, fill: float = 255) -> np.ndarray:
-        """A picture (H, W) or (H, W, C) of the shot, or of its box's shape, as the network's, with `fill` around it."""
+    def show(self, picture: np.ndarray, fill: float | None = 255) -> np.ndarray:
+        """A picture (H, W) or (H, W, C) of the shot, or of its box's shape, as the network's, with `fill` around it, or its own edges."""
         x, y, width, height = self.box
         inner = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
         small = _resize(picture[y : y + height, x : x + width], inner)
-        result = np.full((self.size[1], self.size[0], *picture.shape[2:]), fill, picture.dtype)
         left, top = round(self.corner[0]), round(self.corner[1])
+        if fill is None:
+            right, bottom = self.size[0] - left - inner[0], self.size[1] - top - inner[1]
+            return cv2.copyMakeBorder(small, top, bottom, left, right, cv2.BORDER_REPLICATE)
+        result = np.full((self.size[1], self.size[0], *picture.shape[2:]), fill, picture.dtype)
         result[top : top + inner[1], left : left + inner[0]] = small
         return result
 
@@ -44,12 +47,12 @@ class Canvas:
         return result
 
 
-def fit(box: tuple[int, int, int, int], longer: int) -> Canvas:
-    """The canvas for a box, its longer side as near to `longer` px as a multiple of 64 can be, 64 at least."""
+def fit(box: tuple[int, int, int, int], longer: int, least: int = STEP) -> Canvas:
+    """The canvas for a box, its longer side as near to `longer` px as a multiple of 64 can be, and no side below `least`, another."""
     width, height = box[2:]
     side = max(STEP, round(longer / STEP) * STEP)
     scale = side / max(width, height)
-    size = tuple(max(STEP, -(-round(length * scale) // STEP) * STEP) for length in (width, height))
+    size = tuple(max(least, -(-round(length * scale) // STEP) * STEP) for length in (width, height))
     corner = tuple((whole - max(1, round(length * scale))) // 2 for whole, length in zip(size, (width, height), strict=True))
     return Canvas(size, box, scale, corner)  # type: ignore[arg-type]
 
