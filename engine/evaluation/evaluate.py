@@ -12,15 +12,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..diffusion.clips import over
 from ..errors import JobFailed
 from ..synthesis import FAMILIES
-from . import gaps, mistakes, shots
+from . import film, gaps, learned, mistakes, shots
 from .answers import Answer, answer, prepare, solver, threshold
 from .autofill import autofill
 from .baselines import by_majority, copy, flow, sources
 from .clicks import clicks
 from .gaps import Closing, closing
-from .metrics import Accuracy, accuracy, codes, flicker, likeness, majority, purity
+from .metrics import Accuracy, accuracy, codes, flicker, majority, nanmean, purity
 from .mistakes import SIZES, Scene, size_class
 from .pictures import Example, example
 from .shots import Shot
@@ -69,7 +70,7 @@ class Tally:
     kinds: Counter[str] = field(default_factory=Counter)
     wrong_area: Counter[str] = field(default_factory=Counter)
     of_size: np.ndarray = field(default_factory=lambda: np.zeros((2, len(SIZES) + 1)))  # right, all
-    likeness: list[tuple[float, float]] = field(default_factory=list)
+    films: list[dict[str, float]] = field(default_factory=list)  # of a painted shot, see `film.Scores`
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def _measure(shot: Shot, settings: Settings, model: str, work: Path, results: Re
         for name, given in answers.items():
             tally = results.tallies.setdefault((shot.group, task.scenario, name), Tally())
             if shot.painted:
-                tally.likeness += [likeness(task.frame(number).colors, one.colors) for number, one in zip(task.scored, given, strict=True)]
+                tally.films.append(_film(task, given))
                 continue
             scenes = [_scene(task, number, one) for number, one in zip(task.scored, given, strict=True)]
             _add(tally, task, scenes, given)
@@ -152,6 +153,17 @@ def _measure(shot: Shot, settings: Settings, model: str, work: Path, results: Re
                     score = tally.accuracy[len(tally.accuracy) - len(scenes) + at].acc
                     made = example(task, task.scored[at], given[at], scenes[at], score)
                     results.examples.setdefault((shot.group, task.scenario), []).append(made)
+
+
+def _film(task: Task, given: Sequence[Answer]) -> dict[str, float]:
+    """The scored drawings of a painted shot, which follow each other."""
+    frames = [task.frame(number) for number in task.scored]
+    colors, truth = (over(np.stack(pictures)) for pictures in ([one.colors for one in given], [frame.colors for frame in frames]))
+    sketches = np.stack([np.where(frame.sketch.lines, 0, 255).astype(np.uint8) for frame in frames])
+    found = film.compare(colors, truth, sketches, None if learned.absent("RAFT") else learned.raft()).means()
+    if not learned.absent("LPIPS"):
+        found["lpips"] = float(learned.lpips(*(np.stack([film.small(one) for one in pictures]) for pictures in (colors, truth))).mean())
+    return found
 
 
 def _simple(task: Task) -> dict[str, list[np.ndarray]]:
@@ -233,7 +245,7 @@ def _peak(process: int) -> float:
 
 def summary(results: Results) -> dict:
     """All numbers, ready for JSON: shares in percent."""
-    from .metrics import mean, nanmean, trust
+    from .metrics import mean, trust
 
     def percent(value: float) -> float | None:
         return None if np.isnan(value) else round(100 * float(value), 2)
@@ -241,9 +253,9 @@ def summary(results: Results) -> dict:
     table: dict = {"model": results.model, "settings": vars(results.settings), "seconds": round(results.seconds, 1), "scores": []}
     for (group, scenario, method), tally in results.tallies.items():
         row: dict = {"group": group, "scenario": scenario, "method": method}
-        if tally.likeness:
-            psnr, ssim = np.mean(tally.likeness, axis=0)
-            row |= {"drawings": len(tally.likeness), "psnr": round(float(psnr), 2), "ssim": round(float(ssim), 4)}
+        if tally.films:
+            means = {name: nanmean([one[name] for one in tally.films]) for name in tally.films[0]}
+            row |= {name: None if np.isnan(value) else round(value, 4) for name, value in means.items()}
             table["scores"].append(row)
             continue
         row["drawings"] = len(tally.accuracy)

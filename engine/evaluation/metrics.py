@@ -8,7 +8,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from skimage.measure import label
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 UNKNOWN = np.uint32(1)
 LARGE = 10  # px; Acc-Thr counts larger regions only
@@ -171,15 +170,3 @@ def trust(confidence: np.ndarray, right: np.ndarray, threshold: float) -> Trust:
         _share(right[sure].sum(), sure.sum()),
         float(error),
     )
-
-
-def likeness(truth: np.ndarray, frame: np.ndarray) -> tuple[float, float]:
-    """PSNR in dB and SSIM of two pictures uint8 (H, W, 4), over white."""
-    one, two = (_over_white(picture) for picture in (truth, frame))
-    psnr = float("inf") if np.array_equal(one, two) else float(peak_signal_noise_ratio(one, two, data_range=255))
-    return psnr, float(np.asarray(structural_similarity(one, two, channel_axis=2, data_range=255)))
-
-
-def _over_white(picture: np.ndarray) -> np.ndarray:
-    alpha = picture[..., 3:].astype(np.float32) / 255
-    return (picture[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)

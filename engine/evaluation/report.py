@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..job import write_atomic
 from ..synthesis import FAMILIES
-from . import pictures
+from . import learned, pictures
 from .evaluate import Results, summary
 from .mistakes import KINDS, SIZES
 from .shots import HELD_OUT
@@ -16,6 +16,9 @@ from .tasks import SCENARIOS
 
 # (Acc, Pix-F) that are wanted of toon worlds at 512 px, and how far the best simple method is to be beaten in Acc
 WANTED = {"consecutive": (95, 98.5, 4), "first key": (88, 95.5, 20), "two keys": (92, 97, 20), "sheet": (88, 95.5, 20)}
+
+FILM = {"psnr": "PSNR dB", "ssim": "SSIM", "lpips": "LPIPS", "edmd": "EDMD px", "tc": "TC"}
+FINE = ("ssim", "lpips")  # shown with more digits
 
 
 def write(results: Results, out: Path, command: str) -> Path:
@@ -122,8 +125,12 @@ def _group(rows: Sequence[Mapping], group: str) -> str:
 
 
 def _painted(rows: Sequence[Mapping]) -> str:
-    lines = [[row["group"], row["scenario"], row["method"], _n(row["psnr"], 2), _n(row["ssim"], 4)] for row in rows]
-    return "## Painted clips\n\n" + _table(["clip", "scenario", "method", "PSNR dB", "SSIM"], lines)
+    names = [name for name in FILM if name in rows[0]]
+    lines = [[row["group"], row["scenario"], row["method"], *(_n(row[name], 4 if name in FINE else 2) for name in names)] for row in rows]
+    flow = "DIS" if learned.absent("RAFT") else "RAFT"
+    return f"## Painted clips\n\nTC by the flow of {flow}.\n\n" + _table(
+        ["clip", "scenario", "method", *(FILM[name] for name in names)], lines
+    )
 
 
 def _mistakes(rows: Sequence[Mapping], model: str) -> str:
@@ -236,7 +243,11 @@ on lines count nowhere, every drawing counts alike, drawings that are painted al
   of the gaps between two regions, open to paint, that a closure runs through. *boundaries*: of the regions, against those of
   the undamaged drawing, 3 px beside them at most. *Pix-F with perfect matching*: each region of the engine's has the color that
   most of it should have.
-* *PSNR*, *SSIM*: of clips whose frames are painted, not flat; with the lines drawn.
+* *PSNR*, *SSIM*, *EDMD*, *TC* are of clips whose frames are painted, not flat; with the lines drawn, brought to 256 x 256 px. *EDMD*: how
+  far the lines found in a frame are from those of its drawing, in px; *TC*: what a frame differs from the one before, moved by the
+  true frames' optical flow, over the same of the true frames: 1 is as steady as these. `engine/evaluation/film.py` says what the paper they
+  are from leaves open. *LPIPS* and a flow by RAFT are there where their libraries and weights are (`engine/evaluation/learned.py`); FID and
+  FVD are not, because what keeps them runs code from its files of weights.
 
 Simple methods: *copy* takes the nearest reference as it is; *flow* moves it by dense optical flow (DIS) between the distances
 to the lines;
@@ -253,8 +264,8 @@ FILE` writes the numbers. Toon worlds are those of seeds from {held_out} on, whi
 
 * `line/NNNN.png`: the drawings;
 * `gt/NNNN.png` (or `color/`): the true frames of the same names, RGBA with a transparent background, lines in them or not.
-  Drawings without one are left out. Frames of more than 1,024 colors make the clip a painted one: it is measured by PSNR and
-  SSIM;
+  Drawings without one are left out. Frames of more than 1,024 colors make the clip a painted one: it is measured by PSNR,
+  SSIM, EDMD and TC;
 * `seg/NNNN.png`, if there: the regions, as numbers written in red, green and blue; else regions are found as above;
 * `ref/`, if there: the first picture in it is the sheet.
 

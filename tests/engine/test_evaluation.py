@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.evaluation import autofill, baselines, gaps, mistakes, shots
 from engine.evaluation.clicks import Hint, clicks
-from engine.evaluation.metrics import UNKNOWN, accuracy, codes, flicker, likeness, majority, mean, neighbors, purity, true_regions, trust
+from engine.evaluation.metrics import UNKNOWN, accuracy, codes, flicker, majority, mean, neighbors, purity, true_regions, trust
 from engine.evaluation.mistakes import Scene
 from engine.evaluation.tasks import Reference, Task, tasks
 from engine.regions import segment
@@ -133,18 +133,6 @@ def test_calibration():
     assert sure_of_all.ece == pytest.approx(0.2) and sure_of_all.sure == 1 and sure_of_all.sure_right == 0.75
     found = trust(confidence, right, 0.6)
     assert (found.unknown, found.painted_right, found.sure, found.sure_right) == (0.5, 0.95, 0.5, 0.95)
-
-
-def test_likeness():
-    gray = np.full((64, 64, 4), 255, np.uint8)
-    gray[..., :3] = 100
-    brighter = gray.copy()
-    brighter[..., :3] = 110
-    psnr, ssim = likeness(gray, brighter)
-    assert psnr == pytest.approx(20 * np.log10(255 / 10)) and 0.98 < ssim < 1
-    assert likeness(gray, gray) == (np.inf, 1)
-    clear = np.zeros_like(gray)
-    assert likeness(clear, np.full_like(gray, 255)) == (np.inf, 1)  # over white
 
 
 # --- clicks and mistakes ----------------------------------------------------------------------------------------------
