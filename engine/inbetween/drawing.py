@@ -86,7 +86,9 @@ class Inbetweens:
 
     def _made(self, parts: list[list[np.ndarray]], pieces: np.ndarray) -> Between:
         columns = (
-            [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else [np.zeros(n) for n in (0, 0, (0, 4), (0, 2))]
+            [np.concatenate(column) for column in zip(*parts, strict=True)]
+            if parts
+            else [np.zeros(shape) for shape in (0, 0, (0, 4), (0, 2))]
         )
         points, widths, colors, place = columns
         strokes = Strokes(

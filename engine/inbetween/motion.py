@@ -16,21 +16,34 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import Delaunay, QhullError
 
 from .contacts import contacts
-from .nodes import Nodes
+from .nodes import FINENESS, Nodes
 
 _REACH = 0.04  # of the size: how far around a point the keys are compared, for its turn
 _STILL = 0.015  # of the size: what moves less holds the rest
+_EVEN = 0.01  # how much a point that moves, but isn't turned, goes straight, against one that holds
+_TURNED = 0.25  # radians; what is turned by more, itself or against most of the drawing, goes in an arc
 _NEIGHBOR = 0.15  # how much neighbors count against points of a stroke
 _ALIKE = 0.2  # neighbors whose distance changes by this part of it count half
 _JOINT = 30.0  # what binds a joint, as steps of one hundredth of the size
 
 
+@dataclass(frozen=True)
+class Slides:
+    """Ends that lie on another line, but not on the same place of it in both keys. `end` int64 (K,) the point · `begin`, `target`
+    float64 (K,) where on the line, in points, in either key."""
+
+    end: np.ndarray
+    begin: np.ndarray
+    target: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """Points on their way. `nodes` what moves · `edges` int64 (E, 2) · `weights` float64 (E,) · `spiral` complex128 (N,) logarithm of
-    scale and i x turn (radians) of a point's surroundings from key to key."""
+    """Points on their way. `nodes` what moves · `slides` ends that slide · `edges` int64 (E, 2) · `weights` float64 (E,) · `spiral`
+    complex128 (N,) logarithm of scale and i x turn (radians) of a point's surroundings from key to key."""
 
     nodes: Nodes
+    slides: Slides
     edges: np.ndarray
     weights: np.ndarray
     spiral: np.ndarray
@@ -42,7 +55,24 @@ class Motion:
         a, b = self._known
         right = incidence.T @ vectors + anchors * ((1.0 - place) * a + place * b)
         solved = solver.solve(np.stack([right.real, right.imag], 1))
-        return solved[:, 0] + 1j * solved[:, 1] + away
+        return self._slid(solved[:, 0] + 1j * solved[:, 1] + away, place)
+
+    def _slid(self, points: np.ndarray, place: float) -> np.ndarray:
+        """Ends brought onto the lines that they slide along, and the rest of their strokes after them, less and less."""
+        nodes, result, slides = self.nodes, points.copy(), self.slides
+        every = np.arange(len(points))
+        mixed = (1.0 - place) * slides.begin + place * slides.target
+        gap_a = nodes.a[slides.end] - np.interp(slides.begin, every, nodes.a)
+        gap_b = nodes.b[slides.end] - np.interp(slides.target, every, nodes.b)
+        missing = np.interp(mixed, every, points) + (1.0 - place) * gap_a + place * gap_b - points[slides.end]
+        for end, by in zip(slides.end.tolist(), missing.tolist(), strict=True):
+            first, last = np.searchsorted(nodes.piece, (nodes.piece[end], nodes.piece[end] + 1))
+            rows = np.arange(first, last)
+            run = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(points[rows])))])
+            away = run if end == first else run[-1] - run
+            reach = max(min(run[-1], max(0.15 * nodes.size, 3.0 * abs(by))), 1e-9)
+            result[rows] += by * np.maximum(1.0 - away / reach, 0.0) ** 2
+        return result
 
     def _steps(self, place: float) -> np.ndarray:
         first, second = self.edges.T
@@ -64,7 +94,10 @@ class Motion:
         nodes = self.nodes
         count, size = len(nodes.a), nodes.size
         moved = np.abs(nodes.b - nodes.a) / (_STILL * size)
-        anchors = np.nan_to_num(0.003 + 1.0 / (1.0 + moved**2) ** 2) * (1.0 / size / 48)
+        turn = self.spiral.imag
+        turned = np.minimum(np.abs(turn), np.abs(turn - np.median(turn))) / _TURNED
+        hold = (_EVEN + 1.0 / (1.0 + moved**2) ** 2) / (1.0 + turned**2) ** 2
+        anchors = np.nan_to_num(hold) / (FINENESS * size)
         away = np.nanmean(np.concatenate([nodes.a, nodes.b]))
         rows = np.arange(len(self.edges))
         ones = np.ones(len(rows))
@@ -80,7 +113,7 @@ def motion(nodes: Nodes, reach: np.ndarray) -> Motion:
     size = nodes.size
     same = np.flatnonzero(np.diff(nodes.piece) == 0)
     chain = np.stack([same, same + 1], 1)
-    joints = _joints(nodes, reach)
+    joints, slides = _joints(nodes, reach)
     near = _neighbors(nodes)
     edges = np.concatenate([chain, joints, near])
     kind = np.repeat([0, 1, 2], [len(chain), len(joints), len(near)])
@@ -90,7 +123,7 @@ def motion(nodes: Nodes, reach: np.ndarray) -> Motion:
     length = np.maximum(np.fmax(np.abs(a), np.abs(b)), 1e-3 * size)
     weights = np.select([kind == 0, kind == 1], [1.0 / length, 100.0 * _JOINT / size], 0.0)
     mass = np.bincount(chain.ravel(), np.repeat(length[kind == 0] / 2.0, 2), len(nodes.a)) + 1e-3 * size
-    spiral = _spiral(edges, weights, a, b, mass, size)
+    spiral = _spiral(edges, weights, a, b, kind != 1, mass, size)
     # Neighbors that keep their distance, when turned as their surroundings are, move together.
     turn = (spiral[edges[:, 0]] + spiral[edges[:, 1]]) / 2.0
     changed = np.abs(b * np.exp(-turn / 2.0) - a * np.exp(turn / 2.0)) / length
@@ -98,26 +131,27 @@ def motion(nodes: Nodes, reach: np.ndarray) -> Motion:
     # How far neighbors are apart counts twice: those far off say little.
     far = 1.0 / (1.0 + (length / (0.1 * size)) ** 2)
     weights = np.where(kind == 2, _NEIGHBOR * alike * far / length + 1e-4 / length, weights)
-    spiral = _spiral(edges, weights, a, b, mass, size)
-    return Motion(nodes, edges, weights, spiral)
+    spiral = _spiral(edges, weights, a, b, kind != 1, mass, size)
+    return Motion(nodes, slides, edges, weights, spiral)
 
 
-def _joints(nodes: Nodes, reach: np.ndarray) -> np.ndarray:
-    """Pairs of points that lie on each other in both keys."""
-    pairs = []
+def _joints(nodes: Nodes, reach: np.ndarray) -> tuple[np.ndarray, Slides]:
+    """Ends that lie on the same line in both keys: pairs of points that stay on each other, int64 (J, 2), and ends that slide."""
+    ends, onto = [], []
     for there in (nodes.a, nodes.b):
         rows = np.flatnonzero(~np.isnan(there))
         found = contacts(there[rows], nodes.piece[rows], reach[rows])
-        onto = np.where(found.part < 0.5, found.first, found.second)
-        pairs.append(np.stack([rows[found.end], rows[onto]], 1))
-    everywhere = np.concatenate(pairs)
-    if not len(everywhere):
-        return np.zeros((0, 2), np.int64)
-    everywhere = np.unique(np.sort(everywhere, 1), axis=0)
-    first, second = everywhere.T
-    slack = 2.0 * (reach[first] + reach[second]) + 0.5 * nodes.size / 48
-    apart_a, apart_b = np.abs(nodes.a[first] - nodes.a[second]), np.abs(nodes.b[first] - nodes.b[second])
-    return everywhere[np.fmax(apart_a, apart_b) <= slack]
+        ends.append(rows[found.end])
+        onto.append(rows[found.first] + found.part)
+    count = int(nodes.piece.max()) + 1
+    names = [end * count + nodes.piece[place.astype(np.int64)] for end, place in zip(ends, onto, strict=True)]
+    _, in_a, in_b = np.intersect1d(*names, return_indices=True)
+    end, from_a, to_b = ends[0][in_a], onto[0][in_a], onto[1][in_b]
+    near_a, near_b = np.round(from_a).astype(np.int64), np.round(to_b).astype(np.int64)
+    moved = np.fmin(np.abs(nodes.a[near_a] - nodes.a[near_b]), np.abs(nodes.b[near_a] - nodes.b[near_b]))
+    still = moved <= 1.5 * nodes.size / FINENESS
+    pairs = np.stack([end, (near_a + near_b) // 2], 1)[still]
+    return pairs, Slides(end[~still], from_a[~still], to_b[~still])
 
 
 def _neighbors(nodes: Nodes) -> np.ndarray:
@@ -142,14 +176,15 @@ def _neighbors(nodes: Nodes) -> np.ndarray:
     return edges[~side]
 
 
-def _spiral(edges: np.ndarray, weights: np.ndarray, a: np.ndarray, b: np.ndarray, mass: np.ndarray, size: float) -> np.ndarray:
-    """Logarithm of the scale and turn of what is around each point, complex128 (N,): steps in both keys compared, spread along edges."""
+def _spiral(
+    edges: np.ndarray, weights: np.ndarray, a: np.ndarray, b: np.ndarray, telling: np.ndarray, mass: np.ndarray, size: float
+) -> np.ndarray:
+    """Logarithm of the scale and turn of what is around each point, complex128 (N,): `telling` steps (a, b) in both keys are compared,
+    and what they say spreads along all edges."""
     count = len(mass)
     first, second = edges.T
-    seen = ~np.isnan(a) & ~np.isnan(b)
-    both, power = np.nan_to_num(a.conj() * b) * weights, np.nan_to_num(np.abs(a) ** 2) * weights
-    other = np.nan_to_num(np.abs(b) ** 2) * weights
-    power, other = np.where(seen, power, 0.0), np.where(seen, other, 0.0)
+    seen = telling & ~np.isnan(a) & ~np.isnan(b)
+    both, power, other = (np.where(seen, values, 0.0) * weights for values in (a.conj() * b, np.abs(a) ** 2, np.abs(b) ** 2))
 
     def gather(values: np.ndarray) -> np.ndarray:
         return np.bincount(first, values, count) + np.bincount(second, values, count)

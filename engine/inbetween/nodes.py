@@ -10,7 +10,7 @@ from .matches import Matches
 from .warp import warp
 
 _TOLERANCE = 0.1  # px that a key's line may be off for a point left out
-_FINENESS = 48  # steps that are longer than this part of the drawing's size are parted, for the motion's sake
+FINENESS = 48  # steps that are longer than this part of the drawing's size are parted, for the motion's sake
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _fine(xa: np.ndarray, xb: np.ndarray, a: Curves, b: Curves, size: float) -> 
     if not len(xa):
         return xa, xb, np.zeros(0, bool)
     step = np.maximum(np.abs(np.diff(a.at(xa))), np.abs(np.diff(b.at(xb))))
-    parts = np.where(np.diff(_curve(xa)) == 0, np.ceil(step * (_FINENESS / size)).clip(1, 4 * _FINENESS), 1).astype(np.int64)
+    parts = np.where(np.diff(_curve(xa)) == 0, np.ceil(step * (FINENESS / size)).clip(1, 4 * FINENESS), 1).astype(np.int64)
     begin = np.repeat(np.arange(len(parts)), parts)
     nth = np.arange(len(begin)) - np.repeat(np.cumsum(parts) - parts, parts)
     share = nth / parts[begin]
