@@ -26,6 +26,13 @@ class Projection:
         """Distance of a point along the camera's axis, in world units."""
         return float((np.asarray(point) - self.origin) @ self.axis)
 
+    def toward(self, point: np.ndarray) -> np.ndarray:
+        """The unit direction from a point (3,) to the camera."""
+        if self.clip[3, :3].any():  # a perspective lens
+            way = self.origin - point
+            return way / (np.linalg.norm(way) or 1.0)
+        return -self.axis
+
     def project(self, points: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Points (N, 3) of a space that `matrix` (4, 4) takes to the world -> pixels float32 (N, 2), w float32 (N,), and whether each
         lies before the camera (bool (N,)); pixels of points that don't are meaningless but finite."""

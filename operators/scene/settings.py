@@ -13,7 +13,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVecto
 from ... import __package__ as EXTENSION
 from ...engine import models
 from ...engine.errors import BadInput
-from . import compat, inbetween
+from . import bones, compat, inbetween, rig
 from . import options as options_of_models
 from .options import model_items, number
 
@@ -64,6 +64,7 @@ class SHIAGE_PG_object(bpy.types.PropertyGroup):
     )
     active_reference: IntProperty(name="Active Reference", description="The reference that the list shows as chosen", min=0)
     pins: CollectionProperty(type=inbetween.SHIAGE_PG_pin, name="Pinned Pairs", description="Strokes that become each other in inbetweens")
+    bones: PointerProperty(type=bones.SHIAGE_PG_bones, override=bones.OVERRIDABLE)
     active_pin: IntProperty(name="Active Pair", description="The pinned pair that the list shows as chosen", min=0)
 
 
@@ -134,6 +135,7 @@ class SHIAGE_PG_shot(bpy.types.PropertyGroup):
 
     options: PointerProperty(type=_OPTIONS[-1])  # of each model, see options.py
     inbetween: PointerProperty(type=inbetween.SHIAGE_PG_inbetween)
+    rig: PointerProperty(type=rig.SHIAGE_PG_rig)
 
     destination: EnumProperty(
         name="Destination",
@@ -151,17 +153,28 @@ class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (*_OPTIONS, *inbetween.CLASSES, SHIAGE_PG_reference, SHIAGE_PG_layer, SHIAGE_PG_hint, SHIAGE_PG_object, SHIAGE_PG_shot)
+CLASSES = (
+    *_OPTIONS,
+    *inbetween.CLASSES,
+    *rig.CLASSES,
+    SHIAGE_PG_reference,
+    SHIAGE_PG_layer,
+    SHIAGE_PG_hint,
+    SHIAGE_PG_object,
+    SHIAGE_PG_shot,
+)
 
 
 def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.shiage = PointerProperty(type=SHIAGE_PG_shot)
-    bpy.types.Object.shiage = PointerProperty(type=SHIAGE_PG_object)
+    bpy.types.Object.shiage = PointerProperty(type=SHIAGE_PG_object, override=bones.OVERRIDABLE)
+    bpy.types.Image.shiage = PointerProperty(type=rig.SHIAGE_PG_image)
 
 
 def unregister() -> None:
+    del bpy.types.Image.shiage
     del bpy.types.Object.shiage
     del bpy.types.Scene.shiage
     for cls in reversed(CLASSES):
