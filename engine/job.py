@@ -125,6 +125,24 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A finished picture, as a model yields it.
+
+    `frame` the scene frame that it is first shown at, `file` its path relative to the job folder, `reused` whether an earlier run
+    made it, `regions` / `unknown` / `leaks` how many regions it has, of which so many are left unpainted for doubt, and so many
+    for a leak, `seconds` what it took.
+    """
+
+    frame: int
+    file: str
+    reused: bool = False
+    regions: int = 0
+    unknown: int = 0
+    leaks: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
 class Job:
     """One request to the engine. Sizes are in pixels (width, height); `options` are the model's own, see its model.toml."""
 

@@ -44,7 +44,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from ..errors import BadInput, EngineMissing
-from ..job import Job
+from ..job import Job, Picture
 from ..messages import Event
 from ..weights import Source
 
@@ -108,24 +108,6 @@ class ModelInfo:
             if name not in self.options:
                 raise BadInput(f"The model '{self.id}' has no option '{name}': it has {', '.join(self.options) or 'none'}.")
         return {name: option.check(given[name]) if name in given else option.default for name, option in self.options.items()}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A finished picture, as a model yields it.
-
-    `frame` the scene frame that it is first shown at, `file` its path relative to the job folder, `reused` whether an earlier run
-    made it, `regions` / `unknown` / `leaks` how many regions it has, of which so many are left unpainted for doubt, and so many
-    for a leak, `seconds` what it took.
-    """
-
-    frame: int
-    file: str
-    reused: bool = False
-    regions: int = 0
-    unknown: int = 0
-    leaks: int = 0
-    seconds: float = 0.0
 
 
 class Model(Protocol):
