@@ -8,14 +8,13 @@ import bpy
 import bpy.utils.previews
 from bpy.app.translations import pgettext_tip
 from bpy.props import EnumProperty, FloatVectorProperty, IntProperty, StringProperty
-from bpy_extras.view3d_utils import location_3d_to_region_2d
 
 from ..engine import job as jobs
 from ..engine.client import JobState
 from ..engine.errors import BadInput, ShiageError
 from . import engine, session
 from .jobs import import_pictures, push_undo
-from .scene import hints, settings
+from .scene import camera, hints, settings
 
 COLUMNS = 8  # swatches in a row of the palette
 
@@ -222,10 +221,7 @@ def _in_viewport(scene, space, region, x: float, y: float) -> hints.Point:
     seen = space.region_3d
     if seen.view_perspective != "CAMERA" or scene.camera is None:
         raise BadInput("Look through the camera first (View, Cameras, Active Camera), or click in the Sequencer's preview.")
-    world = scene.camera.matrix_world.normalized()
-    corners = [location_3d_to_region_2d(region, seen, world @ corner) for corner in scene.camera.data.view_frame(scene=scene)]
-    left, right = min(corner.x for corner in corners), max(corner.x for corner in corners)
-    bottom, top = min(corner.y for corner in corners), max(corner.y for corner in corners)
+    left, right, bottom, top = camera.frame_in_region(scene, region, seen)
     return (x - left) / (right - left), (top - y) / (top - bottom)
 
 

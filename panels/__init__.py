@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import corrections, jobs, models, preferences, shot
+from . import corrections, jobs, models, preferences, rig, shot
 
 SPACES = {"VIEW_3D": "SHIAGE_PT_", "SEQUENCE_EDITOR": "SHIAGE_PT_sequencer_"}
 PANELS = {
@@ -11,6 +11,10 @@ PANELS = {
     "paint": (shot.Paint, "shot"),
     "output": (shot.Output, "shot"),
     "corrections": (corrections.Corrections, None),
+    "rig": (rig.Rig, None),
+    "rig_motion": (rig.Motion, "rig"),
+    "rig_bones": (rig.Bones, "rig"),
+    "rig_output": (rig.Output, "rig"),
     "jobs": (jobs.Jobs, None),
     "models": (models.Models, None),
 }
@@ -31,6 +35,7 @@ CLASSES = (
     shot.SHIAGE_MT_add_own_reference,
     corrections.SHIAGE_UL_hints,
     preferences.SHIAGE_preferences,
+    rig.SHIAGE_MT_marks,
     *(_panel(name, space) for space in SPACES for name in PANELS),
 )
 

@@ -61,6 +61,52 @@ def draw_references(layout, chosen, owner: str, large: bool) -> None:
     button.owner, button.index = owner, chosen.active_reference
 
 
+def draw_model(layout, chosen) -> None:
+    """The choice of a model, and its terms."""
+    row = layout.row()
+    row.use_property_split = True
+    row.use_property_decorate = False
+    row.prop(chosen, "model")
+    model = next((model for model in models.available() if model.id == chosen.model), None)
+    if model is not None:
+        row = layout.row()
+        row.active = False
+        row.alignment = "RIGHT"
+        terms = "commercial use" if model.commercial else "no commercial use"
+        row.label(text=f"{model.license}, {translated(terms)}", translate=False)
+    layout.separator(factor=0.5)
+
+
+def draw_options(layout, scene, model: str) -> None:
+    """The options that a model has."""
+    layout.use_property_split = True
+    layout.use_property_decorate = False
+    own = getattr(scene.shiage.options, model, None)
+    if own is not None:
+        for prop in own.bl_rna.properties:
+            if prop.identifier not in {"rna_type", "name"}:
+                layout.prop(own, prop.identifier)
+
+
+def draw_obstacle(layout, obstacle: str) -> None:
+    """What keeps the button from being pressed."""
+    if engine.obstacle():
+        sentence(layout, engine.obstacle(), "ERROR")
+        layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = EXTENSION
+    elif obstacle:
+        sentence(layout, obstacle, "INFO")
+
+
+def draw_extent(layout, scene) -> None:
+    """Which frames are made, and how large."""
+    width, height = settings.size(scene)
+    first, last, _step = settings.frame_range(scene)
+    row = layout.row()
+    row.active = False
+    row.alignment = "CENTER"
+    row.label(text=f"{first}–{last}  ·  {width} × {height} px", translate=False)
+
+
 class Shot:
     bl_label = "Shot"
     bl_description = "Color the drawings of this scene after a reference"
@@ -71,18 +117,7 @@ class Shot:
         layout.label(text="Reference")
         draw_references(layout, chosen, "SCENE", large=True)
         layout.separator(factor=0.5)
-        row = layout.row()
-        row.use_property_split = True
-        row.use_property_decorate = False
-        row.prop(chosen, "model")
-        model = next((model for model in models.available() if model.id == chosen.model), None)
-        if model is not None:
-            row = layout.row()
-            row.active = False
-            row.alignment = "RIGHT"
-            terms = "commercial use" if model.commercial else "no commercial use"
-            row.label(text=f"{model.license}, {translated(terms)}", translate=False)
-        layout.separator(factor=0.5)
+        draw_model(layout, chosen)
         entry = session.running(context.scene, "colorize")
         if entry is not None:
             draw_progress(layout, entry, height=1.8)
@@ -91,18 +126,9 @@ class Shot:
         row.scale_y = 1.8
         row.operator("shiage.colorize_shot", icon="BRUSH_DATA")
         obstacle = colorize.obstacle(context.scene, context.view_layer)
-        if engine.obstacle():
-            sentence(layout, engine.obstacle(), "ERROR")
-            layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = EXTENSION
-        elif obstacle:
-            sentence(layout, obstacle, "INFO")
-        else:
-            width, height = settings.size(context.scene)
-            first, last, _step = settings.frame_range(context.scene)
-            row = layout.row()
-            row.active = False
-            row.alignment = "CENTER"
-            row.label(text=f"{first}–{last}  ·  {width} × {height} px", translate=False)
+        draw_obstacle(layout, obstacle)
+        if not obstacle:
+            draw_extent(layout, context.scene)
 
 
 class Drawings:
@@ -163,21 +189,14 @@ class Paint:
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context):
-        layout = self.layout
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        chosen = context.scene.shiage
-        own = getattr(chosen.options, chosen.model, None)
-        if own is not None:
-            for prop in own.bl_rna.properties:
-                if prop.identifier not in {"rna_type", "name"}:
-                    layout.prop(own, prop.identifier)
+        draw_options(self.layout, context.scene, context.scene.shiage.model)
 
 
 class Output:
     bl_label = "Output"
     bl_description = "Which frames, at what size, and where they go"
     bl_options = {"DEFAULT_CLOSED"}
+    steps = True  # whether the shot's step counts
 
     def draw(self, context):
         layout = self.layout
@@ -190,7 +209,8 @@ class Output:
         if chosen.range_mode == "OWN":
             column.prop(chosen, "frame_start")
             column.prop(chosen, "frame_end")
-        column.prop(chosen, "frame_step")
+        if self.steps:
+            column.prop(chosen, "frame_step")
         layout.prop(chosen, "size_mode")
         column = layout.column(align=True)
         if chosen.size_mode == "OWN":

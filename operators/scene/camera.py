@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import bpy
 import numpy as np
+from bpy_extras.view3d_utils import location_3d_to_region_2d
 
 from ...engine.errors import BadInput
 
@@ -74,6 +75,14 @@ def corners(
         return spread * (side + sign * lens[axis][shift_column]) / lens[axis][axis]
 
     return [(place(0, x), place(1, y), -depth) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+
+
+def frame_in_region(scene: bpy.types.Scene, region, view) -> tuple[float, float, float, float]:
+    """Left, right, bottom and top of the picture in a viewport's region that looks through the camera, in pixels."""
+    world = scene.camera.matrix_world.normalized()
+    corners = [location_3d_to_region_2d(region, view, world @ corner) for corner in scene.camera.data.view_frame(scene=scene)]
+    across, up = [corner.x for corner in corners], [corner.y for corner in corners]
+    return min(across), max(across), min(up), max(up)
 
 
 def _lens(scene, seen: bpy.types.Object, depsgraph: bpy.types.Depsgraph, size: tuple[int, int]):

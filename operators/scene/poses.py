@@ -132,22 +132,44 @@ class _Building:
     def _head(self, rest: np.ndarray) -> face.Head:
         """The head at rest, in the armature's space."""
         bone = self.ob.data.bones[self.names["head"]]
-        head = face.estimated(rest[:3, 3], bone.length, face.axes(self._left(), rest[:3, 1]))
+        starts = {name: start for name in bones.BODY if (start := self.start(name)) is not None}
+        head = face.estimated(rest[:3, 3], bone.length, face.axes(_left(starts), rest[:3, 1]))
         right, left = self.start("eye.R"), self.start("eye.L")
         jaw = None if "jaw" not in self.names else np.array(self.ob.data.bones[self.names["jaw"]].tail_local)
         return face.fitted(head, None if right is None or left is None else (right, left), jaw)
 
-    def _left(self) -> np.ndarray:
-        """Where the figure's left is at rest, in the armature's space."""
-        for limb in bones.LIMBS:
-            right, left = self.start(f"{limb}.R"), self.start(f"{limb}.L")
-            if right is not None and left is not None and np.linalg.norm(left - right) > 0:
-                return left - right
-        return np.array([1.0, 0.0, 0.0])
-
 
 def _apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def at_rest(figure: Figure) -> dict[str, np.ndarray]:
+    """The body's joints of a figure at rest from its front: {joint: x to the picture's right, which is the figure's left, and y up}."""
+    held = {name: figure.held[index] for index, name in enumerate(pose.BODY) if figure.held[index] >= 0}
+    points = {}
+    for name, holder in held.items():
+        bone = figure.holders[holder]
+        if bone is not None:
+            rest = np.array(figure.armature.data.bones[bone].matrix_local)
+            points[name] = _apply(rest, figure.places[pose.BODY.index(name)][None])[0]
+
+    def middle(*limbs: str) -> np.ndarray | None:
+        found = [at for name, at in points.items() if name.split(".")[0] in limbs]
+        return np.mean(found, axis=0) if found else None
+
+    upper, lower = middle("shoulder", "nose", "eye"), middle("hip", "knee", "ankle")
+    up = np.array([0.0, 0.0, 1.0]) if upper is None or lower is None else upper - lower
+    left, up, _out = face.axes(_left({name: at for name, at in points.items() if name.split(".")[0] in bones.LIMBS}), up)
+    return {name: np.array([at @ left, at @ up]) for name, at in points.items()}
+
+
+def _left(starts: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Where a figure's left is, by where its limbs begin, {place: point}."""
+    for limb in bones.LIMBS:
+        right, left = starts.get(f"{limb}.R"), starts.get(f"{limb}.L")
+        if right is not None and left is not None and np.linalg.norm(left - right) > 0:
+            return left - right
+    return np.array([1.0, 0.0, 0.0])
 
 
 # --- a frame ----------------------------------------------------------------------------------------------------------

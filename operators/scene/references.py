@@ -9,9 +9,8 @@ from ...engine.errors import BadInput
 
 
 def files(chosen: Iterable, folder: Path) -> tuple[Path, ...]:
-    """The picture files of a collection of SHIAGE_PG_reference. Those that live only inside Blender (packed, painted, rendered) are
-    written to `folder`. Raises BadInput for an image that has neither file nor pixels."""
-    return tuple(_file(item.image, folder) for item in chosen if item.image is not None)
+    """The picture files of a collection of SHIAGE_PG_reference, see `file`."""
+    return tuple(file(item.image, folder) for item in chosen if item.image is not None)
 
 
 def key(chosen: Iterable) -> tuple[str, ...]:
@@ -19,7 +18,9 @@ def key(chosen: Iterable) -> tuple[str, ...]:
     return tuple(item.image.name_full for item in chosen if item.image is not None)
 
 
-def _file(image: bpy.types.Image, folder: Path) -> Path:
+def file(image: bpy.types.Image, folder: Path) -> Path:
+    """The file of an image. One that lives only inside Blender (packed, painted, rendered) is written to `folder`. Raises BadInput when it
+    has neither file nor pixels."""
     packed = image.packed_file
     source = Path(bpy.path.abspath(image.filepath_raw, library=image.library)) if image.filepath_raw else None
     if packed is None and source is not None and not image.is_dirty:

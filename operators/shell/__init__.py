@@ -18,10 +18,10 @@ from ...engine import models
 from ...engine.errors import Cancelled, JobFailed, ShiageError
 from .. import session
 from ..jobs import find_jobs
-from . import colorize
+from . import animate, colorize
 from .common import frames, say, size
 
-_TASKS = {"colorize": colorize}
+_TASKS = {"colorize": colorize, "animate": animate}
 _USAGE = "blender -b FILE.blend -c shiage"
 
 
@@ -86,7 +86,7 @@ def _model(task: str, chosen: str, arguments: Sequence[str]) -> models.ModelInfo
     early.add_argument("--model", default=chosen)
     wanted = early.parse_known_args(arguments)[0].model
     able = [model for model in models.available() if task in model.tasks]
-    return next((model for model in able if model.id == wanted), able[0])
+    return next((model for model in able if model.id == wanted), able[0] if able else models.info(models.DEFAULT))
 
 
 # --- commands -------------------------------------------------------------------------------------------------------

@@ -9,8 +9,7 @@ import bpy
 from ...engine import job as jobs
 from ...engine import models
 from .. import colorize, references
-from ..jobs import import_pictures
-from ..scene import hints, settings
+from ..scene import hints
 from . import common
 
 
@@ -47,17 +46,10 @@ def run(given: argparse.Namespace, answer: dict) -> None:
     _apply(scene, given)
     begun = time.monotonic()
     entry = colorize.start(scene, view_layer, common.objects(scene, given.objects), common.Meter("Reading the drawings").show)
-    if settings.output_is_temporary(scene):
-        text = f"the pictures go to {entry.folder}, which is deleted when Blender ends; give --output"
-        common.say(f"Warning: this file was never saved: {text}")
     answer |= {"scene": scene.name, "job": str(entry.folder), "seconds": {"gather": round(time.monotonic() - begun, 3)}}
+    common.warn_of_temporary(scene, entry)
     common.follow(entry, answer)
-    finished = time.monotonic()
-    answer[entry.destination.lower()] = import_pictures(entry, scene).name
-    answer["seconds"]["import"] = round(time.monotonic() - finished, 3)
-    common.say(f"{entry.job.text} {entry.remark}")
-    if given.save is not None:
-        answer["blend"] = common.save(given.save)
+    common.place(scene, entry, given, answer)
 
 
 def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:

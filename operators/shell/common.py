@@ -13,6 +13,8 @@ from ...engine import job as jobs
 from ...engine import models
 from ...engine.errors import BadInput, Cancelled, EngineMissing, JobFailed
 from .. import session
+from ..jobs import import_pictures
+from ..scene import settings
 
 _ERRORS = {error.kind: error for error in (BadInput, EngineMissing, JobFailed)}
 
@@ -80,6 +82,21 @@ def follow(entry: session.Entry, answer: dict) -> None:
         raise Cancelled(entry.job.text)
     if entry.job.state == "failed":
         raise _ERRORS.get(entry.job.kind, JobFailed)(entry.job.text)
+
+
+def place(scene: bpy.types.Scene, entry: session.Entry, given: argparse.Namespace, answer: dict) -> None:
+    """Import a job's pictures and save the file, if that was asked."""
+    begun = time.monotonic()
+    answer[entry.destination.lower()] = import_pictures(entry, scene).name
+    answer["seconds"]["import"] = round(time.monotonic() - begun, 3)
+    say(f"{entry.job.text} {entry.remark}")
+    if given.save is not None:
+        answer["blend"] = save(given.save)
+
+
+def warn_of_temporary(scene: bpy.types.Scene, entry: session.Entry) -> None:
+    if settings.output_is_temporary(scene):
+        say(f"Warning: this file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends; give --output")
 
 
 def check_save(given: argparse.Namespace) -> None:

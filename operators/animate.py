@@ -1,0 +1,116 @@
+"""Animate a character: read an armature's poses, write the job, hand it to the engine."""
+
+from collections.abc import Callable
+
+import bpy
+from bpy.app.translations import pgettext_tip
+
+from ..engine import models
+from ..engine.client import JobState
+from ..engine.errors import BadInput, ShiageError
+from . import engine, session, weights
+from .jobs import import_pictures
+from .scene import bones, marks, motion, references, settings
+
+TASK = "animate"
+
+
+def obstacle(scene: bpy.types.Scene) -> str:
+    """Why the character can't be animated now, and what to do; '' when nothing is known to be in the way. Looks at memory only."""
+    chosen = scene.shiage.rig
+    reason = obstacle_of_armature(scene, chosen.armature)
+    if reason:
+        return reason
+    if scene.camera is None:
+        return "Add a camera that sees the armature"
+    if chosen.reference is None:
+        return "Choose a picture of the character first"
+    if not chosen.model:
+        return "Choose a model first"
+    if engine.obstacle() or weights.obstacle(scene, chosen.model):
+        return engine.obstacle() or weights.obstacle(scene, chosen.model)
+    if session.running(scene, TASK) is not None:
+        return "This character is being animated: wait, or cancel its job"
+    return ""
+
+
+def obstacle_of_armature(scene: bpy.types.Scene, armature: bpy.types.Object | None) -> str:
+    """Why an armature's poses can't be read."""
+    if armature is None:
+        return "Choose the armature that moves the character"
+    if armature.name not in scene.objects:
+        return "The armature is not in this scene: choose one that is"
+    if armature.mode == "EDIT":
+        return "Leave the armature's Edit Mode first"
+    if armature.data.pose_position == "REST":
+        return "The armature shows its rest position: set it to Pose Position"
+    return bones.obstacle(bones.of_armature(armature))
+
+
+def start(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progress: Callable[[float], None]) -> session.Entry:
+    """Read the poses, write the job and hand it to the engine; returns at once. Raises ShiageError, and nothing is changed then."""
+    chosen = scene.shiage.rig
+    folder = settings.job_folder(scene, TASK)
+    if any(entry.live and entry.folder == folder for entry in session.entries):
+        raise BadInput("This character is being animated: wait, or cancel its job.")
+    reason = obstacle_of_armature(scene, chosen.armature)
+    if reason:
+        raise BadInput(f"{reason}.")
+    if chosen.reference is None:
+        raise BadInput("There is no reference: choose a picture of the character.")
+    model = models.info(chosen.model, TASK)
+    picture = references.file(chosen.reference, folder / "reference")
+    first, last, _step = settings.frame_range(scene)
+    moved = motion.gather(
+        scene,
+        view_layer,
+        chosen.armature,
+        size=settings.size(scene),
+        frames=(first, last),
+        step=chosen.step,
+        on_progress=on_progress,
+    )
+    standing = marks.as_pose(chosen.reference)
+    motion.write_job(moved, folder, model.id, settings.options(scene, model.id), picture, standing, tuple(chosen.reference.size))
+    entry = session.Entry(JobState(str(folder), moved.title), session.Origin.of(scene), scene.shiage.destination, moved.warnings, task=TASK)
+    session.submit(entry)
+    return entry
+
+
+class SHIAGE_OT_animate_rig(bpy.types.Operator):
+    """Make frames of the character on the reference that move like the armature. The engine works beside Blender: go on meanwhile"""
+
+    bl_idname = "shiage.animate_rig"
+    bl_label = "Animate Rig"
+    bl_options = {"REGISTER"}
+
+    @classmethod
+    def poll(cls, context):
+        reason = obstacle(context.scene)
+        if reason:
+            cls.poll_message_set(pgettext_tip(reason))
+        return not reason
+
+    def execute(self, context):
+        manager = context.window_manager
+        manager.progress_begin(0, 100)
+        try:
+            entry = start(context.scene, context.view_layer, lambda fraction: manager.progress_update(int(100 * fraction)))
+        except ShiageError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        finally:
+            manager.progress_end()
+        if settings.output_is_temporary(context.scene):
+            self.report({"WARNING"}, f"This file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends")
+        if bpy.app.background:
+            session.wait(entry, lambda _entry: None)
+            if entry.job.state != "done":
+                self.report({"ERROR"}, entry.job.text)
+                return {"CANCELLED"}
+            import_pictures(entry, context.scene)
+            self.report({"INFO"}, f"{entry.job.text} {entry.remark}")
+        return {"FINISHED"}
+
+
+register, unregister = bpy.utils.register_classes_factory((SHIAGE_OT_animate_rig,))

@@ -1,0 +1,196 @@
+"""How the figure on the reference stands: its joints are clicked on the picture one by one, dragged into place, or taken from the rig."""
+
+import bpy
+from bpy.app.translations import pgettext_tip
+from bpy.props import BoolProperty
+
+from ..engine.errors import BadInput, ShiageError
+from . import animate
+from .scene import bones, camera, marks, poses, settings
+
+NEAR = 12  # px around a mark within which a click takes hold of it
+
+TITLES = {"nose": "Nose"} | {name: place.title for name, place in bones.PLACES.items() if name in marks.JOINTS}
+marking: "SHIAGE_OT_mark_reference | None" = None  # the one that is running
+
+
+def reference_of(context) -> bpy.types.Image | None:
+    return context.scene.shiage.rig.reference
+
+
+class _OnReference:
+    """An operator on the joints of the scene's reference."""
+
+    @classmethod
+    def poll(cls, context):
+        image = reference_of(context)
+        reason = ""
+        if image is None:
+            reason = "Choose a picture of the character first"
+        elif image.library is not None:
+            reason = "The picture belongs to another file: make it local to mark joints on it"
+        if reason:
+            cls.poll_message_set(pgettext_tip(reason))  # pyright: ignore
+        return not reason
+
+
+class SHIAGE_OT_mark_reference(_OnReference, bpy.types.Operator):
+    """Click the joints of the figure on the picture, one after the other, so that the poses get the drawing's proportions"""
+
+    bl_idname = "shiage.mark_reference"
+    bl_label = "Mark Joints"
+    bl_options = {"REGISTER", "UNDO"}
+
+    _held = ""  # the joint that is dragged
+
+    def invoke(self, context, _event):
+        global marking
+        area = _image_area(context)
+        image = reference_of(context)
+        self.was = area.ui_type
+        area.ui_type = "IMAGE_EDITOR"
+        area.spaces.active.image = image
+        self.area, self.image = area, image
+        self.before = marks.of_image(image)
+        self.asked = [name for name in marks.JOINTS if name not in self.before]
+        self.skipped: list[str] = []
+        marking = self
+        context.window.cursor_modal_set("CROSSHAIR")
+        context.window_manager.modal_handler_add(self)
+        self._tell(context)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context, event):
+        if event.type in {"RET", "NUMPAD_ENTER"} and event.value == "PRESS":
+            return self._end(context, {"FINISHED"})
+        if event.type in {"ESC", "RIGHTMOUSE"} and event.value == "PRESS":
+            marks.put(self.image, self.before)
+            return self._end(context, {"CANCELLED"})
+        region = next(region for region in self.area.regions if region.type == "WINDOW")
+        x, y = event.mouse_x - region.x, event.mouse_y - region.y
+        inside = 0 <= x < region.width and 0 <= y < region.height
+        if self._held and event.type == "MOUSEMOVE":
+            self._put(self._held, region, x, y)
+        elif event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._held:
+            self._held = ""
+        elif event.type == "LEFTMOUSE" and event.value == "PRESS" and inside:
+            self._held = self._near(region, x, y) or (self.asked.pop(0) if self.asked else "")
+            if self._held:
+                self._put(self._held, region, x, y)
+        elif event.type in {"X", "SPACE"} and event.value == "PRESS" and inside and self.asked:
+            self.skipped.append(self.asked.pop(0))
+        elif event.type == "BACK_SPACE" and event.value == "PRESS" and inside:
+            self._back()
+        else:
+            return {"PASS_THROUGH"}  # zoom and pan as ever
+        self._tell(context)
+        return {"RUNNING_MODAL"}
+
+    @property
+    def asks(self) -> str:
+        """The joint that is asked for, in words; '' when all are there."""
+        return TITLES[self.asked[0]] if self.asked else ""
+
+    def _near(self, region, x: float, y: float) -> str:
+        def distance(name: str) -> float:
+            at = to_region(region, places[name])
+            return max(abs(at[0] - x), abs(at[1] - y))
+
+        places = marks.of_image(self.image)
+        name = min(places, key=distance, default="")
+        return name if name and distance(name) <= NEAR else ""
+
+    def _put(self, name: str, region, x: float, y: float) -> None:
+        u, v = region.view2d.region_to_view(x, y)
+        marks.put(self.image, {**marks.of_image(self.image), name: (min(max(u, 0.0), 1.0), min(max(1 - v, 0.0), 1.0))})
+
+    def _back(self) -> None:
+        """Ask for the joint before once more."""
+        done = [name for name in marks.JOINTS if name not in self.asked]
+        if done:
+            self.asked.insert(0, done[-1])
+            self.asked.sort(key=marks.JOINTS.index)
+            marks.put(self.image, {name: at for name, at in marks.of_image(self.image).items() if name not in self.asked})
+
+    def _tell(self, context) -> None:
+        wanted = pgettext_tip("Click: {}").format(pgettext_tip(self.asks)) if self.asks else pgettext_tip("Drag what is not right")
+        keys = "    ".join(f"{key}: {pgettext_tip(text)}" for key, text in _KEYS)
+        context.workspace.status_text_set(f"{wanted}    {keys}")
+        self.area.tag_redraw()
+
+    def _end(self, context, outcome):
+        global marking
+        marking = None
+        context.window.cursor_modal_restore()
+        context.workspace.status_text_set(None)
+        self.area.ui_type = self.was
+        self.area.tag_redraw()
+        return outcome
+
+
+_KEYS = (("X", "Skip"), ("Backspace", "Back"), ("Enter", "Finish"), ("Esc", "Cancel"))
+
+
+def to_region(region, at: marks.Point) -> tuple[float, float]:
+    """A place of the picture in pixels of an Image Editor's region, from its bottom left."""
+    return region.view2d.view_to_region(at[0], 1 - at[1], clip=False)
+
+
+def _image_area(context):
+    """The area to show the picture in: an Image Editor, or the largest other area, which is one meanwhile."""
+    areas = list(context.window.screen.areas)
+    editors = [area for area in areas if area.ui_type == "IMAGE_EDITOR"]
+    return max(editors or areas, key=lambda area: area.width * area.height)
+
+
+class SHIAGE_OT_marks_from_rig(_OnReference, bpy.types.Operator):
+    """Lay the armature's rest pose over the figure on the picture as a first guess; then drag what is not right"""
+
+    bl_idname = "shiage.marks_from_rig"
+    bl_label = "Guess from Rig"
+    bl_options = {"REGISTER", "UNDO"}
+
+    use_frame: BoolProperty(
+        name="Present Frame",
+        description="Take the pose of this frame through the camera instead: for a rig that was posed over the picture, as the camera's "
+        "background image",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def description(cls, _context, properties):
+        return cls.bl_rna.properties["use_frame"].description if properties.use_frame else cls.__doc__
+
+    def execute(self, context):
+        scene, image = context.scene, reference_of(context)
+        armature = scene.shiage.rig.armature
+        try:
+            reason = animate.obstacle_of_armature(scene, armature)
+            if reason:
+                raise BadInput(f"{reason}.")
+            figure = poses.figure(armature, bones.of_armature(armature))
+            if self.use_frame:
+                depsgraph, size = context.evaluated_depsgraph_get(), settings.size(scene)
+                marks.take(image, poses.seen(figure, depsgraph, camera.of_scene(scene, depsgraph, size)), size)
+            else:
+                joints = {name: at for name, at in poses.at_rest(figure).items() if name in marks.JOINTS}
+                marks.put(image, marks.over_figure(image, joints))
+        except ShiageError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class SHIAGE_OT_clear_marks(_OnReference, bpy.types.Operator):
+    """Forget the joints of the figure on the picture: the poses keep the rig's proportions then"""
+
+    bl_idname = "shiage.clear_marks"
+    bl_label = "Clear Joints"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context):
+        reference_of(context).shiage.marks.clear()
+        return {"FINISHED"}
+
+
+register, unregister = bpy.utils.register_classes_factory((SHIAGE_OT_mark_reference, SHIAGE_OT_marks_from_rig, SHIAGE_OT_clear_marks))

@@ -1,0 +1,82 @@
+"""The command animate."""
+
+import argparse
+import time
+from pathlib import Path
+
+import bpy
+
+from ...engine import models, pose
+from ...engine.errors import BadInput
+from .. import animate, references
+from ..scene import marks
+from . import common
+
+
+def add(commands, task: argparse.ArgumentParser, model: models.ModelInfo) -> None:
+    command = commands.add_parser(
+        "animate", parents=[task], help="drive a character by an armature", description="Make frames of a character that an armature moves."
+    )
+    command.add_argument("--armature", metavar="NAME", help="the armature that moves the character; default: the shot's own choice")
+    command.add_argument("--reference", type=Path, metavar="FILE", help="a picture of the character; default: the shot's own choice")
+    command.add_argument(
+        "--reference-pose",
+        type=Path,
+        metavar="FILE",
+        help="how the figure on the reference stands, a pose file in pixels of the reference; default: the joints marked on it",
+    )
+    command.add_argument("--step", type=int, metavar="N", help="a new picture at every N frames; default: the shot's own choice")
+    command.add_argument("--destination", choices=("strip", "plane"), help="where the pictures go; default: the shot's own choice")
+    common.add_options(command, model)
+
+
+def chosen(scene: bpy.types.Scene) -> bpy.types.PropertyGroup:
+    return scene.shiage.rig
+
+
+def run(given: argparse.Namespace, answer: dict) -> None:
+    scene = bpy.context.scene
+    common.check_save(given)
+    _apply(scene, given)
+    begun = time.monotonic()
+    entry = animate.start(scene, bpy.context.view_layer, common.Meter("Reading the poses").show)
+    answer |= {"scene": scene.name, "job": str(entry.folder), "seconds": {"gather": round(time.monotonic() - begun, 3)}}
+    common.warn_of_temporary(scene, entry)
+    common.follow(entry, answer)
+    common.place(scene, entry, given, answer)
+
+
+def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
+    """Put the arguments over the shot's own settings. Raises BadInput."""
+    rig = scene.shiage.rig
+    if given.armature:
+        (rig.armature,) = common.objects(scene, [given.armature]) or ()
+        if rig.armature is None or rig.armature.type != "ARMATURE":
+            raise BadInput(f"'{given.armature}' is no armature: name one, or an object that is.")
+    elif rig.armature is None:
+        rig.armature = _only_armature(scene)
+    if given.reference:
+        rig.reference = references.open_image(given.reference.absolute())
+    if given.reference_pose:
+        if rig.reference is None:
+            raise BadInput("There is no reference whose pose it could be: give --reference too.")
+        standing, size = pose.read(given.reference_pose)
+        marks.take(rig.reference, standing, size or tuple(rig.reference.size))
+    if given.step is not None:
+        if given.step < 1:
+            raise BadInput(f"A picture at every {given.step} frames can't be: give 1 for ones, 2 for twos, or more.")
+        rig.step = given.step
+    if given.frames:
+        scene.shiage.range_mode = "OWN"
+        scene.shiage.frame_start, scene.shiage.frame_end = given.frames
+    common.apply(scene, given, rig)
+    if given.destination:
+        scene.shiage.destination = given.destination.upper()
+
+
+def _only_armature(scene: bpy.types.Scene) -> bpy.types.Object:
+    found = [ob for ob in scene.objects if ob.type == "ARMATURE"]
+    if len(found) != 1:
+        names = f": name one of {', '.join(ob.name for ob in found)}" if found else ""
+        raise BadInput(f"The scene '{scene.name}' has {len(found) or 'no'} armature{'s' if len(found) > 1 else ''}{names or ': add one'}.")
+    return found[0]
