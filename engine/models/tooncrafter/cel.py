@@ -1,0 +1,207 @@
+"""A cel of a job: its keys and the line art that drawings follow, and what becomes of the networks' pictures."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from ... import job as jobs
+from ...colors import paint, palette, reference, snap
+from ...diffusion import canvas as canvases
+from ...errors import BadInput
+from ...job import Drawing
+from ...regions import segment
+from ...sketch import Sketch, raster, scan, strokes
+from .painting import Painting
+from .plan import COARSE, Between, Clip, plan
+
+if TYPE_CHECKING:
+    from .model import Run
+
+HEIGHT = 1080  # px; of pictures that Close Gaps is given for
+AROUND = 0.12  # of the longer side of what cut-out keys hold, left free around it for motion that leaves both
+SHORTER = 5 / 8  # of the longer side, which no side of the network's pictures is below: it was trained on 512 x 320
+ALIKE = 0.1  # share of colors that keys have in common at least, if they are of one shot
+DENOISING = ("prompt", "steps", "guidance", "fps", "side")  # options that the latents depend on
+
+
+class Cel:
+    """`clips` what its drawings are made by · `base` what all of them depend on."""
+
+    def __init__(self, run: "Run", number: int) -> None:
+        self.run, self.job, self.number = run, run.job, number
+        shown = [self.job.drawing(d) for e in self.job.frames if (d := e.drawings[number]) is not None]
+        self.order = [d for before, d in zip([None, *shown], shown, strict=False) if d != before]
+        self.clips: Sequence[Clip] = plan([Between(d.id, d.at, d.guide) if d.kind == "between" else d.id for d in self.order])
+        self.keys = list(dict.fromkeys(d.id for d in self.order if d.kind != "between"))
+        self.painting = Painting(self)
+
+    @functools.cached_property
+    def base(self) -> str:
+        options = {name: self.job.options[name] for name in DENOISING}
+        ways = [self.cut_out, self.canvas.size, self.canvas.box]
+        return jobs.digest(self.run.about, options, list(self.job.size), self.job.seed, ways)
+
+    def key(self, drawing: str) -> str:
+        """What the picture of a drawing depends on."""
+        asked = self.job.drawing(drawing)
+        if asked.kind != "between":
+            return drawing
+        number, frame = self.painting.source[drawing]
+        options = {name: self.job.options[name] for name in ("snap", "nearest", "gap")}
+        return jobs.digest(self.painting.decoded_key(number), frame, options, asked.guide, self.keys)
+
+    def check(self) -> None:
+        """Tell what a person should look at before anything is made. Raises BadInput."""
+        named = self.job.cels[self.number].name
+        if self.job.cels[self.number].references:
+            self.run.warn(f"ToonCrafter makes what lies between the keys of {named} as they are painted: its references say nothing to it.")
+        if any(not 0.0 <= d.at <= 1.0 for d in self.order if d.kind == "between"):
+            self.run.warn(f"ToonCrafter does not go beyond a key: the overshoot in {named} stays before it.")
+        if any(clip.off > COARSE for clip in self.clips):
+            self.run.warn(f"ToonCrafter's sixteen frames are too coarse for the timing of {named}: some drawings lie off their places.")
+        made = {drawing for clip in self.clips for drawing in clip.kept.values()}
+        if any(made & {clip.first, clip.last} for clip in self.clips):
+            self.run.warn(
+                f"More than fourteen drawings lie between two keys of {named}: some are made between drawings that are made themselves."
+            )
+        for clip in self.clips:
+            if not made & {clip.first, clip.last} and self._common(clip.first, clip.last) < ALIKE:
+                self.run.warn(f"Two keys of {named} have hardly a color in common: if the camera cuts between them, make them two shots.")
+
+    def _common(self, one: str, other: str) -> float:
+        """The share of colors that two keys have in common, 0..1."""
+        shares = []
+        for drawing in (one, other):
+            small = cv2.resize(self.shown(drawing), (64, 64), interpolation=cv2.INTER_NEAREST)
+            seen = (np.asarray(small) >> 5).astype(int) @ np.array([64, 8, 1])
+            shares.append(np.bincount(seen.ravel(), minlength=512) / seen.size)
+        return float(np.minimum(*shares).sum())
+
+    # --- what is given ---
+
+    @functools.cached_property
+    def given(self) -> Mapping[str, np.ndarray]:
+        """The keys as they are, uint8 (H, W, 4). Raises BadInput."""
+        found = {}
+        for drawing in map(self.job.drawing, self.keys):
+            if drawing.kind != "painted":
+                sketch = self.sketch(drawing.id)
+                if not sketch.lines.any():
+                    frame = next(e.frame for e in self.job.frames if drawing.id in e.drawings)
+                    raise BadInput(f"The key at frame {frame} is empty: draw something there, or choose other keys.")
+                found[drawing.id] = sketch.paint
+                continue
+            picture = reference.read(self.run.folder / drawing.file, drawing.name)
+            for warning in picture.warnings:
+                self.run.warn(warning)
+            found[drawing.id] = fitted(picture.pixels, self.job.size)
+        return found
+
+    @functools.cached_property
+    def cut_out(self) -> bool:
+        """Whether there is nothing around the figures of the keys."""
+        return any((picture[..., 3] < 128).any() for picture in self.given.values())
+
+    @property
+    def line_art(self) -> bool:
+        """Whether the keys are line art, of which ink alone is kept."""
+        return all(self.job.drawing(drawing).kind != "painted" for drawing in self.keys)
+
+    @functools.lru_cache(4)  # noqa: B019  # a cel lives as long as its job
+    def sketch(self, drawing: str) -> Sketch:
+        asked: Drawing = self.job.drawing(drawing)
+        path = self.run.folder / asked.file
+        return raster.rasterize(strokes.load(path), self.job.size) if asked.kind == "strokes" else scan.read(path, self.job.size)
+
+    @functools.cached_property
+    def canvas(self) -> canvases.Canvas:
+        """Where the shot lies in the network's pictures: whole, or what cut-out keys hold."""
+        width, height = self.job.size
+        box = (0, 0, width, height)
+        if self.cut_out:
+            guides = {guide for clip in self.clips for guide in clip.guides.values()}
+            masks = [picture[..., 3] > 0 for picture in self.given.values()] + [self.sketch(guide).lines for guide in guides]
+            x, y, wide, high = canvases.content(masks, self.job.size)
+            more = round(AROUND * max(wide, high))
+            left, top = max(0, x - more), max(0, y - more)
+            box = (left, top, min(width, x + wide + more) - left, min(height, y + high + more) - top)
+        side = int(str(self.job.options["side"]))
+        return canvases.fit(box, side, max(canvases.STEP, round(side * SHORTER / canvases.STEP) * canvases.STEP))
+
+    def shown(self, drawing: str) -> np.ndarray:
+        """A key as the networks see it, uint8 (H, W, 3): on white, if there is nothing around its figure."""
+        picture = self.given[drawing]
+        white = paint.over(np.full_like(picture, 255), picture)[..., :3]
+        return self.canvas.show(white, 255 if self.cut_out else None)
+
+    def lines(self, guide: str) -> np.ndarray:
+        """Line art as the sketch encoder reads it, float32 (H, W), 1 on lines: thin ones are not lost when they shrink."""
+        share = self.canvas.show(self.sketch(guide).lines.astype(np.float32), 0.0)
+        return (share > min(0.25, 0.4 * self.canvas.scale)).astype(np.float32)
+
+    # --- what is made ---
+
+    def layer(self, drawing: str) -> tuple[np.ndarray, int]:
+        """The picture of a drawing, uint8 (H, W, 4), and the number of its regions, 0 where none are known."""
+        asked = self.job.drawing(drawing)
+        if asked.kind != "between":
+            return self.given[drawing], 0
+        frame = self.canvas.put_back(self.painting.frame(drawing), self.job.size)
+        if asked.guide is not None and self.job.options["snap"] and not self.line_art:
+            return self._snapped(frame, self.sketch(asked.guide))
+        if self.job.options["nearest"] and not self.line_art:
+            frame = self._nearest(frame)
+        if self.line_art:
+            return ink(frame), 0
+        return (paint.off_paper(frame) if self.cut_out else paint.opaque(frame)), 0
+
+    @functools.cached_property
+    def _swatches(self) -> np.ndarray:
+        """The swatches of the keys, uint8 (P, 4)."""
+        return palette.union(self._painted)[0]
+
+    @functools.cached_property
+    def _painted(self) -> list[palette.Painted]:
+        return [palette.extract(picture, "auto" if self.cut_out else "keep") for picture in self.given.values()]
+
+    def _snapped(self, frame: np.ndarray, sketch: Sketch) -> tuple[np.ndarray, int]:
+        """Each region of the line art in the swatch that it was painted nearest to, the lines over it."""
+        regions = segment(sketch, float(str(self.job.options["gap"])) * self.job.size[1] / HEIGHT)
+        swatch, _ = snap.snap(frame, regions.grown, sketch.lines, regions.count, self._swatches)
+        return paint.compose(regions.grown, self._swatches[swatch], sketch.paint, sketch.traces), regions.count
+
+    def _nearest(self, frame: np.ndarray) -> np.ndarray:
+        """Each pixel in the nearest color of the keys, that of their lines among them."""
+        inked = [picture[painted.lines][:, :3] for picture, painted in zip(self.given.values(), self._painted, strict=True)]
+        lines = [np.median(np.concatenate(inked), axis=0)] if any(len(pixels) for pixels in inked) else []
+        colors = np.array([*np.where(self._swatches[:, 3:] > 0, self._swatches[:, :3], 255), *lines]).astype(np.uint8)
+        known, back = np.unique(frame.reshape(-1, 3), axis=0, return_inverse=True)
+        wanted = palette.lab_of(colors)
+        near = [
+            ((part[:, None] - wanted[None]) ** 2).sum(axis=2).argmin(axis=1)
+            for part in np.array_split(palette.lab_of(known), 1 + len(known) // 65536)
+        ]
+        return colors[np.concatenate(near)][back.ravel()].reshape(frame.shape)
+
+
+def fitted(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """A key uint8 (H, W, 4) of any size as one of `size` (width, height): whole and in its shape, with nothing at its sides."""
+    height, width = picture.shape[:2]
+    if (width, height) == size:
+        return picture
+    scale = min(size[0] / width, size[1] / height)
+    inner = tuple(max(1, min(whole, round(side * scale))) for whole, side in zip(size, (width, height), strict=True))
+    result = np.zeros((size[1], size[0], 4), np.uint8)
+    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    result[top : top + inner[1], left : left + inner[0]] = cv2.resize(picture, inner, interpolation=cv2.INTER_NEAREST)
+    return result
+
+
+def ink(frame: np.ndarray) -> np.ndarray:
+    """What is inked on white in a frame uint8 (H, W, 3), as uint8 (H, W, 4) without the white."""
+    alpha = 255 - frame.min(axis=2, keepdims=True).astype(np.float32)
+    color = (frame - (255.0 - alpha)) * 255.0 / np.maximum(alpha, 1.0)
+    return np.dstack([np.clip(color + 0.5, 0, 255), alpha]).astype(np.uint8)

@@ -1,0 +1,100 @@
+"""Which clips of sixteen frames make the drawings of a cel, and which of their frames are kept.
+
+A clip lies between two pictures. Up to fourteen drawings between two keys are frames of one clip, those nearest to their places in time.
+Of more, some are made first, and are the ends of further clips.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ...errors import BadInput
+from .networks import FRAMES
+
+INNER = FRAMES - 2  # frames of a clip that are not its ends
+LAST = FRAMES - 1
+MOST = LAST * LAST - 1  # drawings between two keys
+COARSE = 1.0  # frames that a drawing may lie off its place before a person is told
+
+
+@dataclass(frozen=True)
+class Between:
+    """A drawing to be made: its place `at` between the keys around it, and the line art that it follows, if any."""
+
+    id: str
+    at: float
+    guide: str | None = None
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Sixteen frames from the drawing `first` to `last`. `kept` which drawing a frame becomes, `guides` which line art it follows, by
+    their numbers 1 to 14 · `off` how many frames the drawing farthest from its place is off it."""
+
+    first: str
+    last: str
+    kept: Mapping[int, str]
+    guides: Mapping[int, str] = field(default_factory=dict)
+    off: float = 0.0
+
+
+def plan(order: Sequence[str | Between]) -> list[Clip]:
+    """The clips of a cel, each after those that make its ends. `order` has its drawings as they follow each other, keys as their ids;
+    what comes again is made once. Raises BadInput when too many lie between two keys."""
+    clips: list[Clip] = []
+    made: set[str] = set()
+    before, betweens = "", []
+    for drawing in order:
+        if isinstance(drawing, Between):
+            if drawing.id not in made:
+                betweens.append(drawing)
+                made.add(drawing.id)
+            continue
+        if betweens:
+            clips += between(before, drawing, betweens)
+        before, betweens = drawing, []
+    return clips
+
+
+def between(first: str, last: str, drawings: Sequence[Between]) -> list[Clip]:
+    """The clips of the drawings between two keys."""
+    parts = -(-(len(drawings) + 1) // LAST)
+    if parts > LAST:
+        raise BadInput(f"ToonCrafter makes {MOST} drawings between two keys at most, not {len(drawings)}: draw keys between them.")
+    if parts == 1:
+        return [_clip(first, last, drawings, [d.at for d in drawings], drawings)]
+    ends = [round(part * (len(drawings) + 1) / parts) - 1 for part in range(parts + 1)]  # of drawings, from the key before to that after
+    middle = [drawings[number] for number in ends[1:-1]]
+    clips = [_clip(first, last, middle, [d.at for d in middle], drawings)]
+    known = [Between(first, 0.0), *middle, Between(last, 1.0)]
+    for number, (begin, end) in enumerate(zip(ends, ends[1:], strict=False)):
+        inner, a, b = drawings[begin + 1 : end], known[number], known[number + 1]
+        if inner:
+            even = [(place + 1) / (len(inner) + 1) for place in range(len(inner))]
+            at = [(d.at - a.at) / (b.at - a.at) for d in inner] if b.at > a.at else even
+            clips.append(_clip(a.id, b.id, inner, at, inner))
+    return clips
+
+
+def _clip(first: str, last: str, drawings: Sequence[Between], at: Sequence[float], guided: Sequence[Between]) -> Clip:
+    numbers = spread(at)
+    off = max((abs(LAST * min(max(place, 0.0), 1.0) - number) for place, number in zip(at, numbers, strict=True)), default=0.0)
+    kept = {number: drawing.id for number, drawing in zip(numbers, drawings, strict=True)}
+    guides = {number: d.guide for number, d in zip(numbers, drawings, strict=True) if d.guide is not None}
+    for drawing in guided:  # those that are made by further clips guide this one, too
+        number = round(LAST * drawing.at)
+        if drawing.guide is not None and drawing not in drawings and 0 < number < LAST:
+            guides.setdefault(number, drawing.guide)
+    return Clip(first, last, kept, guides, off)
+
+
+def spread(at: Sequence[float]) -> list[int]:
+    """The frames 1 to 14, each another, that lie nearest to places 0 to 1 in all. At most fourteen places."""
+    wanted = LAST * np.array(at, float)[:, None]
+    _, columns = linear_sum_assignment((wanted - np.arange(1, LAST)) ** 2)
+    chosen = np.sort(columns) + 1  # of equally good choices the one that keeps their order
+    result = np.empty(len(at), int)
+    result[np.argsort(at, kind="stable")] = chosen
+    return result.tolist()
