@@ -1,16 +1,37 @@
 """Which stroke of one key is which of the other."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from ..errors import BadInput
 from ..sketch.strokes import Strokes
-from .curves import stretches, whole
+from . import alignment
+from .agreement import agreement, image
+from .candidates import FEATURES, Candidates, candidates
+from .cutting import cut
+from .curves import whole
 from .matches import Matches
+from .units import Units, units
 
-_GRID = np.linspace(0.0, 1.0, 24)
+# What features (candidates.FEATURES) say for a match, as log odds.
+_WEIGHTS = np.array([-2.0, -5.0, -2.5, -3.0, -2.5, -0.7, -3.0, -2.0, -0.6, 3.0, 2.0, 4.0])
+_SUPPORT, _ORDER = FEATURES.index("support"), FEATURES.index("order")
+_ROUNDS = 2
+_RELAXATIONS = 5
+_SURE = 20.0  # log odds of what a person pinned
+_LIMIT = 5.0  # seconds for the best selection; then the best one found is taken
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Candidates that are true together, and their log odds float64 (K,)."""
+
+    found: Candidates
+    odds: np.ndarray
 
 
 def correspond(
@@ -31,30 +52,152 @@ def correspond(
             raise BadInput(f"Strokes {i} and {j} are pinned together, but the keys have {len(a)} and {len(b)}: pin them again.")
     fills_a = np.zeros(len(a), bool) if fills_a is None else np.asarray(fills_a, bool)
     fills_b = np.zeros(len(b), bool) if fills_b is None else np.asarray(fills_b, bool)
-    alive_a, alive_b = np.flatnonzero(np.diff(a.offsets)), np.flatnonzero(np.diff(b.offsets))
-    ca, cb = stretches(a, alive_a, whole(a)[alive_a]), stretches(b, alive_b, whole(b)[alive_b])
-    va, vb = ca.sample(_GRID), cb.sample(_GRID)
-    size = max(np.ptp(np.concatenate([a.points, b.points]), axis=0).max(), 1.0) if len(a.points) + len(b.points) else 1.0
-    forth = np.abs(va[:, None] - vb[None]).mean(2) if va.size and vb.size else np.zeros((len(va), len(vb)))
-    back = np.abs(va[:, None] - vb[None, :, ::-1]).mean(2) if va.size and vb.size else np.zeros((len(va), len(vb)))
-    cost = np.minimum(forth, back) / size
-    cost[fills_a[alive_a][:, None] != fills_b[alive_b][None]] = 10.0
-    rows, columns = linear_sum_assignment(cost)
-    good = cost[rows, columns] < 0.3
-    rows, columns = rows[good], columns[good]
-    span_a, span_b = whole(a)[alive_a[rows]], whole(b)[alive_b[columns]]
-    turned = (back < forth)[rows, columns]
-    span_b[turned] = span_b[turned][:, ::-1]
-    lost_a, lost_b = np.setdiff1d(alive_a, alive_a[rows]), np.setdiff1d(alive_b, alive_b[columns])
-    none_a, none_b = np.full(len(lost_a), -1), np.full(len(lost_b), -1)
-    pieces = np.concatenate([np.stack(two, 1) for two in ((alive_a[rows], alive_b[columns]), (lost_a, none_a), (none_b, lost_b))])
-    spans = np.concatenate(
-        [
-            np.concatenate([span_a, span_b], 1),
-            np.concatenate([whole(a)[lost_a], np.zeros((len(lost_a), 2))], 1),
-            np.concatenate([np.zeros((len(lost_b), 2)), whole(b)[lost_b]], 1),
-        ]
+    units_a, units_b = units(a, fills_a), units(b, fills_b)
+    chosen = _select(units_a, units_b, pairs)
+    return _matches(a, b, units_a, units_b, chosen, fills_a, fills_b)
+
+
+def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]]) -> Selection:
+    """Find the best candidates, look again from where they say that their surroundings go, and again."""
+    points = np.concatenate([a.samples.ravel(), b.samples.ravel()])
+    size = max(float(np.hypot(np.ptp(points.real), np.ptp(points.imag))), 1.0) if len(points) else 1.0
+    pinned = _pinned(a, b, pairs)
+    single_a, single_b = a.members[:, 1] < 0, b.members[:, 1] < 0
+    first = alignment.overall(a.samples[single_a], b.samples[single_b], size)
+    maps = np.full(len(a), first[0]), np.full(len(a), first[1])
+    chosen = Selection(candidates(a, b, maps, size, _WEIGHTS, pinned).take(np.zeros(0, np.int64)), np.zeros(0))
+    for turn in range(_ROUNDS):
+        if turn:
+            one, two = _matched_samples(a, b, chosen.found)
+            trust = np.stack([a.members[chosen.found.a, 0], 1.0 / (1.0 + np.exp(-chosen.odds))], 1)
+            maps = alignment.local(a.samples.mean(1), a.members, one, two, trust, size, first)
+        found = candidates(a, b, maps, size, _WEIGHTS, pinned)
+        if not len(found):
+            return Selection(found, np.zeros(0))
+        found.features[:, _ORDER] = _order(a, b, chosen.found, found)
+        chosen = _settled(a, b, found, maps, size, pinned)
+    return chosen
+
+
+def _settled(a: Units, b: Units, found: Candidates, maps: tuple[np.ndarray, np.ndarray], size: float, pinned) -> Selection:
+    """Bring candidates to agreement with their neighbors', and take the best that don't contradict each other."""
+    known = np.isin(found.a, pinned[0]) & np.isin(found.b, pinned[1])
+    score = found.features @ _WEIGHTS + _SURE * known
+    neighbors = agreement(a, b, found, score, maps, size)
+    odds = score
+    for _ in range(_RELAXATIONS):
+        found.features[:, _SUPPORT] = neighbors.support(_probability(found, odds))
+        odds = score + _WEIGHTS[_SUPPORT] * found.features[:, _SUPPORT]
+    rows = _packed(a, b, found, odds)
+    return Selection(found.take(rows), odds[rows])
+
+
+def _probability(found: Candidates, odds: np.ndarray) -> np.ndarray:
+    """Of each candidate against all others of either unit, and against none."""
+    power = np.exp(np.clip(odds, -30.0, 30.0))
+    of_a, of_b = np.bincount(found.a, power), np.bincount(found.b, power)
+    return power / (1.0 + of_a[found.a]) * power / (1.0 + of_b[found.b])
+
+
+def _packed(a: Units, b: Units, found: Candidates, odds: np.ndarray) -> np.ndarray:
+    """The rows that have the most odds together while no stroke is in two of them."""
+    rows = np.flatnonzero(odds > 0.0)
+    if not len(rows):
+        return rows
+    used, column = [], []
+    for units_, unit, base in ((a, found.a[rows], 0), (b, found.b[rows], int(a.members.max()) + 1)):
+        row, nth = np.nonzero(units_.members[unit] >= 0)
+        used.append(units_.members[unit[row], nth] + base)
+        column.append(row)
+    stroke, name = np.unique(np.concatenate(used), return_inverse=True)
+    at = np.concatenate(column)
+    matrix = sparse.csr_matrix((np.ones(len(at)), (name, at)), (len(stroke), len(rows)))
+    best = milp(
+        -odds[rows],
+        constraints=LinearConstraint(matrix, -np.inf, 1.0),
+        integrality=np.ones(len(rows)),
+        bounds=Bounds(0.0, 1.0),
+        options={"time_limit": _LIMIT, "mip_rel_gap": 1e-3},
     )
-    confidence = np.concatenate([np.exp(-3 * cost[rows, columns]), np.full(len(lost_a) + len(lost_b), 0.5)])
-    fills = np.concatenate([fills_a[alive_a[rows]], fills_a[lost_a], fills_b[lost_b]])
+    return rows[best.x > 0.5] if best.x is not None else _greedy(matrix, rows, odds)
+
+
+def _greedy(matrix, rows: np.ndarray, odds: np.ndarray) -> np.ndarray:
+    taken, free = [], np.ones(matrix.shape[0], bool)
+    columns = matrix.tocsc()
+    for at in np.argsort(-odds[rows]):
+        strokes = columns.indices[columns.indptr[at] : columns.indptr[at + 1]]
+        if free[strokes].all():
+            free[strokes] = False
+            taken.append(at)
+    return rows[np.sort(np.array(taken, np.int64))]
+
+
+def _pinned(a: Units, b: Units, pairs: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Units for pinned strokes: single ones, or the chain of those that are pinned to one stroke."""
+    one, two = [], []
+    for i in dict.fromkeys(i for i, _ in pairs):
+        js = sorted({j for k, j in pairs if k == i})
+        others = sorted({k for k, j in pairs if j in js})
+        unit_a, unit_b = _unit(a, others if len(js) == 1 else [i]), _unit(b, js)
+        if unit_a >= 0 and unit_b >= 0 and unit_a not in one and unit_b not in two:
+            one.append(unit_a)
+            two.append(unit_b)
+    return np.array(one, np.int64), np.array(two, np.int64)
+
+
+def _unit(units_: Units, strokes: Sequence[int]) -> int:
+    wanted = sorted([-1] * (units_.members.shape[1] - len(strokes)) + list(strokes))
+    rows = np.flatnonzero((np.sort(units_.members, 1) == wanted[-units_.members.shape[1] :]).all(1)) if len(strokes) <= 4 else []
+    return int(rows[0]) if len(rows) else -1
+
+
+def _matched_samples(a: Units, b: Units, found: Candidates) -> tuple[np.ndarray, np.ndarray]:
+    """Points of matched units, evenly along them, one on the other: complex128 (K, GRID) each."""
+    grid = np.linspace(0.0, 1.0, a.samples.shape[1])
+    rows = np.arange(len(found))[:, None]
+    return a.samples[found.a], image(b, found, rows, np.broadcast_to(grid, (len(found), len(grid))))
+
+
+def _order(a: Units, b: Units, chosen: Candidates, found: Candidates) -> np.ndarray:
+    """Whether a candidate keeps the drawing order, 0..1, where nearly all that are chosen do, as in copies; float (C,)."""
+    i, j = a.members[chosen.a, 0], b.members[chosen.b, 0]
+    order = np.argsort(i, kind="stable")
+    i, j = i[order], j[order]
+    kept = _rising(j)
+    if len(kept) < 6 or len(kept) < 0.8 * len(i):
+        return np.zeros(len(found))
+    expected = np.interp(a.members[found.a, 0], i[kept], j[kept])
+    return np.maximum(1.0 - np.abs(b.members[found.b, 0] - expected) / 2.0, 0.0)
+
+
+def _rising(values: np.ndarray) -> np.ndarray:
+    """Rows of the longest rising subsequence."""
+    tails: list[int] = []
+    names: list[int] = []
+    before = np.full(len(values), -1)
+    for row, value in enumerate(values.tolist()):
+        place = int(np.searchsorted(tails, value)) if tails else 0
+        before[row] = names[place - 1] if place else -1
+        tails[place : place + 1] = [value]
+        names[place : place + 1] = [row]
+    chain, row = [], names[-1] if names else -1
+    while row >= 0:
+        chain.append(row)
+        row = int(before[row])
+    return np.array(chain[::-1], np.int64)
+
+
+def _matches(a: Strokes, b: Strokes, units_a: Units, units_b: Units, chosen: Selection, fills_a, fills_b) -> Matches:
+    pieces, spans, row = cut(a, b, units_a, units_b, chosen.found)
+    confidence = 1.0 / (1.0 + np.exp(-chosen.odds))[row] if len(row) else np.zeros(0)
+    parts = [(pieces, spans, confidence, fills_a[pieces[:, 0]])]
+    for side, (key, fills) in enumerate(((a, fills_a), (b, fills_b))):
+        rest = np.setdiff1d(np.flatnonzero(np.diff(key.offsets)), pieces[:, side])
+        alone = np.full((len(rest), 2), -1)
+        alone[:, side] = rest
+        stretch = np.zeros((len(rest), 4))
+        stretch[:, 2 * side : 2 * side + 2] = whole(key)[rest]
+        parts.append((alone, stretch, np.full(len(rest), 0.5), fills[rest]))
+    pieces, spans, confidence, fills = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Matches(pieces.astype(np.int32), spans.astype(np.float32), confidence.astype(np.float32), fills)

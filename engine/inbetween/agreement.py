@@ -1,0 +1,121 @@
+"""How far candidates agree with those of neighboring strokes: lines that meet in one key meet in the other."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from .candidates import Candidates
+from .units import GRID, Units
+
+_NEIGHBORS = 8  # strokes
+_HYPOTHESES = 12  # candidates of each neighboring stroke
+_LOOSE = 0.02  # of the size: what the places of two lines may come to differ by, where they touch
+_STRETCH = 0.2  # and, of their distance, where they don't
+
+
+@dataclass(frozen=True, eq=False)
+class Agreement:
+    """rows int64 (C, n, h) the candidates asked by each, -1 = none · agree float32 (C, n, h), -1..1 · near float32 (C, n) how much
+    each neighbor counts."""
+
+    rows: np.ndarray
+    agree: np.ndarray
+    near: np.ndarray
+
+    def support(self, probability: np.ndarray) -> np.ndarray:
+        """What neighbors say for each candidate, -1..1, given the probability of all, float (C,)."""
+        belief = np.where(self.rows >= 0, probability[self.rows], 0.0)
+        each = (belief * self.agree).sum(2)
+        sure = np.minimum(belief.sum(2), 1.0)
+        return (each * self.near).sum(1) / ((sure * self.near).sum(1) + 0.5)
+
+
+def agreement(a: Units, b: Units, found: Candidates, score: np.ndarray, maps: tuple[np.ndarray, np.ndarray], size: float) -> Agreement:
+    """Compare every candidate with the best by `score` of the strokes that are near in a."""
+    singles = int((a.members[:, 1] < 0).sum())
+    neighbor, own_at, other_at, gap = _neighbors(a, singles)
+    asked = _hypotheses(a, found, score)  # (strokes, h)
+    rows = asked[neighbor]  # (U, n, h)
+    rows = np.where(neighbor[:, :, None] >= 0, rows, -1)
+    # A chain that shares a stroke with the unit can't be true besides it.
+    theirs = a.members[found.a[rows]]
+    shared = (theirs[..., :, None] == a.members[:, None, None, None, :]) & (theirs[..., :, None] >= 0)
+    rows = np.where(shared.any((3, 4)), -1, rows)
+
+    stroke = np.maximum(neighbor, 0)
+    point = a.samples[stroke, other_at]  # (U, n)
+    own = a.samples[np.arange(len(a))[:, None], own_at]
+    # Where the neighbor's point comes to, for each of its candidates.
+    fraction = _fraction_in(a, found, np.maximum(rows, 0), a.members[stroke, 0], other_at / (GRID - 1.0))
+    there = image(b, found, np.maximum(rows, 0), fraction)  # (U, n, h)
+    mine = image(b, found, np.arange(len(found))[:, None], own_at[found.a] / (GRID - 1.0))  # (C, n)
+    wanted = maps[0][found.a][:, None] * (point - own)[found.a]
+    off = np.abs(there[found.a] - (mine + wanted)[:, :, None])
+    sigma = _LOOSE * size + _STRETCH * gap[found.a][:, :, None]
+    agree = 2.0 / (1.0 + (off / sigma) ** 2) - 1.0
+    near = 1.0 / (1.0 + gap / (0.02 * size))
+    return Agreement(rows[found.a], agree.astype(np.float32), np.where(neighbor >= 0, near, 0.0)[found.a].astype(np.float32))
+
+
+def _neighbors(a: Units, singles: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The nearest strokes of each unit, as single units, -1 = none; the samples nearest to each other of both; and their distance."""
+    points = a.samples[:singles].ravel()
+    tree = cKDTree(np.stack([points.real, points.imag], 1))
+    asked = np.unique(np.linspace(0, GRID - 1, 9).round().astype(int))
+    own = a.samples[:, asked].ravel()
+    count = min(96, len(points))
+    apart, near = tree.query(np.stack([own.real, own.imag], 1), k=count)
+    apart, near = apart.reshape(len(a), -1), near.reshape(len(a), -1)
+    stroke, sample = near // GRID, near % GRID
+    mine = np.repeat(asked, count)[None] + np.zeros_like(near)
+    member = (a.members[stroke, 0][:, :, None] == a.members[:, None, :]).any(2)
+    apart = np.where(member, np.inf, apart)
+    order = np.lexsort((apart, stroke), axis=1)
+    stroke, sample, mine, apart = (np.take_along_axis(values, order, 1) for values in (stroke, sample, mine, apart))
+    again = np.zeros(stroke.shape, bool)
+    again[:, 1:] = stroke[:, 1:] == stroke[:, :-1]
+    apart = np.where(again, np.inf, apart)
+    order = np.argsort(apart, axis=1, kind="stable")[:, :_NEIGHBORS]
+    stroke, sample, mine, apart = (np.take_along_axis(values, order, 1) for values in (stroke, sample, mine, apart))
+    none = np.isinf(apart)
+    return np.where(none, -1, stroke), mine, sample, np.where(none, 0.0, apart)
+
+
+def _hypotheses(a: Units, found: Candidates, score: np.ndarray) -> np.ndarray:
+    """The best candidates of all units that a stroke is in, int64 (singles, h), by single unit; -1 = none."""
+    singles = int((a.members[:, 1] < 0).sum())
+    unit_of = np.full(int(a.members.max()) + 1, -1)
+    unit_of[a.members[:singles, 0]] = np.arange(singles)
+    strokes = a.members[found.a]
+    row, column = np.nonzero(strokes >= 0)
+    single = unit_of[strokes[row, column]]
+    order = np.lexsort((-score[row], single))
+    row, single = row[order], single[order]
+    nth = np.arange(len(single)) - np.searchsorted(single, single)
+    table = np.full((singles, _HYPOTHESES), -1)
+    kept = nth < _HYPOTHESES
+    table[single[kept], nth[kept]] = row[kept]
+    return table
+
+
+def _fraction_in(a: Units, found: Candidates, rows: np.ndarray, stroke: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+    """Where a place on a stroke, by fraction of its length, is on the units that have it; (U, n, h) for stroke, fraction (U, n)."""
+    unit = found.a[rows]
+    nth = (a.members[unit] == stroke[:, :, None, None]).argmax(3)
+    low, high = a.begins[unit, nth], a.begins[unit, nth + 1]
+    turned = a.turned[unit, nth]
+    part = np.where(turned, 1.0 - fraction[:, :, None], fraction[:, :, None])
+    return low + part * (high - low)
+
+
+def image(b: Units, found: Candidates, rows: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+    """Where candidates put places of their units, by fraction of the length."""
+    part = np.where(found.back[rows], 1.0 - fraction, fraction)
+    # A closed one that runs back is begun anew in its own reversed order.
+    moved = np.where(found.back[rows], part - found.shift[rows], part + found.shift[rows])
+    part = np.where(b.closed[found.b[rows]] & (found.shift[rows] > 0), moved % 1.0, part)
+    at = part * (GRID - 1)
+    low = np.minimum(at.astype(np.int64), GRID - 2)
+    samples, unit = b.samples, found.b[rows]
+    return samples[unit, low] * (1.0 - (at - low)) + samples[unit, low + 1] * (at - low)

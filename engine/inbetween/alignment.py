@@ -1,0 +1,102 @@
+"""Where one key's strokes are to be looked for in the other: similarity maps z -> turn * z + shift of complex points."""
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+_TRIES = 96
+_NEAR = 0.04  # of the size; what lies nearer than this to a line of the other key counts as on it
+_LARGEST = 2.5  # change of size
+_TURN = 0.25  # what half a turn costs, as a share of all lines being met
+_NEAREST = 24  # matches that say where what is around them goes
+_POINTS = 5  # of each match
+_OVERALL = 0.3  # how much the overall map counts: as one match that is not quite near
+
+
+def overall(a: np.ndarray, b: np.ndarray, size: float) -> tuple[complex, complex]:
+    """The map that brings most lines of a onto lines of b. `a`, `b` complex128 (U, K) samples of single strokes, `size` px.
+
+    Tried: none, centers onto each other, and what brings strokes of like shape onto each other.
+    """
+    if not a.size or not b.size:
+        return 1.0 + 0j, 0j
+    turns, shifts = [1.0 + 0j], [0j]
+    center = b.mean() - a.mean()
+    turns.append(1.0 + 0j)
+    shifts.append(center)
+    spread_a, spread_b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
+    norm_a, norm_b = np.linalg.norm(spread_a, axis=1), np.linalg.norm(spread_b, axis=1)
+    # Long strokes that aren't straight tell most of a turn.
+    big_a, big_b = _telling(spread_a, norm_a), _telling(spread_b, norm_b)
+    if len(big_a) and len(big_b):
+        x, y = spread_a[big_a] / norm_a[big_a, None], spread_b[big_b] / norm_b[big_b, None]
+        forth, back = x.conj() @ y.T, x.conj() @ y[:, ::-1].T
+        alike = np.where(np.abs(forth) >= np.abs(back), forth, back)
+        scale = norm_b[big_b][None] / norm_a[big_a][:, None]
+        rating = np.abs(alike) * np.exp(-np.abs(np.log(scale)))
+        best = np.argsort(-rating, axis=None)[:_TRIES]
+        row, column = np.unravel_index(best, rating.shape)
+        turn = alike[row, column] / np.maximum(np.abs(alike[row, column]), 1e-9) * scale[row, column]
+        kept = np.abs(np.log(np.abs(turn))) < np.log(_LARGEST)
+        turn, row, column = turn[kept], row[kept], column[kept]
+        turns += turn.tolist()
+        shifts += (b[big_b[column]].mean(1) - turn * a[big_a[row]].mean(1)).tolist()
+    turn, shift = np.array(turns), np.array(shifts)
+    step = max(1, a.shape[1] // 6)
+    points_a, points_b = _some(a[:, ::step]), _some(b[:, ::step])
+    onto_b = turn[:, None] * points_a + shift[:, None]
+    onto_a = (points_b - shift[:, None]) / turn[:, None]
+    met = _met(b, onto_b, _NEAR * size) + _met(a, onto_a, _NEAR * size / np.abs(turn)[:, None])
+    rating = met / 2.0 - _TURN * np.abs(np.angle(turn)) / np.pi - 0.1 * np.abs(np.log(np.abs(turn)))
+    best = int(rating.argmax())
+    return complex(turn[best]), complex(shift[best])
+
+
+def local(at: np.ndarray, own: np.ndarray, a: np.ndarray, b: np.ndarray, trust: np.ndarray, size: float, first: tuple[complex, complex]):
+    """How each place is moved by the matches around it, but its own: (turn, shift), complex128 (U,) each.
+
+    at complex128 (U,) · own int64 (U, n) strokes there · a, b complex128 (M, GRID) matched lines, point by point · trust float64 (M, 2):
+    stroke and probability · first the map where nothing is near
+    """
+    turn, shift = np.full(len(at), first[0]), np.full(len(at), first[1])
+    if not len(a):
+        return turn, shift
+    pick = np.linspace(0, a.shape[1] - 1, _POINTS).round().astype(int)
+    a, b = a[:, pick], b[:, pick]
+    middle = a.mean(1)
+    count = min(_NEAREST, len(a))
+    _, near = cKDTree(np.stack([middle.real, middle.imag], 1)).query(np.stack([at.real, at.imag], 1), k=count)
+    near = near.reshape(len(at), count)
+    gap = np.abs(a[near] - at[:, None, None]).min(2)
+    weight = trust[near, 1] / (gap**2 + (0.03 * size) ** 2)
+    weight[(trust[near, 0][:, :, None] == own[:, None]).any(2)] = 0.0
+    weight = np.repeat(weight, _POINTS, 1)
+    p, q = a[near].reshape(len(at), -1), b[near].reshape(len(at), -1)
+    total = weight.sum(1) + 1e-12
+    mean_p, mean_q = (weight * p).sum(1) / total, (weight * q).sum(1) / total
+    p, q = p - mean_p[:, None], q - mean_q[:, None]
+    power = (weight * np.abs(p) ** 2).sum(1) + _OVERALL
+    turn = ((weight * p.conj() * q).sum(1) + _OVERALL * first[0]) / power
+    turn *= np.exp(np.log(np.abs(turn) + 1e-9).clip(-1.0, 1.0) - np.log(np.abs(turn) + 1e-9))
+    shift = mean_q - turn * mean_p
+    lost = weight.sum(1) < 1e-9
+    return np.where(lost, first[0], turn), np.where(lost, first[1], shift)
+
+
+def _telling(spread: np.ndarray, norm: np.ndarray) -> np.ndarray:
+    """The longest strokes that have a direction: no dots, and no circles."""
+    long = np.flatnonzero(norm > 1e-6)
+    moment = np.abs((spread[long] ** 2).sum(1)) / norm[long] ** 2
+    return long[np.argsort(-norm[long] * (0.2 + (moment < 0.98)))][:40]
+
+
+def _some(samples: np.ndarray) -> np.ndarray:
+    points = samples.ravel()
+    return points[:: max(1, len(points) // 200)]
+
+
+def _met(samples: np.ndarray, points: np.ndarray, reach) -> np.ndarray:
+    """Which share of points (T, N) lies on the lines, for each of T tries."""
+    lines = samples.ravel()
+    lines = lines[:: max(1, len(lines) // 20000)]
+    apart, _ = cKDTree(np.stack([lines.real, lines.imag], 1)).query(np.stack([points.real, points.imag], 2))
+    return (1.0 / (1.0 + (apart / reach) ** 2)).mean(1)
