@@ -71,6 +71,17 @@ def content(masks: Iterable[np.ndarray], size: tuple[int, int]) -> tuple[int, in
     return left, top, min(size[0], right + 1 + margin) - left, min(size[1], bottom + 1 + margin) - top
 
 
+def binarized(lines: np.ndarray, canvas: Canvas) -> np.ndarray:
+    """Lines bool (H, W) in the network's picture, bool: thin ones are not lost when they shrink."""
+    share = canvas.show(lines.astype(np.float32), 0.0)
+    return share > min(0.25, 0.4 * canvas.scale)
+
+
+def to_uint8(frame: np.ndarray) -> np.ndarray:
+    """A frame float (3, H, W) in 0..1 as uint8 (H, W, 3)."""
+    return cv2.convertScaleAbs(np.ascontiguousarray(frame.transpose(1, 2, 0)), alpha=255.0)
+
+
 def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     smaller = size[0] < picture.shape[1] or size[1] < picture.shape[0]
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)

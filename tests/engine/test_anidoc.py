@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 from engine import job as jobs
 from engine import models
 from engine.diffusion import canvas
+from engine.diffusion.needs import prepare
 from engine.diffusion.sampling import noise
 from engine.diffusion.windows import windows
 from engine.errors import BadInput
@@ -134,7 +135,7 @@ def test_pictures_smaller_than_the_networks_step(shot):
 def test_more_windows_than_have_room_at_once(weights):
     """500 frames: hints wait outside the card, attention is not kept, every frame gets its latents."""
     loaded = nets.load(weights, torch.float32)
-    needs.prepare(loaded, False)
+    prepare(loaded)
     spans = windows(500, 14, 4)
     encoded = sampler.Encoded(torch.zeros(1, 1, 24), torch.zeros(1, 4, 8, 8))
     parts = [sampler.Window(span, encoded, lambda span=span: torch.zeros(1, len(span), 8, 64, 64)) for span in spans]
@@ -182,7 +183,7 @@ def test_without_a_card_nobody_is_sent_to_download(shot, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_large_networks_do_not_start_on_a_processor_unasked(shot, monkeypatch):
-    monkeypatch.setattr("engine.models.anidoc.model.SMALL", 1)
+    monkeypatch.setattr("engine.cels.run.SMALL", 1)
     folder = shot()
     end, events = told(folder)
     assert isinstance(end, Failed) and "choose the model Flats" in end.text

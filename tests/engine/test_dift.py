@@ -13,13 +13,13 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from PIL import Image, ImageDraw
 from transformers import CLIPTextConfig, CLIPTextModel
 
+from engine.cels.figures import Cutout, described, figures
 from engine.diffusion.dift import Dift
 from engine.errors import BadInput
 from engine.matching import embedding
 from engine.messages import Done, Failed
 from engine.models.anidoc import dift
 from engine.models.anidoc.correspondence import Sight, Start
-from engine.models.anidoc.references import Cutout, described, figures
 from engine.run import run
 
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...matching import embedding, pair, shot
+from ...cels.figures import Figure
+from ...cels.reading import SURE, Fit
+from ...matching import embedding, shot
 from ...matching.shapes import Shapes
 from . import points
-from .references import Figure
-
-SURE = 0.5  # probability above which a region is taken for another's
 
 
 @dataclass(frozen=True)
@@ -60,39 +59,12 @@ class Sight:
 
 
 @dataclass(frozen=True)
-class Fit:
-    """How a drawing's regions fit a figure's: `region` int64 (R + 1,) of the figure, -1 where none is likely · `share` of the drawing's
-    area, its largest region left out, that is surely found in the figure."""
-
-    region: np.ndarray
-    share: float
-
-
-@dataclass(frozen=True)
 class Start:
     """K points `reference` float32 (K, 2) of a figure, found in a drawing: `places` float32 (K, 2) in its pixels, in `regions` (K,)."""
 
     reference: np.ndarray
     places: np.ndarray
     regions: np.ndarray
-
-
-def matched(a: Shapes, b: Shapes, seen_a: embedding.Tokens, seen_b: embedding.Tokens) -> tuple[pair.Match, pair.Match]:
-    """How A's regions fit B's, and how B's fit A's."""
-    scores = embedding.load().scores(seen_a, seen_b)
-    forth, back = (embedding.mixed(match, score) for match, score in zip(pair.match(a, b), scores, strict=True))
-    return forth, back
-
-
-def fit(match: pair.Match, areas: np.ndarray) -> Fit:
-    """Of a drawing with regions of such `areas` (R + 1,)."""
-    likely = pair.probabilities(match.scores, match.nothing)
-    sure = likely.max(axis=1)
-    region = np.where(sure > SURE, likely.argmax(axis=1), -1)
-    region[0] = -1
-    weights = areas.astype(np.float64)
-    weights[0] = weights[weights.argmax()] = 0.0
-    return Fit(region, float((weights * sure).sum() / max(weights.sum(), 1.0)))
 
 
 def start(fit: Fit, figure: Figure, clear: np.ndarray, shown: Sight, drawing: Sight) -> Start:

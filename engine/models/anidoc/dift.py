@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ...cels.figures import Figure
 from ...diffusion import canvas
 from ...diffusion import device as devices
 from ...diffusion.canvas import Canvas
 from ...diffusion.dift import Dift
 from . import points
 from .correspondence import Sight, Start
-from .references import Figure
 
 SIDE = 768  # px; the longer side of what the model looks at
 

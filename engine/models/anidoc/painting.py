@@ -1,17 +1,17 @@
 """What the networks paint of a cel: latents, kept after each of their calls, and frames, decoded when they are asked for."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from ...diffusion import memory
+from ...diffusion import canvas, memory
+from ...diffusion.needs import explained, prepare
 from ...diffusion.sampling import State, noise
-from ...errors import JobFailed
-from . import needs, reading, sampler
+from . import needs, sampler
 from .nets import Nets
 from .presets import PRESETS
 from .sampler import Settings
@@ -30,15 +30,9 @@ class Ready:
     settings: Settings
     frames: int  # of a window
 
-    @contextmanager
-    def at_work(self, size: tuple[int, int]) -> Iterator[None]:
-        """Whatever runs out of memory here is told as what to do about it. Raises JobFailed."""
-        try:
-            yield
-        except (RuntimeError, MemoryError) as error:
-            if not memory.exhausted(error):
-                raise
-            raise JobFailed(needs.advice(self.plan, self.placement.device, size, self.frames)) from error
+    def at_work(self, size: tuple[int, int]) -> AbstractContextManager[None]:
+        """Whatever runs out of memory here is told as what to do about it."""
+        return explained(self.plan, self.placement.device, size, self.frames, f" or Window to {max(2, self.frames // 2)}")
 
 
 @dataclass(frozen=True)
@@ -74,7 +68,7 @@ class Painting:
             self.run.check()
             with ready.at_work(self.shot.size), ready.placement.on(ready.nets.vae):
                 frames = sampler.decode_frames(ready.nets, self._latents[:, chunk.start : chunk.stop], len(chunk))
-                self._decoded = dict(zip(chunk, (reading.to_uint8(frame.numpy()) for part in frames for frame in part), strict=True))
+                self._decoded = dict(zip(chunk, (canvas.to_uint8(frame.numpy()) for part in frames for frame in part), strict=True))
         return self._decoded[index]
 
     def _sampled(self, ready: Ready) -> torch.Tensor:
@@ -123,7 +117,7 @@ def settled(nets: Nets, shots: Sequence[Shot], options: Mapping[str, object], de
     frames = len(largest.spans[0])
     settings = replace(PRESETS[str(options["preset"])], order=str(options["context_order"]), reuse=int(str(options["reuse"])))
     plan, settings = needs.plan(nets, largest.size, frames, settings, device, str(options["memory"]))
-    needs.prepare(nets, bool(options["compile"]))
+    prepare(nets, bool(options["compile"]))
     return Ready(nets, plan, memory.Placement(plan.mode, device, nets.all), settings, frames)
 
 

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...job import Hint, Place
-from ...matching import shot
+from ..job import Hint, Place
+from ..matching import shot
 
 if TYPE_CHECKING:
     from .cel import Cel
-    from .model import Run
+    from .run import Run
 
 Spot = tuple["Cel", str, int]  # a region of a drawing
 
@@ -39,7 +39,7 @@ def hear(run: "Run", cels: Mapping[int, "Cel"]) -> None:
         told[cel.number][cel.lined.index(drawing)][region] = known.get(there, int(cel.answer(other).swatch[there]))
     for number, hints in told.items():
         cel = cels[number]
-        sizes = [(len(cel.read[d].word), len(cel.swatches) + 1) for d in cel.lined]
+        sizes = [(len(cel.read(d).word), len(cel.swatches) + 1) for d in cel.lined]
         cel.told = shot.spread_hints(sizes, cel.links, [False] * len(sizes), hints)
 
 
@@ -55,7 +55,7 @@ def _spot(run: "Run", cels: Mapping[int, "Cel"], place: Place) -> Spot | str:
             continue
         regions = cel.regions(drawing)
         region = int(regions.grown[y, x])
-        word = cel.read[drawing].word[region]
+        word = cel.read(drawing).word[region]
         outside = regions.border[region] and np.append(cel.swatches[: len(word) - 1, 3] == 0, False)[word.argmax()]
         if not outside:
             return cel, drawing, region

@@ -1,4 +1,4 @@
-"""The figures of a cel's references, each a picture that AniDoc can be shown."""
+"""The figures of a cel's references, each a picture that a network can be shown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import numpy as np
 from scipy.ndimage import find_objects
 from skimage.measure import label
 
-from ...colors import palette
-from ...diffusion.canvas import Canvas
-from ...matching import embedding, shapes
+from ..colors import palette
+from ..diffusion.canvas import Canvas
+from ..matching import embedding, shapes
 
 SHARE = 0.06  # of the largest figure on a sheet: smaller ones are props
 APART = 0.04  # of a sheet's longer side: parts nearer than this are one figure
@@ -62,7 +62,7 @@ def figures(pixels: np.ndarray, background: str) -> list[Cutout]:
     clear = painted.swatches[:, 3] == 0
     paper = np.append(clear, False)[painted.index]
     if not paper.any() or paper.all():
-        return [Cutout(_on_white(pixels, np.ones(paper.shape, bool)), painted, cut_out=False)]
+        return [whole(pixels, background)]
     reach = max(1, round(APART / 2 * max(paper.shape)))
     near = cv2.dilate((~paper).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)) > 0
     parts = np.where(paper, 0, label(near, connectivity=2))
@@ -79,6 +79,11 @@ def figures(pixels: np.ndarray, background: str) -> list[Cutout]:
         crop = np.where(shown[..., None], pixels[window], 0).astype(np.uint8)
         found.append(Cutout(_on_white(pixels[window], shown), palette.extract(crop, "auto"), cut_out=True))
     return found
+
+
+def whole(pixels: np.ndarray, background: str) -> Cutout:
+    """A reference uint8 (H, W, 4) as it is, on white; `background` says what is no paint in it."""
+    return Cutout(_on_white(pixels, np.ones(pixels.shape[:2], bool)), palette.extract(pixels, background), cut_out=False)
 
 
 def _on_white(pixels: np.ndarray, shown: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The drawings of a shot as AniDoc needs them: lines for the network, regions for the matcher and for the paint."""
+"""The drawings of a cel: lines for a network, regions for the matcher and for the paint."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -8,18 +8,43 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...cache import Cache
-from ...colors import palette, reference
-from ...diffusion.canvas import Canvas
-from ...job import Drawing, Job, digest
-from ...matching import embedding, features, shapes, shot
-from ...regions import CROSSINGS, Regions, segment
-from ...sketch import Sketch, raster, scan, strokes
-from . import correspondence
-from .correspondence import Fit, Sight
-from .references import Figure
+from ..cache import Cache
+from ..colors import palette, reference
+from ..job import Drawing, Job, digest
+from ..matching import embedding, features, pair, shapes, shot
+from ..regions import CROSSINGS, Regions, segment
+from ..sketch import Sketch, raster, scan, strokes
+from .figures import Figure
 
+SURE = 0.5  # probability above which a region is taken for another's
 HEIGHT = 1080  # px; the option `gap` is given for a picture of this height
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a drawing's regions fit a figure's: `region` int64 (R + 1,) of the figure, -1 where none is likely · `share` of the drawing's
+    area, its largest region left out, that is surely found in the figure."""
+
+    region: np.ndarray
+    share: float
+
+
+def matched(a: shapes.Shapes, b: shapes.Shapes, seen_a: embedding.Tokens, seen_b: embedding.Tokens) -> tuple[pair.Match, pair.Match]:
+    """How A's regions fit B's, and how B's fit A's."""
+    scores = embedding.load().scores(seen_a, seen_b)
+    forth, back = (embedding.mixed(match, score) for match, score in zip(pair.match(a, b), scores, strict=True))
+    return forth, back
+
+
+def fit(match: pair.Match, areas: np.ndarray) -> Fit:
+    """Of a drawing with regions of such `areas` (R + 1,)."""
+    likely = pair.probabilities(match.scores, match.nothing)
+    sure = likely.max(axis=1)
+    region = np.where(sure > SURE, likely.argmax(axis=1), -1)
+    region[0] = -1
+    weights = areas.astype(np.float64)
+    weights[0] = weights[weights.argmax()] = 0.0
+    return Fit(region, float((weights * sure).sum() / max(weights.sum(), 1.0)))
 
 
 @dataclass(frozen=True)
@@ -61,7 +86,6 @@ class Reader:
     def __init__(self, job: Job, folder: Path, cache: Cache, figures: Sequence[Figure], swatches: int, key: str) -> None:
         self.job, self.folder, self.cache, self.figures, self.swatches, self.key = job, folder, cache, figures, swatches, key
         self.described = functools.lru_cache(2)(self._described)
-        self.sight = functools.lru_cache(24)(self._sight)
 
     def read(self, drawing: str, before: str | None) -> Read:
         """A drawing, matched with the figures and with the one before. Raises BadInput."""
@@ -70,21 +94,25 @@ class Reader:
         if kept is not None:
             return Read.of_arrays(kept)
         seen, tokens, lines = self.described(drawing)
-        matches = [correspondence.matched(seen, figure.shapes, tokens, figure.tokens)[0] for figure in self.figures]
+        matches = [matched(seen, figure.shapes, tokens, figure.tokens)[0] for figure in self.figures]
         word = shot.from_references(list(zip(matches, [f.shapes for f in self.figures], strict=True)), self.swatches, seen.count)
         forth = back = None
         if before is not None:
             old, old_tokens, _ = self.described(before)
-            forth, back = (shot.link(match) for match in correspondence.matched(old, seen, old_tokens, tokens))
-        fits = tuple(correspondence.fit(match, seen.areas) for match in matches)
+            forth, back = (shot.link(match) for match in matched(old, seen, old_tokens, tokens))
+        fits = tuple(fit(match, seen.areas) for match in matches)
         read = Read(np.packbits(lines), word, fits, forth, back)
         self.cache.put(key, read.arrays())
         return read
 
+    def sketch(self, drawing: Drawing) -> Sketch:
+        """Line art. Raises BadInput when it can't be read."""
+        path = self.folder / drawing.file
+        return raster.rasterize(strokes.load(path), self.job.size) if drawing.kind == "strokes" else scan.read(path, self.job.size)
+
     def open(self, drawing: Drawing) -> tuple[Sketch, Regions]:
         """Line art and its regions. Raises BadInput when it can't be read."""
-        path = self.folder / drawing.file
-        sketch = raster.rasterize(strokes.load(path), self.job.size) if drawing.kind == "strokes" else scan.read(path, self.job.size)
+        sketch = self.sketch(drawing)
         return sketch, segment(sketch, float(self.job.options["gap"]) * self.job.size[1] / HEIGHT)  # type: ignore[arg-type]
 
     def painted(self, drawing: Drawing) -> np.ndarray:
@@ -106,22 +134,7 @@ class Reader:
             tint = features.tinted(sketch.paint, (seen.labels.shape[1], seen.labels.shape[0]))
         return seen, embedding.load().encode(seen, tint), lines
 
-    def _sight(self, number: str) -> Sight:
-        seen = self.described(number)[0]
-        return Sight.of(seen, embedding.load().dense(seen), self.job.size[0])
-
 
 def entry(cel: str, drawing: str, before: str | None) -> str:
     """The name in the cache of what was read of a drawing, of the cel with this key."""
-    return "anidoc-read-" + digest(cel, drawing, before)[:24]
-
-
-def binarized(lines: np.ndarray, canvas: Canvas) -> np.ndarray:
-    """Lines bool (H, W) in the network's picture, bool: thin ones are not lost when they shrink."""
-    share = canvas.show(lines.astype(np.float32), 0.0)
-    return share > min(0.25, 0.4 * canvas.scale)
-
-
-def to_uint8(frame: np.ndarray) -> np.ndarray:
-    """A frame float (3, H, W) in 0..1 as uint8 (H, W, 3)."""
-    return cv2.convertScaleAbs(np.ascontiguousarray(frame.transpose(1, 2, 0)), alpha=255.0)
+    return "read-" + digest(cel, drawing, before)[:24]
