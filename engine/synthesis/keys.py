@@ -1,0 +1,180 @@
+"""Two keys of a person who moves, as animators draw them, and the true drawing at any place between.
+
+On `home` ground every stroke of the first key is in the last one too, at the same place in the order, drawn in the same direction with as
+many points: what a tool that matches strokes by their number needs. The other variants are what animators do draw:
+
+  shuffled   the strokes of the last key come in another order
+  reversed   half of them are drawn from the other end
+  resampled  each stroke has a point every 2 to 9 px, unevenly
+  split      one in three long strokes is drawn in two, and one in three of those that meet at a corner in one go, in both keys
+  jittered   both keys are off by a px or two, smoothly, and each stroke by half a px on its own
+  changing   strokes that vanish behind others, come out, or are cut in two by what passes before them
+  all        all of it
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from . import cutout_person
+from .cutout_figure import parts
+from .cutout_person import SIZE, Person, Pose
+from .visible import Drawing, gather, pieces, see
+
+VARIANTS = ("home", "shuffled", "reversed", "resampled", "split", "jittered", "changing", "all")
+PLACES = (0.25, 0.5, 0.75)  # of the drawings that are compared
+_SPACING = 4.0  # px from point to point
+_LONG = 24.0  # px; what is shorter is not drawn in two
+_MEET = 1.5  # px
+
+_Piece = tuple[np.ndarray, np.ndarray, bool, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """Two keys, and how to draw what is between them. `lasting` int (L,) are the lines that the truth has, None: all that are seen."""
+
+    seed: int
+    variant: str
+    who: Person
+    poses: tuple[Pose, Pose]
+    lasting: np.ndarray | None
+    first: Drawing
+    last: Drawing
+
+    def truth(self, at: float) -> Drawing:
+        """The true drawing at a share of the way."""
+        drawing = _drawn(self.who, self.poses, at)
+        if self.lasting is None:
+            return drawing
+        return gather([piece for piece in pieces(drawing) if piece[3][0] in self.lasting])
+
+
+def pair(seed: int, variant: str) -> Pair:
+    """Two keys, the same ones for the same seed and variant. Every variant of a seed shows the same person in the same poses."""
+    rng = np.random.default_rng([seed, 1])
+    who, poses = cutout_person.person(rng), cutout_person.poses(rng)
+    keys = [_drawn(who, poses, at) for at in (0.0, 1.0)]
+    everything = variant == "all"
+    lasting = None
+    if variant in ("changing", "all"):
+        drawn = [[_resampled(piece, _count(piece)) for piece in pieces(key)] for key in keys]
+    else:
+        lasting = _lasting([keys[0], *(_drawn(who, poses, at) for at in PLACES), keys[1]])
+        whole = [[piece for piece in pieces(key) if piece[3][0] in lasting] for key in keys]
+        counts = [max(_count(a), _count(b)) for a, b in zip(*whole, strict=True)]
+        drawn = [[_resampled(piece, count) for piece, count in zip(key, counts, strict=True)] for key in whole]
+    accident = np.random.default_rng([seed, 2, VARIANTS.index(variant)])
+    if everything or variant == "split":
+        drawn = [_merged(accident, _cut(accident, key)) for key in drawn]
+    if everything or variant == "resampled":
+        drawn = [[_resampled(piece, _count(piece, accident.uniform(2, 9)), accident) for piece in key] for key in drawn]
+    if everything or variant == "jittered":
+        drawn = [_jittered(accident, key) for key in drawn]
+    if everything or variant == "reversed":
+        drawn[1] = [_backward(piece) if accident.random() < 0.5 else piece for piece in drawn[1]]
+    if everything or variant == "shuffled":
+        drawn[1] = [drawn[1][k] for k in accident.permutation(len(drawn[1]))]
+    return Pair(seed, variant, who, poses, lasting, gather(drawn[0]), gather(drawn[1]))
+
+
+def _drawn(who: Person, poses: tuple[Pose, Pose], at: float) -> Drawing:
+    return see(parts(who, cutout_person.between(*poses, at)))
+
+
+def _lasting(drawings: list[Drawing]) -> np.ndarray:
+    """The lines of which each drawing shows one run, closed in all of them or in none."""
+    kept: set[tuple[int, bool]] | None = None
+    for drawing in drawings:
+        runs = [(int(line[0]), cyclic) for _, _, cyclic, line, _ in pieces(drawing)]
+        lines = [line for line, _ in runs]
+        once = {run for run in runs if lines.count(run[0]) == 1}
+        kept = once if kept is None else kept & once
+    return np.array(sorted(line for line, _ in kept or ()), int)
+
+
+def _length(piece: _Piece) -> np.ndarray:
+    """How far each point lies along the stroke, px; of a closed one also the way back to its start."""
+    points = np.concatenate([piece[0], piece[0][:1]]) if piece[2] else piece[0]
+    return np.concatenate([[0.0], np.linalg.norm(np.diff(points, axis=0), axis=1).cumsum()])
+
+
+def _count(piece: _Piece, spacing: float = _SPACING) -> int:
+    return max(int(np.ceil(_length(piece)[-1] / spacing)) + (not piece[2]), 4 if piece[2] else 2)
+
+
+def _resampled(piece: _Piece, count: int, uneven: Generator | None = None) -> _Piece:
+    """A stroke with another number of points."""
+    points, widths, cyclic, line, place = piece
+    along = _length(piece)
+    steps = np.ones(count if cyclic else count - 1) if uneven is None else uneven.uniform(0.4, 1.6, count if cyclic else count - 1)
+    wanted = np.concatenate([[0.0], steps.cumsum() / steps.sum()]) * along[-1]
+    if cyclic:
+        wanted = wanted[:-1]
+        points, widths, line = (np.concatenate([values, values[:1]]) for values in (points, widths, line))
+        place = np.append(place, 1.0)
+    rows = np.interp(wanted, along, np.arange(len(along)))
+    low = np.minimum(rows.astype(int), len(along) - 2)
+    share = rows - low
+    nearest = np.where(share < 0.5, low, low + 1)
+    mixed = [values[low] + (values[low + 1] - values[low]) * share for values in (points[:, 0], points[:, 1], widths, place)]
+    # Where a stroke goes on along another line, places don't mix.
+    where = np.where(line[low] == line[low + 1], mixed[3], place[nearest])
+    return np.stack(mixed[:2], 1), mixed[2], cyclic, line[nearest], where
+
+
+def _backward(piece: _Piece) -> _Piece:
+    points, widths, cyclic, line, place = piece
+    return points[::-1], widths[::-1], cyclic, line[::-1], place[::-1]
+
+
+def _cut(rng: Generator, key: list[_Piece]) -> list[_Piece]:
+    """One in three long strokes in two."""
+    found: list[_Piece] = []
+    for piece in key:
+        points, widths, cyclic, line, place = piece
+        if cyclic or _length(piece)[-1] < _LONG or len(points) < 5 or rng.random() > 1 / 3:
+            found.append(piece)
+            continue
+        at = round(len(points) * rng.uniform(0.3, 0.7))
+        for rows in (slice(None, at + 1), slice(at, None)):
+            found.append((points[rows], widths[rows], False, line[rows], place[rows]))
+    return found
+
+
+def _merged(rng: Generator, key: list[_Piece]) -> list[_Piece]:
+    """One in three of the strokes whose ends meet, in one go."""
+    key = list(key)
+    for number in range(len(key)):
+        if key[number][2] or rng.random() > 1 / 3:
+            continue
+        piece = key[number]
+        for other in range(len(key)):
+            end = piece[0][-1]
+            if other == number or key[other][2] or not len(key[other][0]):
+                continue
+            following = key[other] if np.linalg.norm(key[other][0][0] - end) < _MEET else _backward(key[other])
+            if np.linalg.norm(following[0][0] - end) < _MEET and np.linalg.norm(following[0][-1] - piece[0][0]) > _MEET:
+                rows = slice(1, None)
+                key[number] = (
+                    np.concatenate([piece[0], following[0][rows]]),
+                    np.concatenate([piece[1], following[1][rows]]),
+                    False,
+                    np.concatenate([piece[3], following[3][rows]]),
+                    np.concatenate([piece[4], following[4][rows]]),
+                )
+                key[other] = (np.zeros((0, 2)), np.zeros(0), True, np.zeros(0, int), np.zeros(0))
+                break
+    return [piece for piece in key if len(piece[0])]
+
+
+def _jittered(rng: Generator, key: list[_Piece]) -> list[_Piece]:
+    """Strokes as a hand draws them that is not quite sure: waves over the whole picture, so that what is joined stays about joined."""
+    turns = rng.uniform(0, 2 * np.pi, 6)
+    waves = 2 * np.pi / SIZE * rng.uniform(1.5, 7, (6, 2)) * rng.choice([-1, 1], (6, 2))
+    pushes = rng.normal(0, 0.8, (6, 2))
+    return [
+        (points + np.sin(points @ waves.T + turns) @ pushes + rng.normal(0, 0.4, 2), widths * rng.uniform(0.85, 1.15), cyclic, line, place)
+        for points, widths, cyclic, line, place in key
+    ]
