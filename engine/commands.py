@@ -103,6 +103,20 @@ def _parser(model: str) -> argparse.ArgumentParser:
     models.add_flags(inbetween.add_argument_group(f"options of the model '{model}'"), models.info(model))
     inbetween.set_defaults(command=_inbetween)
 
+    animate = add("animate", [shared, told], "move a character as poses say")
+    animate.add_argument(
+        "--poses", required=True, type=Path, metavar="DIR", help="folder of poses, JSON or pictures, in the order of the names"
+    )
+    animate.add_argument("--reference", required=True, type=Path, metavar="FILE", help="a colored picture of the character")
+    animate.add_argument("--joints", type=Path, metavar="FILE", help="a pose that says where the joints are in the reference")
+    animate.add_argument("--out", required=True, type=Path, metavar="DIR", help="job folder: frames/NNNN.png and result.json go there")
+    animate.add_argument("--size", type=_size, metavar="WxH", help="size of the frames in px; poses are brought to it")
+    animate.add_argument("--step", type=int, choices=(1, 2, 3, 4), default=1, help="on ones, twos, …; default %(default)s")
+    animate.add_argument("--model", default=models.DEFAULTS["animate"], metavar="ID", help="see the command 'models'; default %(default)s")
+    animate.add_argument("--device", choices=models.DEVICES, default="auto", help="default %(default)s")
+    models.add_flags(animate.add_argument_group(f"options of the model '{model}'"), models.info(model))
+    animate.set_defaults(command=_animate)
+
     run = add("run", [shared, told], "run a job folder, or finish what an interrupted run left")
     run.add_argument("job", type=Path, metavar="JOB", help="the job folder")
     run.set_defaults(command=_run)
@@ -231,6 +245,21 @@ def _inbetween(options: argparse.Namespace) -> int:
         options.chart,
     )
     return run_job(options.out, options.json)
+
+
+def _animate(options: argparse.Namespace) -> int:
+    from .animate import gather
+    from .console import run_job
+    from .gather import spread
+
+    model = models.info(options.model, "animate")
+    chosen = models.flags(options, model)
+    job = gather(
+        options.poses, [options.reference], options.out, model.id, options.device, options.size, options.step, chosen, options.joints
+    )
+    code = run_job(options.out, options.json)
+    spread(job, options.out)
+    return code
 
 
 def _run(options: argparse.Namespace) -> int:

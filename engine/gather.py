@@ -47,7 +47,7 @@ def gather(
     drawings = {key: Drawing(key, 0, "raster", f"sketches/{key}{sources[key].suffix.lower()}", sources[key].name) for key in ids}
     with opened(out):
         for key, drawing in drawings.items():
-            write_atomic(out / drawing.file, _fitted(sources[key], size))
+            write_atomic(out / drawing.file, fitted(sources[key], size))
         cel = Cel("sketches", tuple(add_reference(out, path) for path in references))
         job = Job(
             task="colorize",
@@ -55,7 +55,7 @@ def gather(
             size=size,
             cels=(cel,),
             drawings=tuple(drawings.values()),
-            frames=_exposures(ids),
+            frames=exposures(ids),
             title=sketches.resolve().name,
             device=device,
             options=dict(options or {}),
@@ -98,16 +98,18 @@ def _link(made: Path, target: Path) -> None:
             raise JobFailed(f"Could not write {target} ({error.strerror}): free some space or choose another output folder.") from error
 
 
-def sketch_files(folder: Path) -> list[Path]:
-    """The pictures of a folder in the natural order of their names: a2 before a10. Raises BadInput when there are none."""
+def sketch_files(folder: Path, what: str = "sketches", more: Sequence[str] = ()) -> list[Path]:
+    """The pictures of a folder, and files with the suffixes `more`, in the natural order of their names: a2 before a10. Raises BadInput
+    when there are none."""
+    suffixes = (*more, *SUFFIXES)
     if not folder.is_dir():
-        raise BadInput(f"There is no folder of sketches at {folder}.")
+        raise BadInput(f"There is no folder of {what} at {folder}.")
     try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
+        found = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")]
     except OSError as error:
-        raise BadInput(f"The folder of sketches {folder} can't be read ({error.strerror}).") from error
+        raise BadInput(f"The folder of {what} {folder} can't be read ({error.strerror}).") from error
     if not found:
-        raise BadInput(f"There is no picture in {folder}: sketches are {', '.join(SUFFIXES)} files.")
+        raise BadInput(f"There is none in {folder}: {what} are {', '.join(suffixes)} files.")
     return sorted(found, key=lambda path: (_natural(path.name), path.name))
 
 
@@ -146,7 +148,7 @@ def common_size(paths: Sequence[Path], wanted: Size | None) -> Size:
     return width, height
 
 
-def _fitted(path: Path, size: Size) -> bytes:
+def fitted(path: Path, size: Size) -> bytes:
     """The sketch's file; with paper added at its sides when its shape is another than that of `size`, which the model scales it to."""
     with Image.open(path) as image:
         turned = ImageOps.exif_transpose(image)
@@ -163,7 +165,7 @@ def _fitted(path: Path, size: Size) -> bytes:
     return data.getvalue()
 
 
-def _exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
+def exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
     """One exposure for each run of equal drawings; frames count from 0."""
     frames, frame = [], 0
     for key, run in groupby(ids):

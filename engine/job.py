@@ -42,11 +42,16 @@ CANCEL_FILE = "cancel"
 
 @dataclass(frozen=True)
 class Reference:
-    """A coloured picture: a frame of the shot, or a sheet in any pose. `file` is relative to the job folder."""
+    """A coloured picture: a frame of the shot, or a sheet in any pose. `file` is relative to the job folder.
+
+    `pose`, for the task animate, is a file like those of poses (`engine.pose`) that says where the figure's joints are in it, in its own
+    pixels.
+    """
 
     file: str
     sha256: str
     name: str = ""
+    pose: str | None = None
 
 
 @dataclass(frozen=True)
@@ -381,6 +386,7 @@ def parse_hint(text: str) -> Hint:
 def _files(job: Job) -> Iterable[str]:
     yield from (d.file for d in job.drawings)
     yield from (r.file for c in job.cels for r in c.references)
+    yield from (r.pose for c in job.cels for r in c.references if r.pose is not None)
 
 
 def read_result(folder: Path) -> dict | None:

@@ -82,8 +82,8 @@ def tensors(path: Path, help: str, skip: tuple[str, ...] = ()) -> Iterator[tuple
     if not path.is_file():
         raise BadInput(f"There are no weights at {path}: {help}.")
     with open(path, "rb") as file:
-        head = file.read(4)
-    if head.startswith(PICKLES):
+        head = file.read(9)
+    if head.startswith(PICKLES) and head[8:] != b"{":  # after a length of 8 bytes, which may begin like a pickle, stands the header
         raise BadInput(f"{path} is a pickle, which can run code and is never opened: {help} as safetensors.")
     try:
         with safe_open(path, framework="pt") as file:

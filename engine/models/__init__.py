@@ -48,7 +48,7 @@ from ..job import Job, Picture
 from ..messages import Event
 from ..weights import Source
 
-DEFAULTS = {"colorize": "flats", "inbetween": "vector"}  # what does a task unless another is chosen
+DEFAULTS = {"colorize": "flats", "inbetween": "vector", "animate": "animate_anyone"}  # what does a task unless another is chosen
 DEFAULT = DEFAULTS["colorize"]
 DEVICES = ("auto", "cpu", "cuda")
 

@@ -57,6 +57,14 @@ def test_damaged_files_are_refused(tmp_path):
     assert "no weights at" in refused(tmp_path / "none.safetensors")
 
 
+def test_a_header_whose_length_begins_like_a_pickle_is_none(tmp_path):
+    path, size = tmp_path / "w.safetensors", 0
+    while not path.is_file() or path.read_bytes()[:1] != b"\x80":
+        size += 8
+        save_file({name: value.contiguous() for name, value in net().state_dict().items()}, path, {"note": "x" * size})
+    weights.load(weights.empty(net), path, torch.float32)
+
+
 class Bomb:
     def __reduce__(self):
         return open, (str(Bomb.path), "w")

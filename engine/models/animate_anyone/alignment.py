@@ -1,0 +1,133 @@
+"""A figure's poses with the proportions of a drawing: bones keep their directions and take the drawing's lengths.
+
+As in the paper, which rescales the driving skeleton; the published code does not. The figure keeps its height, its feet stay on their
+ground and its hips over their place. Coordinates are pixels, y down; a joint that is not seen is nan.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ...pose import Points, Pose
+
+NOSE, NECK = 0, 1
+SHOULDERS, HIPS, ANKLES = (2, 5), (8, 11), (10, 13)
+LIMBS = ((2, 3), (3, 4), (5, 6), (6, 7), (8, 9), (9, 10), (11, 12), (12, 13))  # parent, child; the parent first
+HEAD = ((0, 14), (0, 15), (14, 16), (15, 17))
+TWINS = {5: 2, 6: 3, 7: 4, 11: 8, 12: 9, 13: 10, 15: 14, 17: 16}  # the same bone of the other side, by its child
+WIDEST = 0.95  # quantile of a bone's length over a shot that is its length seen from the side
+MOST = 4.0  # times that a bone may become longer or shorter: what is more is a mark in the wrong place
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """`scale` pixels of the shot a pixel of the drawing · the ratios are new lengths over old ones, by a bone's child; 'torso', 'shoulders'
+    and 'hips' are those of the trunk, 'neck' from there to the nose."""
+
+    scale: float
+    ratios: dict[int | str, float]
+
+    def apply(self, pose: Pose) -> Pose:
+        """A pose with the drawing's proportions."""
+        old = _array(pose.body)
+        new = np.full_like(old, np.nan)
+        start = _middle(old, HIPS) if np.isfinite(_middle(old, HIPS)).all() else old[NECK]
+        if not np.isfinite(start).all():
+            return pose  # neither hips nor neck: nothing to build on
+        new[NECK] = old[NECK]
+        for pair, width in ((SHOULDERS, "shoulders"), (HIPS, "hips")):
+            middle = _middle(old, pair)
+            center = new[NECK] + self._of("torso") * (middle - old[NECK]) if pair == HIPS else new[NECK]
+            for joint in pair:
+                new[joint] = center + self._of(width) * (old[joint] - middle)
+        new[NOSE] = new[NECK] + self._of("neck") * (old[NOSE] - old[NECK])
+        for parent, child in LIMBS + HEAD:
+            new[child] = new[parent] + self._of(TWINS.get(child, child)) * (old[child] - old[parent])
+        new = self._lonely(old, new)
+        shift = start - (_middle(new, HIPS) if np.isfinite(_middle(new, HIPS)).all() else new[NECK])
+        grounds = [np.max(body[list(ANKLES), 1], initial=-np.inf, where=np.isfinite(body[list(ANKLES), 1])) for body in (old, new)]
+        if np.isfinite(grounds).all():
+            shift[1] = grounds[0] - grounds[1]
+        new = new + shift
+        hand = self._of(4)
+        parts = {
+            "left_hand": _moved(pose.left_hand, old[7], new[7], hand),
+            "right_hand": _moved(pose.right_hand, old[4], new[4], hand),
+            "face": _moved(pose.face, old[NOSE], new[NOSE], self._of("face")),
+        }
+        return replace(pose, body=_points(new), **parts)
+
+    def _of(self, bone: int | str) -> float:
+        return self.ratios.get(bone, 1.0)
+
+    def _lonely(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+        """Joints whose parents are not seen keep their place relative to the nearest joint that is."""
+        there = np.isfinite(new[:, 0])
+        for joint in np.flatnonzero(np.isfinite(old[:, 0]) & ~there):
+            if there.any():
+                near = np.flatnonzero(there)[np.linalg.norm(old[there] - old[joint], axis=1).argmin()]
+                new[joint] = new[near] + old[joint] - old[near]
+            else:
+                new[joint] = old[joint]
+        return new
+
+
+def fit(drawing: Pose, poses: Sequence[Pose]) -> Alignment:
+    """How the poses of a shot get the proportions of a drawing, whose joints are `drawing`. What either does not show keeps its length.
+
+    A bone's own length is nearly the longest that it is seen; left and right are alike.
+    """
+    wanted = _lengths(np.stack([_array(drawing.body)]))
+    given = _lengths(np.stack([_array(pose.body) for pose in poses])) if poses else {}
+    known = [bone for bone in ("neck", "torso", 9, 10) if bone in wanted and bone in given]
+    if not known:
+        known = [bone for bone in wanted if bone in given]
+    height = sum(wanted[bone] for bone in known)
+    scale = sum(given[bone] for bone in known) / height if height else 1.0
+    ratios = {
+        bone: float(np.clip(scale * length / given[bone], 1 / MOST, MOST)) for bone, length in wanted.items() if given.get(bone, 0) > 0
+    }
+    return Alignment(scale, ratios)
+
+
+def _lengths(bodies: np.ndarray) -> dict[int | str, float]:
+    """Lengths of the bones of bodies (N, 18, 2), of those that are seen."""
+    shoulders, hips = _middle(bodies, SHOULDERS), _middle(bodies, HIPS)
+    spans: dict[int | str, list[np.ndarray]] = {
+        "torso": [hips - bodies[:, NECK]],
+        "shoulders": [bodies[:, 2] - bodies[:, 5]],
+        "hips": [bodies[:, 8] - bodies[:, 11]],
+        "neck": [bodies[:, NOSE] - np.where(np.isfinite(shoulders), shoulders, bodies[:, NECK])],
+    }
+    for parent, child in LIMBS + HEAD:
+        spans.setdefault(TWINS.get(child, child), []).append(bodies[:, child] - bodies[:, parent])
+    spans["face"] = [bodies[:, 14] - bodies[:, 15]]
+    found = {}
+    for bone, vectors in spans.items():
+        lengths = np.linalg.norm(np.concatenate(vectors), axis=1)
+        seen = lengths[np.isfinite(lengths)]
+        if len(seen) and (length := float(np.quantile(seen, WIDEST if len(bodies) > 1 else 1.0))) > 0:
+            found[bone] = length
+    return found
+
+
+def _array(points: Points) -> np.ndarray:
+    return np.array([point or (np.nan, np.nan) for point in points], np.float64)
+
+
+def _points(array: np.ndarray) -> Points:
+    return tuple((float(x), float(y)) if np.isfinite(x) else None for x, y in array)
+
+
+def _middle(bodies: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+    """The middle of two joints, or the one of them that is seen."""
+    a, b = bodies[..., pair[0], :], bodies[..., pair[1], :]
+    return np.where(np.isfinite(a), np.where(np.isfinite(b), (a + b) / 2.0, a), b)
+
+
+def _moved(points: Points, old: np.ndarray, new: np.ndarray, ratio: float) -> Points:
+    """Points that hang on a joint."""
+    if not (np.isfinite(old).all() and np.isfinite(new).all()):
+        return points
+    return tuple(point and tuple((new + ratio * (np.array(point) - old)).tolist()) for point in points)

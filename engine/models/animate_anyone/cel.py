@@ -1,0 +1,196 @@
+"""A cel of a job: a figure in its poses, painted together, and brought to exact swatches."""
+
+import functools
+import zlib
+from collections.abc import Sequence
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from ... import job as jobs
+from ...cache import holds, pack
+from ...colors import reference
+from ...errors import BadInput
+from ...job import Reference
+from ...pose import Pose
+from ...pose import read as read_pose
+from . import alignment, figure, finish, framing, painting, pose_image, sampler
+from .painting import Painting, Shot
+
+if TYPE_CHECKING:
+    from .model import Run
+
+LEARNED = 7.5  # drawings a second: every 4th frame of films of 30
+DENSE = 1.6  # times as many, from which on it is told
+
+
+class Cel:
+    """`order` its drawings in the order of their first appearance: what is held or comes again is painted once. `shown` are those in which
+    something of the figure is to be seen. `about` is what all frames depend on, because they are painted together."""
+
+    def __init__(self, run: "Run", number: int) -> None:
+        self.run, self.job, self.number = run, run.job, number
+        self.order = [d for d in dict.fromkeys(e.drawings[number] for e in self.job.frames) if d is not None]
+        options = {name: value for name, value in self.job.options.items() if name not in run.PAINT}
+        given = [[ref.sha256, ref.pose] for ref in self.job.cels[number].references]
+        self.about = jobs.digest(run.about, options, list(self.job.size), self.job.seed, self.order, given)
+
+    # --- reading ---
+
+    @functools.cached_property
+    def figure(self) -> figure.Figure:
+        """The figure of the first reference. Raises BadInput."""
+        cel, given = self.job.cels[self.number], self._given
+        picture = reference.read(self.run.folder / given.file, given.name)
+        for text in picture.warnings:
+            self.run.warn(text)
+        if len(cel.references) > 1:
+            self.run.warn(f"{cel.name} has several references: poses are painted after the first one, {given.name}.")
+        found = figure.find(picture.pixels, str(self.job.options["background"]), given.name)
+        if found.ground is None:
+            self.run.warn(f"The background of {given.name} could not be removed, so the frames have one: give a picture on even paper.")
+        return found
+
+    @property
+    def _given(self) -> Reference:
+        """The first reference. Raises BadInput."""
+        cel = self.job.cels[self.number]
+        if not cel.references:
+            raise BadInput(f"The cel {cel.name} has no reference: choose a colored picture of the character.")
+        return cel.references[0]
+
+    @functools.cached_property
+    def _read(self) -> dict[str, Pose | np.ndarray]:
+        """Every drawing: a pose, or the picture of one uint8 (H, W, 3). Raises BadInput, Cancelled."""
+        found: dict[str, Pose | np.ndarray] = {}
+        for done, name in enumerate(self.order):
+            self.run.check()
+            self.run.progress("Reading poses", done / len(self.order))
+            drawing = self.job.drawing(name)
+            path = self.run.folder / drawing.file
+            if drawing.kind == "pose":
+                found[name] = read_pose(path)[0]
+            else:
+                pixels = reference.read(path, drawing.name).pixels[..., :3]
+                same = pixels.shape[1::-1] == self.job.size
+                found[name] = np.ascontiguousarray(pixels if same else cv2.resize(pixels, self.job.size, interpolation=cv2.INTER_AREA))
+        return found
+
+    @functools.cached_property
+    def _marked(self) -> Pose | None:
+        """Where the joints are in the reference, if that was said."""
+        file = self._given.pose
+        return read_pose(self.run.folder / file)[0] if file else None
+
+    @functools.cached_property
+    def _alignment(self) -> alignment.Alignment | None:
+        poses = [pose for pose in self._read.values() if isinstance(pose, Pose)]
+        return alignment.fit(self._marked, poses) if self._marked and poses else None
+
+    @functools.cached_property
+    def poses(self) -> dict[str, Pose | np.ndarray]:
+        """Every drawing as it is drawn for the network: poses have the drawing's proportions, if that is wanted."""
+        if self._alignment is None or not self.job.options["align"]:
+            return self._read
+        return {name: self._alignment.apply(pose) if isinstance(pose, Pose) else pose for name, pose in self._read.items()}
+
+    def _covered(self, name: str) -> np.ndarray | None:
+        """x0, y0, x1, y1 of a drawing's figure in the shot's pictures; None when nothing of it is inside."""
+        pose = self.poses[name]
+        if isinstance(pose, Pose):
+            inside = any(0 <= x < self.job.size[0] and 0 <= y < self.job.size[1] for x, y in pose.seen)
+            return framing.extent([pose]) if inside else None
+        x, y, width, height = cv2.boundingRect((pose.max(axis=2) > 16).astype(np.uint8))
+        return np.array([x, y, x + width, y + height], float) if width else None
+
+    @functools.cached_property
+    def _boxes(self) -> dict[str, np.ndarray]:
+        boxes = {name: self._covered(name) for name in self.order}
+        return {name: box for name, box in boxes.items() if box is not None}
+
+    @functools.cached_property
+    def shown(self) -> list[str]:
+        return [name for name in self.order if name in self._boxes]
+
+    # --- painting ---
+
+    @functools.cached_property
+    def framing(self) -> framing.Framing:
+        boxes = np.stack([self._boxes[name] for name in self.shown])
+        whole = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+        return framing.around(whole, self.job.size, int(str(self.job.options["side"])))
+
+    @functools.cached_property
+    def painting(self) -> Painting:
+        options: Any = self.job.options
+        count, length = len(self.shown), options["window"]
+        self._tell_spacing()
+        spans = sampler.spans(count, length, min(options["overlap"], length - 1), options["cyclic"], options["stride"])
+        drawn = [zlib.compress(self._drawn(name).tobytes(), 1) for name in self.shown]
+
+        def poses(frames: Sequence[int]) -> np.ndarray:
+            shape = (len(frames), self.framing.size[1], self.framing.size[0], 3)
+            return np.frombuffer(b"".join(zlib.decompress(drawn[i]) for i in frames), np.uint8).reshape(shape)
+
+        return Painting(self.run, Shot(self.about, self.framing.size, count, spans, self._reference, poses))
+
+    def _drawn(self, name: str) -> np.ndarray:
+        """A pose as the network sees it, uint8 (H, W, 3): drawn as for its training, then resized."""
+        pose, size = self.poses[name], self.framing.size
+        if not isinstance(pose, Pose):
+            return self.framing.show(pose)
+        return sampler.fitted(pose_image.drawn(pose.moved(self.framing.to), size), size)
+
+    def _reference(self) -> np.ndarray:
+        """The reference as the network sees it, uint8 (H, W, 3): as large as the figure is in the shot, and where it stands there."""
+        boxes = np.stack([self._boxes[name] for name in self.shown])
+        if self._alignment is not None:
+            scale = self._alignment.scale
+        else:
+            scale = float(np.quantile(boxes[:, 3] - boxes[:, 1], 0.9)) / self.figure.box[3]
+        foot = float(np.median((boxes[:, 0] + boxes[:, 2]) / 2.0)), float(np.median(boxes[:, 3]))
+        return figure.on_ground(self.figure, self.framing.size, scale * self.framing.scale, self.framing.to(foot))
+
+    def _tell_spacing(self) -> None:
+        """The networks learned from drawings that lie farther apart than ones do."""
+        pace = self.job.fps / mean(exposure.exposure for exposure in self.job.frames)
+        if len(self.shown) > 2 and pace > DENSE * LEARNED:
+            self.run.warn(f"There are {pace:.3g} poses a second and the networks learned from {LEARNED:.3g}: try poses on twos or threes.")
+
+    # --- frames ---
+
+    def key(self, drawing: str) -> list:
+        """What the picture of a drawing depends on."""
+        return [self.about, drawing, self.job.options["clean"]]
+
+    def entries(self) -> list[str]:
+        """The names of all that the cache holds of this cel."""
+        return [painting.entry(self.about)]
+
+    def layer(self, drawing: str) -> tuple[np.ndarray, int]:
+        """A drawing's picture uint8 (H, W, 4) and the number of its patches of paint, of which regions/<id>.npz tells."""
+        if drawing not in self.shown:
+            return np.zeros((self.job.size[1], self.job.size[0], 4), np.uint8), 0
+        found, options = self.figure, self.job.options
+        frame = self.framing.enlarged(self.painting.frame(self.shown.index(drawing)))
+        cut = finish.cut(frame, found.swatches, found.ground, found.apart, bool(options["clean"]))
+        self._tell(drawing, cut)
+        if options["snap"]:
+            picture = finish.snapped(cut, found.swatches, bool(options["lines"]))
+        else:
+            picture = finish.painted(frame, cut, found.ground)
+        return self.framing.put_back(picture, self.job.size), len(cut.swatch) - 1
+
+    def _tell(self, drawing: str, cut: finish.Cut) -> None:
+        """Write regions/<id>.npz, unless it says the same already. What the networks did not paint is a region more."""
+        rest = len(cut.swatch)
+        labels = self.framing.put_back(cut.regions[..., None], self.job.size)[..., 0]
+        labels[labels == 0] = rest
+        none: dict[str, np.ndarray] = {"leaks": np.zeros((0, 3), np.float32), "closures": np.zeros((0, 4), np.float32)}
+        said = {"swatches": self.figure.swatches, "swatch": np.append(cut.swatch, -1).astype(np.int32), **none}
+        said["confidence"] = np.append(cut.confidence, 1.0).astype(np.float32)
+        path = self.run.folder / f"regions/{drawing}.npz"
+        if not holds(path, said):
+            jobs.write_atomic(path, pack({"labels": labels, **said}))

@@ -1,0 +1,71 @@
+"""The reference as the networks see it: the figure alone, as large as in the shot, on an even ground that none of its colors comes near."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ...colors import palette
+from ...errors import BadInput
+
+# What the figure is put on, the best first: even, and like the studios that the networks learned from.
+GROUNDS = ((255, 255, 255), (200, 200, 200), (128, 128, 128), (150, 190, 230), (170, 220, 170), (235, 190, 210))
+APART = 22.0  # CIELAB; a ground as far from all swatches can be told from the figure by its color alone
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`pixels` uint8 (H, W, 4), the reference without its background · `swatches` uint8 (P, 4), all opaque · `box` x, y, width, height of
+    what is opaque · `ground` the color to put it on, or None when its background stays · `apart` whether no swatch comes near it."""
+
+    pixels: np.ndarray
+    swatches: np.ndarray
+    box: tuple[int, int, int, int]
+    ground: tuple[int, int, int] | None
+    apart: bool
+
+
+def find(pixels: np.ndarray, background: str, name: str) -> Figure:
+    """The figure of a reference uint8 (H, W, 4); `background` as in `palette.BACKGROUNDS`. Raises BadInput when there is none."""
+    painted = palette.extract(pixels, background)
+    clear = painted.swatches[:, 3] == 0
+    swatches = painted.swatches[~clear]
+    paper = np.append(clear, False)[painted.index]
+    if not len(swatches) or paper.all():
+        raise BadInput(f"There is no figure in the reference {name}: choose a picture of a character, painted on even paper or on none.")
+    if not paper.any():
+        height, width = paper.shape
+        return Figure(pixels, swatches, (0, 0, width, height), None, False)
+    cut = pixels.copy()
+    cut[paper, 3] = 0
+    x, y, width, height = cv2.boundingRect((cut[..., 3] >= 128).astype(np.uint8))
+    lab = palette.lab_of(swatches)
+    far = [float(np.linalg.norm(lab - palette.lab_of(np.array([ground], np.uint8)), axis=1).min()) for ground in GROUNDS]
+    best = next((i for i, distance in enumerate(far) if distance >= APART), int(np.argmax(far)))
+    return Figure(cut, swatches, (x, y, width, height), GROUNDS[best], far[best] >= APART)
+
+
+def on_ground(figure: Figure, size: tuple[int, int], scale: float | None = None, foot: tuple[float, float] | None = None) -> np.ndarray:
+    """The figure in a picture of `size` (width, height), uint8 (H, W, 3): `scale` pixels a pixel of the reference, its middle's foot at
+    `foot`; as large as it fits, in the middle, if these are not given or lead out of the picture. One with a background fills it."""
+    x, y, width, height = figure.box
+    most = min(size[0] / width, size[1] / height)
+    if figure.ground is None:
+        most, scale, foot = max(size[0] / width, size[1] / height), None, None
+    scale = most if scale is None else min(scale, most)
+    wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+    if foot is None:
+        left, top = (size[0] - wide) // 2, (size[1] - high) // 2
+    else:
+        left = round(min(max(foot[0] - wide / 2, 0), size[0] - wide))
+        top = round(min(max(foot[1] - high, 0), size[1] - high))
+    cut = figure.pixels[y : y + height, x : x + width].astype(np.float32)
+    cut[..., :3] *= cut[..., 3:] / 255.0
+    how = cv2.INTER_AREA if wide < width else cv2.INTER_CUBIC
+    small = cv2.resize(cut, (wide, high), interpolation=how)
+    picture = np.full((size[1], size[0], 3), figure.ground or 0, np.float32)
+    rows, columns = slice(max(0, top), min(size[1], top + high)), slice(max(0, left), min(size[0], left + wide))
+    part = small[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    alpha = part[..., 3:] / 255.0
+    picture[rows, columns] = part[..., :3] + (1.0 - alpha) * picture[rows, columns]
+    return picture.clip(0, 255).round().astype(np.uint8)

@@ -1,0 +1,146 @@
+"""After the network: the figure off its ground, what is painted evenly brought to exact swatches, lines drawn clean."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from skimage.measure import label
+
+from ...colors import paint, snap
+from ...colors.palette import grow, lab_of
+
+STROKE = 1 / 90  # of the picture's longer side: the widest line that is found
+FAINT, BOLD = 12.0, 50.0  # CIELAB lightness by which the frame's lines are darker than what lies beside them, at least and at most
+NEAR, FAR = 6.0, 16.0  # CIELAB; ground is nearer to the ground's color, the figure farther
+DRIFT = 20.0  # CIELAB; so far the network's ground strays from the one it was shown
+SPECK = 0.004  # of the figure's area; what is smaller and lies apart from it is ground
+FLECK = 5e-5  # of the picture's area; a smaller patch of one color is noise
+SOFT = 2.0  # px at the figure's edge, where a pixel may be both
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A frame taken apart: `ink` uint8 (H, W, 4) its lines · `regions` int32 (H, W), every pixel in one of the patches 1..R of even paint,
+    which lines part · `swatch` int32 (R + 1,) what each wears, -1 for the ground · `confidence` float32 (R + 1,)."""
+
+    ink: np.ndarray
+    regions: np.ndarray
+    swatch: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def ground(self) -> np.ndarray:
+        """Where the ground is, bool (H, W), under the lines too."""
+        return (self.swatch < 0)[self.regions]
+
+
+def cut(frame: np.ndarray, swatches: np.ndarray, ground: tuple[int, int, int] | None, apart: bool, clean: bool) -> Cut:
+    """Take a frame uint8 (H, W, 3) apart that was painted with `swatches` uint8 (P, 4) on `ground`; None has no ground. Unless the ground
+    is `apart` from all swatches, what the figure encloses belongs to it. `clean`: lines are of one color, and their edges even."""
+    even = cv2.medianBlur(frame, 5)
+    lab = cv2.cvtColor(frame.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
+    ink = _ink(frame, lab[..., 0], clean)
+    lines = ink[..., 3] >= 128
+    colors = lab_of(swatches)
+    if ground is not None:
+        colors = np.concatenate([colors, _ground_color(lab, ground)[None]])
+    index = _nearest(lab_of(even.reshape(-1, 3)), colors).reshape(lines.shape)
+    if ground is not None:
+        outside = (index == len(swatches)) & ~lines
+        if not apart:
+            outside &= _from_edge(outside)
+        outside |= _apart(~outside & ~lines, lines)
+        figure = _nearest(lab_of(even.reshape(-1, 3)), colors[:-1]).reshape(lines.shape)
+        index = np.where(outside, len(swatches), np.where(index == len(swatches), figure, index))
+    patches = label(np.where(lines, -1, index), background=-1, connectivity=1)
+    sizes = np.bincount(patches.ravel())
+    patches[sizes[patches] < max(4, FLECK * lines.size)] = 0
+    regions = grow(patches.astype(np.int32))
+    numbers, regions = np.unique(regions, return_inverse=True)
+    regions = (regions.reshape(lines.shape) + 1).astype(np.int32)
+    first = np.zeros(len(numbers) + 1, np.int64)
+    kept = patches.ravel() > 0
+    first[regions.ravel()[kept]] = index.ravel()[kept]  # a patch is of one color
+    known = np.concatenate([swatches, [[*ground, 255]]]).astype(np.uint8) if ground is not None else swatches
+    confidence = snap.snap(frame, regions, lines, len(numbers), known)[1]
+    swatch = np.where(first == len(swatches), -1, first).astype(np.int32)
+    swatch[0] = -1
+    return Cut(ink, regions, swatch, confidence)
+
+
+def painted(frame: np.ndarray, of: Cut, ground: tuple[int, int, int] | None) -> np.ndarray:
+    """The network's own picture without its ground, uint8 (H, W, 4); the ground's color is taken out of the figure's edge."""
+    if ground is None or not of.ground.any():
+        return np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)])
+    lab = cv2.cvtColor(frame.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
+    far = np.linalg.norm(lab - _ground_color(lab, ground), axis=2)
+    figure = ~of.ground
+    inside = cv2.distanceTransform(figure.astype(np.uint8), cv2.DIST_L2, 3)
+    outside = cv2.distanceTransform((~figure).astype(np.uint8), cv2.DIST_L2, 3)
+    alpha = np.where((inside < SOFT) & (outside < SOFT), np.clip((far - NEAR) / (FAR - NEAR), 0.0, 1.0), figure)
+    alpha = np.maximum(alpha, of.ink[..., 3] / 255.0)[..., None]
+    color = (frame - (1.0 - alpha) * np.array(ground, np.float32)) / np.maximum(alpha, 0.05)
+    return np.dstack([color.clip(0, 255), alpha * 255.0]).round().astype(np.uint8)
+
+
+def snapped(of: Cut, swatches: np.ndarray, lines: bool) -> np.ndarray:
+    """The frame in exact swatches, clear on the ground, uint8 (H, W, 4); with the lines over it if these are wanted."""
+    colors = np.concatenate([swatches, np.zeros((1, 4), np.uint8)])[of.swatch]
+    return paint.compose(of.regions, colors, of.ink, None, lines)
+
+
+def _ink(frame: np.ndarray, lightness: np.ndarray, clean: bool) -> np.ndarray:
+    """The lines of a frame, uint8 (H, W, 4): what is thin and darker than both its sides."""
+    wide = max(3, round(STROKE * max(lightness.shape)) | 1)
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide + 2, wide + 2))
+    depth = cv2.morphologyEx(lightness, cv2.MORPH_CLOSE, kernel) - lightness
+    ridge = (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8))) & (depth > FAINT)
+    if not ridge.any():
+        return np.zeros((*depth.shape, 4), np.uint8)
+    full = float(np.clip(np.percentile(depth[ridge], 60), 1.5 * FAINT, BOLD))  # blurred lines are fainter, all of them
+    alpha = np.clip((depth - 0.2 * full) / (0.6 * full), 0.0, 1.0)
+    strong = depth > 0.5 * full
+    pieces = label(alpha > 0.05, connectivity=2)
+    keep = np.bincount(pieces[strong], minlength=pieces.max() + 1) >= 2 * wide
+    keep[0] = False
+    alpha = np.where(keep[pieces], alpha, 0.0).astype(np.float32)
+    color = frame
+    core = frame[strong & keep[pieces]]
+    if clean and len(core):
+        even = cv2.resize(cv2.GaussianBlur(alpha, (0, 0), 0.7), None, fx=4, fy=4, interpolation=cv2.INTER_CUBIC)
+        alpha = cv2.resize((even > 0.45).astype(np.float32), alpha.shape[::-1], interpolation=cv2.INTER_AREA)
+        color = np.broadcast_to(np.percentile(core, 25, axis=0).astype(np.uint8), frame.shape)
+    return np.dstack([color, (alpha * 255.0).round().astype(np.uint8)])
+
+
+def _ground_color(lab: np.ndarray, ground: tuple[int, int, int]) -> np.ndarray:
+    """The color that the ground really has: the median of what is near it along the frame's edge."""
+    shown = lab_of(np.array([ground], np.uint8))[0]
+    edge = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
+    near = edge[np.linalg.norm(edge - shown, axis=1) < DRIFT]
+    return np.median(near, axis=0).astype(np.float32) if len(near) >= 0.1 * len(edge) else shown
+
+
+def _from_edge(mask: np.ndarray) -> np.ndarray:
+    """The parts of a mask that reach the picture's edge."""
+    padded = np.pad(mask.astype(np.uint8), 1, constant_values=1)
+    return cv2.floodFill(padded, None, (0, 0), 2)[1][1:-1, 1:-1] == 2
+
+
+def _apart(figure: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """The parts of a mask that are small and, with the lines, lie apart from the rest."""
+    parts = label(figure | lines, connectivity=2)
+    sizes = np.bincount(parts.ravel(), weights=figure.ravel())
+    small = sizes < SPECK * max(sizes[1:].sum(), 1.0)
+    small[0] = False
+    return small[parts] & figure
+
+
+def _nearest(lab: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """The nearest of `colors` (P, 3) to each of `lab` (N, 3), int64 (N,)."""
+    nearest, least = np.zeros(len(lab), np.int64), np.full(len(lab), np.inf, np.float32)
+    for number, color in enumerate(colors):
+        far = ((lab - color) ** 2).sum(axis=1)
+        closer = far < least
+        nearest[closer], least[closer] = number, far[closer]
+    return nearest

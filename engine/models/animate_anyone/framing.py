@@ -1,0 +1,101 @@
+"""Where the figure lies in the network's pictures: the shot is cropped to where the poses go, never stretched."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ...pose import Point, Pose
+
+STEP = 64  # px; the sides of the network's pictures are multiples of this
+SLIM = 0.5  # of the longer side that the shorter one is at least
+BESIDE = 0.06  # of the box's longer side, left free around the figure
+BEYOND = ((1, 0, 1.3), (3, 4, 0.5), (6, 7, 0.5), (9, 10, 0.3), (12, 13, 0.3))  # how far head, hands and feet reach beyond their joints
+
+
+@dataclass(frozen=True)
+class Framing:
+    """`size` (width, height) px of the network's pictures · `corner` x, y px of the shot's pictures that is their top left corner, which
+    may lie outside · `scale` network px a px."""
+
+    size: tuple[int, int]
+    corner: tuple[int, int]
+    scale: float
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """x, y, width, height of the shot's pictures that the network's show."""
+        width, height = (max(1, round(side / self.scale)) for side in self.size)
+        return *self.corner, width, height
+
+    def to(self, point: Point) -> Point:
+        """A point of the shot's pictures in the network's."""
+        return (point[0] - self.corner[0]) * self.scale, (point[1] - self.corner[1]) * self.scale
+
+    def show(self, picture: np.ndarray) -> np.ndarray:
+        """A picture of the shot uint8 (H, W, C) as the network's, 0 where it has none."""
+        x, y, width, height = self.box
+        cut = np.zeros((height, width, picture.shape[2]), np.uint8)
+        here, there = _overlap((x, y, width, height), picture.shape[1::-1])
+        cut[here] = picture[there]
+        return resized(cut, self.size)
+
+    def enlarged(self, frame: np.ndarray) -> np.ndarray:
+        """The network's frame uint8 (h, w, C) in pixels of the shot, of the box's size."""
+        return resized(frame, self.box[2:])
+
+    def put_back(self, part: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """A picture of the box's size (h, w, C) in one of the shot's `size` (width, height), 0 around it."""
+        result = np.zeros((size[1], size[0], part.shape[2]), part.dtype)
+        here, there = _overlap(self.box, size)
+        result[there] = part[here]
+        return result
+
+
+def extent(poses: Iterable[Pose]) -> np.ndarray | None:
+    """x0, y0, x1, y1 of all that the figures of poses cover, about; None when no joint is seen."""
+    points = [point for pose in poses for point in (*pose.seen, *_beyond(pose))]
+    if not points:
+        return None
+    array = np.array(points)
+    return np.concatenate([array.min(axis=0), array.max(axis=0)])
+
+
+def around(covered: np.ndarray, picture: tuple[int, int], longer: int) -> Framing:
+    """The framing of a box x0, y0, x1, y1 in pictures of this size (width, height), its longer side `longer` px, or near it."""
+    free = BESIDE * max(covered[2] - covered[0], covered[3] - covered[1])
+    low = np.maximum(covered[:2] - free, 0.0)
+    high = np.minimum(covered[2:] + free, np.array(picture, float))
+    if (high - low < 1.0).any():  # all joints lie outside the picture
+        low, high = np.zeros(2), np.array(picture, float)
+    extent = np.maximum(high - low, SLIM * (high - low).max())
+    side = max(STEP, round(longer / STEP) * STEP)
+    scale = side / extent.max()
+    size = tuple(max(STEP, round(length * scale / STEP + 0.49) * STEP) for length in extent)
+    middle = (low + high) / 2.0
+    corner = tuple(round(at - length / scale / 2.0) for at, length in zip(middle, size, strict=True))
+    return Framing(size, corner, float(scale))  # type: ignore[arg-type]
+
+
+def resized(picture: np.ndarray, size: Sequence[int]) -> np.ndarray:
+    """uint8 (H, W, C) at `size` (width, height)."""
+    smaller = size[0] < picture.shape[1]
+    return cv2.resize(picture, (size[0], size[1]), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def _beyond(pose: Pose) -> list[Point]:
+    found = []
+    for inner, outer, far in BEYOND:
+        a, b = pose.body[inner], pose.body[outer]
+        if a is not None and b is not None:
+            found.append((b[0] + far * (b[0] - a[0]), b[1] + far * (b[1] - a[1])))
+    return found
+
+
+def _overlap(box: Sequence[int], size: Sequence[int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """What a box and a picture have in common, as slices of the one and of the other."""
+    x, y, width, height = box
+    left, top, right, bottom = max(0, x), max(0, y), min(size[0], x + width), min(size[1], y + height)
+    right, bottom = max(left, right), max(top, bottom)
+    return (slice(top - y, bottom - y), slice(left - x, right - x)), (slice(top, bottom), slice(left, right))

@@ -1,0 +1,249 @@
+"""Animate Anyone's jobs, with tiny random weights: whole ones, killed ones, and what a person may give that is wrong."""
+
+import json
+import signal
+import time
+from dataclasses import replace
+
+import animate_shots
+import numpy as np
+import pytest
+import tiny_animate_anyone
+import torch
+from animate_shots import pose, sheet
+from PIL import Image
+from safetensors.torch import load_file, save_file
+from tiny_jobs import engine
+
+from engine import job as jobs
+from engine.animate import gather
+from engine.errors import BadInput
+from engine.messages import Done, Failed, Progress, Warned
+from engine.models.animate_anyone import pose_image
+from engine.pose import Pose
+from engine.run import run
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return tiny_animate_anyone.make(tmp_path_factory.mktemp("weights"))
+
+
+def told(folder):
+    events = []
+    return run(folder, events.append), events
+
+
+def pixels(folder):
+    return {path.name: np.asarray(Image.open(path)) for path in sorted((folder / "frames").iterdir())}
+
+
+def stages(events):
+    return [event.stage for event in events if isinstance(event, Progress)]
+
+
+def warnings(events):
+    return [event.text for event in events if isinstance(event, Warned)]
+
+
+def test_a_shot_in_the_shell(tmp_path, weights):
+    """On twos: four pictures, each with two frames, in the shot's size, clear around the figure."""
+    poses = animate_shots.write(tmp_path / "in", [pose(number / 9) for number in range(8)])
+    reference = sheet(tmp_path / "reference.png")
+    common = ("--weights", weights, "--side", "64", "--steps", "2", "--step", "2", "--out", tmp_path / "out")
+    process = engine("animate", "--poses", poses, "--reference", reference, *common)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 0, said
+    made = pixels(tmp_path / "out")
+    assert list(made) == [f"{number:04d}.png" for number in range(8)]
+    assert {frame.shape for frame in made.values()} == {(160, 160, 4)}
+    assert len({frame.tobytes() for frame in made.values()}) == 4 and (made["0002.png"] == made["0003.png"]).all()
+    colors = {tuple(color) for frame in made.values() for color in frame[frame[..., 3] == 255][:, :3].tolist()}
+    assert colors & set(animate_shots.PAINT.values())
+    for drawing in jobs.load(tmp_path / "out").drawings:
+        with np.load(tmp_path / f"out/regions/{drawing.id}.npz", allow_pickle=False) as known:
+            assert known["labels"].shape == (160, 160) and known["labels"].max() <= len(known["swatch"]) - 1
+            assert len(known["confidence"]) == len(known["swatch"]) and known["swatch"].max() < len(known["swatches"])
+
+
+def test_a_killed_job_goes_on_and_ends_the_same(tmp_path, weights):
+    shot = {"poses": [pose(number / 6) for number in range(7)], "options": {"steps": 20, "window": 4, "overlap": 2, "cyclic": True}}
+    whole, killed = (animate_shots.job(tmp_path / name, weights, **shot) for name in ("whole", "killed"))
+    assert isinstance(told(whole)[0], Done)
+    process = engine("run", killed)
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        events = killed / "events.jsonl"
+        if events.is_file() and events.read_text("utf-8").count('"Denoising"') >= 9:
+            break
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.wait(10)
+    assert not list((killed / "frames").glob("*.png")), "it was killed in the middle"
+    before = (killed / "events.jsonl").read_text("utf-8").count('"Denoising"')
+    end, events = told(killed)
+    assert isinstance(end, Done), end
+    assert 0 < stages(events).count("Denoising") <= 20 * 4 - before + 1, "no call is made twice but the last"
+    expected, made = pixels(whole), pixels(killed)
+    assert all((expected[name] == made[name]).all() for name in expected)
+
+
+def test_another_way_of_painting_takes_no_denoising(tmp_path, weights):
+    folder = animate_shots.job(tmp_path, weights)
+    told(folder)
+    before = pixels(folder)
+    for change in ({"snap": False}, {"snap": True, "lines": False}, {"clean": True}):
+        asked = jobs.load(folder)
+        jobs.save(replace(asked, options={**asked.options, **change}), folder)
+        end, events = told(folder)
+        assert isinstance(end, Done) and "Denoising" not in stages(events), change
+    assert any((before[name] != made).any() for name, made in pixels(folder).items())
+    asked = jobs.load(folder)
+    jobs.save(replace(asked, seed=7), folder)
+    assert "Denoising" in stages(told(folder)[1])
+
+
+def test_what_is_out_of_the_picture_is_clear(tmp_path, weights):
+    gone = pose(0.0, x=900.0)
+    folder = animate_shots.job(tmp_path, weights, [pose(0.0), gone, Pose((None,) * 18)])
+    assert isinstance(told(folder)[0], Done)
+    made = list(pixels(folder).values())
+    assert made[0][..., 3].any() and not made[1].any() and not made[2].any()
+    alone = animate_shots.job(tmp_path / "alone", weights, [gone])
+    end, events = told(alone)
+    assert isinstance(end, Done) and "Denoising" not in stages(events)
+
+
+def test_pictures_of_poses(tmp_path, weights):
+    """Poses that a detector has drawn; the figure is put where they are."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(2):
+        Image.fromarray(pose_image.draw(pose(number / 4, tall=300, x=250, y=60), (512, 512))).save(folder / f"{number}.png")
+    gather(
+        folder, [sheet(tmp_path / "r.png")], tmp_path / "job", "animate_anyone", options={"weights": str(weights), "side": 64, "steps": 1}
+    )
+    end, _ = told(tmp_path / "job")
+    assert isinstance(end, Done), end
+    assert all(frame.shape == (512, 512, 4) for frame in pixels(tmp_path / "job").values())
+
+
+def test_marked_joints_change_the_poses(tmp_path, weights):
+    """A big head in the drawing becomes one in the pictures that the network is shown; without the option nothing is changed."""
+    mark = tmp_path / "joints.json"
+    mark.write_text(json.dumps(pose(0.0, x=60, y=30, tall=90, head=2.5).json()), encoding="utf-8")
+    plain = animate_shots.job(tmp_path / "plain", weights)
+    marked = animate_shots.job(tmp_path / "marked", weights, joints=mark)
+    off = animate_shots.job(tmp_path / "off", weights, joints=mark, options={"align": False})
+    assert jobs.load(marked).cels[0].references[0].pose
+    for folder in (plain, marked, off):
+        assert isinstance(told(folder)[0], Done)
+    first, second, third = (pixels(folder)["0000.png"] for folder in (plain, marked, off))
+    assert (first != second).any() and (second != third).any()
+
+
+# --- what may be wrong --------------------------------------------------------------------------------------------
+
+
+def failed(folder) -> Failed:
+    end, _ = told(folder)
+    assert isinstance(end, Failed), end
+    return end
+
+
+def test_a_reference_without_a_figure(tmp_path, weights):
+    folder = animate_shots.job(tmp_path, weights)
+    asked = jobs.load(folder)
+    Image.new("RGB", (100, 100), "white").save(tmp_path / "white.png")
+    empty = jobs.add_reference(folder, tmp_path / "white.png")
+    jobs.save(replace(asked, cels=(replace(asked.cels[0], references=(empty,)),)), folder)
+    assert "no figure" in failed(folder).text
+    jobs.save(replace(asked, cels=(replace(asked.cels[0], references=()),)), folder)
+    assert "no reference" in failed(folder).text
+
+
+def test_a_background_that_stays_is_told(tmp_path, weights):
+    folder = animate_shots.job(tmp_path, weights)
+    noise = np.random.default_rng(0).integers(0, 255, (40, 30, 3), np.uint8)
+    scene = Image.fromarray(noise).resize((120, 160), Image.Resampling.BICUBIC)
+    scene.paste(Image.open(sheet(tmp_path / "s.png")), (0, 0), Image.open(tmp_path / "s.png"))
+    scene.save(tmp_path / "scene.png")
+    asked = jobs.load(folder)
+    kept = jobs.add_reference(folder, tmp_path / "scene.png")
+    jobs.save(replace(asked, cels=(replace(asked.cels[0], references=(kept,)),)), folder)
+    end, events = told(folder)
+    assert isinstance(end, Done) and any("background" in text for text in warnings(events))
+
+
+def test_poses_on_ones_are_told(tmp_path, weights):
+    _, events = told(animate_shots.job(tmp_path / "ones", weights))
+    assert any("24 poses a second" in text for text in warnings(events))
+    _, events = told(animate_shots.job(tmp_path / "threes", weights, [pose(n / 9) for n in range(9)], step=3))
+    assert not any("poses a second" in text for text in warnings(events))
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        ("{", "not valid JSON"),
+        ("[]", "no list of 18 joints"),
+        (json.dumps({"body": [[1, 2]] * 17}), "17 points instead of 18"),
+        (json.dumps({"body": [[1, "a"]] * 18}), "two numbers or null"),
+        (json.dumps({"body": [None] * 18}), "how large its picture is"),
+        (json.dumps({"body": [None] * 18, "size": [0, 5]}), "a width and a height"),
+    ],
+)
+def test_a_damaged_pose(tmp_path, content, said):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "1.json").write_text(content, encoding="utf-8")
+    with pytest.raises(BadInput, match=said):
+        gather(tmp_path / "in", [sheet(tmp_path / "r.png")], tmp_path / "job", "animate_anyone")
+    assert not (tmp_path / "job").exists()
+
+
+def test_weights_that_are_not_whole(tmp_path, weights):
+    """A motion module that is missing, empty, of another net, or hidden in the wrong file can't go unseen; a fork is told by name."""
+    bad = tiny_animate_anyone.make(tmp_path / "bad")
+    folder = animate_shots.job(tmp_path, bad)
+    motion, spatial, guider = (bad / f"{name}.safetensors" for name in ("motion_module", "denoising_unet", "pose_guider"))
+    good = {path: load_file(path) for path in (motion, spatial, guider)}
+
+    def tried(path, state):
+        save_file(state, path)
+        text = failed(folder).text
+        save_file(good[path], path)
+        return text
+
+    one = next(iter(good[motion]))
+    assert "motion_module" in tried(motion, {name: value for name, value in good[motion].items() if name != one})
+    assert "motion_module" in tried(motion, {"nothing": torch.zeros(1)})
+    assert "motion_module" in tried(motion, good[spatial])
+    assert "denoising_unet" in tried(spatial, good[spatial] | good[motion])
+    motion.rename(motion.with_suffix(".away"))
+    assert "motion_module" in failed(folder).text
+    motion.with_suffix(".away").rename(motion)
+    widths = {"blocks.3.weight": (64, 32, 3, 3), "blocks.5.weight": (128, 64, 3, 3)}
+    fork = good[guider] | {name: torch.zeros(shape) for name, shape in widths.items()}
+    assert "novita-ai/AnimateAnyone" in tried(guider, fork)
+    module = one.partition(".temporal_transformer.")[0]
+    constants = {f"{module}.temporal_transformer.transformer_blocks.0.attention_blocks.0.pos_encoder.pe": torch.zeros(1, 32, 8)}
+    save_file(good[motion] | constants, motion)
+    assert isinstance(told(folder)[0], Done), "constants may be there"
+
+
+def test_published_pickles_are_converted_once(tmp_path, weights):
+    pickled = tiny_animate_anyone.make(tmp_path / "pickled", pickles=True)
+    plain, other = animate_shots.job(tmp_path / "a", weights), animate_shots.job(tmp_path / "b", pickled)
+    assert isinstance(told(plain)[0], Done) and isinstance(told(other)[0], Done)
+    assert (pickled / "motion_module.safetensors").is_file()
+    (pickled / "motion_module.safetensors").unlink()
+    (pickled / "motion_module.pth").write_bytes(b"\x80\x04cposix\nsystem\nX\x04\x00\x00\x00true\x85R.")
+    text = failed(animate_shots.job(tmp_path / "c", pickled)).text
+    assert "motion_module.pth" in text and not (pickled / "motion_module.safetensors").exists()
+
+
+def test_corrections_are_told_to_have_no_effect(tmp_path, weights):
+    folder = animate_shots.job(tmp_path, weights)
+    jobs.save(replace(jobs.load(folder), hints=(jobs.Hint(0, (80, 60), "#20a040"),)), folder)
+    end, events = told(folder)
+    assert isinstance(end, Done) and any("no effect" in text for text in warnings(events))
