@@ -55,10 +55,10 @@ def read(drawing: Drawing, folder: Path, size: tuple[int, int]) -> tuple[Key, tu
 
 
 def _colored(painted: palette.Painted) -> bool:
-    """Whether anything wears a color that is no paper."""
+    """Whether anything wears a color that is neither paper nor, as thick lines of a small picture, ink."""
     worn = np.bincount(painted.index[painted.index >= 0].ravel(), minlength=len(painted.swatches)) / painted.index.size
-    bright = painted.swatches[:, :3].min(axis=1) >= 245
-    return bool((worn[(painted.swatches[:, 3] > 0) & ~bright] > SEEN).any())
+    paper, ink = painted.swatches[:, :3].min(axis=1) >= 245, painted.swatches[:, :3].max(axis=1) < 64
+    return bool((worn[(painted.swatches[:, 3] > 0) & ~paper & ~ink] > SEEN).any())
 
 
 def betweens(job: Job, cel: int) -> dict[str, Between]:
