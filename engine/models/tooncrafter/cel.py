@@ -76,7 +76,7 @@ class Cel:
         shares = []
         for drawing in (one, other):
             small = cv2.resize(self.shown(drawing), (64, 64), interpolation=cv2.INTER_NEAREST)
-            seen = (np.asarray(small) >> 5).astype(int) @ np.array([64, 8, 1])
+            seen = (small // 32).astype(int) @ np.array([64, 8, 1])
             shares.append(np.bincount(seen.ravel(), minlength=512) / seen.size)
         return float(np.minimum(*shares).sum())
 

@@ -66,7 +66,7 @@ def needs(nets: Nets, size: tuple[int, int]) -> memory.Needs:
 
 def ready(nets: Nets, size: tuple[int, int], device: torch.device, wanted: str) -> Ready:
     """Networks where they can make the largest clip. Raises JobFailed when there is no room for it."""
-    plan = memory.plan(needs(nets, size), memory.free_bytes(device), wanted, FRAMES)
+    plan = memory.plan(needs(nets, size), memory.free_bytes(device), wanted)
     nets.vae.step = plan.chunk
     if nets.dtype != torch.float32:
         use_channels_last(nets.unet)

@@ -21,11 +21,12 @@ def tokens(prompt: str, folder: Path) -> Tensor:
     if said in KNOWN:
         ids = [BEGIN, *KNOWN[said], END]
     else:
+        for file in (folder / "vocab.json", folder / "merges.txt"):  # without which the library makes up an empty one
+            if not file.is_file():
+                raise BadInput(f"A prompt of your own needs the tokenizer, and {file} is missing: {HELP}.")
         try:
             tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
         except (OSError, ValueError, TypeError) as error:
-            raise BadInput(
-                f"A prompt of your own needs the tokenizer, and {folder / 'vocab.json'} or merges.txt beside it is missing: {HELP}."
-            ) from error
+            raise BadInput(f"The tokenizer in {folder} can't be read ({error}): {HELP}.") from error
         ids = tokenizer(said, truncation=True, max_length=TEXT).input_ids
     return torch.tensor([ids + [0] * (TEXT - len(ids))])

@@ -1,0 +1,284 @@
+"""ToonCrafter's plan of clips, its schedule, and its weights, whatever form they come in."""
+
+import os
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tiny_tooncrafter
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+
+from engine.diffusion import memory, weights
+from engine.errors import BadInput
+from engine.models.tooncrafter import ddim, layout, needs, nets, sampler, text
+from engine.models.tooncrafter.plan import MOST, Between, between, plan, spread
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    return tiny_tooncrafter.make(tmp_path_factory.mktemp("weights"))
+
+
+# --- which of the sixteen -----------------------------------------------------------------------------------------
+
+
+def drawings(count: int, easing=lambda place: place) -> list[Between]:
+    return [Between(f"d{number}", easing(number / (count + 1))) for number in range(1, count + 1)]
+
+
+def test_drawings_are_the_frames_nearest_to_their_places():
+    assert spread([0.5]) in ([7], [8])
+    assert spread([0.25, 0.5, 0.75]) in ([4, 7, 11], [4, 8, 11])
+    assert spread([n / 15 for n in range(1, 15)]) == list(range(1, 15))
+    assert spread([0.0, 0.0, 1.0]) == [1, 2, 14]
+    assert spread([0.91, 0.09]) == [14, 1]
+
+
+@given(st.lists(st.floats(-1, 2), min_size=1, max_size=14))
+@settings(max_examples=60, deadline=None)
+def test_no_frame_is_kept_twice_and_order_is_kept(at):
+    chosen = spread(at)
+    assert len(set(chosen)) == len(at) and all(1 <= number <= 14 for number in chosen)
+    assert all(a < b for a, b in zip(np.array(chosen)[np.argsort(at, kind="stable")], np.sort(chosen)[1:], strict=False))
+
+
+@given(st.integers(1, MOST))
+@settings(max_examples=40, deadline=None)
+def test_every_drawing_is_made_once_and_after_what_it_is_made_of(count):
+    known, asked = {"a", "b"}, drawings(count)
+    for clip in between("a", "b", asked):
+        assert {clip.first, clip.last} <= known
+        assert len(clip.kept) <= 14 and not known & set(clip.kept.values())
+        known |= set(clip.kept.values())
+        assert clip.off <= 1.0, "even timing is within a frame"
+    assert known == {"a", "b", *(d.id for d in asked)}
+
+
+def test_more_than_a_person_wants_is_refused():
+    with pytest.raises(BadInput, match="224 drawings"):
+        between("a", "b", drawings(500))
+
+
+def test_keys_make_pairs_and_what_comes_again_is_made_once():
+    one, two = drawings(2)
+    found = plan(["a", one, "b", "c", two, "a", one, "b"])
+    assert [(clip.first, clip.last, list(clip.kept.values())) for clip in found] == [("a", "b", ["d1"]), ("c", "a", ["d2"])]
+    loop = plan(["a", one, two, "a"])
+    assert [(clip.first, clip.last) for clip in loop] == [("a", "a")]
+    assert plan(["a", "b"]) == []
+
+
+def test_sketches_guide_the_frames_of_their_drawings():
+    asked = [Between(d.id, d.at, f"g{d.id}" if number % 3 == 0 else None) for number, d in enumerate(drawings(20))]
+    first, *others = between("a", "b", asked)
+    assert all(clip.kept[frame] == guide[1:] for clip in others for frame, guide in clip.guides.items())
+    assert len(first.guides) >= 6, "the clip that makes the ends of others heeds their sketches"
+    assert set(between("a", "b", asked[:14])[0].guides.values()) == {"gd1", "gd4", "gd7", "gd10", "gd13"}
+
+
+# --- the schedule -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("steps", range(1, ddim.MOST_STEPS + 1))
+def test_no_number_of_steps_makes_what_is_no_number(steps):
+    """With a network that knows the truth: the clip comes back as contrasty as the schedule leaves it, and whole when that is undone."""
+    generator = torch.Generator().manual_seed(steps)
+    truth = torch.randn(1, 16, 4, 8, 8, generator=generator)
+    scheduler = ddim.Ddim(steps, lambda step: torch.randn(truth.shape, generator=generator))
+    latents = torch.randn(truth.shape, generator=generator)
+    shrunk = ddim.shrinkage()
+    for index, time in enumerate(scheduler.timesteps.tolist()):
+        signal, clean = scheduler.now[index], truth * shrunk[time]
+        noise = (latents - signal**0.5 * clean) / (1 - signal) ** 0.5
+        latents = scheduler.step(signal**0.5 * noise - (1 - signal) ** 0.5 * clean, scheduler.timesteps[index], latents).prev_sample
+        assert latents.isfinite().all()
+    kept = (latents * truth).mean() / (truth**2).mean()
+    assert kept == pytest.approx(scheduler.left * scheduler.next[-1] ** 0.5, abs=0.01)
+    assert kept / scheduler.left == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_stopped_run_goes_on_with_the_same_noise(tiny):
+    made = nets.load(tiny, torch.float32)
+    shape = (1, 16, 4, 8, 8)
+    keys = sampler.Keys(torch.randn(2, 4, 8, 8), [])
+    clip = sampler.Clip(keys, torch.randn(1, 333, 64), torch.randn(1, 333, 64))
+    draws = lambda step: torch.randn(shape, generator=torch.Generator().manual_seed(step))  # noqa: E731
+    states = []
+    chosen = sampler.Settings(steps=3)
+    whole = sampler.sample(
+        made, clip, draws(-1), draws, chosen, torch.device("cpu"), keep=lambda s: states.append(replace(s, said=s.said.clone()))
+    )
+    rest = sampler.sample(made, clip, draws(-1), draws, chosen, torch.device("cpu"), begin=states[1])
+    assert torch.equal(whole, rest)
+
+
+# --- weights ------------------------------------------------------------------------------------------------------
+
+
+def placed(path):
+    """What a file holds for each network."""
+    blocks = tiny_tooncrafter.configs()["text_encoder"]["num_hidden_layers"]
+    return {(part, name): tensor for part, name, tensor in layout.placed(weights.tensors(path, ""), blocks)}
+
+
+def copy(tiny, folder):
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors", "sketch_encoder.safetensors"):
+        os.link(tiny / name, folder / name)
+    return folder
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("form", ["state_dict", "plain", "DeepSpeed"])
+def test_a_checkpoint_is_turned_into_safetensors_once(tiny, tmp_path, form):
+    folder = copy(tiny, tmp_path / "ckpt")
+    state = load_file(tiny / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    wrapped = {"_forward_module." + name: tensor for name, tensor in state.items()}
+    torch.save({"state_dict": {"state_dict": state}, "plain": state, "DeepSpeed": {"module": wrapped}}[form], folder / "model.ckpt")
+    made = nets.safe(nets.find(folder, "model"))
+    assert made.suffix == ".safetensors" and same(placed(made), placed(tiny / "model.safetensors"))
+    (folder / "model.ckpt").write_bytes(b"not needed any more")
+    assert nets.find(folder, "model") == made and nets.safe(folder / "model.ckpt") == made
+
+
+class Harm:
+    def __reduce__(self):
+        return os.mkdir, ("harm-was-done",)
+
+
+def test_a_pickle_runs_nothing(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = copy(tiny, tmp_path / "ckpt")
+    (folder / "model.safetensors").unlink()
+    torch.save({"state_dict": {"a": Harm()}}, folder / "model.ckpt")
+    with pytest.raises(BadInput, match="not a file of weights"):
+        nets.load(folder, torch.float32)
+    assert not (tmp_path / "harm-was-done").exists()
+
+
+def test_weights_without_clip_take_it_from_beside(tiny, tmp_path):
+    """As transformers has it, with all that it holds beside the towers."""
+    folder = copy(tiny, tmp_path / "pruned")
+    (folder / "model.safetensors").unlink()
+    state = load_file(tiny / "model.safetensors")
+    prefixes = {part: prefix for part, prefix in layout.PREFIXES.items() if part in nets.TOWERS}
+    save_file(
+        {name: tensor for name, tensor in state.items() if not name.startswith(tuple(prefixes.values()))},
+        folder / "tooncrafter_512_interp-pruned-fp16.safetensors",
+    )
+    with pytest.raises(BadInput, match="text_encoder/model.fp16.safetensors is missing"):
+        nets.load(folder, torch.float32)
+    wanted = nets.load(tiny, torch.float16)
+    for part, tower in nets.TOWERS.items():
+        inner = {f"{tower}.{name}": tensor.clone() for name, tensor in getattr(wanted, part).state_dict().items()}
+        last = tiny_tooncrafter.configs()[part]["num_hidden_layers"]
+        beyond = {} if tower == "vision_model" else {f"{tower}.encoder.layers.{last}.layer_norm1.bias": torch.zeros(64)}
+        more = {
+            f"{tower}.embeddings.position_ids": torch.zeros(1, 77),
+            f"{tower}.post_layernorm.bias": torch.zeros(80),
+            "logit_scale": torch.ones(1),
+        }
+        (folder / part).mkdir()
+        save_file(inner | more | beyond, folder / part / "model.safetensors")
+    found = nets.load(folder, torch.float16)
+    for part in nets.TOWERS:
+        assert same(getattr(found, part).state_dict(), getattr(wanted, part).state_dict())
+
+
+def broken(tiny, tmp_path, change):
+    folder = copy(tiny, tmp_path / "broken")
+    state = load_file(tiny / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    change(state)
+    save_file(state, folder / "model.safetensors")
+    return folder
+
+
+def drop(*words):
+    def change(state):
+        for name in [name for name in state if any(word in name for word in words)]:
+            del state[name]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (drop("attn_refinement", "time_stack", "mix_factor", "time_mix_conv"), "is of DynamiCrafter: it lacks the decoder"),
+        (drop("init_attn"), "lacks the weights transformer_in"),
+        (lambda state: state.update({"model.diffusion_model.input_blocks.1.1.alpha": torch.zeros(1)}), "has weights that"),
+        (lambda state: state.update({"lora.up": torch.zeros(1)}), "no checkpoint of ToonCrafter: .*lora.up"),
+        (lambda state: state.update({"image_proj_model.latents": torch.zeros(1, 256, 32)}), r"latents .* shape \[1, 256, 32\]"),
+        (drop("model.diffusion_model", "first_stage"), "no checkpoint of ToonCrafter"),
+    ],
+)
+def test_weights_that_are_others_are_told_apart_by_name(tiny, tmp_path, change, word):
+    with pytest.raises(BadInput, match=word):
+        nets.load(broken(tiny, tmp_path, change), torch.float32)
+
+
+def test_weights_that_are_not_there(tiny, tmp_path):
+    with pytest.raises(BadInput, match="model.safetensors is missing; docs/tooncrafter.md"):
+        nets.load(tmp_path, torch.float32)
+    folder = copy(tiny, tmp_path / "without")
+    (folder / "sketch_encoder.safetensors").unlink()
+    nets.load(folder, torch.float32)
+    with pytest.raises(BadInput, match="need the sketch encoder"):
+        nets.load(folder, torch.float32, sketches=True)
+    shutil.copy(tiny / "sketch_encoder.safetensors", folder / "tooncrafter_512_interp-fp16.safetensors")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(BadInput, match="no checkpoint of ToonCrafter"):
+        nets.load(folder, torch.float32)
+    (folder / "tooncrafter_512_interp-fp16.safetensors").write_bytes(b"\x10\x00")
+    with pytest.raises(BadInput, match="damaged"):
+        nets.load(folder, torch.float32)
+
+
+def test_what_is_trained_is_written_as_it_was_published(tiny):
+    published = load_file(tiny / "model.safetensors")
+    shapes = {name: tuple(tensor.shape) for name, tensor in published.items()}
+    made = nets.load(tiny, torch.float16)
+    for part in ("unet", "vae", "projector"):
+        written = dict(layout.published(getattr(made, part).state_dict(), part, shapes))
+        assert all(torch.equal(published[name], tensor) for name, tensor in written.items()), part
+        unused = {name for name in shapes if name.startswith(layout.PREFIXES[part])} - written.keys()
+        assert all("post_quant_conv" in name for name in unused)
+
+
+# --- prompts ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("prompt", ["歩く男", "ходьба", "رجل يمشي", "🎬 walking", "walking  man\n", "x" * 999, "नमस्ते"])
+def test_prompts_in_any_script(tiny, prompt):
+    ids = text.tokens(prompt, tiny / "tokenizer")
+    assert ids.shape == (1, 77) and ids[0, 0] == text.BEGIN and (ids == text.END).sum() == 1 and ids.max() <= text.END
+
+
+def test_known_prompts_need_no_tokenizer(tmp_path):
+    assert text.tokens("  an anime  scene ", tmp_path)[0, :6].tolist() == [49406, 550, 6469, 3562, 49407, 0]
+    assert text.tokens("", tmp_path)[0, :3].tolist() == [49406, 49407, 0]
+    with pytest.raises(BadInput, match="vocab.json"):
+        text.tokens("a cat", tmp_path)
+
+
+# --- memory -------------------------------------------------------------------------------------------------------
+
+
+def test_the_published_size_is_planned_below_ten_gigabytes():
+    parts = {part: weights.empty(lambda part=part: nets.BUILDERS[part](nets.CONFIGS[part])).half() for part in nets.CONFIGS}
+    without = nets.Nets(**parts | {"sketch_encoder": None}, folder=None)  # type: ignore[arg-type]
+    whole = memory.plan(needs.needs(without, (512, 320)), 10 << 30)
+    assert whole.mode == memory.WHOLE and whole.bytes <= 10e9
+    assert memory.plan(needs.needs(without, (512, 320)), 8 << 30).mode == memory.STAGES
+    assert memory.plan(needs.needs(without, (1024, 576)), 24 << 30).mode == memory.WHOLE
+    guided = nets.Nets(**parts, folder=None)  # type: ignore[arg-type]
+    assert memory.bytes_of(needs.needs(guided, (512, 320)), memory.WHOLE, 8) > whole.bytes
