@@ -1,5 +1,8 @@
 """What a person does with a job: cancel, retry, import, look at its folder; and the import that happens by itself at the end."""
 
+import glob
+from collections.abc import Callable
+
 import bpy
 from bpy.app.handlers import persistent
 from bpy.props import IntProperty, StringProperty
@@ -7,12 +10,20 @@ from bpy.props import IntProperty, StringProperty
 from ..engine import job as jobs
 from ..engine.errors import BadInput, ShiageError
 from . import session
-from .scene import settings, timeline
+from .scene import fills, settings, timeline
+
+on_import: list[Callable[[], None]] = []  # called when strokes have been put into the file
 
 
 def import_pictures(entry: session.Entry, scene: bpy.types.Scene):
-    """Put a job's finished pictures where its shot wants them; returns the strip or the plane. Raises ShiageError."""
-    if entry.destination == "PLANE":
+    """Put what a job has finished where its shot wants it; returns the strip, the plane or the filled layers, each with its name. Raises
+    ShiageError."""
+    if fills.has_strokes(entry.folder):
+        found = fills.import_strokes(scene, entry.folder)
+        entry.remark = found.text
+        for function in on_import:
+            function()
+    elif entry.destination == "PLANE":
         found = timeline.import_plane(scene, entry.folder)
         entry.remark = f"The plane '{found.name}' lies under the lines. {timeline.color_warning(scene)}".strip()
     else:
@@ -198,7 +209,11 @@ def find_jobs() -> None:
                 folder = settings.job_folder(scene, task)
             except BadInput:
                 continue
-            session.discover(folder, session.Origin.of(scene), scene.shiage.destination, task)
+            beside = (
+                folder.parent.glob(f"{glob.escape(folder.name)}-*-*") if task == "inbetween" else ()
+            )  # pictures: one for each range of keys
+            for found in (folder, *sorted(beside)):
+                session.discover(found, session.Origin.of(scene), scene.shiage.destination, task)
 
 
 @persistent

@@ -2,7 +2,7 @@
 
 import bpy
 
-from . import corrections, jobs, models, preferences, rig, shot
+from . import corrections, inbetween, jobs, models, preferences, rig, shot
 
 SPACES = {"VIEW_3D": "SHIAGE_PT_", "SEQUENCE_EDITOR": "SHIAGE_PT_sequencer_"}
 PANELS = {
@@ -11,6 +11,9 @@ PANELS = {
     "paint": (shot.Paint, "shot"),
     "output": (shot.Output, "shot"),
     "corrections": (corrections.Corrections, None),
+    "inbetween": (inbetween.Inbetween, None),
+    "inbetween_options": (inbetween.Options, "inbetween"),
+    "inbetween_strokes": (inbetween.Strokes, "inbetween"),
     "rig": (rig.Rig, None),
     "rig_motion": (rig.Motion, "rig"),
     "rig_bones": (rig.Bones, "rig"),

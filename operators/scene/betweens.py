@@ -1,7 +1,6 @@
 """The keys of layers as a job for a model that makes strokes."""
 
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,13 @@ import numpy as np
 
 from ...engine import job
 from ...engine.errors import BadInput
-from . import inbetween, keys, layers, pins, plane, settings
+from . import homes, inbetween, keys, layers, pins, plane, settings
+from .homes import Home
 from .keys import Pair
 from .plane import Plane
-from .shot import exposures
+from .shot import held
 from .strokes import GRAIN, Flat, Strokes, flatten
 
-LAYERS_FILE = "layers.json"  # in the job folder: where each cel's drawings belong
 MARGIN = 0.1  # of the drawings' longer extent, on each side: drawings between may swing out
 
 
@@ -28,18 +27,6 @@ class Part:
     ob: bpy.types.Object
     layer: bpy.types.GreasePencilLayer
     pairs: tuple[Pair, ...]
-
-
-@dataclass(frozen=True)
-class Home:
-    """Where a cel's drawings belong: names of object, data-block and layer, the plane that its pictures lie on, and whether new ones get a
-    layer of their own."""
-
-    object: str
-    data: str
-    layer: str
-    plane: Plane
-    own: bool
 
 
 def objects(chosen: inbetween.SHIAGE_PG_inbetween, view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
@@ -108,6 +95,19 @@ def _why_no_pair(scene: bpy.types.Scene, layer) -> str:
     return f"There is no key of {layer.name} after frame {scene.frame_current}: go to a frame between two keys."
 
 
+def parts_again(scene: bpy.types.Scene, folder: Path) -> list[Part]:
+    """The layers and the pairs of keys that an earlier job has filled. Raises BadInput when one is not there any more."""
+    request, found = job.load(folder), []
+    for cel, home in enumerate(homes.read(folder)):
+        ob, layer = homes.find(scene, home)
+        pairs = tuple(task.pair for task in homes.tasks(request, cel))
+        present = set(keys.pairs_within(layer, min(p.first for p in pairs), max(p.last for p in pairs))) if pairs else set()
+        if not present.issuperset(pairs):
+            raise BadInput(f"{layer.name} has other keys than when it was filled: go to a frame between two keys, and fill those.")
+        found.append(Part(ob, layer, pairs))
+    return found
+
+
 # --- the job --------------------------------------------------------------------------------------------------------
 
 
@@ -163,7 +163,7 @@ def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model
         size=size,
         cels=tuple(job.Cel(part.layer.name, ()) for part in found),
         drawings=tuple(drawings.values()),
-        frames=_exposures(shown),
+        frames=held(shown),
         title=scene.name,
         fps=scene.render.fps / scene.render.fps_base,
         options=settings.options(scene, model),
@@ -171,8 +171,8 @@ def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model
     )
     job.save(request, folder)
     job.clear_stale(folder, request)
-    homes = [Home(p.ob.name, p.ob.data.name, p.layer.name, q, chosen.destination == "OWN") for p, q in zip(found, planes, strict=True)]
-    _write_homes(homes, folder)
+    belong = [Home(p.ob.name, p.ob.data.name, p.layer.name, q, chosen.destination == "OWN") for p, q in zip(found, planes, strict=True)]
+    homes.write(belong, folder)
     return request, tuple(warnings)
 
 
@@ -205,50 +205,3 @@ def _content(strokes: Strokes, fills: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **strokes.arrays(), fills=fills)  # pyright: ignore[reportArgumentType]  (allow_pickle is newer than Blender 4.5)
     return buffer.getvalue()
-
-
-def _exposures(shown: Sequence[dict[int, str]]) -> tuple[job.Exposure, ...]:
-    numbers = range(min(map(min, shown)), max(map(max, shown)) + 1)
-    held: list[str | None] = [None] * len(shown)
-    frames = []
-    for number in numbers:
-        held = [cel.get(number, before) for cel, before in zip(shown, held, strict=True)]
-        frames.append(tuple(held))
-    return exposures(numbers, numbers[-1], frames)
-
-
-# --- where drawings belong --------------------------------------------------------------------------------------------
-
-
-def _write_homes(homes: Sequence[Home], folder: Path) -> None:
-    raw = [
-        {
-            "object": home.object,
-            "data": home.data,
-            "layer": home.layer,
-            "own": home.own,
-            **{name: getattr(home.plane, name).tolist() for name in ("right", "up", "foot")},
-            "scale": home.plane.scale,
-            "corner": list(home.plane.corner),
-        }
-        for home in homes
-    ]
-    job.write_json(folder / LAYERS_FILE, raw)
-
-
-def read_homes(folder: Path) -> list[Home]:
-    """Where the cels of a job belong, in their order. Raises BadInput when that can't be read."""
-    try:
-        raw = json.loads((folder / LAYERS_FILE).read_text("utf-8"))
-        return [
-            Home(
-                str(r["object"]),
-                str(r["data"]),
-                str(r["layer"]),
-                Plane(*(np.array(r[name], float) for name in ("right", "up", "foot")), float(r["scale"]), tuple(r["corner"])),
-                bool(r["own"]),
-            )
-            for r in raw
-        ]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInput(f"{folder / LAYERS_FILE} is not understood ({error!r}): fill again.") from error

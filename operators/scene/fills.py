@@ -1,6 +1,5 @@
 """What a model has made between keys, as drawings of the .blend. What the animator drew is never touched."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,10 +8,9 @@ import numpy as np
 
 from ...engine import job
 from ...engine.errors import BadInput
-from . import attributes, betweens, keys, plane
+from . import attributes, betweens, homes, keys, plane
 from .attributes import Made, Origin
-from .betweens import Home
-from .keys import Pair
+from .homes import Home, Task
 from .strokes import Flat
 
 
@@ -25,19 +23,17 @@ class Filled:
     problems: list[str] = field(default_factory=list)
 
     @property
+    def name(self) -> str:
+        return ", ".join(self.layers)
+
+    @property
     def text(self) -> str:
-        where = ", ".join(self.layers)
-        return " ".join([*([f"{self.count} drawings are on {where}."] if self.count else []), *self.problems])
+        return " ".join([*([f"{self.count} drawings are on {self.name}."] if self.count else []), *self.problems])
 
 
-@dataclass(frozen=True)
-class Task:
-    """The drawings to put between two keys of a cel: frame by frame, and the ids of the keys."""
-
-    pair: Pair
-    first: str
-    last: str
-    made: tuple[tuple[int, job.Drawing], ...]
+def has_strokes(folder: Path) -> bool:
+    """Whether what a job makes is strokes, and not pictures alone."""
+    return (folder / homes.FILE).is_file()
 
 
 def import_strokes(scene: bpy.types.Scene, folder: Path) -> Filled:
@@ -45,58 +41,27 @@ def import_strokes(scene: bpy.types.Scene, folder: Path) -> Filled:
     which something was drawn, get none. Raises BadInput when nothing can be put anywhere."""
     request = job.load(folder)
     filled = Filled()
-    for cel, home in enumerate(betweens.read_homes(folder)):
+    for cel, home in enumerate(homes.read(folder)):
         try:
-            data, layer = _find(scene, home)
+            ob, layer = homes.find(scene, home)
         except BadInput as error:
             filled.problems.append(str(error))
             continue
-        target = _own_layer(data, layer) if home.own else layer
+        target = _own_layer(ob.data, layer) if home.own else layer
         before = filled.count
-        for task in tasks(request, cel):
+        for task in homes.tasks(request, cel):
             try:
-                filled.count += _fill(layer, target, data.materials, home, task, folder)
+                filled.count += _fill(layer, target, ob.data.materials, home, task, folder)
             except BadInput as error:
                 filled.problems.append(str(error))
         if filled.count > before:
             filled.layers.append(target.name)
         elif home.own and not len(target.frames):
-            data.layers.remove(target)
-        data.update_tag()
+            ob.data.layers.remove(target)
+        ob.data.update_tag()
     if not filled.count:
         raise BadInput(filled.problems[0] if filled.problems else "No drawing is finished yet: run the job first.")
     return filled
-
-
-def tasks(request: job.Job, cel: int) -> Iterator[Task]:
-    """What is to be made of a cel, pair by pair of its keys."""
-    drawings = {drawing.id: drawing for drawing in request.drawings}
-    begun: list[tuple[int, job.Drawing]] = []
-    for exposure in request.frames:
-        shown = exposure.drawings[cel]
-        if shown is not None and (not begun or begun[-1][1].id != shown):
-            begun.append((exposure.frame, drawings[shown]))
-    start = 0
-    for end in range(1, len(begun)):
-        if begun[end][1].kind == "strokes":
-            if end > start + 1:
-                (first, a), (last, b) = begun[start], begun[end]
-                yield Task(Pair(first, last), a.id, b.id, tuple(begun[start + 1 : end]))
-            start = end
-
-
-def _find(scene: bpy.types.Scene, home: Home):
-    """The data-block and the layer that drawings belong to. Raises BadInput."""
-    named = scene.objects.get(home.object)
-    candidates = [named] if named is not None else []
-    candidates += [ob for ob in scene.objects if ob.type == "GREASEPENCIL" and ob.data.name == home.data]
-    ob = next((ob for ob in candidates if ob.type == "GREASEPENCIL"), None)
-    if ob is None:
-        raise BadInput(f"The object {home.object} is not in the scene any more: fill again.")
-    layer = ob.data.layers.get(home.layer)
-    if layer is None:
-        raise BadInput(f"The layer {home.layer} of {ob.name} is not there any more: fill again.")
-    return ob.data, layer
 
 
 def _own_layer(data, layer):

@@ -97,10 +97,12 @@ def drawings(chosen: SHIAGE_PG_inbetween, pair: Pair) -> tuple[tuple[int, float]
         if not frames:
             raise BadInput(f"There is no room between the keys {pair.first} and {pair.last}: move one, or choose a closer spacing.")
         return tuple((frame, timing.ease((frame - pair.first) / length, chosen.easing)) for frame in frames)
-    places = timing.chart(chosen.chart) if chosen.spacing == "CHART" else ()
-    count = len(places) if chosen.spacing == "CHART" else chosen.count
-    if not count:
-        raise BadInput("The timing chart is empty: write a place for each drawing, as 1/4 1/2 3/4.")
+    places: tuple[float, ...] = ()
+    if chosen.spacing == "CHART":
+        if not chosen.chart.strip():
+            raise BadInput("The timing chart is empty: write a place for each drawing, as 1/4 1/2 3/4.")
+        places = timing.chart(chosen.chart)
+    count = len(places) or chosen.count
     if count > length - 1:
         raise BadInput(f"There is room for {length - 1} drawings between the keys {pair.first} and {pair.last}, not for {count}.")
     frames = [pair.first + (number * length * 2 + count + 1) // (2 * (count + 1)) for number in range(1, count + 1)]

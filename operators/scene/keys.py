@@ -28,7 +28,7 @@ _CONTENT = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Pair:
     """Two keys of a layer that follow each other, by their scene frames."""
 

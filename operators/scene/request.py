@@ -35,10 +35,7 @@ def write_job(
         cels.append(job.Cel(cel.name, tuple(job.add_reference(folder, Path(path)) for path in paths)))
     drawings = []
     for drawing in shot.drawings.values():
-        kind, file = ("strokes", f"strokes/{drawing.id}.npz") if drawing.strokes is not None else ("raster", f"sketches/{drawing.id}.png")
-        if not (folder / file).is_file():  # a file is named by its content and there whole or not at all
-            job.write_atomic(folder / file, _content(drawing))
-        drawings.append(job.Drawing(drawing.id, drawing.cel, kind, file, f"{shot.cels[drawing.cel].name} {drawing.frame}"))
+        drawings.append(store(drawing, shot, folder))
     request = job.Job(
         task="colorize",
         model=model,
@@ -58,7 +55,15 @@ def write_job(
     return request
 
 
-def _content(drawing: Drawing) -> bytes:
+def store(drawing: Drawing, shot: Shot, folder: Path) -> job.Drawing:
+    """Write a drawing's file into a job folder."""
+    kind, file = ("strokes", f"strokes/{drawing.id}.npz") if drawing.strokes is not None else ("raster", f"sketches/{drawing.id}.png")
+    if not (folder / file).is_file():  # a file is named by its content and there whole or not at all
+        job.write_atomic(folder / file, content(drawing))
+    return job.Drawing(drawing.id, drawing.cel, kind, file, f"{shot.cels[drawing.cel].name} {drawing.frame}")
+
+
+def content(drawing: Drawing) -> bytes:
     """The drawing's file: its picture, or its strokes as .npz."""
     if drawing.strokes is None:
         assert drawing.picture is not None, "a drawing has strokes or a picture"

@@ -218,6 +218,17 @@ def _shot(scene, size, numbers, last, shown, found, depths, members) -> Shot:
     )
 
 
+def held(shown: Sequence[Mapping[int, str]]) -> tuple[Exposure, ...]:
+    """The frames of cels whose drawings are held until the next: for each cel, which drawing begins at which frame."""
+    numbers = range(min(map(min, shown)), max(map(max, shown)) + 1)
+    now: tuple[str | None, ...] = (None,) * len(shown)
+    frames = []
+    for number in numbers:
+        now = tuple(cel.get(number, before) for cel, before in zip(shown, now, strict=True))
+        frames.append(now)
+    return exposures(numbers, numbers[-1], frames)
+
+
 def exposures(numbers: range, last: int, drawings: Sequence[tuple[str | None, ...]]) -> tuple[Exposure, ...]:
     """Runs of equal drawings; `drawings` belongs to `numbers`, each of which stands for the frames up to the next, or to `last`."""
     runs: list[Exposure] = []

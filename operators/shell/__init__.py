@@ -18,10 +18,10 @@ from ...engine import models
 from ...engine.errors import Cancelled, JobFailed, ShiageError
 from .. import session
 from ..jobs import find_jobs
-from . import animate, colorize
+from . import animate, colorize, inbetween
 from .common import frames, say, size
 
-_TASKS = {"colorize": colorize, "animate": animate}
+_TASKS = {"colorize": colorize, "inbetween": inbetween, "animate": animate}
 _USAGE = "blender -b FILE.blend -c shiage"
 
 

@@ -15,7 +15,7 @@ def write(folder, change=lambda arrays, drawing: arrays) -> None:
     job = module("engine.job")
     request = job.load(folder)
     for cel in range(len(request.cels)):
-        for task in module("operators.scene.fills").tasks(request, cel):
+        for task in module("operators.scene.homes").tasks(request, cel):
             first, last = (load(folder / f"strokes/{key}.npz") for key in (task.first, task.last))
             for _, drawing in task.made:
                 arrays = change(between(first, last, drawing.at), drawing)

@@ -1,0 +1,169 @@
+"""Fill between keys: gather them, write the job, hand it to the engine."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+from bpy.app.handlers import persistent
+from bpy.app.translations import pgettext_rpt as translated
+from bpy.app.translations import pgettext_tip
+from bpy.props import BoolProperty
+
+from ..engine import models
+from ..engine.client import JobState
+from ..engine.errors import BadInput, ShiageError
+from . import engine, jobs, session, weights
+from .jobs import import_pictures
+from .scene import betweens, fills, inbetween, matches, pictures, settings
+from .scene.matches import Match
+
+TASK = "inbetween"
+BUSY = "Inbetweens of this scene are being made: wait, or cancel their job"
+
+found: dict[Path, tuple[Match, ...]] = {}  # what a job folder's last run has made one of, so that drawing looks at no disk
+
+
+def makes_strokes(scene: bpy.types.Scene) -> bool:
+    """Whether the chosen model makes strokes; others make pictures."""
+    return any(model.id == scene.shiage.inbetween.model and "strokes" in model.needs for model in models.available())
+
+
+def obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
+    """Why nothing can be filled now, and what to do; '' when nothing is known to be in the way. Looks at memory only."""
+    chosen = scene.shiage.inbetween
+    obs = betweens.objects(chosen, view_layer)
+    if not obs:
+        return "Select the Grease Pencil object to fill"
+    if not chosen.model:
+        return "Choose a model first"
+    if not makes_strokes(scene) and scene.camera is None:
+        return "Add a camera that sees the drawings"
+    try:
+        for part in betweens.parts(scene, obs):
+            for pair in part.pairs:
+                inbetween.drawings(chosen, pair)
+    except BadInput as error:
+        return str(error).removesuffix(".")
+    if engine.obstacle() or weights.obstacle(scene, chosen.model):
+        return engine.obstacle() or weights.obstacle(scene, chosen.model)
+    return BUSY if session.running(scene, TASK) is not None else ""
+
+
+def start(
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    obs: list[bpy.types.Object] | None,
+    on_progress: Callable[[float], None],
+    again: bool = False,
+) -> session.Entry:
+    """Gather the keys, write the job and hand it to the engine; returns at once. `obs` are the objects to fill, None for those that the
+    settings choose; `again` fills what was filled last. Raises ShiageError, and nothing is changed then."""
+    chosen = scene.shiage.inbetween
+    if session.running(scene, TASK) is not None:
+        raise BadInput(f"{BUSY}.")
+    model = models.info(chosen.model, TASK)
+    folder = settings.job_folder(scene, TASK)
+    obs = betweens.objects(chosen, view_layer) if obs is None else obs
+    if not obs:
+        raise BadInput("There is no Grease Pencil object to fill: select one.")
+    if "strokes" in model.needs:
+        parts = betweens.parts_again(scene, folder) if again else betweens.parts(scene, obs)
+        request, warnings = betweens.write_job(scene, parts, folder, model.id)
+        destination = "STROKES"
+    else:
+        folder, request, warnings = pictures.write_job(scene, view_layer, betweens.parts(scene, obs), folder, model, on_progress)
+        destination = scene.shiage.destination
+    title = f"{scene.name} {request.frames[0].frame}–{request.frames[-1].frame}"
+    entry = session.Entry(JobState(str(folder), title), session.Origin.of(scene), destination, warnings, task=TASK)
+    session.submit(entry)
+    return entry
+
+
+def summary(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
+    """The keys and how many drawings there will be: '1 → 17  ·  7 drawings'. Raises BadInput where there is an obstacle."""
+    chosen = scene.shiage.inbetween
+    parts = betweens.parts(scene, betweens.objects(chosen, view_layer))
+    pairs = sorted({pair for part in parts for pair in part.pairs})
+    count = sum(len(inbetween.drawings(chosen, pair)) for part in parts for pair in part.pairs)
+    named = [f"{pair.first} → {pair.last}" for pair in pairs]
+    if len(named) > 3:
+        named = [named[0], "…", named[-1]]
+    return f"{', '.join(named)}  ·  {translated('{} drawings').format(count)}"
+
+
+def last(scene: bpy.types.Scene) -> tuple[Match, ...]:
+    """What the scene's last job has made one of."""
+    try:
+        return found.get(settings.job_folder(scene, TASK), ())
+    except BadInput:
+        return ()
+
+
+def look() -> None:
+    """See what the jobs of this file have found."""
+    found.clear()
+    for scene in bpy.data.scenes:
+        try:
+            folder = settings.job_folder(scene, TASK)
+        except BadInput:
+            continue
+        if fills.has_strokes(folder):
+            found[folder] = matches.read(folder)
+
+
+class SHIAGE_OT_fill_inbetweens(bpy.types.Operator):
+    """Make the drawings between two keys. The engine works beside Blender: go on drawing meanwhile"""
+
+    bl_idname = "shiage.fill_inbetweens"
+    bl_label = "Fill Inbetweens"
+    bl_options = {"REGISTER"}
+
+    again: BoolProperty(name="Again", description="Fill what was filled last", options={"HIDDEN", "SKIP_SAVE"})
+
+    @classmethod
+    def poll(cls, context):
+        reason = obstacle(context.scene, context.view_layer)
+        if reason:
+            cls.poll_message_set(pgettext_tip(reason))
+        return not reason
+
+    def execute(self, context):
+        manager = context.window_manager
+        manager.progress_begin(0, 100)
+        try:
+            entry = start(
+                context.scene, context.view_layer, None, lambda fraction: manager.progress_update(int(100 * fraction)), self.again
+            )
+        except ShiageError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        finally:
+            manager.progress_end()
+        if settings.output_is_temporary(context.scene) and entry.destination != "STROKES":
+            self.report({"WARNING"}, f"This file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends")
+        if bpy.app.background:
+            session.wait(entry, lambda _entry: None)
+            if entry.job.state != "done":
+                self.report({"ERROR"}, entry.job.text)
+                return {"CANCELLED"}
+            import_pictures(entry, context.scene)
+            self.report({"INFO"}, f"{entry.job.text} {entry.remark}")
+        return {"FINISHED"}
+
+
+@persistent
+def _on_load(_path) -> None:
+    look()
+
+
+def register() -> None:
+    bpy.utils.register_class(SHIAGE_OT_fill_inbetweens)
+    bpy.app.handlers.load_post.append(_on_load)
+    jobs.on_import.append(look)
+
+
+def unregister() -> None:
+    jobs.on_import.remove(look)
+    bpy.app.handlers.load_post.remove(_on_load)
+    bpy.utils.unregister_class(SHIAGE_OT_fill_inbetweens)
+    found.clear()

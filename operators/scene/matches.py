@@ -1,0 +1,105 @@
+"""Which strokes of two keys a job has made one of, how sure it was, and how to see and choose them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ...engine import job
+from ...engine.errors import BadInput
+from . import betweens, homes, keys
+from .homes import Home
+from .keys import Pair
+
+SELECTION = ".selection"
+
+
+@dataclass(frozen=True)
+class Match:
+    """Stroke `a` of the key `pair.first` and stroke `b` of the key `pair.last` of a layer, None where a stroke has no partner; both by
+    number among those that have points. `confidence` 0..1."""
+
+    object: str
+    layer: str
+    pair: Pair
+    a: int | None
+    b: int | None
+    confidence: float
+
+    @property
+    def alone(self) -> bool:
+        return self.a is None or self.b is None
+
+    @property
+    def text(self) -> str:
+        """'3 → 5' or '3 → –', as strokes are counted from 1."""
+        return " → ".join("–" if number is None else str(number + 1) for number in (self.a, self.b))
+
+
+def read(folder: Path) -> tuple[Match, ...]:
+    """What a job has found, the strokes without a partner first, then the least sure; nothing while there is nothing to read."""
+    try:
+        request, belong = job.load(folder), homes.read(folder)
+        found = [match for cel, home in enumerate(belong) for match in _of_cel(request, cel, home, folder)]
+    except (BadInput, OSError, ValueError, KeyError):
+        return ()  # the job has not been run, or its folder is gone
+    return tuple(sorted(found, key=lambda match: (not match.alone, match.confidence)))
+
+
+def _of_cel(request: job.Job, cel: int, home: Home, folder: Path):
+    for task in homes.tasks(request, cel):
+        with np.load(folder / task.made[0][1].file, allow_pickle=False) as made:
+            source, confidence = made["source"], made["confidence"]
+        sure: dict[tuple[int, int], float] = {}
+        for (a, b), value in zip(source.tolist(), confidence.tolist(), strict=True):
+            sure[a, b] = min(value, sure.get((a, b), 1.0))
+        partners = [{pair[side] for pair in sure if min(pair) >= 0} for side in range(2)]
+        for (a, b), value in sure.items():
+            if min(a, b) >= 0 or (a >= 0 and a not in partners[0]) or (b >= 0 and b not in partners[1]):
+                yield Match(home.object, home.layer, task.pair, a if a >= 0 else None, b if b >= 0 else None, value)
+
+
+# --- selection --------------------------------------------------------------------------------------------------------
+
+
+def select(scene: bpy.types.Scene, ob: bpy.types.Object, layer, number: int, stroke: int) -> None:
+    """Select one stroke of the key at a scene frame, and no other there. Raises BadInput when it is not there."""
+    numbers = betweens.read_key(layer, number, ob.data.materials).numbers
+    if stroke >= len(numbers):
+        raise BadInput(f"The key {number} of {layer.name} has changed since: fill again.")
+    drawing = keys.frame_at(layer, number).drawing
+    domain = "CURVE" if scene.tool_settings.gpencil_selectmode_edit == "STROKE" else "POINT"
+    attribute = drawing.attributes.get(SELECTION)
+    if attribute is not None and (attribute.domain, attribute.data_type) != (domain, "BOOLEAN"):
+        drawing.attributes.remove(attribute)
+        attribute = None
+    attribute = attribute or drawing.attributes.new(SELECTION, "BOOLEAN", domain)
+    chosen = np.arange(drawing.attributes.domain_size("CURVE")) == numbers[stroke]
+    attribute.data.foreach_set("value", chosen if domain == "CURVE" else np.repeat(chosen, _counts(drawing)))
+    drawing.tag_positions_changed()
+    ob.data.update_tag()
+
+
+def selected(ob: bpy.types.Object, layer, number: int) -> list[int]:
+    """The strokes of a key that are selected, wholly or in part, by number among those that have points."""
+    drawing = keys.frame_at(layer, number).drawing
+    count = drawing.attributes.domain_size("CURVE")
+    attribute = drawing.attributes.get(SELECTION)
+    if attribute is None:
+        chosen = np.ones(count, bool)  # so Blender has it
+    else:
+        values = np.empty(len(attribute.data), np.float32 if attribute.data_type == "FLOAT" else bool)
+        attribute.data.foreach_get("value", values)
+        chosen = values > 0
+        if attribute.domain == "POINT":
+            stroke = np.repeat(np.arange(count), _counts(drawing))
+            chosen = np.isin(np.arange(count), stroke[chosen])
+    numbers = betweens.read_key(layer, number, ob.data.materials).numbers
+    return np.flatnonzero(chosen[numbers]).tolist()
+
+
+def _counts(drawing) -> np.ndarray:
+    offsets = np.zeros(drawing.attributes.domain_size("CURVE") + 1, np.int32)
+    drawing.curve_offsets.foreach_get("value", offsets)
+    return np.diff(offsets)
