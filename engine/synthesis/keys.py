@@ -84,13 +84,13 @@ def _drawn(who: Person, poses: tuple[Pose, Pose], at: float) -> Drawing:
 
 
 def _lasting(drawings: list[Drawing]) -> np.ndarray:
-    """The lines of which each drawing shows one run, closed in all of them or in none."""
-    kept: set[tuple[int, bool]] | None = None
+    """The lines of which all drawings show as many runs, closed in all of them or in none."""
+    kept: set[tuple[int, tuple[bool, ...]]] | None = None
     for drawing in drawings:
-        runs = [(int(line[0]), cyclic) for _, _, cyclic, line, _ in pieces(drawing)]
-        lines = [line for line, _ in runs]
-        once = {run for run in runs if lines.count(run[0]) == 1}
-        kept = once if kept is None else kept & once
+        runs: dict[int, tuple[bool, ...]] = {}
+        for _, _, cyclic, line, _ in pieces(drawing):
+            runs[int(line[0])] = (*runs.get(int(line[0]), ()), cyclic)
+        kept = set(runs.items()) if kept is None else kept & set(runs.items())
     return np.array(sorted(line for line, _ in kept or ()), int)
 
 
