@@ -59,25 +59,21 @@ Of Shiage's strokes, all variants together: how sure it says it is, and how ofte
 
 ## What is measured
 
-* Variants: `home`, and keys as animators draw them. *shuffled*: the strokes of the last key come in another order · *reversed*: half of
-them are drawn from
-  the other end · *resampled*: each stroke has a point every 2 to 9 px, unevenly · *split*: one in three long strokes is drawn in two, one
-  in three that meet at a corner in one go · *jittered*: both keys are off by a px or two · *changing*: strokes vanish behind others, come
-  out, or are cut in two by what passes before them · *all*: all of it. In all but the last two, strokes that don't last from key to key as
-  one are left out of keys and truth.
+* **Keys**: on *home* ground, or as animators draw them. *shuffled*: the strokes of the last key come in another order · *reversed*: half
+  of them are drawn from the other end · *resampled*: each stroke has a point every 2 to 9 px, unevenly · *split*: one in three long strokes
+  is drawn in two, one in three that meet at a corner in one go · *jittered*: both keys are off by a px or two · *changing*: strokes vanish
+  behind others, come out, or are cut in two by what passes before them · *all*: all of it. But for the last two, lines that are not seen as
+  one stroke, or as so and so many, in all drawings are left out of keys and truth.
 * **Chamfer distance**, px at {size} px height: the mean distance from lines made to true lines and that from true lines to lines made,
-averaged. Lines count
-  as much as they are opaque.
-* **Junctions**: places of the true drawing where a stroke's end touches another line, {junctions:.0f} in a drawing. In what was made of a
-key that has the
-  junction too, the gap is the distance from that end to that line, at most {lost:g} px, and as much where one of them is missing. A
-  junction that is elsewhere but whole counts as whole: where it is, the chamfer distance tells.
-* **Matches**: *right* is the share of all matched lines, by length, that are the same line of the character; *found* the share of what both
-keys show that
-  was matched rightly.
+  averaged. Lines made count as much as they are opaque.
+* **Junctions**: places of the true drawing where a stroke's end touches another line, {junctions:.0f} in a drawing
+  that a key has too. In what was made of a key that has the junction too, the gap is the distance from that end to that line, at most {lost:g} px, and as
+  much where one of them is missing. A junction that is elsewhere but whole counts as whole: where it is, the chamfer distance tells.
+* **Matches**: *right* is the share of all matched lines, by length, that are the same line of the character, a quarter of it off at most;
+  *found* the share of what both keys show that was matched rightly.
+* **Confidence**: a stroke with a partner is right if most of its points are; one without if the other key doesn't show it.
 * **Blender**: `grease_pencil.interpolate_sequence`, linear, all strokes of the layer, in the front view. Of its ways to flip strokes the
-better one is
-  taken for each variant ({flips}).
+  better one is taken for each kind of keys ({flips}).
 * **Cross-dissolve**: the first key as opaque as there is way left, the last key as opaque as there is way behind.
 
 Shiage took {own:.2f} s of processor time for a pair: matching, and three drawings.
@@ -163,10 +159,8 @@ def _trust(results: Results, variants: list[str]) -> str:
     for low, high in zip(BINS, BINS[1:], strict=False):
         inside = (said >= low) & ((said < high) | (high == BINS[-1]))
         if inside.any():
-            rows.append(
-                f"| {low:g} – {high:g} | {100 * inside.mean():.1f} % | {100 * said[inside].mean():.1f} % | {100 * sure[inside].mean():.1f} %
-                |"
-            )
+            shares = [100 * share for share in (inside.mean(), said[inside].mean(), sure[inside].mean())]
+            rows.append(f"| {low:g} – {high:g} | " + " | ".join(f"{share:.1f} %" for share in shares) + " |")
     return _table("| confidence | share of strokes | mean confidence | right |", rows)
 
 
