@@ -85,14 +85,8 @@ def measure(seeds: range, variants: list[str], cases: bool) -> Results:
     pairs = [pair(seed, variant) for variant in variants for seed in seeds]
     with tempfile.TemporaryDirectory(prefix="shiage-inbetween-") as name:
         work = Path(name)
-        for number, one in enumerate(pairs):
-            save(one.first.strokes, work / f"{number:04d}" / "first.npz")
-            save(one.last.strokes, work / f"{number:04d}" / "last.npz")
-        script = ROOT / "bench" / "interpolate_sequence.py"
-        arguments = ["-b", "--factory-startup", "--python-exit-code", "1", "--python", str(script), "--", str(work)]
-        run([*command, *arguments], env=blender.surroundings(command), check=True, capture_output=True)
-        for number, one in enumerate(pairs):
-            found = dict(made_by(one, work / f"{number:04d}"))
+        for one, folder in zip(pairs, interpolate(pairs, command, work), strict=True):
+            found = dict(made_by(one, folder))
             add(results, one, found)
             if cases:
                 report(one, found)
@@ -116,6 +110,18 @@ def made_by(one: Pair, folder: Path) -> Iterator[tuple[str, tuple[list[Between],
     for flip in FLIPS:
         yield flip, ([interpolated(folder / f"{flip}_{round(4 * at)}.npz") for at in PLACES], 0.0)
     yield "dissolve", ([dissolve(one, at) for at in PLACES], 0.0)
+
+
+def interpolate(pairs: list[Pair], command: list[str], work: Path) -> list[Path]:
+    """Have Blender make the drawings between pairs of keys: a folder of files for `interpolated` for each, in `work`."""
+    folders = [work / f"{number:04d}" for number in range(len(pairs))]
+    for one, folder in zip(pairs, folders, strict=True):
+        save(one.first.strokes, folder / "first.npz")
+        save(one.last.strokes, folder / "last.npz")
+    script = ROOT / "bench" / "interpolate_sequence.py"
+    arguments = ["-b", "--factory-startup", "--python-exit-code", "1", "--python", str(script), "--", str(work)]
+    run([*command, *arguments], env=blender.surroundings(command), check=True, capture_output=True)
+    return folders
 
 
 def interpolated(path: Path) -> Between:

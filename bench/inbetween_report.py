@@ -66,9 +66,9 @@ Of Shiage's strokes, all variants together: how sure it says it is, and how ofte
   one stroke, or as so and so many, in all drawings are left out of keys and truth.
 * **Chamfer distance**, px at {size} px height: the mean distance from lines made to true lines and that from true lines to lines made,
   averaged. Lines made count as much as they are opaque.
-* **Junctions**: places of the true drawing where a stroke's end touches another line, {junctions:.0f} in a drawing
-  that a key has too. In what was made of a key that has the junction too, the gap is the distance from that end to that line, at most {lost:g} px, and as
-  much where one of them is missing. A junction that is elsewhere but whole counts as whole: where it is, the chamfer distance tells.
+* **Junctions**: places of the true drawing where a stroke's end touches another line, {junctions:.0f} in a drawing that a key has too. In
+  what was made of that key, the gap is the distance from that end to that line, at most {lost:g} px, and as much where one of them is
+  missing. A junction that is elsewhere but whole counts as whole: where it is, the chamfer distance tells.
 * **Matches**: *right* is the share of all matched lines, by length, that are the same line of the character, a quarter of it off at most;
   *found* the share of what both keys show that was matched rightly.
 * **Confidence**: a stroke with a partner is right if most of its points are; one without if the other key doesn't show it.

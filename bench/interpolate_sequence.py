@@ -20,7 +20,6 @@ def main() -> None:
         keys = [dict(np.load(folder / f"{name}.npz", allow_pickle=False)) for name in ("first", "last")]
         for flip in ("AUTO", "NONE"):
             interpolate(folder, keys, flip)
-    (FOLDER / "version.txt").write_text(bpy.app.version_string, "utf-8")
 
 
 def interpolate(folder: Path, keys: list[dict], flip: str) -> None:
