@@ -23,15 +23,17 @@ class Agreement:
     agree: np.ndarray
     near: np.ndarray
 
-    def support(self, probability: np.ndarray) -> np.ndarray:
-        """What neighbors say for each candidate, -1..1, given the probability of all, float (C,)."""
+    def support(self, probability: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What neighbors say for each candidate, given the probability of all: on average, -1..1, and whether one at least is for it,
+        0..1; float (C,) each."""
         belief = np.where(self.rows >= 0, probability[self.rows], 0.0)
         each = (belief * self.agree).sum(2)
         sure = np.minimum(belief.sum(2), 1.0)
-        return (each * self.near).sum(1) / ((sure * self.near).sum(1) + 0.5)
+        average = (each * self.near).sum(1) / ((sure * self.near).sum(1) + 0.5)
+        return average, 1.0 - np.prod(1.0 - 0.8 * self.near * np.clip(each, 0.0, 1.0), axis=1)
 
 
-def agreement(a: Units, b: Units, found: Candidates, score: np.ndarray, maps: tuple[np.ndarray, np.ndarray], size: float) -> Agreement:
+def agreement(a: Units, b: Units, found: Candidates, score: np.ndarray, size: float) -> Agreement:
     """Compare every candidate with the best by `score` of the strokes that are near in a."""
     singles = int((a.members[:, 1] < 0).sum())
     neighbor, own_at, other_at, gap = _neighbors(a, singles)
@@ -50,8 +52,11 @@ def agreement(a: Units, b: Units, found: Candidates, score: np.ndarray, maps: tu
     fraction = _fraction_in(a, found, np.maximum(rows, 0), a.members[stroke, 0], other_at / (GRID - 1.0))
     there = image(b, found, np.maximum(rows, 0), fraction)  # (U, n, h)
     mine = image(b, found, np.arange(len(found))[:, None], own_at[found.a] / (GRID - 1.0))  # (C, n)
-    wanted = maps[0][found.a][:, None] * (point - own)[found.a]
-    off = np.abs(there[found.a] - (mine + wanted)[:, :, None])
+    # Turned as the one or as the other is.
+    between = (point - own)[found.a]
+    way = there[found.a] - mine[:, :, None]
+    off = np.abs(way - (found.turn[:, None] * between)[:, :, None])
+    off = np.minimum(off, np.abs(way - found.turn[np.maximum(rows, 0)][found.a] * between[:, :, None]))
     sigma = _LOOSE * size + _STRETCH * gap[found.a][:, :, None]
     agree = 2.0 / (1.0 + (off / sigma) ** 2) - 1.0
     near = 1.0 / (1.0 + gap / (0.02 * size))

@@ -8,6 +8,7 @@ _NEAR = 0.04  # of the size; what lies nearer than this to a line of the other k
 _LARGEST = 2.5  # change of size
 _TURN = 0.25  # what half a turn costs, as a share of all lines being met
 _NEAREST = 24  # matches that say where what is around them goes
+_SINGLY = 5  # of them are also asked alone
 _POINTS = 5  # of each match
 _OVERALL = 0.3  # how much the overall map counts: as one match that is not quite near
 
@@ -51,35 +52,49 @@ def overall(a: np.ndarray, b: np.ndarray, size: float) -> tuple[complex, complex
     return complex(turn[best]), complex(shift[best])
 
 
-def local(at: np.ndarray, own: np.ndarray, a: np.ndarray, b: np.ndarray, trust: np.ndarray, size: float, first: tuple[complex, complex]):
-    """How each place is moved by the matches around it, but its own: (turn, shift), complex128 (U,) each.
+def local(
+    at: np.ndarray, own: np.ndarray, a: np.ndarray, b: np.ndarray, names: np.ndarray, trust: np.ndarray, size: float, first: complex
+) -> tuple[np.ndarray, np.ndarray]:
+    """How each place may be moved by the matches around it, but its own: (turn, shift), complex128 (M, U) each. The first of the M maps
+    is what all of them say, the others what the nearest ones say, one by one.
 
-    at complex128 (U,) · own int64 (U, n) strokes there · a, b complex128 (M, GRID) matched lines, point by point · trust float64 (M, 2):
-    stroke and probability · first the map where nothing is near
+    at complex128 (U,) · own int64 (U, n) strokes there · a, b complex128 (K, GRID) matched lines, point by point · names int64 (K, n)
+    their strokes · trust float64 (K,) probabilities · first the turn where nothing is near
     """
-    turn, shift = np.full(len(at), first[0]), np.full(len(at), first[1])
-    if not len(a):
-        return turn, shift
     pick = np.linspace(0, a.shape[1] - 1, _POINTS).round().astype(int)
     a, b = a[:, pick], b[:, pick]
     middle = a.mean(1)
+    tree = cKDTree(np.stack([middle.real, middle.imag], 1))
     count = min(_NEAREST, len(a))
-    _, near = cKDTree(np.stack([middle.real, middle.imag], 1)).query(np.stack([at.real, at.imag], 1), k=count)
-    near = near.reshape(len(at), count)
-    gap = np.abs(a[near] - at[:, None, None]).min(2)
-    weight = trust[near, 1] / (gap**2 + (0.03 * size) ** 2)
-    weight[(trust[near, 0][:, :, None] == own[:, None]).any(2)] = 0.0
-    weight = np.repeat(weight, _POINTS, 1)
-    p, q = a[near].reshape(len(at), -1), b[near].reshape(len(at), -1)
-    total = weight.sum(1) + 1e-12
+
+    def nearest(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        near = tree.query(np.stack([places.real, places.imag], 1), k=count)[1].reshape(len(places), count)
+        return near, np.abs(a[near] - places[:, None, None]).min(2)
+
+    near, gap = nearest(at)
+    foreign = ~(names[near][:, :, :, None] == np.where(own < 0, -2, own)[:, None, None, :]).any((2, 3))
+    maps = [_fitted(a[near], b[near], foreign * trust[near] / (gap**2 + (0.03 * size) ** 2), first)]
+    around, apart = nearest(middle)
+    turn, shift = _fitted(a[around], b[around], trust[around] / (apart**2 + (0.01 * size) ** 2), first)
+    order = np.argsort(np.where(foreign, gap, np.inf), axis=1)[:, :_SINGLY]
+    for column in order.T:
+        match = near[np.arange(len(at)), column]
+        maps.append((turn[match], shift[match]))
+    return np.stack([turn for turn, _ in maps]), np.stack([shift for _, shift in maps])
+
+
+def _fitted(p: np.ndarray, q: np.ndarray, weight: np.ndarray, first: complex) -> tuple[np.ndarray, np.ndarray]:
+    """Maps by weighted least squares that bring p to q, complex128 (U, n, points); weight (U, n)."""
+    weight = np.repeat(weight + 1e-12, p.shape[2], 1)
+    p, q = p.reshape(len(p), -1), q.reshape(len(q), -1)
+    total = weight.sum(1)
     mean_p, mean_q = (weight * p).sum(1) / total, (weight * q).sum(1) / total
     p, q = p - mean_p[:, None], q - mean_q[:, None]
     power = (weight * np.abs(p) ** 2).sum(1) + _OVERALL
-    turn = ((weight * p.conj() * q).sum(1) + _OVERALL * first[0]) / power
-    turn *= np.exp(np.log(np.abs(turn) + 1e-9).clip(-1.0, 1.0) - np.log(np.abs(turn) + 1e-9))
-    shift = mean_q - turn * mean_p
-    lost = weight.sum(1) < 1e-9
-    return np.where(lost, first[0], turn), np.where(lost, first[1], shift)
+    turn = ((weight * p.conj() * q).sum(1) + _OVERALL * first) / power
+    scale = np.abs(turn) + 1e-9
+    turn *= scale.clip(1.0 / _LARGEST, _LARGEST) / scale
+    return turn, mean_q - turn * mean_p
 
 
 def _telling(spread: np.ndarray, norm: np.ndarray) -> np.ndarray:

@@ -7,8 +7,9 @@ from scipy.spatial import cKDTree
 
 from .units import GRID, Units
 
-FEATURES = ("near", "close", "bent", "turned", "longer", "wider", "other color", "open", "chain", "support", "order", "always")
+FEATURES = ("near", "close", "bent", "turned", "longer", "wider", "other color", "open", "chain", "support", "ally", "order", "always")
 _PARTNERS = 120  # looked at for each unit
+_TRIED = 24  # of them, with all maps
 _KEPT = 8
 _BLOCK = 20_000
 
@@ -20,6 +21,7 @@ class Candidates:
     a, b      int64 (C,)      units
     back      bool (C,)       b runs the other way
     shift     float64 (C,)    at which fraction of the length of b, a closed one, a begins
+    turn      complex128 (C,) scale and turn of the map by which they fit best
     features  float64 (C, F)  see FEATURES
     """
 
@@ -27,38 +29,56 @@ class Candidates:
     b: np.ndarray
     back: np.ndarray
     shift: np.ndarray
+    turn: np.ndarray
     features: np.ndarray
 
     def __len__(self) -> int:
         return len(self.a)
 
     def take(self, rows: np.ndarray) -> "Candidates":
-        return Candidates(self.a[rows], self.b[rows], self.back[rows], self.shift[rows], self.features[rows])
+        return Candidates(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+NOTHING = Candidates(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0), np.zeros(0, complex), np.zeros((0, len(FEATURES))))
 
 
 def candidates(
     a: Units, b: Units, maps: tuple[np.ndarray, np.ndarray], size: float, weights: np.ndarray, pinned: tuple[np.ndarray, np.ndarray]
 ) -> Candidates:
-    """The likeliest partners of each unit of a. `maps` (turn, shift) complex128 (U,) say where each is looked for; `weights` (F,) rate
-    features; `pinned` (units of a, of b) int64 are partners for sure, and have no others."""
-    nothing = np.zeros(0, np.int64)
+    """The likeliest partners of each unit of a. `maps` (turn, shift) complex128 (M, U) say where each may be looked for, the first of
+    them first; `weights` (F,) rate features; `pinned` (units of a, of b) int64 are partners for sure, and have no others."""
     if not len(a) or not len(b):
-        return Candidates(nothing, nothing, nothing.astype(bool), nothing.astype(float), np.zeros((0, len(FEATURES))))
+        return NOTHING
     one, two = _pairs(a, b, maps)
     busy_a, busy_b = np.zeros(len(a), bool), np.zeros(len(b), bool)
     busy_a[_sharing(a, pinned[0])], busy_b[_sharing(b, pinned[1])] = True, True
     fits = (a.fills[one] == b.fills[two]) & ~busy_a[one] & ~busy_b[two]
     one, two = np.concatenate([one[fits], pinned[0]]), np.concatenate([two[fits], pinned[1]])
-    found = []
-    for begin in range(0, len(one), _BLOCK):
-        rows = slice(begin, begin + _BLOCK)
-        found.append(_rated(a, b, one[rows], two[rows], maps, size))
-    every = Candidates(*(np.concatenate([getattr(part, name) for part in found]) for name in Candidates.__dataclass_fields__))
-    score = every.features @ weights
-    order = np.lexsort((-score, every.a))
-    _, begins = np.unique(every.a[order], return_index=True)
-    nth = np.arange(len(order)) - np.repeat(begins, np.diff(np.append(begins, len(order))))
-    return every.take(order[nth < _KEPT])
+    first = _rated(a, b, one, two, maps[0][0][one], maps[1][0][one], size)
+    rows = _best(first.a, first.features @ weights, _TRIED)
+    found, score = first.take(rows), (first.features @ weights)[rows]
+    one, two = found.a, found.b
+    for turn, shift in zip(maps[0][1:], maps[1][1:], strict=True):
+        other = _rated(a, b, one, two, turn[one], shift[one], size, found.back)
+        rating = other.features @ weights
+        better = rating > score
+        score = np.where(better, rating, score)
+        found = Candidates(
+            found.a,
+            found.b,
+            found.back,
+            np.where(better, other.shift, found.shift),
+            np.where(better, other.turn, found.turn),
+            np.where(better[:, None], other.features, found.features),
+        )
+    return found.take(_best(found.a, score, _KEPT))
+
+
+def _best(unit: np.ndarray, score: np.ndarray, count: int) -> np.ndarray:
+    """Rows with the highest scores of each unit, those of one unit together."""
+    order = np.lexsort((-score, unit))
+    nth = np.arange(len(order)) - np.searchsorted(unit[order], unit[order])
+    return order[nth < count]
 
 
 def _sharing(units: Units, rows: np.ndarray) -> np.ndarray:
@@ -71,54 +91,65 @@ def _pairs(a: Units, b: Units, maps: tuple[np.ndarray, np.ndarray]) -> tuple[np.
     count = min(_PARTNERS, len(b))
     if count == len(b):
         return np.repeat(np.arange(len(a)), count), np.tile(np.arange(count), len(a))
-    at, middle = maps[0] * a.samples.mean(1) + maps[1], b.samples.mean(1)
+    at, middle = maps[0][0] * a.samples.mean(1) + maps[1][0], b.samples.mean(1)
     _, near = cKDTree(np.stack([middle.real, middle.imag], 1)).query(np.stack([at.real, at.imag], 1), k=count)
     return np.repeat(np.arange(len(a)), count), near.ravel()
 
 
-def _rated(a: Units, b: Units, one: np.ndarray, two: np.ndarray, maps: tuple[np.ndarray, np.ndarray], size: float) -> Candidates:
-    """Both ways for each pair, closed ones begun where they fit best."""
-    turn, offset = maps[0][one], maps[1][one]
-    va = turn[:, None] * a.samples[one] + offset[:, None]
-    vb = b.samples[two]
-    mean_a, mean_b = va.mean(1, keepdims=True), vb.mean(1, keepdims=True)
-    xa, xb = va - mean_a, vb - mean_b
+def _rated(
+    a: Units,
+    b: Units,
+    one: np.ndarray,
+    two: np.ndarray,
+    turn: np.ndarray,
+    offset: np.ndarray,
+    size: float,
+    back: np.ndarray | None = None,
+) -> Candidates:
+    """Pairs, where maps (turn, offset) complex128 (Q,) bring them, as candidates: both ways, or the one way `back` bool (Q,)."""
+    if len(one) > _BLOCK:  # what is computed at once stays in the processor's cache
+        cuts = range(_BLOCK, len(one), _BLOCK)
+        columns = [np.split(values, cuts) for values in (one, two, turn, offset)]
+        ways = np.split(back, cuts) if back is not None else [None] * len(columns[0])
+        parts = [_rated(a, b, *block, size, way) for *block, way in zip(*columns, ways, strict=True)]
+        return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in Candidates.__dataclass_fields__))
+    if back is None:
+        both = [_rated(a, b, one, two, turn, offset, size, np.full(len(one), way)) for way in (False, True)]
+        return Candidates(*(np.concatenate([getattr(part, name) for part in both]) for name in Candidates.__dataclass_fields__))
+    va, vb = turn[:, None] * a.samples[one] + offset[:, None], b.samples[two]
+    vb[back] = vb[back, ::-1]
+    mean_a, mean_b = va.mean(1), vb.mean(1)
+    xa, xb = va - mean_a[:, None], vb - mean_b[:, None]
     norm_a, norm_b = np.linalg.norm(xa, axis=1), np.linalg.norm(xb, axis=1)
-    norm = np.maximum(norm_a * norm_b, 1e-9)
-    # Mean square distance = that of the centers, and what is left when both are centered: |xa|^2 + |xb|^2 - 2 Re<xa, xb>.
-    fit = np.stack([(xa.conj() * xb).sum(1), (xa.conj() * xb[:, ::-1]).sum(1)])
-    shift = np.zeros(fit.shape)
+    fit = np.einsum("qk,qk->q", xa.conj(), xb)
+    shift = np.zeros(len(one))
     ring = np.flatnonzero(a.closed[one] & b.closed[two])
     if len(ring):
-        spectrum = np.fft.fft(xa[ring, :-1], axis=1).conj()
-        for way, other in enumerate((xb[ring, :-1], xb[ring, :0:-1])):
-            turned = np.fft.ifft(spectrum * np.fft.fft(other, axis=1), axis=1)
-            best = turned.real.argmax(1)
-            fit[way, ring] = turned[np.arange(len(ring)), best] * (GRID / (GRID - 1))
-            shift[way, ring] = best / (GRID - 1)
-    small = np.minimum(norm_a, norm_b) < 0.5 * np.sqrt(GRID)  # dots have no shape
-    bent = np.where(
-        small, np.where(np.maximum(norm_a, norm_b) < 2.0 * np.sqrt(GRID), 0.0, 1.0), 1.0 - np.minimum(np.abs(fit) / norm, 1.0) ** 2
-    )
-    angle = np.where(small, 0.0, np.abs(np.angle(fit)) / np.pi)
-    apart = np.sqrt(np.maximum(np.abs(mean_a - mean_b)[:, 0] ** 2 + (norm_a**2 + norm_b**2 - 2.0 * fit.real) / GRID, 0.0)) / size
-    length = (a.curves.lengths[one] * np.abs(turn) + 1.0) / (b.curves.lengths[two] + 1.0)
-    width = (a.width[one] + 0.5) / (b.width[two] + 0.5)
-    color = np.abs(a.color[one] - b.color[two]).max(1) / 255.0
-    extra = (a.members[one] >= 0).sum(1) + (b.members[two] >= 0).sum(1) - 2
-    pair = [
-        np.minimum(np.abs(np.log(length)), 2.0),
-        np.minimum(np.abs(np.log(width)), 2.0),
-        color,
+        turned = np.fft.ifft(np.fft.fft(xa[ring, :-1], axis=1).conj() * np.fft.fft(xb[ring, :-1], axis=1), axis=1)
+        best = turned.real.argmax(1)
+        fit[ring] = turned[np.arange(len(ring)), best] * (GRID / (GRID - 1))
+        shift[ring] = best / (GRID - 1)
+    # Dots have no shape and no direction.
+    dot_a, dot_b = norm_a < 0.5 * np.sqrt(GRID), norm_b < 0.5 * np.sqrt(GRID)
+    bent = 1.0 - np.minimum(np.abs(fit) / np.maximum(norm_a * norm_b, 1e-9), 1.0) ** 2
+    bent = np.where(dot_a | dot_b, dot_a != dot_b, bent)
+    angle = np.where(dot_a | dot_b, 0.0, np.abs(np.angle(fit)) / np.pi)
+    # Mean square distance of points: that of the centers, and |xa - xb|^2 = |xa|^2 + |xb|^2 - 2 Re<xa, xb>.
+    square = np.abs(mean_a - mean_b) ** 2 + (norm_a**2 + norm_b**2 - 2.0 * fit.real) / GRID
+    apart = np.sqrt(np.maximum(square, 0.0)) / size
+    longer = np.abs(np.log((a.curves.lengths[one] * np.abs(turn) + 1.0) / (b.curves.lengths[two] + 1.0)))
+    wider = np.abs(np.log((a.width[one] + 0.5) / (b.width[two] + 0.5)))
+    features = [
+        apart / (apart + 0.03),
+        apart / (apart + 0.2),
+        bent / (bent + 0.05),
+        angle,
+        np.minimum(longer, 2.0),
+        np.minimum(wider, 2.0),
+        np.abs(a.color[one] - b.color[two]).max(1) / 255.0,
         a.closed[one] != b.closed[two],
-        extra,
-        np.zeros(len(one)),
-        np.zeros(len(one)),
+        (a.members[one] >= 0).sum(1) + (b.members[two] >= 0).sum(1) - 2,
+        *np.zeros((3, len(one))),  # support, ally and order are told later
         np.ones(len(one)),
     ]
-    ways = [
-        np.stack([apart[k] / (apart[k] + 0.03), apart[k] / (apart[k] + 0.2), bent[k] / (bent[k] + 0.05), angle[k], *pair], 1)
-        for k in (0, 1)
-    ]
-    back = np.repeat([False, True], len(one))
-    return Candidates(np.tile(one, 2), np.tile(two, 2), back, shift.ravel(), np.concatenate(ways))
+    return Candidates(one, two, back, shift, turn, np.stack(features, 1))

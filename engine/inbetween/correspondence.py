@@ -11,16 +11,21 @@ from ..errors import BadInput
 from ..sketch.strokes import Strokes
 from . import alignment
 from .agreement import agreement, image
-from .candidates import FEATURES, Candidates, candidates
+from .candidates import FEATURES, NOTHING, Candidates, candidates
 from .cutting import cut
 from .curves import whole
 from .matches import Matches
 from .units import Units, units
 
 # What features (candidates.FEATURES) say for a match, as log odds.
-_WEIGHTS = np.array([-2.0, -5.0, -2.5, -3.0, -2.5, -0.7, -3.0, -2.0, -0.6, 3.0, 2.0, 4.0])
-_SUPPORT, _ORDER = FEATURES.index("support"), FEATURES.index("order")
-_ROUNDS = 2
+_WEIGHTS = np.array(
+    [
+        [0.0, -3.7, -4.3, -2.8, -4.7, -1.5, -3.0, -1.0, 0.0, 2.0, 0.5, 2.0, 2.3],  # where all of the drawing goes
+        [-0.6, -4.5, -4.4, -3.0, -3.9, -1.5, -3.0, -0.4, 0.0, 1.2, 0.5, 1.7, 2.2],  # where the surroundings go
+    ]
+)
+_SUPPORT, _ORDER = [FEATURES.index("support"), FEATURES.index("ally")], FEATURES.index("order")
+_HOPES = (2.5, 2.0, 1.0, 0.0)  # log odds given to all matches, round by round: what moved far is found only once its neighbors are
 _RELAXATIONS = 5
 _SURE = 20.0  # log odds of what a person pinned
 _LIMIT = 5.0  # seconds for the best selection; then the best one found is taken
@@ -64,30 +69,31 @@ def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]]) -> Selection:
     pinned = _pinned(a, b, pairs)
     single_a, single_b = a.members[:, 1] < 0, b.members[:, 1] < 0
     first = alignment.overall(a.samples[single_a], b.samples[single_b], size)
-    maps = np.full(len(a), first[0]), np.full(len(a), first[1])
-    chosen = Selection(candidates(a, b, maps, size, _WEIGHTS, pinned).take(np.zeros(0, np.int64)), np.zeros(0))
-    for turn in range(_ROUNDS):
-        if turn:
+    maps = np.full((1, len(a)), first[0]), np.full((1, len(a)), first[1])
+    chosen = Selection(NOTHING, np.zeros(0))
+    for turn, hope in enumerate(_HOPES):
+        weights = _WEIGHTS[min(turn, 1)]
+        if len(chosen.found):
             one, two = _matched_samples(a, b, chosen.found)
-            trust = np.stack([a.members[chosen.found.a, 0], 1.0 / (1.0 + np.exp(-chosen.odds))], 1)
-            maps = alignment.local(a.samples.mean(1), a.members, one, two, trust, size, first)
-        found = candidates(a, b, maps, size, _WEIGHTS, pinned)
+            names, trust = a.members[chosen.found.a], 1.0 / (1.0 + np.exp(-chosen.odds))
+            maps = alignment.local(a.samples.mean(1), a.members, one, two, names, trust, size, first[0])
+        found = candidates(a, b, maps, size, weights, pinned)
         if not len(found):
             return Selection(found, np.zeros(0))
         found.features[:, _ORDER] = _order(a, b, chosen.found, found)
-        chosen = _settled(a, b, found, maps, size, pinned)
+        chosen = _settled(a, b, found, size, pinned, weights, hope)
     return chosen
 
 
-def _settled(a: Units, b: Units, found: Candidates, maps: tuple[np.ndarray, np.ndarray], size: float, pinned) -> Selection:
+def _settled(a: Units, b: Units, found: Candidates, size: float, pinned, weights: np.ndarray, hope: float) -> Selection:
     """Bring candidates to agreement with their neighbors', and take the best that don't contradict each other."""
     known = np.isin(found.a, pinned[0]) & np.isin(found.b, pinned[1])
-    score = found.features @ _WEIGHTS + _SURE * known
-    neighbors = agreement(a, b, found, score, maps, size)
+    score = found.features @ weights + hope + _SURE * known
+    neighbors = agreement(a, b, found, score, size)
     odds = score
     for _ in range(_RELAXATIONS):
-        found.features[:, _SUPPORT] = neighbors.support(_probability(found, odds))
-        odds = score + _WEIGHTS[_SUPPORT] * found.features[:, _SUPPORT]
+        found.features[:, _SUPPORT] = np.stack(neighbors.support(_probability(found, odds)), 1)
+        odds = score + found.features[:, _SUPPORT] @ weights[_SUPPORT]
     rows = _packed(a, b, found, odds)
     return Selection(found.take(rows), odds[rows])
 
