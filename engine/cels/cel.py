@@ -15,7 +15,7 @@ from ..matching import embedding
 from ..matching import shot as matching
 from ..regions import Regions
 from . import reading
-from .figures import Cutout, described, figures
+from .figures import Cutout, Figure, described, figures
 
 if TYPE_CHECKING:
     from .run import Run
@@ -71,8 +71,8 @@ class Cel:
         return figures(picture, str(self.job.options["background"]))
 
     @functools.cached_property
-    def look(self) -> tuple:
-        """The palette as the references have it, the figures and the reader. Raises BadInput."""
+    def look(self) -> tuple[np.ndarray, list[Figure]]:
+        """The palette as the references have it, and the figures. Raises BadInput."""
         found: list[Cutout] = []
         painted = [self.job.drawing(d) for d in self.lined if self.job.drawing(d).kind == "painted"]
         for file, name in [(r.file, r.name) for r in self.job.cels[self.number].references] + [(d.file, d.name) for d in painted]:
@@ -82,8 +82,11 @@ class Cel:
             found += self.cutouts(picture.pixels)
         if not found:
             raise BadInput(f"The cel {self.name} has no reference: choose a colored picture of it.")
-        swatches, known = described(found)
-        return swatches, known, reading.Reader(self.job, self.run.folder, self.run.cache, known, len(swatches), self._seen)
+        return described(found)
+
+    @functools.cached_property
+    def reader(self) -> reading.Reader:
+        return reading.Reader(self.job, self.run.folder, self.run.cache, lambda: self.look, self._seen)
 
     @functools.cached_property
     def swatches(self) -> np.ndarray:
@@ -94,11 +97,11 @@ class Cel:
         """A drawing with lines. Raises BadInput, Cancelled."""
         self.run.check()
         place = self.lined.index(drawing)
-        return self.look[2].read(drawing, self.lined[place - 1] if place else None)
+        return self.reader.read(drawing, self.lined[place - 1] if place else None)
 
     def regions(self, drawing: str) -> Regions:
         """The regions of a drawing with lines."""
-        return self.look[2].open(self.job.drawing(drawing))[1]
+        return self.reader.open(self.job.drawing(drawing))[1]
 
     @property
     def links(self) -> dict[tuple[int, int], matching.Link]:
@@ -125,7 +128,7 @@ class Cel:
         key = self._entry(drawing)
         kept = self.run.cache.get(key)
         if kept is None:
-            sketch, regions = self.look[2].open(self.job.drawing(drawing))
+            sketch, regions = self.reader.open(self.job.drawing(drawing))
             word = self.read(drawing).word[:, :-1]
             frame = self.frame(drawing)
             swatch, confidence = snap.snap(frame, regions.grown, sketch.lines, regions.count, self.look[0], word)
@@ -160,11 +163,11 @@ class Cel:
         """A drawing's picture uint8 (H, W, 4) and the number of its regions, of which regions/<id>.npz tells."""
         asked = self.job.drawing(drawing)
         if asked.kind == "painted":
-            return self.look[2].painted(asked), 0
+            return self.reader.painted(asked), 0
         if asked.kind == "between":
             frame = self.frame(drawing)
             return paint.off_paper(frame) if any(f.cut_out for f in self.look[1]) else paint.opaque(frame), 0
-        sketch, regions = self.look[2].open(asked)
+        sketch, regions = self.reader.open(asked)
         answer, told = self.answer(drawing), self.told_of(drawing, regions.count)
         swatch = np.where(told >= 0, told, answer.swatch)
         confidence = np.where(told >= 0, 1.0, answer.confidence).astype(np.float32)

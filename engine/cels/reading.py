@@ -1,7 +1,7 @@
 """The drawings of a cel: lines for a network, regions for the matcher and for the paint."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,8 +83,9 @@ class Read:
 class Reader:
     """Reads the drawings of a cel, and what lies in the cache."""
 
-    def __init__(self, job: Job, folder: Path, cache: Cache, figures: Sequence[Figure], swatches: int, key: str) -> None:
-        self.job, self.folder, self.cache, self.figures, self.swatches, self.key = job, folder, cache, figures, swatches, key
+    def __init__(self, job: Job, folder: Path, cache: Cache, look: Callable[[], tuple[np.ndarray, Sequence[Figure]]], key: str) -> None:
+        """`look` gives the palette and the figures, when they are first needed; `key` is what they depend on."""
+        self.job, self.folder, self.cache, self.look, self.key = job, folder, cache, look, key
         self.described = functools.lru_cache(2)(self._described)
 
     def read(self, drawing: str, before: str | None) -> Read:
@@ -94,8 +95,9 @@ class Reader:
         if kept is not None:
             return Read.of_arrays(kept)
         seen, tokens, lines = self.described(drawing)
-        matches = [matched(seen, figure.shapes, tokens, figure.tokens)[0] for figure in self.figures]
-        word = shot.from_references(list(zip(matches, [f.shapes for f in self.figures], strict=True)), self.swatches, seen.count)
+        swatches, figures = self.look()
+        matches = [matched(seen, figure.shapes, tokens, figure.tokens)[0] for figure in figures]
+        word = shot.from_references(list(zip(matches, [f.shapes for f in figures], strict=True)), len(swatches), seen.count)
         forth = back = None
         if before is not None:
             old, old_tokens, _ = self.described(before)

@@ -40,7 +40,7 @@ class Run:
         self.job, self.folder = job, folder
         self._on_event, self.should_cancel, self._wanted = on_event, should_cancel, device
         self.weights = Path(str(job.options["weights"])).expanduser() if job.options["weights"] else store.folder(self.MODEL)
-        self._done = 0.0
+        self._done, self._warned = 0.0, set[str]()
         self.cache = Cache(folder, self.REVISION)
         self.cels: dict[int, Any] = {}
 
@@ -55,7 +55,10 @@ class Run:
     # --- helpers of the stages ---
 
     def warn(self, text: str) -> None:
-        self._on_event(Warned(str(self.folder), text))
+        """Tell it, once."""
+        if text not in self._warned:
+            self._warned.add(text)
+            self._on_event(Warned(str(self.folder), text))
 
     def progress(self, stage: str, part: float) -> None:
         before = sum(share for name, share in list(self.STAGES.items())[: list(self.STAGES).index(stage)])

@@ -48,7 +48,7 @@ class Cel(cel.Cel):
             yield self.read(drawing)
 
     def _sight(self, drawing: str) -> Sight:
-        seen = self.look[2].described(drawing)[0]
+        seen = self.reader.described(drawing)[0]
         return Sight.of(seen, embedding.load().dense(seen), self.job.size[0])
 
     @functools.cached_property
@@ -81,7 +81,7 @@ class Cel(cel.Cel):
         return figure.canvas(self.canvas.size).show(figure.pixels)
 
     def _condition(self, span: range, which: int, sparse: bool) -> torch.Tensor:
-        swatches, known, _ = self.look
+        swatches, known = self.look
         drawn = [self.order[i] for i in span if self.order[i] in self.lined]
         figure, fit = known[which], self.read(drawn[0]).fits[which]
         shown = Sight.of(figure.shapes, figure.dense, figure.pixels.shape[1])

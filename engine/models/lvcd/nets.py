@@ -17,7 +17,7 @@ from ...diffusion.networks import ControlNet, UNet
 from ...errors import BadInput
 from . import naming, slots
 
-HELP = "get them with `python -m engine weights get lvcd`, or put them there by hand as docs/lvcd.md says"
+HELP = "docs/lvcd.md says which files go where"
 CHANNELS = 3  # of a sketch, all alike: 1 on lines, 0 on paper
 WHOLE = ("svd-fp16.safetensors", "svd.safetensors")  # Stable Video Diffusion in one file
 OVER = ("lvcd-fp16.safetensors", "lvcd.safetensors", "lvcd.ckpt")  # what LVCD's authors trained

@@ -1,0 +1,302 @@
+"""LVCD as a model of the engine, with tiny random weights: how many drawings, what can be wrong with them, and with its weights."""
+
+import shutil
+from dataclasses import replace
+
+import anidoc_shots
+import numpy as np
+import pytest
+import tiny_lvcd
+import torch
+from lvcd_shots import PAINT, job, places
+from PIL import Image, ImageDraw
+from safetensors.torch import save_file
+
+from engine import job as jobs
+from engine.errors import BadInput, JobFailed
+from engine.gather import gather
+from engine.messages import Cancelled, Done, Failed, Progress, Warned
+from engine.models.lvcd import nets, painting, plan, sampler, survey
+from engine.run import run
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    return tiny_lvcd.make(tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture
+def shot(tmp_path, weights):
+    """Makes a job folder of drawings at these places."""
+    return lambda *args, **changed: job(tmp_path, weights, *args, **changed)
+
+
+def told(folder, should_cancel=lambda: False):
+    events = []
+    return run(folder, events.append, should_cancel), events
+
+
+def texts(events):
+    return [event.text for event in events if isinstance(event, Warned)]
+
+
+def pixels(folder):
+    return {path.name: np.asarray(Image.open(path)) for path in sorted((folder / "frames").iterdir())}
+
+
+def failure(folder, kind=BadInput.kind):
+    end, _ = told(folder)
+    assert isinstance(end, Failed) and end.kind == kind, end
+    assert len(end.text.splitlines()) == 1 and end.text.endswith(".")
+    return end.text
+
+
+# --- how many -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, 2, 14, 16])
+def test_every_drawing_comes_back(shot, count):
+    folder = shot(places(count, step=1))
+    end, events = told(folder)
+    assert isinstance(end, Done), end
+    assert tiny_lvcd.NOTE in texts(events) or count == 1
+    made = pixels(folder)
+    assert len(made) == count
+    for frame in made.values():
+        solid = frame[frame[..., 3] == 255][:, :3]
+        assert set(map(tuple, solid[~(solid < 8).all(axis=1)].tolist())) <= set(PAINT.values())
+    first = made["0000.png"]
+    assert tuple(first[38, 40, :3]) == PAINT["head"] and tuple(first[80, 40, :3]) == PAINT["body"], "the reference is the first drawing"
+
+
+@pytest.mark.parametrize("count", [2, 14, 15, 16, 24, 25, 500])
+def test_every_drawing_is_denoised_once_and_read_when_its_segment_comes(weights, count):
+    """The networks' part of the work, where only what goes from one segment to the next is kept."""
+    loaded = nets.load(weights, torch.float32)
+    reference = sampler.Reference(torch.zeros(1, 1, 24), torch.zeros(1, 4, 8, 8), torch.zeros(1, 4, 8, 8))
+    asked = set()
+
+    def sketch(index):
+        asked.add(index)
+        return torch.zeros(3, 64, 64)
+
+    chain = sampler.Chain(reference, count, sketch)
+    noise = torch.randn(19, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    made = 0
+    for new, latents in sampler.run(loaded, chain, noise, torch.tensor([20.0, 0.0]), sampler.Scheme(), torch.device("cpu")):
+        assert new.start == made and len(latents) == len(new) <= 14 and latents.isfinite().all()
+        assert max(asked, default=0) < new.stop + (new.stop == 1), "no drawing is read before its segment"
+        made = new.stop
+    assert made == count and asked == set(range(count))
+
+
+@pytest.mark.parametrize("count", [*range(2, 60), 500])
+def test_segments_cover_all_and_share_four(count):
+    spans = sampler.segments(count)
+    assert spans[0] == range(1, 15) and spans[-1].stop >= count > spans[-1].stop - 14 - (count < 15) * 14
+    assert all(len(span) == 14 and span.start == before.stop - 4 for before, span in zip(spans, spans[1:], strict=False))
+    for local in range(1, count):
+        number = plan.segment_of(local, 4)
+        assert local in spans[number] and (number == 0 or local not in spans[number - 1])
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 16, 17, 500])
+def test_every_frame_is_decoded_once(count):
+    made = [index for chunk in {sampler.chunk_of(i, count) for i in range(count)} for index in chunk.frames if index >= chunk.first]
+    assert sorted(made) == list(range(count))
+    assert all(index in sampler.chunk_of(index, count).frames for index in range(count))
+
+
+def test_holds_and_returning_drawings_are_painted_once(tmp_path, weights):
+    folder = job(tmp_path, weights, (40, 44, 44, 44, 48, 40))
+    assert isinstance(told(folder)[0], Done)
+    assert len(list((folder / "regions").iterdir())) == 3
+
+
+def test_the_seed_alone_decides(shot):
+    folder = shot(options={"snap": False})
+    told(folder)
+    once = pixels(folder)
+    for name in ("frames", "cache"):
+        shutil.rmtree(folder / name)
+    told(folder)
+    assert all((once[name] == again).all() for name, again in pixels(folder).items())
+
+
+@pytest.mark.parametrize("memory", ["stages", "groups"])
+def test_where_the_networks_wait_changes_nothing(shot, memory):
+    """On a processor they move nowhere, but by the same code."""
+    folder = shot(options={"snap": False})
+    told(folder)
+    whole = pixels(folder)
+    for name in ("frames", "cache"):
+        shutil.rmtree(folder / name)
+    asked = jobs.load(folder)
+    jobs.save(replace(asked, options={**asked.options, "memory": memory}), folder)
+    end, _ = told(folder)
+    assert isinstance(end, Done), end
+    assert all(np.abs(whole[name].astype(int) - frame).max() <= 1 for name, frame in pixels(folder).items())
+
+
+def test_soft_lines_and_binary_ones(shot, tmp_path):
+    folder = shot(options={"snap": False})
+    told(folder)
+    soft = pixels(folder)
+    asked = jobs.load(folder)
+    jobs.save(replace(asked, options={**asked.options, "line_art": "binary"}), folder)
+    told(folder)
+    assert any((soft[name] != frame).any() for name, frame in pixels(folder).items())
+
+
+def test_cancelled_in_the_loop(shot):
+    folder = shot()
+    seen = []
+
+    def cancel():
+        return any(isinstance(e, Progress) and e.stage == "Denoising" for e in seen)
+
+    assert isinstance(run(folder, seen.append, cancel), Cancelled)
+    assert sum(isinstance(e, Progress) and e.stage == "Denoising" for e in seen) == 1
+    assert isinstance(told(folder)[0], Done)
+
+
+# --- drawings and references --------------------------------------------------------------------------------------
+
+
+def test_a_first_drawing_that_is_not_in_color(shot, tmp_path):
+    """A reference elsewhere is told with the figure."""
+    folder = shot()
+    far = anidoc_shots.picture(tmp_path / "far.png", 110, painted=True)
+    text = failure(regathered(tmp_path, far, folder))
+    assert "% lie on each other, instead of 50%" in text and "far.png" in text
+
+
+def regathered(root, reference, folder):
+    gather(root / "in", [reference], folder, "lvcd", options=dict(jobs.load(folder).options))
+    return folder
+
+
+def test_a_colored_drawing_that_is_not_the_first_colors_both_ways(shot):
+    """The first drawing is not in color, a later one is."""
+    shown = places(20, step=3)
+    folder = shot(shown, keys=(6,))
+    end, _ = told(folder)
+    assert isinstance(end, Done), end
+    made = pixels(folder)
+    assert len(made) == 20
+    assert tuple(made["0006.png"][80, shown[6], :3]) == PAINT["body"]
+
+
+def test_lines_that_lie_on_each_other():
+    lines = np.zeros((270, 480), bool)
+    lines[60, 100:300] = lines[60:200, 100] = lines[60:200, 300] = True
+    nothing = np.zeros_like(lines)
+    same, far = survey.survey(lines).lines, survey.survey(np.roll(lines, 40, axis=1)).lines
+    near = survey.survey(np.roll(lines, 1, axis=1)).lines
+    assert survey.overlap(same, same, same) == survey.overlap(same, near, near) == 1.0
+    assert survey.overlap(same, far, far) < survey.ALIGNED
+    assert survey.overlap(same, survey.survey(nothing).lines, same) == 1.0, "paint without lines has edges"
+    assert survey.overlap(survey.survey(nothing).lines, same, same) == 0.0
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_a_reference_of_another_size(shot, tmp_path, scale):
+    folder = shot()
+    image = Image.open(tmp_path / "key0.png")
+    image.resize((round(160 * scale), round(120 * scale)), Image.Resampling.NEAREST).save(tmp_path / "scaled.png")
+    end, events = told(regathered(tmp_path, tmp_path / "scaled.png", folder))
+    assert isinstance(end, Done), end
+    assert not any("another shape" in text for text in texts(events))
+    assert tuple(pixels(folder)["0000.png"][80, 40, :3]) == PAINT["body"]
+
+
+def test_a_reference_of_another_shape(shot, tmp_path):
+    folder = shot()
+    image = Image.open(tmp_path / "key0.png")
+    image.resize((160, 90), Image.Resampling.NEAREST).save(tmp_path / "wide.png")
+    end, events = told(regathered(tmp_path, tmp_path / "wide.png", folder))
+    assert isinstance(end, Done), end
+    assert any("another shape" in text for text in texts(events))
+
+
+@pytest.mark.parametrize("blank", [(1,), (0, 3), (0, 1, 2, 3)])
+def test_blank_drawings_stay_blank(tmp_path, weights, blank):
+    shown = places(4, step=5)
+    folder = job(tmp_path, weights, shown, keys=(1 if 0 in blank else 0,))
+    for index in blank:
+        Image.new("RGBA", (160, 120)).save(tmp_path / f"in/{index:03d}.png")
+    key = tmp_path / f"key{1 if 0 in blank else 0}.png"
+    end, events = told(regathered(tmp_path, key, folder))
+    assert isinstance(end, Done), end
+    shot_of = jobs.load(folder)
+    for exposure in shot_of.frames:
+        file = jobs.pictures(shot_of)[exposure.drawings]
+        painted = np.asarray(Image.open(folder / file))[..., 3].any()
+        assert painted == (exposure.frame not in blank)
+
+
+def test_two_cels_with_references_of_their_own(shot):
+    folder = shot()
+    asked = jobs.load(folder)
+    other = [replace(d, id=f"{i:016x}", cel=1) for i, d in enumerate(asked.drawings)]
+    frames = tuple(replace(e, drawings=(*e.drawings, o.id)) for e, o in zip(asked.frames, other, strict=True))
+    cels = (asked.cels[0], replace(asked.cels[0], name="other"))
+    jobs.save(replace(asked, cels=cels, drawings=(*asked.drawings, *other), frames=frames), folder)
+    assert isinstance(told(folder)[0], Done)
+    assert len(pixels(folder)) == 3 and len(list((folder / "regions").iterdir())) == 6
+
+
+def test_one_line_alone(tmp_path, weights):
+    folder = job(tmp_path, weights, (40, 44))
+    for index in (0, 1):
+        image = Image.new("RGBA", (160, 120))
+        ImageDraw.Draw(image).line((20, 20 + index, 90, 70), "black", 2)
+        image.save(tmp_path / f"in/{index:03d}.png")
+    image = Image.new("RGBA", (160, 120), (250, 240, 200))
+    ImageDraw.Draw(image).line((20, 20, 90, 70), "black", 2)
+    image.save(tmp_path / "key.png")
+    end, _ = told(regathered(tmp_path, tmp_path / "key.png", folder))
+    assert isinstance(end, Done), end
+
+
+# --- weights ------------------------------------------------------------------------------------------------------
+
+
+def test_weights_that_are_not_there(shot, tmp_path):
+    assert "LVCD's weights are not there" in failure(shot(options={"weights": str(tmp_path / "nothing")}))
+
+
+def test_weights_without_those_they_are_made_over(shot, tmp_path, weights):
+    shutil.copytree(weights / "vae", tmp_path / "only/vae")
+    save_file({"control_model.x": torch.zeros(1)}, tmp_path / "only/lvcd-fp16.safetensors")
+    text = failure(shot(options={"weights": str(tmp_path / "only")}))
+    assert "not those of Stable Video Diffusion" in text and "svd.safetensors" in text
+
+
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda f: shutil.copy(f / "vae/diffusion_pytorch_model.safetensors", f / "unet/diffusion_pytorch_model.safetensors"), "lacks"),
+        (lambda f: (f / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"\x80\x04nothing good"), "pickle"),
+        (lambda f: (f / "controlnet/config.json").write_text("{}"), "num_attention_heads"),
+        (lambda f: (f / "lvcd.ckpt").write_bytes(b"\x80\x04nothing good"), "not a file of weights"),
+        (lambda f: save_file({"control_model.x": torch.zeros(1)}, f / "lvcd-fp16.safetensors"), "lacks"),
+    ],
+)
+def test_weights_that_are_none(shot, tmp_path, weights, damage, word):
+    broken = shutil.copytree(weights, tmp_path / "broken")
+    damage(broken)
+    assert word in failure(shot(options={"weights": str(broken)}))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
+def test_without_a_card(shot, tmp_path, monkeypatch):
+    assert "choose the model Flats" in failure(shot(device="cuda"), JobFailed.kind)
+    monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path / "nothing"))
+    assert "choose the model Flats" in failure(shot(options={"weights": ""}), JobFailed.kind)
+    assert "docs/lvcd.md" in failure(shot(options={"weights": ""}, device="cpu"))
+
+
+def test_memory_that_does_not_suffice_is_told_before_it_starts(weights):
+    with pytest.raises(JobFailed, match="smaller size"):
+        painting.Ready.of(nets.load(weights, torch.float32), [(1 << 17, 1 << 17)], torch.device("cpu"), "auto")
