@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
@@ -19,8 +19,10 @@ from .truth import regions, track
 CLOSING = 12.0  # px; the widest gap that samples have
 
 
-def write(family: str, count: int, out: Path, size: int = 512, seed: int = 0, device: str = "cpu") -> Iterator[Path]:
-    """Write samples to out/000000 and so on, and tell their folders.
+def write(
+    family: str, count: int, out: Path, size: int = 512, seed: int = 0, device: str = "cpu", drawings: int | None = None
+) -> Iterator[Path]:
+    """Write samples to out/000000 and so on, and tell their folders. Each is a shot of so many `drawings`, or what `plans` says.
 
     A sample has lines_NN.png, color_NN.png and lined_NN.png for each drawing, plate.png, truth.npz and meta.json; docs/toon_worlds.md says
     what is in them. Raises BadInput, JobFailed.
@@ -29,10 +31,14 @@ def write(family: str, count: int, out: Path, size: int = 512, seed: int = 0, de
         raise BadInput(f"There is no family '{family}'; there are {', '.join(FAMILIES)}.")
     if not 64 <= size <= 4096:
         raise BadInput(f"Drawings are 64 to 4096 px wide, not {size}.")
+    if drawings is not None and not 2 <= drawings <= 99:
+        raise BadInput(f"A shot has 2 to 99 drawings, not {drawings}.")
     if count < 0:
         raise BadInput("The number of samples can't be negative.")
     for number in range(count):
         plan = plans(family, (size, size), seed + number)
+        if drawings is not None:
+            plan = replace(plan, drawings=drawings, relation="")
         folder = out / f"{seed + number:06d}"
         try:
             _write(sample(seed + number, plan, device), folder, seed + number)
