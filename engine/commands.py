@@ -134,6 +134,7 @@ def _parser(model: str) -> argparse.ArgumentParser:
     synth = add("synth", [], "draw toon worlds: line art and paint with all that is true of them")
     synth.add_argument("--family", choices=("solid", "puppet"), required=True, help="figures of solid bodies, or flat puppets")
     synth.add_argument("--count", type=int, default=24, metavar="N", help="samples; default %(default)s")
+    synth.add_argument("--drawings", type=int, metavar="N", help="make each a shot of so many; else most are pairs, some shots of 20")
     synth.add_argument("--out", required=True, type=Path, metavar="DIR", help="a folder for each sample goes there")
     synth.add_argument("--size", type=int, default=512, metavar="PX", help="width and height; default %(default)s")
     synth.add_argument("--seed", type=int, default=0, help="of the first sample; the next ones count on from it")
@@ -160,6 +161,18 @@ def _parser(model: str) -> argparse.ArgumentParser:
     part.add_argument("--stage", choices=("dense", "spatial", "sparse"), required=True, help="dense first, then the others after it")
     part.add_argument("--no-matching", action="store_true", help="ablation: without points")
     part.add_argument("--no-binarization", action="store_true", help="ablation: gray sketches, backgrounds always kept")
+    text = "train LVCD: on toon worlds of 15 drawings or more (`synth --drawings`), on folders of pictures, or on videos"
+    part = _training(train, "lvcd", text, "Stable Video Diffusion, or LVCD", size=(576, 320), rate=5e-5, steps=18_000)
+    part.add_argument(
+        "--reference", choices=("early", "any"), default="early", help="a frame of the first quarter of those before a run, or any of them"
+    )
+    part.add_argument("--as-drawn", action="store_true", help="sketches as they are, as published: not thinned, thickened, or made binary")
+    part.add_argument("--no-reference-attention", action="store_true", help="ablation: frames look at themselves alone")
+
+    text = "train Animate Anyone: on toon worlds that `synth` draws, or on clips with a folder of poses in them"
+    weights = "Animate Anyone, or Stable Diffusion's image variations"
+    part = _training(train, "animate_anyone", text, weights, size=(512, 512), frames=24, rate=1e-5)
+    part.add_argument("--stage", choices=("image", "motion"), required=True, help="single frames first, then motion")
 
     fetch = add("weights", [shared], "the weights of models: fetch them, or say where they go")
     fetch.add_argument("what", choices=("get", "where"), help="fetch what is missing, or name the files and their places")
@@ -169,7 +182,9 @@ def _parser(model: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _training(commands, model: str, text: str, weights: str, *, size: tuple[int, int], frames: int, rate: float) -> argparse.ArgumentParser:
+def _training(
+    commands, model: str, text: str, weights: str, *, size: tuple[int, int], frames: int | None = None, rate: float, steps: int = 100_000
+) -> argparse.ArgumentParser:
     """The command that trains a diffusion model, with the options that all of them have; see engine/diffusion/training.py."""
     part = commands.add_parser(model, help=text, description=text, allow_abbrev=False)
     part.add_argument(
@@ -177,9 +192,10 @@ def _training(commands, model: str, text: str, weights: str, *, size: tuple[int,
     )
     part.add_argument("--weights", required=True, type=Path, metavar="DIR", help=f"what to begin with: {weights}")
     part.add_argument("--out", required=True, type=Path, metavar="DIR", help="weights, sample sheets and the state go there; goes on there")
-    part.add_argument("--steps", type=int, default=100_000, metavar="N", help="default %(default)s")
+    part.add_argument("--steps", type=int, default=steps, metavar="N", help="default %(default)s")
     part.add_argument("--size", type=_size, default=size, metavar="WxH", help=f"of the pictures; default {size[0]}x{size[1]}")
-    part.add_argument("--frames", type=int, default=frames, metavar="N", help="of a clip; default %(default)s")
+    if frames is not None:
+        part.add_argument("--frames", type=int, default=frames, metavar="N", help="of a clip; default %(default)s")
     part.add_argument("--rate", type=float, default=rate, metavar="X", help="learning rate; default %(default)s")
     part.add_argument("--accumulate", type=int, default=1, metavar="N", help="clips of a step, for each card; default %(default)s")
     part.add_argument("--every", type=int, default=1000, metavar="N", help="steps between two savings; default %(default)s")
@@ -285,7 +301,7 @@ def _selftest(options: argparse.Namespace) -> int:
 def _synth(options: argparse.Namespace) -> int:
     from .synthesis.write import write
 
-    for folder in write(options.family, options.count, options.out, options.size, options.seed, options.device):
+    for folder in write(options.family, options.count, options.out, options.size, options.seed, options.device, options.drawings):
         print(folder, flush=True)
     return 0
 

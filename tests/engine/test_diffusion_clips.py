@@ -90,3 +90,11 @@ def test_lines_beside_a_picture_or_found_in_it(tmp_path):
     (tmp_path / "color_1.png").write_bytes(b"torn")
     with pytest.raises(BadInput, match="can't be read"):
         clips.load(clips.of_folder(tmp_path).frames, (64, 64))
+
+
+def test_long_shots_can_be_asked_for(tmp_path):
+    (world,) = write("puppet", 1, tmp_path, 64, seed=0, drawings=16)
+    assert len(clips.find(tmp_path, tmp_path / "work", least=15)[0].frames) == 16
+    assert json.loads((world / "meta.json").read_text("utf-8"))["plan"]["relation"] == ""
+    with pytest.raises(BadInput, match="2 to 99"):
+        list(write("puppet", 1, tmp_path, 64, drawings=100))

@@ -1,5 +1,6 @@
 """LVCD against what its original networks made of the same inputs and weights. Every case of the fixtures is run, whatever its sizes."""
 
+import contextlib
 import functools
 import json
 import re
@@ -10,8 +11,8 @@ import synthetic
 import torch
 from safetensors.torch import load_file
 
-from engine.diffusion import edm, parts, weights
-from engine.models.lvcd import naming, nets, sampler, slots
+from engine.diffusion import edm, parts, training, weights
+from engine.models.lvcd import naming, nets, sampler, slots, train
 
 FOLDER = synthetic.FOLDER / "lvcd"
 META = synthetic.meta("lvcd")
@@ -75,25 +76,31 @@ def test_every_case_is_known() -> None:
 # --- networks -----------------------------------------------------------------------------------------------------
 
 
-def forward(data, layout: slots.Layout, control: bool = True, sample: torch.Tensor | None = None) -> torch.Tensor:
-    """The UNet's output of a case, (B * T, 4, h, w); the added vector is the case's own instead of that of frames a second and motion."""
+@contextlib.contextmanager
+def added(vector: torch.Tensor):
+    """The added vector is a case's own, instead of that of frames a second and motion."""
+    each = net("unet"), net("control_model")
+    hooks = [one.add_time_proj.register_forward_hook(lambda net, ids, made: vector.reshape(made.shape)) for one in each]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def forward(data, layout: slots.Layout, control: bool = True) -> torch.Tensor:
+    """The UNet's output of a case, (B * T, 4, h, w)."""
     unet, controlnet = net("unet"), net("control_model")
     slots.use(layout, unet, controlnet)
-    token, vector = data["in.clip_embedding"], data["in.vector"]
-    noisy = (data["in.sample"] if sample is None else sample).unflatten(0, (-1, layout.count))
+    token, time, ids = data["in.clip_embedding"], data["in.timesteps"], torch.zeros(len(data["in.clip_embedding"]), 3)
+    noisy = data["in.sample"].unflatten(0, (-1, layout.count))
     given = torch.cat([noisy, data["in.concat_latent"][:, None].expand_as(noisy)], dim=2)
-    time = data["in.timesteps"] if sample is None else edm.scalings(data["in.sigma"]).time
-    ids = torch.zeros(len(token), 3)
-    hooks = [each.add_time_proj.register_forward_hook(lambda net, ids, made: vector.reshape(made.shape)) for each in (unet, controlnet)]
-    try:
+    with added(data["in.vector"]):
         residuals = None
         if control:
             sketch = data["in.sketch"].float().expand(-1, 3, -1, -1).unflatten(0, (-1, layout.count))
             residuals = controlnet(given, time, token, ids, controlnet.embed_condition(sketch))
         return unet(given, time, token, ids, residuals).flatten(0, 1)
-    finally:
-        for hook in hooks:
-            hook.remove()
 
 
 @pytest.mark.parametrize("name", cases("fwd_"))
@@ -150,30 +157,22 @@ def test_layers(name) -> None:
 
 @pytest.mark.parametrize("name", cases("train_step"))
 def test_training_step(name) -> None:
-    data = read(name)
-    layout = slots.beginning()
-    unet, controlnet = net("unet"), net("control_model")
-    trained = dict(slots.self_attentions(unet))
-    for parameter in unet.parameters():
-        parameter.requires_grad_(False)
-    for parameter in (*trained.values(), *controlnet.parameters()):
-        parameter.requires_grad_(True)
-        parameter.grad = None
-    sigma = data["in.sigma"].repeat_interleave(layout.count).view(-1, 1, 1, 1)
-    noisy = data["in.latents"] + sigma * data["in.noise"]
-    scale = edm.scalings(sigma)
-    clean = scale.skip * noisy + scale.out * forward(data, layout, sample=scale.into * noisy)
-    loss = ((sigma**2 + 1) / sigma**2 * (clean - data["in.latents"]) ** 2).mean((1, 2, 3))
-    near(loss, data["out.loss_per_frame"], LOSS, relative=True)
-    near(loss.mean(), data["out.loss"].squeeze(), LOSS)
-    loss.mean().backward()
+    data, loaded = read(name), all_nets()
+    learned = training.select({"unet": loaded.unet, "controlnet": loaded.controlnet}, train.trained(loaded).__contains__)
+    target, noise, sketch = (data[key].unflatten(0, (-1, slots.VIDEO + 1)) for key in ("in.latents", "in.noise", "in.sketch"))
+    lesson = train.Lesson(target, sketch.float().expand(-1, -1, nets.CHANNELS, -1, -1), data["in.clip_embedding"], data["in.concat_latent"])
+    with added(data["in.vector"]):
+        found = train.errors(loaded, lesson, data["in.sigma"], noise)
+    near(found.flatten(), data["out.loss_per_frame"], LOSS, relative=True)
+    near(found.mean(), data["out.loss"].squeeze(), LOSS)
+    found.mean().backward()
     wanted = {key.removeprefix("out.grad."): value for key, value in data.items() if key.startswith("out.grad.")}
     assert wanted
     for key, value in wanted.items():
-        of, prefix = (controlnet, naming.CONTROL) if key.startswith(naming.CONTROL) else (unet, naming.UNET)
-        got = dict(of.named_parameters())[naming.denoiser(key.removeprefix(prefix))].grad
+        part, prefix = ("controlnet", naming.CONTROL) if key.startswith(naming.CONTROL) else ("unet", naming.UNET)
+        got = learned[f"{part}.{naming.denoiser(key.removeprefix(prefix))}"].grad
         assert got is not None and (got - value).norm() <= GRADIENT * value.norm(), key
-    for each in (unet, controlnet):
+    for each in (loaded.unet, loaded.controlnet):
         each.zero_grad(set_to_none=True)
         each.requires_grad_(False)
 
