@@ -28,15 +28,17 @@ def make(folder: Path, dtype: torch.dtype = torch.float32) -> Path:
     for name, config in CONFIGS.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        state = {key: _alive(value).to(dtype).contiguous() for key, value in nets.BUILDERS[name](config).state_dict().items()}
+        state = {key: _alive(key, value).to(dtype).contiguous() for key, value in nets.BUILDERS[name](config).state_dict().items()}
         save_file(state, folder / name / parts.FILES[name][-1])
     (folder / "about.json").write_text(json.dumps({"note": NOTE}), encoding="utf-8")
     return folder
 
 
-def _alive(value: torch.Tensor) -> torch.Tensor:
-    """Convolutions that begin as zero would hide what they are given."""
-    return value if value.dim() < 2 or value.any() else torch.randn_like(value) * 0.05
+def _alive(name: str, value: torch.Tensor) -> torch.Tensor:
+    """What begins as zero, or is drawn so small that nothing of the sketches is left after it, is drawn anew."""
+    if value.dim() < 2 or (value.any() and "cond_embedding" not in name):
+        return value
+    return torch.randn_like(value) * 2.0 / value[0].numel() ** 0.5
 
 
 if __name__ == "__main__":
