@@ -3,12 +3,12 @@
 from . import panels
 from .operators import animate, colorize, corrections, engine, inbetween, jobs, marking, pins, references, shell, weights
 from .operators.scene import settings
-from .panels import skeleton, translations
+from .panels import arcs, skeleton, translations
 
 # In this order: panels and shell show what is registered before them; the preferences are looked at by the engine.
 _MODULES = (
     *(settings, translations, panels, engine, weights, jobs, references),
-    *(colorize, corrections, inbetween, pins, animate, marking, skeleton, shell),
+    *(colorize, corrections, inbetween, pins, animate, marking, skeleton, arcs, shell),
 )
 
 

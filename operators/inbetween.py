@@ -15,12 +15,14 @@ from ..engine.errors import BadInput, ShiageError
 from . import engine, jobs, session, weights
 from .jobs import import_pictures
 from .scene import betweens, fills, inbetween, matches, pictures, settings
-from .scene.matches import Match
+from .scene.matches import Arc, Match
 
 TASK = "inbetween"
 BUSY = "Inbetweens of this scene are being made: wait, or cancel their job"
 
-found: dict[Path, tuple[Match, ...]] = {}  # what a job folder's last run has made one of, so that drawing looks at no disk
+# What the last run of a job folder has made one of, and how it moves: kept here, so that drawing looks at no disk.
+found: dict[Path, tuple[Match, ...]] = {}
+ways: dict[Path, tuple[Arc, ...]] = {}
 
 
 def makes_strokes(scene: bpy.types.Scene) -> bool:
@@ -93,22 +95,28 @@ def summary(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
 
 def last(scene: bpy.types.Scene) -> tuple[Match, ...]:
     """What the scene's last job has made one of."""
+    return found.get(_folder(scene), ())
+
+
+def arcs(scene: bpy.types.Scene) -> tuple[Arc, ...]:
+    """How the scene's last job moves strokes."""
+    return ways.get(_folder(scene), ())
+
+
+def _folder(scene: bpy.types.Scene) -> Path:
     try:
-        return found.get(settings.job_folder(scene, TASK), ())
-    except BadInput:
-        return ()
+        return settings.job_folder(scene, TASK)
+    except BadInput:  # no output folder is set: nothing was made
+        return Path()
 
 
 def look() -> None:
     """See what the jobs of this file have found."""
     found.clear()
-    for scene in bpy.data.scenes:
-        try:
-            folder = settings.job_folder(scene, TASK)
-        except BadInput:
-            continue
+    ways.clear()
+    for folder in map(_folder, bpy.data.scenes):
         if fills.has_strokes(folder):
-            found[folder] = matches.read(folder)
+            found[folder], ways[folder] = matches.read(folder), matches.arcs(folder)
 
 
 class SHIAGE_OT_fill_inbetweens(bpy.types.Operator):
@@ -167,3 +175,4 @@ def unregister() -> None:
     bpy.app.handlers.load_post.remove(_on_load)
     bpy.utils.unregister_class(SHIAGE_OT_fill_inbetweens)
     found.clear()
+    ways.clear()

@@ -125,18 +125,26 @@ class Strokes:
     def draw_matches(self, layout, found: tuple[Match, ...]) -> None:
         alone = sum(match.alone for match in found)
         layout.label(text=translated("{} pairs, {} strokes without a partner").format(len(found) - alone, alone), translate=False)
-        column = layout.column(align=True)
-        for match in found[:SHOWN]:
-            row = column.row(align=True)
-            for stroke, frame in ((match.a, match.pair.first), (match.b, match.pair.last)):
-                if stroke is None:
-                    row.label(text="", icon="UNLINKED")
-                    continue
-                button = row.operator("shiage.select_stroke", text=f"{frame}: {stroke + 1}", translate=False)
-                button.object, button.layer, button.frame, button.stroke = match.object, match.layer, frame, stroke
-            row.label(text="" if match.alone else f"{match.confidence:.0%}", translate=False)
+        shown = found[:SHOWN]
+        for layer in dict.fromkeys((match.layer, match.pair) for match in shown):
+            column = layout.column(align=True)
+            row = column.row()
+            row.active = False
+            row.label(text=f"{layer[0]}  {layer[1].first} → {layer[1].last}", translate=False)
+            for match in shown:
+                if (match.layer, match.pair) == layer:
+                    self.draw_match(column.row(align=True), match)
         if len(found) > SHOWN:
             layout.label(text=translated("and {} more, which are surer").format(len(found) - SHOWN), translate=False)
+
+    def draw_match(self, row, match: Match) -> None:
+        for stroke, frame in ((match.a, match.pair.first), (match.b, match.pair.last)):
+            if stroke is None:
+                row.label(text="", icon="UNLINKED")
+                continue
+            button = row.operator("shiage.select_stroke", text=str(stroke + 1), translate=False)
+            button.object, button.layer, button.frame, button.stroke = match.object, match.layer, frame, stroke
+        row.label(text="" if match.alone else f"{match.confidence:.0%}", translate=False)
 
     def draw_pins(self, layout, ob: bpy.types.Object) -> None:
         for index, item in enumerate(ob.shiage.pins):

@@ -82,8 +82,16 @@ class SHIAGE_PG_inbetween(bpy.types.PropertyGroup):
     )
     guide: StringProperty(name="Guide Layer", description="A layer with sketches that the frames between are to follow; none: leave empty")
     show_arcs: BoolProperty(
-        name="Show Arcs", description="Draw in the viewport how the strokes move, from blue, which is sure, to red", default=False
+        name="Show Arcs",
+        description="Draw in the viewport how the strokes move, from blue, which is sure, to red",
+        update=lambda _self, context: _redraw(context),
     )
+
+
+def _redraw(context: bpy.types.Context) -> None:
+    for area in context.screen.areas if context.screen else ():
+        if area.type == "VIEW_3D":
+            area.tag_redraw()
 
 
 CLASSES = (SHIAGE_PG_pin, SHIAGE_PG_inbetween)

@@ -60,6 +60,43 @@ def _of_cel(request: job.Job, cel: int, home: Home, folder: Path):
                 yield Match(home.object, home.layer, task.pair, a if a >= 0 else None, b if b >= 0 else None, value)
 
 
+@dataclass(frozen=True)
+class Arc:
+    """How the middle of a stroke goes from key to key: `points` (K, 3) in the space of its layer."""
+
+    object: str
+    layer: str
+    points: tuple[tuple[float, float, float], ...]
+    confidence: float
+
+
+def arcs(folder: Path) -> tuple[Arc, ...]:
+    """The ways of all strokes that a job has moved; nothing while there is nothing to read."""
+    try:
+        request, belong = job.load(folder), homes.read(folder)
+        return tuple(arc for cel, home in enumerate(belong) for arc in _arcs_of_cel(request, cel, home, folder))
+    except (BadInput, OSError, ValueError, KeyError, IndexError):
+        return ()
+
+
+def _arcs_of_cel(request: job.Job, cel: int, home: Home, folder: Path):
+    for task in homes.tasks(request, cel):
+        ways: dict[tuple[int, int, int], list] = {}
+        sure: dict[tuple[int, int, int], float] = {}
+        for _, drawing in task.made:
+            with np.load(folder / drawing.file, allow_pickle=False) as made:
+                points, offsets, source, confidence = (made[name] for name in ("points", "offsets", "source", "confidence"))
+            begun: dict[tuple[int, int], int] = {}
+            for i, (a, b) in enumerate(source.tolist()):
+                piece = (a, b, begun.setdefault((a, b), 0))  # a pair of strokes may be several pieces
+                begun[a, b] += 1
+                ways.setdefault(piece, []).append(points[(offsets[i] + offsets[i + 1]) // 2])
+                sure[piece] = float(confidence[i])
+        for piece, way in ways.items():
+            places = home.plane.points(np.array(way, float), np.zeros(len(way)))
+            yield Arc(home.object, home.layer, tuple(map(tuple, places.tolist())), sure[piece] if min(piece) >= 0 else 0.0)
+
+
 # --- selection --------------------------------------------------------------------------------------------------------
 
 

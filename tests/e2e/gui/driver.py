@@ -102,6 +102,26 @@ def show_all(area) -> None:
                     operator()
 
 
+def only_panels(*names: str) -> None:
+    """Leave of Shiage's panels in the viewport these, all open: others would push them out of the window."""
+    panels = module("panels")
+    panels.unregister = lambda: None  # there is nothing left to unregister as it was
+    for name in reversed(panels.PANELS):
+        bpy.utils.unregister_class(getattr(bpy.types, f"SHIAGE_PT_{name}"))
+    for name in names:
+        made = panels._panel(name, "VIEW_3D")
+        made.bl_options = set()
+        bpy.utils.register_class(made)
+
+
+def with_window(function) -> None:
+    """Call what needs a window, which a timer has to name: undo, modes."""
+    area = viewport()
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window(), area=area, region=region):
+        function()
+
+
 def sidebar(area):
     return next(region for region in area.regions if region.type == "UI")
 

@@ -12,26 +12,18 @@ import driver
 REFERENCE = Path(os.environ["SHIAGE_TEST_REFERENCE"])
 
 
-def with_window(function) -> None:
-    """Undo needs a window, which a timer has to name."""
-    area = driver.viewport()
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    with bpy.context.temp_override(window=driver.window(), area=area, region=region):
-        function()
-
-
 def scenario():
     bpy.ops.shiage.open_references(directory=str(REFERENCE.parent), files=[{"name": REFERENCE.name}])
-    with_window(lambda: bpy.ops.ed.undo_push(message="an animator's own work"))
+    driver.with_window(lambda: bpy.ops.ed.undo_push(message="an animator's own work"))
     bpy.ops.shiage.colorize_shot()
     yield from driver.until(driver.colored, 120)
     yield 1.0
-    with_window(bpy.ops.ed.undo)
+    driver.with_window(bpy.ops.ed.undo)
     yield 0.5
     assert not driver.strips(), "undo takes the strip away"
     assert len(bpy.context.scene.shiage.references) == 1, "and nothing that was there before"
     assert bpy.data.objects.get("Figure") is not None
-    with_window(bpy.ops.ed.redo)
+    driver.with_window(bpy.ops.ed.redo)
     yield 0.5
     assert len(driver.strips()) == 1, "redo brings it back"
     bpy.ops.wm.save_mainfile()

@@ -1,0 +1,66 @@
+"""An animator stands between two keys, clicks Fill Inbetweens, looks at what was made, takes it back and has it again."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bpy
+import driver
+
+
+def numbers(layer: str) -> list[int]:
+    return sorted(frame.frame_number for frame in bpy.data.objects["Head"].data.layers[layer].frames)
+
+
+def filled() -> bool:
+    for entry in driver.module("operators.session").entries:
+        if entry.job.state in ("failed", "cancelled"):
+            raise RuntimeError(entry.job.text)
+    return len(numbers("Lines")) > 2 and len(numbers("Paint")) > 2
+
+
+def look_through_camera(area) -> None:
+    space = area.spaces.active
+    space.region_3d.view_perspective = "CAMERA"
+    space.show_gizmo = False
+    space.overlay.show_floor = space.overlay.show_axis_x = space.overlay.show_axis_y = space.overlay.show_cursor = False
+    driver.show_all(area)
+
+
+def scenario():
+    scene = bpy.context.scene
+    area = driver.viewport()
+    driver.only_panels("inbetween", "inbetween_strokes")
+    look_through_camera(area)
+    yield 1.0
+    driver.sidebar(area).active_panel_category = "Shiage"
+    yield 1.0
+    driver.screenshot("before.png")
+    x, y = yield from driver.find_button(area, "shiage.fill_inbetweens")
+    driver.click(x, y)
+    yield from driver.until(filled, 120)
+    assert numbers("Lines") == numbers("Paint") == [1, 3, 5, 7, 9, 11, 13, 15, 17]
+    assert bpy.context.object == bpy.data.objects["Head"]
+    for frame in (1, 5, 9, 13, 17):
+        scene.frame_set(frame)
+        yield 1.0
+        driver.screenshot(f"frame{frame:02d}.png")
+    driver.with_window(bpy.ops.ed.undo)
+    yield 1.0
+    assert numbers("Lines") == numbers("Paint") == [1, 17], "undo takes all of it away, in one step"
+    driver.with_window(bpy.ops.ed.redo)
+    yield 1.0
+    assert len(numbers("Lines")) == len(numbers("Paint")) == 9, "and redo brings it back"
+    scene = bpy.context.scene
+    bpy.context.view_layer.objects.active = bpy.data.objects["Head"]
+    driver.with_window(lambda: bpy.ops.object.mode_set(mode="EDIT"))
+    scene.shiage.inbetween.show_arcs = True
+    scene.frame_set(9)
+    yield 1.5
+    driver.screenshot("edit.png")
+    driver.with_window(lambda: bpy.ops.object.mode_set(mode="OBJECT"))
+    bpy.ops.wm.save_mainfile()
+
+
+driver.run(scenario)
