@@ -58,6 +58,7 @@ class Results:
     flips: dict[str, str] = field(default_factory=dict)
     examples: dict[str, tuple[Pair, dict[str, Strokes]]] = field(default_factory=dict)
     strokes: list[int] = field(default_factory=list)  # in each key
+    pinned: list[float] = field(default_factory=list)  # chamfer on home ground of Shiage with every stroke pinned by hand
     seconds: float = 0.0
     date: date = field(default_factory=date.today)
 
@@ -139,6 +140,10 @@ def interpolated(path: Path) -> Between:
 
 def add(results: Results, one: Pair, found: dict[str, tuple[list[Between], float]]) -> None:
     results.strokes += [len(one.first.strokes), len(one.last.strokes)]
+    if one.variant == "home":
+        pairs = [(number, number) for number in range(len(one.first.strokes))]
+        made = Inbetweens(one.first.strokes, one.last.strokes, correspond(one.first.strokes, one.last.strokes, pairs))
+        results.pinned += [chamfer(one.truth(at).strokes, made.at(at).strokes) for at in PLACES]
     for method, (drawings, seconds) in found.items():
         tally = results.tallies.setdefault((one.variant, method), Tally())
         for at, drawing in zip(PLACES, drawings, strict=True):

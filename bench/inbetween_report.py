@@ -50,6 +50,7 @@ cross-dissolve tears nothing, because it moves nothing: it shows both keys at on
 ## Matches
 
 {matches}
+{pinned}
 
 ## Confidence
 
@@ -98,6 +99,7 @@ def write(results: Results, folder: Path) -> None:
         shown=", ".join(f"*{variant}*" for variant in shown),
         wanted=_wanted(results, variants),
         matches=_matches(results, variants),
+        pinned=_pinned(results),
         trust=_trust(results, variants),
         open=OPEN,
         lost=LOST,
@@ -150,6 +152,12 @@ def _matches(results: Results, variants: list[str]) -> str:
         shares = [100 * np.mean([getattr(one, name) for one in some]) for some in found for name in ("right", "found")]
         rows.append(f"| {variant} | " + " | ".join(f"{share:.1f} %" for share in shares) + " |")
     return _table("| keys | right, Shiage | found, Shiage | right, Blender | found, Blender |", rows)
+
+
+def _pinned(results: Results) -> str:
+    if not results.pinned:
+        return ""
+    return f"\nWith every stroke pinned by hand on home ground, Shiage is {np.mean(results.pinned):.2f} px off: that is its motion alone.\n"
 
 
 def _trust(results: Results, variants: list[str]) -> str:
