@@ -1,0 +1,112 @@
+"""Keys as a job for models that make pictures: painted by Colorize Shot, or line art with a reference; sketches to follow."""
+
+import bpy
+import figures
+import pytest
+import small_shot
+from conftest import module
+
+pytestmark = pytest.mark.usefixtures("engine_python")
+
+
+@pytest.fixture
+def shot(scene, tmp_path):
+    """A saved file with keys at 1, 3 and 5 of a figure that is chosen, and a reference."""
+    bpy.context.view_layer.objects.active = small_shot.draw(scene)
+    module("operators.references").add(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png"))))
+    chosen = scene.shiage.inbetween
+    chosen.model, chosen.keys, chosen.frame_end, chosen.spacing = "tooncrafter", "RANGE", 6, "ONES"
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
+    return scene
+
+
+def write(scene):
+    """The folder, the job and the warnings."""
+    model = module("engine.models").info(scene.shiage.inbetween.model)
+    view_layer = bpy.context.view_layer
+    betweens, settings = module("operators.scene.betweens"), module("operators.scene.settings")
+    parts = betweens.parts(scene, betweens.objects(scene.shiage.inbetween, view_layer))
+    folder = settings.job_folder(scene, "inbetween")
+    return module("operators.scene.pictures").write_job(scene, view_layer, parts, folder, model, lambda fraction: None)
+
+
+def test_painted_keys_come_from_the_colored_shot(shot):
+    assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
+    folder, request, warnings = write(shot)
+    assert folder.name == "shot-Scene-inbetween-1-5" and not warnings
+    assert module("engine.job").load(folder) == request
+    kinds = [request.drawing(e.drawings[0]).kind for e in request.frames]
+    assert kinds == ["painted", "between", "painted", "between", "painted"]
+    assert [(e.frame, e.exposure) for e in request.frames] == [(n, 1) for n in range(1, 6)]
+    colored = module("operators.scene.settings").job_folder(shot) / "frames"
+    for exposure, name in zip(request.frames[::2], ("0001.png", "0003.png", "0005.png"), strict=True):
+        assert (folder / request.drawing(exposure.drawings[0]).file).read_bytes() == (colored / name).read_bytes()
+    assert request.size == (small_shot.WIDTH, small_shot.HEIGHT)
+
+
+def test_a_key_that_was_drawn_anew_is_not_painted(shot):
+    assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
+    shot.objects["Figure"].data.layers[0].frames[1].drawing.strokes[0].points[0].position.x += 0.2
+    with pytest.raises(module("engine.errors").BadInput, match="The key 3 is not painted: ToonCrafter needs painted keys"):
+        write(shot)
+
+
+def test_line_art_with_a_reference(shot):
+    shot.shiage.inbetween.model = "anidoc"
+    folder, request, _ = write(shot)
+    kinds = [request.drawing(e.drawings[0]).kind for e in request.frames]
+    assert kinds == ["strokes", "between", "strokes", "between", "strokes"]
+    assert [len(cel.references) for cel in request.cels] == [1]
+    shot.shiage.references.clear()
+    with pytest.raises(module("engine.errors").BadInput, match="has no reference"):
+        write(shot)
+    assert (folder / "job.json").is_file()
+
+
+def test_sketches_guide_the_nearest_drawings(shot):
+    assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
+    data = shot.objects["Figure"].data
+    chosen = shot.shiage.inbetween
+    chosen.keys, chosen.guide = "PLAYHEAD", "Guide"
+    shot.frame_set(1)
+    for frame in data.layers[0].frames[1:2]:
+        data.layers[0].frames.remove(frame.frame_number)
+    figures.add_layer(data, "Guide", keys=(3,))
+    folder, request, _ = write(shot)
+    guides = {e.frame: request.drawing(e.drawings[0]).guide for e in request.frames}
+    assert [frame for frame, guide in guides.items() if guide] == [3]
+    sketch = request.drawing(guides[3])
+    assert sketch.kind == "strokes" and (folder / sketch.file).is_file()
+    chosen.guide = "Nothing"
+    with pytest.raises(module("engine.errors").BadInput, match="There is no layer 'Nothing' to follow"):
+        write(shot)
+    chosen.guide = "Lines"
+    with pytest.raises(module("engine.errors").BadInput, match="The guide layer Lines would be painted too"):
+        write(shot)
+
+
+def test_a_camera_cut_is_told(shot):
+    shot.shiage.inbetween.model = "anidoc"
+    other = bpy.data.objects.new("Other", shot.camera.data)
+    shot.collection.objects.link(other)
+    other.matrix_world = shot.camera.matrix_world
+    shot.timeline_markers.new("cut", frame=4).camera = other
+    assert write(shot)[2] == ("The camera changes at frame 4, between the keys: what lies between may make no sense.",)
+
+
+def test_the_panel_asks_for_a_camera_and_weights(shot):
+    inbetween = module("operators.inbetween")
+    assert inbetween.obstacle(shot, bpy.context.view_layer) in ("", "Get the model's weights first, under Models")
+    shot.camera = None
+    assert inbetween.obstacle(shot, bpy.context.view_layer) == "Add a camera that sees the drawings"
+
+
+def test_jobs_of_other_ranges_are_found_again(shot):
+    assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
+    write(shot)
+    module("operators.session").entries.clear()
+    bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
+    assert {entry.folder.name: entry.task for entry in module("operators.session").entries} == {
+        "shot-Scene": "colorize",
+        "shot-Scene-inbetween-1-5": "inbetween",
+    }
