@@ -111,7 +111,9 @@ _JAPANESE = {
     # sentences
     "Choose a reference first": "まず参照画像を選んでください",
     "Select the Grease Pencil object to fill": "中割りするグリースペンシルオブジェクトを選択してください",
-    "Inbetweens of this scene are being made: wait, or cancel their job": "このシーンは中割り中です。待つか、ジョブをキャンセルしてください",
+    "Inbetweens of this scene are being made: wait, or cancel their job": (
+        "このシーンは中割り中です。待つか、ジョブをキャンセルしてください"
+    ),
     "Select one stroke in the key before and one in the key after": "前後の原画で線を1本ずつ選択してください",
     "Choose a model first": "まずモデルを選んでください",
     "Add a camera that sees the drawings": "動画を写すカメラを追加してください",
