@@ -20,12 +20,12 @@ from .units import Units, units
 # What features (candidates.FEATURES) say for a match, as log odds.
 _WEIGHTS = np.array(
     [
-        [0.0, -3.7, -4.3, -2.8, -4.7, -1.5, -3.0, -1.0, 0.0, 2.0, 0.5, 2.0, 2.3],  # where all of the drawing goes
-        [-0.6, -4.5, -4.4, -3.0, -3.9, -1.5, -3.0, -0.4, 0.0, 1.2, 0.5, 1.7, 2.2],  # where the surroundings go
+        [0.0, -3.4, -4.1, -2.5, -4.7, -1.5, -3.0, -0.6, -0.2, 1.1, 3.3, 2.0, 0.8],  # where all of the drawing goes
+        [-1.7, -5.0, -4.1, -3.6, -3.8, -1.5, -3.0, -0.2, -0.1, 0.4, 2.6, 1.4, 1.2],  # where the surroundings go
     ]
 )
 _SUPPORT, _ORDER = [FEATURES.index("support"), FEATURES.index("ally")], FEATURES.index("order")
-_HOPES = (2.5, 2.0, 1.0, 0.0)  # log odds given to all matches, round by round: what moved far is found only once its neighbors are
+_HOPES = (4.0, 3.0, 2.0, 1.0)  # log odds given to all matches, round by round: what moved far is found only once its neighbors are
 _RELAXATIONS = 5
 _SURE = 20.0  # log odds of what a person pinned
 _LIMIT = 5.0  # seconds for the best selection; then the best one found is taken
