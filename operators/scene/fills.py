@@ -82,7 +82,10 @@ def _own_layer(data, layer):
     found.rotation = rotation.to_euler()
     if layer.parent_group is not None:
         data.layers.move_to_layer_group(found, layer.parent_group)
-    while found.prev_node is not None and found.prev_node != layer:
+    for _ in range(len(data.layers) + len(data.layer_groups)):
+        order = [other.name for other in data.layers]
+        if order.index(found.name) == order.index(layer.name) + 1:
+            break
         data.layers.move(found, "DOWN")
     data.layers.active = active
     return found

@@ -206,6 +206,7 @@ def test_fills_of_two_keys_do_not_become_one(scene, tmp_path):
 OLD = pytest.mark.skipif(bpy.app.version < (5, 0, 0), reason="Blender 4.5 crashes when it frees two NURBS drawings made by numbers")
 
 
+@pytest.mark.skipif(bpy.app.version < (4, 4, 0), reason="Blender 4.3 draws polylines only")
 @pytest.mark.parametrize("kind", [figures.CATMULL_ROM, pytest.param(figures.NURBS, marks=OLD)])
 def test_curves_are_sampled(scene, tmp_path, kind):
     layer = add(scene, kind=kind).data.layers[0]
@@ -318,6 +319,20 @@ def test_own_layer(scene, tmp_path):
     scene.shiage.inbetween.destination = "SAME"
     fill(scene, tmp_path)
     assert numbers(layer) == [1, 3, 5, 7, 9] and not len(own.frames)
+
+
+def test_own_layer_in_a_group(scene, tmp_path):
+    ob = add(scene)
+    for name in ("Above", "Top"):
+        figures.add_layer(ob.data, name)
+    group = ob.data.layer_groups.new("Group")
+    for name in ("Lines", "Above"):
+        ob.data.layers.move_to_layer_group(ob.data.layers[name], group)
+    scene.shiage.inbetween.destination = "OWN"
+    fill(scene, tmp_path)
+    order = [layer.name for layer in ob.data.layers]
+    assert order.index("Lines inbetweens") == order.index("Lines") + 1
+    assert ob.data.layers["Lines inbetweens"].parent_group == group
 
 
 # --- pins ------------------------------------------------------------------------------------------------------------
