@@ -11,20 +11,23 @@ from .primitives import Primitives
 
 @dataclass(frozen=True)
 class View:
-    """How the drawings of one figure are seen. `light` points toward the light on the screen (x right, y down, z to the viewer)."""
+    """How the drawings of one figure are seen. `light` points toward the light on the screen (x right, y down, z to the viewer), `marks`
+    are the points of its persons' bodies, 18 of each."""
 
     matrix: Tensor  # float32 (D, P, 3, 4), canonical space of each primitive to the screen
     light: Tensor  # float32 (D, 3)
     unit: Tensor  # float32 (D,), px of a unit of the figure
     mood: Tensor  # bool (D, M), which moods of the figure each drawing is in
+    marks: Tensor  # float32 (D, 18 C, 3), x, y and toward the viewer, in px; nan for what is no person's
     size: tuple[int, int]  # width, height in px
 
     def __getitem__(self, rows: slice) -> "View":
-        return replace(self, matrix=self.matrix[rows], light=self.light[rows], unit=self.unit[rows], mood=self.mood[rows])
+        own = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "size"}
+        return replace(self, **own)
 
     def to(self, device: torch.device | str) -> "View":
         """The same view on another device."""
-        return View(self.matrix.to(device), self.light.to(device), self.unit.to(device), self.mood.to(device), self.size)
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "size"})
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from ..pose import BODY
 from .figure import INK, OUTLINE, SHADED, Figure, Part
 from .outlines import ANGLES
 from .primitives import BALL, BOX, CONE, HEM, SHELL, TRIANGLE
@@ -37,6 +38,7 @@ class Builder:
         self._curves = 0
         self._moods: list[int] = []
         self._mood = -1
+        self._marks: dict[str, tuple[int, Vector]] = dict.fromkeys(BODY, (-1, (0.0, 0.0, 0.0)))
 
     def part(self, name: str, material: str, tones: int = SHADED, edge: int = INK) -> int:
         """A piece that is painted with one material. A name that is known already is the same part."""
@@ -53,6 +55,23 @@ class Builder:
         rest[:3, 3] = at
         self._joints.append((parent, rest, np.asarray(swing, float)))
         return len(self._joints) - 1
+
+    def upper(self, joint: int) -> int:
+        """The joint that another one hangs on."""
+        return self._joints[joint][0]
+
+    def mark(self, name: str, joint: int, at: Vector = (0.0, 0.0, 0.0)) -> None:
+        """Where a point of the body is, one of `engine.pose.BODY`: in a joint's space."""
+        self._marks[name] = (joint, at)
+
+    def mark_on(self, name: str, prim: int, x: float, z: float) -> None:
+        """The same, on a solid's front where its chart has these coordinates, or inside if that is beside it."""
+        place = np.nan_to_num(self.surface(prim, np.array([[x, z]]))[0])
+        self._marks[name] = (self._prims[prim][1], (self._locals[prim][0] @ [x, place[1], z, 1.0])[:3])
+
+    def mark_flat(self, name: str, prim: int, x: float, y: float) -> None:
+        """The same, in the plane of a flat shape."""
+        self._marks[name] = (self._prims[prim][1], (x, y, 0.0))
 
     def feature(self, moods: int) -> list[int]:
         """A feature that changes; the numbers of its moods, the usual one first."""
@@ -285,6 +304,7 @@ class Builder:
         decal = list(zip(*self._decals, strict=True)) or [()] * 8
         pairs = list(zip(*self._pairs, strict=True)) or [()] * 3
         point = list(zip(*self._points, strict=True)) or [()] * 5
+        person = self._marks["shoulder.R"][0] >= 0  # others may have a face
         return Figure(
             parts=tuple(self.parts),
             focus=self.focus,
@@ -316,6 +336,8 @@ class Builder:
             point_curve=numbers(point[2]),
             point_kind=numbers(point[3]),
             point_mood=numbers(point[4]),
+            mark=numbers([joint if person else -1 for joint, _ in self._marks.values()]),
+            mark_at=reals([at for _, at in self._marks.values()], 3),
         )
 
 

@@ -20,6 +20,10 @@ def face(c: Cutter, rng: Generator, prims: list[int], wide: float, high: float, 
     kind = rng.choice(["big", "big", "dot", "almond", "half"])
     look = rng.uniform(-0.25, 0.25)
     t = np.linspace(-1, 1, 13)
+    b.mark_flat("nose", prims[0], x0, level - 0.25 * high)
+    for side, name in ((-1, "R"), (1, "L")):
+        b.mark_flat(f"eye.{name}", prims[0], x0 + side * apart, level)
+        b.mark_flat(f"ear.{name}", prims[0], x0 + side * wide, level - 0.1 * high)
     opened, shut = b.feature(2)
     for side, name in ((-1, "left"), (1, "right")):
         at = np.array([x0 + side * apart, level])

@@ -48,6 +48,7 @@ def _child(rng: Generator) -> Puppet:
             0.3,
             0,
         )
+        _mark(b, side, ("hip", "knee", "ankle"), foot)
         c.ribbon(
             foot,
             [(-0.12 * side, 0.1), (0.1 * side, -0.06), (0.42 * side, -0.12)],
@@ -102,6 +103,7 @@ def _child(rng: Generator) -> Puppet:
             side * rng.uniform(-0.2, 0.9),
         )
         swaps += [c.last, c.last - 1]
+        _mark(b, side, ("shoulder", "elbow", "wrist"), hand)
         fist = b.part(f"{name} hand", "skin" if rng.random() < 0.7 else "accent")
         palm = c.blob(hand, (0, -0.12), (w * 0.95, w * 1.1), fist, (2.2 + 0.7 * side) * LAYER)
         for k in (-1, 0, 1):
@@ -139,6 +141,13 @@ def _child(rng: Generator) -> Puppet:
     if rng.random() < 0.25:
         _scarf(c, rng, chest, tall, wide)
     return c.finish(rng.uniform(0, 0.012), swaps)
+
+
+def _mark(b: Builder, side: int, names: tuple[str, str, str], end: int) -> None:
+    """The joints of a limb, whose last one is `end`; the picture's left is the figure's right."""
+    middle = b.upper(end)
+    for name, joint in zip(names, (b.upper(middle), middle, end), strict=True):
+        b.mark(f"{name}.{'R' if side < 0 else 'L'}", joint)
 
 
 def _hair(c: Cutter, rng: Generator, joint: int, wide: float, high: float, top: float) -> None:

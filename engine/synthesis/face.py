@@ -48,6 +48,10 @@ def face(b: Builder, rng: Generator, head: Head, cartoon: float) -> None:
         _line(b, head.prim, np.linspace(-0.05, 0.05, 5), depth + 0.02 - 8 * np.linspace(-0.05, 0.05, 5) ** 2)
     elif nose == 2 and cartoon > 0.4:
         b.ball(head.joint, (0, -depth, 0.86 - 0.1 * cartoon), rng.uniform(0.09, 0.18), head.skin)
+    b.mark_on("nose", head.prim, 0.0, depth)
+    for side, name in ((-1, "R"), (1, "L")):
+        b.mark_on(f"eye.{name}", head.prim, side * apart, low)
+        b.mark(f"ear.{name}", head.joint, (side * 0.95, -0.32, 0.0))
     _mouth(b, rng, head, depth + (head.chin - depth) * rng.uniform(0.36, 0.48))
     if rng.random() < 0.4:
         blush = b.part("blush", "blush", FLAT, HIGHLIGHT)

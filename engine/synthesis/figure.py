@@ -52,6 +52,8 @@ class Figure:
     point_curve int64 (N,)       number of the line
     point_kind  int64 (N,)       INK, SHADOW or HIGHLIGHT
     point_mood  int64 (N,)       as of decals
+    mark     int64 (18,)         the joint that bears each point of a person's body, in the order of `engine.pose.BODY`; -1 for none
+    mark_at  float32 (18, 3)     where, in the joint's space
     """
 
     parts: tuple[Part, ...]
@@ -84,6 +86,8 @@ class Figure:
     point_curve: Tensor
     point_kind: Tensor
     point_mood: Tensor
+    mark: Tensor
+    mark_at: Tensor
 
     def to(self, device: torch.device | str) -> "Figure":
         """The same figure on another device."""
@@ -97,6 +101,7 @@ COLUMNS = tuple(f.name for f in fields(Figure) if f.name not in ("parts", "focus
 _REFERS = {
     "parent": "parent",
     "joint": "parent",
+    "mark": "parent",
     "hem": "hems",
     "part": "parts",
     "lining": "parts",

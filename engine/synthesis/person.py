@@ -81,6 +81,10 @@ def _skeleton(b: Builder, rng: Generator) -> tuple[Body, int]:
         hip = b.joint(pelvis, (side * seat * 0.52, -0.1 * torso, 0), (-0.1, 0, side * 0.1), (0.42, 0.2, 0.16))
         knee = b.joint(hip, (0, -leg, 0), (0.3, 0, 0), (0.34, 0, 0))
         ankle = b.joint(knee, (0, -leg * 0.95, 0), (-0.15, 0, 0), (0.25, 0.2, 0.1))
+        for name, joint in zip(
+            ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"), (shoulder, elbow, wrist, hip, knee, ankle), strict=True
+        ):
+            b.mark(f"{name}.{'R' if side < 0 else 'L'}", joint)  # the picture's left is the person's right
         for column, joint in zip((shoulders, elbows, wrists, hips, knees, ankles), (shoulder, elbow, wrist, hip, knee, ankle), strict=True):
             column.append(joint)
     arms, legs = (tuple(shoulders), tuple(elbows), tuple(wrists)), (tuple(hips), tuple(knees), tuple(ankles))

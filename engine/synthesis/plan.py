@@ -112,7 +112,7 @@ def _stage(rng: Generator, plan: Plan, actors: list[Actor]) -> tuple[Figure, Vie
     pan = rng.uniform(-0.1, 0.1, 2) * (rng.random() < 0.4)
     zoom = rng.uniform(-0.25, 0.3) * (rng.random() < 0.3)
     figure, _ = join([actor.figure for actor in actors])
-    matrices, units, moods = [], [], []
+    matrices, units, moods, marks = [], [], [], []
     for place, actor in enumerate(actors):
         motion, turn = _motion(rng, plan, actor)
         cameras = []
@@ -127,11 +127,13 @@ def _stage(rng: Generator, plan: Plan, actors: list[Actor]) -> tuple[Figure, Vie
         camera = _moved(rng, plan, camera, pan, zoom, place)
         matrix = staging.matrices(actor.figure, motion.angles, camera, motion.stretch, motion.local)
         matrices.append(matrix)
+        marks.append(staging.marks(actor.figure, motion.angles, camera, motion.stretch))
         units.append(camera.scale)
         moods.append(motion.mood)
     unit = torch.tensor(np.min(units, 0), dtype=torch.float32)
     lights = torch.tensor(light / np.linalg.norm(light), dtype=torch.float32).expand(len(unit), 3)
-    return figure, View(torch.cat(matrices, 1), lights, unit, torch.tensor(np.concatenate(moods, 1)), plan.size)
+    mood = torch.tensor(np.concatenate(moods, 1))
+    return figure, View(torch.cat(matrices, 1), lights, unit, mood, torch.cat(marks, 1), plan.size)
 
 
 def _motion(rng: Generator, plan: Plan, actor: Actor) -> tuple[Motion, np.ndarray]:

@@ -7,6 +7,7 @@ import torch
 from numpy.random import Generator
 from torch import Tensor
 
+from ..pose import BODY
 from . import primitives
 from .figure import Figure, joints_to_world, rotation
 from .primitives import Primitives
@@ -43,6 +44,24 @@ def moves(rng: Generator, figure: Figure, count: int) -> np.ndarray:
 
 def matrices(figure: Figure, angles: np.ndarray, camera: Camera, stretch: np.ndarray, local: Tensor | None) -> Tensor:
     """Canonical space of each primitive to the screen, float32 (D, P, 3, 4). `stretch` (D, 3) scales the figure."""
+    placed = _placed(figure, angles, camera, stretch)[:, figure.joint]
+    return (placed @ (figure.local if local is None else local))[:, :, :3]
+
+
+def marks(figure: Figure, angles: np.ndarray, camera: Camera, stretch: np.ndarray) -> Tensor:
+    """Where the points of the body are on the screen, float32 (D, 18, 3): x, y and toward the viewer in px, nan for those it has not. In
+    mirrored drawings right is left."""
+    at = torch.cat([figure.mark_at, torch.ones_like(figure.mark_at[:, :1])], 1)
+    found = (_placed(figure, angles, camera, stretch)[:, figure.mark] @ at[:, :, None])[:, :, :3, 0]
+    found[:, figure.mark < 0] = torch.nan
+    found[:, BODY.index("neck")] = found[:, [BODY.index("shoulder.R"), BODY.index("shoulder.L")]].mean(1)
+    other = [BODY.index(name[:-1] + {"R": "L", "L": "R"}[name[-1]]) if name[-2] == "." else i for i, name in enumerate(BODY)]
+    mirrored = torch.tensor(camera.mirror < 0, device=found.device)
+    return torch.where(mirrored[:, None, None], found[:, other], found)
+
+
+def _placed(figure: Figure, angles: np.ndarray, camera: Camera, stretch: np.ndarray) -> Tensor:
+    """Each joint's space to the screen, float32 (D, J, 4, 4)."""
     device = figure.local.device
     count = len(angles)
     root = rotation(torch.tensor(camera.turn, dtype=torch.float32, device=device))
@@ -56,8 +75,7 @@ def matrices(figure: Figure, angles: np.ndarray, camera: Camera, stretch: np.nda
     screen[:, 3, 3] = 1
     screen[:, :2, 3] = torch.tensor(camera.offset, dtype=torch.float32, device=device)
     screen[:, 2, 3] = torch.tensor(camera.depth, dtype=torch.float32, device=device)
-    placed = (screen[:, None] @ world)[:, figure.joint]
-    return (placed @ (figure.local if local is None else local))[:, :, :3]
+    return screen[:, None] @ world
 
 
 def extent(figure: Figure, matrix: Tensor) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..pose import BODY
 from ..regions import Regions, segment
 from ..sketch import Sketch
 from ..sketch.ends import skeleton_ends
@@ -13,6 +14,8 @@ from .primitives import Primitives
 from .render import to_local
 from .sample import Sample
 
+# How far a feature of the head must lie toward the viewer, from the middle of the ears, in half their distance.
+_TOWARD = {"nose": -0.3, "eye.R": -0.25, "eye.L": -0.25, "ear.R": -0.57, "ear.L": -0.57}
 _NEAR = 0.04  # units; depths that differ by less are the same surface
 
 
@@ -86,3 +89,18 @@ def _majority(labels: np.ndarray, values: np.ndarray, count: int) -> tuple[np.nd
     kinds, index = np.unique(values, return_inverse=True)
     votes = np.bincount(labels * len(kinds) + index, minlength=(count + 1) * len(kinds)).reshape(count + 1, len(kinds))
     return kinds[votes.argmax(1)], (votes.max(1) / np.maximum(votes.sum(1), 1)).astype(np.float32)
+
+
+def bodies(sample: Sample) -> np.ndarray:
+    """The joints of each character's body as a detector of poses would see them, float32 (D, C, 18, 2): x, y in px, nan for what lies
+    outside the picture or, of the head, looks away from the viewer, and for all of what is no person."""
+    marks = sample.view.marks.cpu().numpy()
+    marks = marks.reshape(len(marks), -1, len(BODY), 3)
+    width, height = sample.plan.size
+    ears = marks[:, :, [BODY.index("ear.R"), BODY.index("ear.L")]]
+    middle, half = ears.mean(2), np.linalg.norm(ears[:, :, 0] - ears[:, :, 1], axis=2) / 2.0
+    hidden = ((marks[..., :2] < 0) | (marks[..., :2] >= (width, height))).any(-1)
+    for name, least in _TOWARD.items():
+        joint = BODY.index(name)
+        hidden[:, :, joint] |= (marks[:, :, joint, 2] - middle[..., 2]) < least * half
+    return np.where(hidden[..., None], np.nan, marks[..., :2]).astype(np.float32)

@@ -14,7 +14,7 @@ from ..errors import BadInput, JobFailed
 from .plan import RELATIONS, Plan
 from .sample import Sample, sample
 from .scenes import FAMILIES
-from .truth import regions, track
+from .truth import bodies, regions, track
 
 CLOSING = 12.0  # px; the widest gap that samples have
 
@@ -109,6 +109,7 @@ def _write(drawn: Sample, folder: Path, seed: int) -> None:
         "to_first": torch.stack([xy for xy, _ in tracks]).cpu().numpy().astype(np.float16),
         "visible": torch.stack([seen for _, seen in tracks]).cpu().numpy(),
         "gaps": drawn.gaps.cpu().numpy(),
+        "bodies": bodies(drawn),
         **{f"regions_{index:02d}": cut.regions.labels.astype(np.int32) for index, cut in enumerate(cuts)},
         **{f"region_swatch_{index:02d}": cut.swatch.astype(np.int16) for index, cut in enumerate(cuts)},
         **{f"region_part_{index:02d}": cut.part.astype(np.int16) for index, cut in enumerate(cuts)},

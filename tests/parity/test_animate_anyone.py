@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from engine.diffusion import weights
+from engine.diffusion import training, weights
 from engine.diffusion.sampling import ddim
 from engine.diffusion.windows import closed
-from engine.models.animate_anyone import nets, networks, pose_image, sampler
+from engine.models.animate_anyone import nets, networks, pose_image, sampler, train
 from engine.pose import Pose
 
 FOLDER = synthetic.FOLDER / "animate_anyone"
@@ -218,3 +218,47 @@ def test_pipeline(name, together) -> None:
     assert seen == list(range(1, int(steps) + 1))
     frames = torch.cat(list(sampler.decode_frames(whole(), latents)))
     near(frames.transpose(0, 1)[None], data["out.video"], PIPELINE)
+
+
+# --- training -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", cases("training_step"))
+def test_training_step(name) -> None:
+    data = read(name)
+    noisy, wanted, share = train.taught(data["in.latents"], data["in.noise"], data["in.timesteps"])
+    near(noisy, data["out.noisy"], LOSS)
+    near(wanted, data["out.target_v"], LOSS)
+    near(share, data["out.weights"], LOSS)
+    near(train.error(data["in.pred"], wanted, share).reshape(1), data["out.loss"], LOSS)
+
+
+@pytest.mark.parametrize("name", cases("training_stage1") + cases("training_stage2"))
+def test_loss_and_gradients(name) -> None:
+    data, first = read(name), "stage1" in name
+    unet = net.__wrapped__("denoising_unet", motion=not first)  # others were made for inference
+    loaded = nets.Nets(unet, *(net.__wrapped__(part) for part in ("reference_unet", "pose_guider")), None, None)
+    taught = {"denoising_unet": unet} | ({"reference_unet": loaded.reference_unet, "pose_guider": loaded.pose_guider} if first else {})
+    learned = training.select(taught, lambda key: train.trained(key, "image" if first else "motion"))
+    lesson = train.Lesson(data["in.latents"], data["in.pose_images"], data["in.ref_latents"], data["in.clip_embeds"])
+    said, loss = train.objective(loaded, lesson, data["in.noise"], data["in.timesteps"])
+    near(said, data["out.pred"], NETWORK)
+    near(loss.reshape(1), data["out.loss"], LOSS)
+    loss.backward()
+    found = {}
+    for key, parameter in learned.items():
+        component, _, own = key.partition(".")
+        if "motion_modules" in own:
+            component, own = "motion_module", nets.published("motion_module", own)
+        found[f"{component}.{own}"] = parameter.grad
+    wanted = json.loads((FOLDER / name.replace(".safetensors", "_gradnorms.json")).read_text("utf-8"))
+    floor = 1e-5 * max(norm for norm in wanted.values() if norm is not None)
+    for key, norm in wanted.items():
+        got = 0.0 if found.get(key) is None else found[key].norm().item()
+        norm = norm or 0.0
+        assert abs(got - norm) <= GRADIENT * norm or max(got, norm) < floor, f"{key}: {got} instead of {norm}"
+    assert found.keys() <= wanted.keys() and all(gradient is not None for gradient in found.values())
+    for key in data:
+        if key.startswith("out.grad."):
+            gradient = found[key.removeprefix("out.grad.")]
+            assert (gradient - data[key]).norm() <= GRADIENT * data[key].norm(), key

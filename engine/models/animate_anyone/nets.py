@@ -127,12 +127,18 @@ def load(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = 
     told = state("pose_guider")
     check_guider(told)
     weights.fill(guider, told, "pose_guider", dtype, HELP)
-    encoder = weights.empty(lambda: build_image_encoder(weights.read_config(folder / "image_encoder/config.json", HELP)))
-    weights.fill(encoder, state("image_encoder"), "image_encoder", dtype, HELP)
-    vae = weights.empty(lambda: build_vae(weights.read_config(folder / "vae/config.json", HELP)))
-    weights.fill(vae, state("vae"), "vae", torch.float32, HELP)
+    tell("image_encoder", done / sum(sizes.values()))
+    vae, encoder = load_encoders(folder, dtype)
     about = weights.read_config(folder / "about.json", HELP) if (folder / "about.json").is_file() else {}
     return Nets(unet, reference, guider, vae, encoder, str(about.get("note", "")))
+
+
+def load_encoders(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
+    """The VAE, in single precision, and the image encoder. Raises BadInput."""
+    vae = weights.empty(lambda: build_vae(weights.read_config(folder / "vae/config.json", HELP)))
+    encoder = weights.empty(lambda: build_image_encoder(weights.read_config(folder / "image_encoder/config.json", HELP)))
+    weights.fill(vae, read(folder, "vae"), "vae", torch.float32, HELP)
+    return vae, weights.fill(encoder, read(folder, "image_encoder"), "image_encoder", dtype, HELP)
 
 
 def find(folder: Path, name: str) -> Path:
@@ -145,10 +151,13 @@ def find(folder: Path, name: str) -> Path:
 
 def read(folder: Path, name: str) -> dict[str, Tensor]:
     """The weights of a file under the names of our networks. A pickle is converted to safetensors beside it. Raises BadInput, JobFailed."""
-    path = find(folder, name)
-    if path.name != Path(FILES[name][0]).name:
-        path = convert(path, folder / FILES[name][0], HELP)
-    return {renamed(name, key): tensor for key, tensor in weights.tensors(path, HELP) if not constant(key)}
+    return {renamed(name, key): tensor for key, tensor in weights.tensors(safe(folder, name), HELP) if not constant(key)}
+
+
+def safe(folder: Path, name: str) -> Path:
+    """The file of a network as safetensors. Raises BadInput, JobFailed."""
+    path, wanted = find(folder, name), folder / FILES[name][0]
+    return path if path == wanted else convert(path, wanted, HELP)
 
 
 def renamed(component: str, name: str) -> str:
