@@ -67,18 +67,18 @@ def needs(nets: Nets, size: tuple[int, int]) -> memory.Needs:
 def ready(nets: Nets, size: tuple[int, int], device: torch.device, wanted: str) -> Ready:
     """Networks where they can make the largest clip. Raises JobFailed when there is no room for it."""
     plan = memory.plan(needs(nets, size), memory.free_bytes(device), wanted)
-    nets.vae.step = plan.chunk
     if nets.dtype != torch.float32:
         use_channels_last(nets.unet)
-    whole = plan.mode == memory.WHOLE
+    return placed(nets, plan, device)
+
+
+def placed(nets: Nets, plan: memory.Plan, device: torch.device) -> Ready:
+    """Networks where a plan wants them."""
+    nets.vae.step = plan.chunk
     heavy = [net for net in (nets.unet, nets.sketch_encoder) if net is not None]
     light = [nets.vae, nets.text_encoder, nets.image_encoder, nets.projector]
-    return Ready(
-        nets,
-        plan,
-        memory.Placement(memory.WHOLE if whole else memory.STAGES, device, light),
-        memory.Placement(plan.mode, device, heavy),
-    )
+    mode = memory.WHOLE if plan.mode == memory.WHOLE else memory.STAGES
+    return Ready(nets, plan, memory.Placement(mode, device, light), memory.Placement(plan.mode, device, heavy))
 
 
 def advice(plan: memory.Plan, device: torch.device, size: tuple[int, int]) -> str:

@@ -23,6 +23,7 @@ CONTROL = 0.6  # how much the residuals of the sketch encoder count, as in the p
 class UNet(UNet3DConditionModel):
     """diffusers' UNet over frames, with the clip's frames a second, and with attention to text and image tokens side by side."""
 
+    _repeated_blocks = ["BasicTransformerBlock", "TemporalConvLayer"]  # what is compiled once for all
     down_blocks: Any  # whose library's types say less than they have
     up_blocks: Any
     conv_norm_out: Any

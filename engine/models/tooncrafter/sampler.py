@@ -125,13 +125,23 @@ def decode(nets: Nets, latents: Tensor, references: list[Tensor], two_passes: bo
     """Frames (16, 3, H, W), float32 on the processor, about -1..1.
 
     As published in `two_passes`: the two in the middle are taken from a second one, without the second frame and the last but one.
-    `scale` is what the latents are divided by.
+    `scale` is what the latents are divided by. What overflows half precision is decoded once more in single.
     """
+    given = latents[0] / (SCALE * scale)
+    frames = _decoded(nets, given, references, two_passes)
+    if not frames.isfinite().all() and nets.vae.dtype == torch.float16:
+        nets.vae.float()
+        frames = _decoded(nets, given, references, two_passes)
+        nets.vae.half()
+    return frames.cpu()
+
+
+def _decoded(nets: Nets, latents: Tensor, references: list[Tensor], two_passes: bool) -> Tensor:
     where = next(nets.vae.parameters())
-    given = (latents[0] / (SCALE * scale)).to(where)
-    frames = nets.vae.decode_clip(given, references, FRAMES).float()
+    given, seen = latents.to(where), [level.to(where) for level in references]
+    frames = nets.vae.decode_clip(given, seen, FRAMES).float()
     if two_passes:
-        again = nets.vae.decode_clip(given[list(SECOND_PASS)], references, len(SECOND_PASS)).float()
+        again = nets.vae.decode_clip(given[list(SECOND_PASS)], seen, len(SECOND_PASS)).float()
         for index in REPLACED:
             frames[index] = again[SECOND_PASS.index(index)]
-    return frames.cpu()
+    return frames
