@@ -75,4 +75,4 @@ def test_a_click_fills_between_the_keys(blender: Blender, keys: Path, tmp_path: 
     out = tmp_path / "out"
     out.mkdir()
     play(blender, "fill_inbetweens", keys, out, WIDTH="1440", HEIGHT="900", LIMIT="280")
-    assert sorted(map(int, layers(blender, keys)["Lines"])) == [1, 3, 5, 7, 9, 11, 13, 15, 17]
+    assert sorted(map(int, layers(blender, keys)["Lines"])) == [1, 4, 7, 10, 13, 16, 17]

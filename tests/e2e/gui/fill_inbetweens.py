@@ -59,8 +59,26 @@ def scenario():
     scene.frame_set(9)
     yield 1.5
     driver.screenshot("edit.png")
-    driver.with_window(lambda: bpy.ops.object.mode_set(mode="OBJECT"))
+    yield from while_drawing()
     bpy.ops.wm.save_mainfile()
+
+
+def while_drawing():
+    """Drawings of an earlier run are replaced while the animator is in Draw Mode, and undo takes that back, too."""
+    driver.with_window(lambda: bpy.ops.object.mode_set(mode="PAINT_GREASE_PENCIL"))
+    driver.with_window(lambda: bpy.ops.ed.undo_push(message="an animator's own work"))
+    scene = bpy.context.scene
+    scene.shiage.inbetween.spacing = "THREES"
+    bpy.ops.shiage.fill_inbetweens()
+    yield from driver.until(lambda: numbers("Lines") == [1, 4, 7, 10, 13, 16, 17], 120)
+    assert bpy.context.object.mode == "PAINT_GREASE_PENCIL"
+    yield 1.0
+    driver.with_window(bpy.ops.ed.undo)
+    yield 1.0
+    assert numbers("Lines") == numbers("Paint") == [1, 3, 5, 7, 9, 11, 13, 15, 17]
+    driver.with_window(bpy.ops.ed.redo)
+    yield 1.0
+    assert numbers("Lines") == numbers("Paint") == [1, 4, 7, 10, 13, 16, 17]
 
 
 driver.run(scenario)
