@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from .order import Order
 from .units import GRID, Units
 
 FEATURES = ("near", "close", "bent", "turned", "longer", "wider", "other color", "open", "chain", "support", "ally", "order", "always")
+ORDER = FEATURES.index("order")
 _PARTNERS = 120  # looked at for each unit
 _TRIED = 24  # of them, with all maps
 _KEPT = 8
@@ -39,11 +41,19 @@ class Candidates:
         return Candidates(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
 
-NOTHING = Candidates(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0), np.zeros(0, complex), np.zeros((0, len(FEATURES))))
+NOTHING = Candidates(
+    np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0), np.zeros(0, complex), np.zeros((0, len(FEATURES)))
+)
 
 
 def candidates(
-    a: Units, b: Units, maps: tuple[np.ndarray, np.ndarray], size: float, weights: np.ndarray, pinned: tuple[np.ndarray, np.ndarray]
+    a: Units,
+    b: Units,
+    maps: tuple[np.ndarray, np.ndarray],
+    order: Order,
+    size: float,
+    weights: np.ndarray,
+    pinned: tuple[np.ndarray, np.ndarray],
 ) -> Candidates:
     """The likeliest partners of each unit of a. `maps` (turn, shift) complex128 (M, U) say where each may be looked for, the first of
     them first; `weights` (F,) rate features; `pinned` (units of a, of b) int64 are partners for sure, and have no others."""
@@ -55,11 +65,14 @@ def candidates(
     fits = (a.fills[one] == b.fills[two]) & ~busy_a[one] & ~busy_b[two]
     one, two = np.concatenate([one[fits], pinned[0]]), np.concatenate([two[fits], pinned[1]])
     first = _rated(a, b, one, two, maps[0][0][one], maps[1][0][one], size)
+    names_a, names_b = a.members[first.a], b.members[first.b]
+    first.features[:, ORDER] = order.of(names_a[:, 0], names_b[:, 0], (names_a[:, 1] < 0) & (names_b[:, 1] < 0))
     rows = _best(first.a, first.features @ weights, _TRIED)
     found, score = first.take(rows), (first.features @ weights)[rows]
     one, two = found.a, found.b
     for turn, shift in zip(maps[0][1:], maps[1][1:], strict=True):
         other = _rated(a, b, one, two, turn[one], shift[one], size, found.back)
+        other.features[:, ORDER] = found.features[:, ORDER]
         rating = other.features @ weights
         better = rating > score
         score = np.where(better, rating, score)
@@ -149,7 +162,7 @@ def _rated(
         np.abs(a.color[one] - b.color[two]).max(1) / 255.0,
         a.closed[one] != b.closed[two],
         (a.members[one] >= 0).sum(1) + (b.members[two] >= 0).sum(1) - 2,
-        *np.zeros((3, len(one))),  # support, ally and order are told later
+        *np.zeros((3, len(one))),  # support, ally and order depend on more than the pair
         np.ones(len(one)),
     ]
     return Candidates(one, two, back, shift, turn, np.stack(features, 1))

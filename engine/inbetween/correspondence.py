@@ -15,6 +15,7 @@ from .candidates import FEATURES, NOTHING, Candidates, candidates
 from .cutting import cut
 from .curves import whole
 from .matches import Matches
+from .order import Order, copies, learned
 from .units import Units, units
 
 # What features (candidates.FEATURES) say for a match, as log odds.
@@ -24,7 +25,7 @@ _WEIGHTS = np.array(
         [-1.7, -5.0, -4.1, -3.6, -3.8, -1.5, -3.0, -0.2, -0.1, 0.4, 2.6, 1.4, 1.2],  # where the surroundings go
     ]
 )
-_SUPPORT, _ORDER = [FEATURES.index("support"), FEATURES.index("ally")], FEATURES.index("order")
+_SUPPORT = [FEATURES.index("support"), FEATURES.index("ally")]
 _HOPES = (4.0, 3.0, 2.0, 1.0)  # log odds given to all matches, round by round: what moved far is found only once its neighbors are
 _RELAXATIONS = 5
 _SURE = 20.0  # log odds of what a person pinned
@@ -58,11 +59,11 @@ def correspond(
     fills_a = np.zeros(len(a), bool) if fills_a is None else np.asarray(fills_a, bool)
     fills_b = np.zeros(len(b), bool) if fills_b is None else np.asarray(fills_b, bool)
     units_a, units_b = units(a, fills_a), units(b, fills_b)
-    chosen = _select(units_a, units_b, pairs)
+    chosen = _select(units_a, units_b, pairs, copies(a, b))
     return _matches(a, b, units_a, units_b, chosen, fills_a, fills_b)
 
 
-def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]]) -> Selection:
+def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]], order: Order) -> Selection:
     """Find the best candidates, look again from where they say that their surroundings go, and again."""
     points = np.concatenate([a.samples.ravel(), b.samples.ravel()])
     size = max(float(np.hypot(np.ptp(points.real), np.ptp(points.imag))), 1.0) if len(points) else 1.0
@@ -77,10 +78,10 @@ def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]]) -> Selection:
             one, two = _matched_samples(a, b, chosen.found)
             names, trust = a.members[chosen.found.a], 1.0 / (1.0 + np.exp(-chosen.odds))
             maps = alignment.local(a.samples.mean(1), a.members, one, two, names, trust, size, first[0])
-        found = candidates(a, b, maps, size, weights, pinned)
+            order = learned(order, names[:, 0], b.members[chosen.found.b, 0])
+        found = candidates(a, b, maps, order, size, weights, pinned)
         if not len(found):
             return Selection(found, np.zeros(0))
-        found.features[:, _ORDER] = _order(a, b, chosen.found, found)
         chosen = _settled(a, b, found, size, pinned, weights, hope)
     return chosen
 
@@ -163,35 +164,6 @@ def _matched_samples(a: Units, b: Units, found: Candidates) -> tuple[np.ndarray,
     grid = np.linspace(0.0, 1.0, a.samples.shape[1])
     rows = np.arange(len(found))[:, None]
     return a.samples[found.a], image(b, found, rows, np.broadcast_to(grid, (len(found), len(grid))))
-
-
-def _order(a: Units, b: Units, chosen: Candidates, found: Candidates) -> np.ndarray:
-    """Whether a candidate keeps the drawing order, 0..1, where nearly all that are chosen do, as in copies; float (C,)."""
-    i, j = a.members[chosen.a, 0], b.members[chosen.b, 0]
-    order = np.argsort(i, kind="stable")
-    i, j = i[order], j[order]
-    kept = _rising(j)
-    if len(kept) < 6 or len(kept) < 0.8 * len(i):
-        return np.zeros(len(found))
-    expected = np.interp(a.members[found.a, 0], i[kept], j[kept])
-    return np.maximum(1.0 - np.abs(b.members[found.b, 0] - expected) / 2.0, 0.0)
-
-
-def _rising(values: np.ndarray) -> np.ndarray:
-    """Rows of the longest rising subsequence."""
-    tails: list[int] = []
-    names: list[int] = []
-    before = np.full(len(values), -1)
-    for row, value in enumerate(values.tolist()):
-        place = int(np.searchsorted(tails, value)) if tails else 0
-        before[row] = names[place - 1] if place else -1
-        tails[place : place + 1] = [value]
-        names[place : place + 1] = [row]
-    chain, row = [], names[-1] if names else -1
-    while row >= 0:
-        chain.append(row)
-        row = int(before[row])
-    return np.array(chain[::-1], np.int64)
 
 
 def _matches(a: Strokes, b: Strokes, units_a: Units, units_b: Units, chosen: Selection, fills_a, fills_b) -> Matches:

@@ -24,6 +24,7 @@ _EVEN = 0.01  # how much a point that moves, but isn't turned, goes straight, ag
 _TURNED = 0.25  # radians; what is turned by more, itself or against most of the drawing, goes in an arc
 _NEIGHBOR = 0.15  # how much neighbors count against points of a stroke
 _ALIKE = 0.2  # neighbors whose distance changes by this part of it count half
+_FOLLOWER = 1e-3  # what is in one key only, against what is in both
 _JOINT = 30.0  # what binds a joint, as steps of one hundredth of the size
 
 
@@ -121,7 +122,9 @@ def motion(nodes: Nodes, reach: np.ndarray) -> Motion:
     a = nodes.a[edges[:, 1]] - nodes.a[edges[:, 0]]
     b = nodes.b[edges[:, 1]] - nodes.b[edges[:, 0]]
     length = np.maximum(np.fmax(np.abs(a), np.abs(b)), 1e-3 * size)
-    weights = np.select([kind == 0, kind == 1], [1.0 / length, 100.0 * _JOINT / size], 0.0)
+    # What is in one key only follows, and pulls nothing.
+    lead = np.where(np.isnan(nodes.a + nodes.b)[edges].any(1), _FOLLOWER, 1.0)
+    weights = lead * np.select([kind == 0, kind == 1], [1.0 / length, 100.0 * _JOINT / size], 0.0)
     mass = np.bincount(chain.ravel(), np.repeat(length[kind == 0] / 2.0, 2), len(nodes.a)) + 1e-3 * size
     spiral = _spiral(edges, weights, a, b, kind != 1, mass, size)
     # Neighbors that keep their distance, when turned as their surroundings are, move together.
@@ -130,13 +133,14 @@ def motion(nodes: Nodes, reach: np.ndarray) -> Motion:
     alike = np.where(np.isnan(changed), 0.5, 1.0 / (1.0 + (np.nan_to_num(changed) / _ALIKE) ** 2) ** 2)
     # How far neighbors are apart counts twice: those far off say little.
     far = 1.0 / (1.0 + (length / (0.1 * size)) ** 2)
-    weights = np.where(kind == 2, _NEIGHBOR * alike * far / length + 1e-4 / length, weights)
+    weights = np.where(kind == 2, lead * (_NEIGHBOR * alike * far + 1e-4) / length, weights)
     spiral = _spiral(edges, weights, a, b, kind != 1, mass, size)
     return Motion(nodes, slides, edges, weights, spiral)
 
 
 def _joints(nodes: Nodes, reach: np.ndarray) -> tuple[np.ndarray, Slides]:
-    """Ends that lie on the same line in both keys: pairs of points that stay on each other, int64 (J, 2), and ends that slide."""
+    """Ends that lie on the same line in both keys, or in the only one that has them: pairs of points that stay on each other,
+    int64 (J, 2), and ends that slide."""
     ends, onto = [], []
     for there in (nodes.a, nodes.b):
         rows = np.flatnonzero(~np.isnan(there))
@@ -150,8 +154,12 @@ def _joints(nodes: Nodes, reach: np.ndarray) -> tuple[np.ndarray, Slides]:
     near_a, near_b = np.round(from_a).astype(np.int64), np.round(to_b).astype(np.int64)
     moved = np.fmin(np.abs(nodes.a[near_a] - nodes.a[near_b]), np.abs(nodes.b[near_a] - nodes.b[near_b]))
     still = moved <= 1.5 * nodes.size / FINENESS
-    pairs = np.stack([end, (near_a + near_b) // 2], 1)[still]
-    return pairs, Slides(end[~still], from_a[~still], to_b[~still])
+    pairs = [np.stack([end, (near_a + near_b) // 2], 1)[still]]
+    for end_there, place in zip(ends, onto, strict=True):
+        line = np.round(place).astype(np.int64)
+        alone = np.isnan(nodes.a[end_there] + nodes.b[end_there]) | np.isnan(nodes.a[line] + nodes.b[line])
+        pairs.append(np.stack([end_there, line], 1)[alone])
+    return np.concatenate(pairs), Slides(end[~still], from_a[~still], to_b[~still])
 
 
 def _neighbors(nodes: Nodes) -> np.ndarray:
