@@ -4,8 +4,9 @@ Skeleton pixels with two neighbors are chains, those with more are forks. Chains
 hand would draw it.
 """
 
+import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -45,23 +46,43 @@ def follow(sketch: Sketch) -> Strokes:
         offsets.append(offsets[-1] + len(smooth))
         cyclic.append(closed)
     at = np.concatenate([np.zeros((0, 2)), *points]).astype(np.float32)
+    colors = _colors(sketch, at, np.array(offsets))
+    found = Strokes(at, np.concatenate([np.zeros(0), *widths]), colors, np.array(offsets, np.int32), np.array(cyclic, bool))
+    return replace(found, widths=_inked(found, sketch))
+
+
+def _colors(sketch: Sketch, at: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """The color of the lines at points (N, 2), uint8 (N, 4); of one opacity along each stroke, for where a line is thin, antialiasing
+    looks like ink that is faint."""
     column, row = np.clip(np.floor(at).astype(int), 0, np.array(sketch.size) - 1).T
     colors = sketch.paint[row, column].copy()
-    colors[colors[:, 3] < 128] = (0, 0, 0, 255)  # where the skeleton misses the ink
-    colors[:, 3] = 255
-    ink = sketch.paint[..., 3].sum(dtype=np.int64) / 255.0
-    return Strokes(at, _inked(points, widths, ink), colors, np.array(offsets, np.int32), np.array(cyclic, bool))
+    colors[colors[:, 3] < 64, :3] = 0  # where the skeleton misses the ink
+    solid = cv2.dilate(sketch.paint[..., 3], np.ones((3, 3), np.uint8))[row, column]
+    for first, last in itertools.pairwise(offsets):
+        colors[first:last, 3] = np.percentile(solid[first:last], 75)
+    return colors
 
 
-def _inked(points: list[np.ndarray], widths: list[np.ndarray], ink: float) -> np.ndarray:
-    """Widths with which strokes hold as much ink, in px of area, as the lines: the distance to the paper knows only whole pixels."""
-    if not points:
+def _inked(strokes: Strokes, sketch: Sketch) -> np.ndarray:
+    """Widths with which each stroke holds as much ink, in px of area, as lies nearest to it: the distance to the paper knows only whole
+    pixels."""
+    if not len(strokes):
         return np.zeros(0, np.float32)
-    lengths = [np.hypot(*np.diff(path, axis=0).T) for path in points]
-    length = sum(float(part.sum()) for part in lengths)
-    area = sum(float(part @ (wide[1:] + wide[:-1])) / 2.0 for part, wide in zip(lengths, widths, strict=True))
-    more = np.clip((ink - area) / max(length, 1.0), -1.0, 1.0)
-    return np.maximum(np.concatenate(widths) + more, 1.0).astype(np.float32)
+    drawn = np.zeros(sketch.lines.shape, np.int32)
+    for number, (first, last) in enumerate(itertools.pairwise(strokes.offsets)):
+        cv2.polylines(drawn, [np.floor(strokes.points[first:last]).astype(np.int32)], bool(strokes.cyclic[number]), number + 1)
+    _, nearest = cv2.distanceTransformWithLabels((drawn == 0).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
+    owner = np.zeros(nearest.max() + 1, np.int32)
+    owner[nearest[drawn > 0]] = drawn[drawn > 0]
+    inked = sketch.paint[..., 3] > 0
+    ink = np.bincount(owner[nearest[inked]], sketch.paint[..., 3][inked] / 255.0, len(strokes) + 1)[1:]
+    stroke = np.repeat(np.arange(len(strokes)), np.diff(strokes.offsets))
+    step = np.diff(strokes.points, axis=0, append=strokes.points[-1:])
+    covered = np.hypot(*step.T) * strokes.colors[:, 3] / 255.0
+    covered[strokes.offsets[1:] - 1] = 0.0
+    length = np.maximum(np.bincount(stroke, covered, len(strokes)), 1.0)
+    more = np.clip((ink - np.bincount(stroke, covered * strokes.widths, len(strokes))) / length, -1.0, 1.0)
+    return np.maximum(strokes.widths + more[stroke], 0.5).astype(np.float32)
 
 
 def _chains(skeleton: np.ndarray) -> list[_Chain]:
