@@ -37,7 +37,7 @@ class Curves:
 
     def sample(self, fractions: np.ndarray) -> np.ndarray:
         """Points at fractions (K,) of every curve's length, complex128 (C, K)."""
-        return self.at((2.0 * np.arange(len(self))[:, None] + fractions).ravel()).reshape(len(self), -1)
+        return self.at((2.0 * np.arange(len(self))[:, None] + fractions).ravel()).reshape(len(self), len(fractions))
 
     def at(self, along: np.ndarray) -> np.ndarray:
         """Points at places `along` (K,), which count as this class's own do; complex128 (K,)."""

@@ -11,7 +11,7 @@ from .curves import Curves, chains, whole
 GRID = 32  # samples of a unit
 MOST = 4  # strokes of a chain
 Links = tuple[tuple[int, float, float], ...]  # stretches (stroke, begin, end), one after the other
-_SMOOTH = np.cos(np.radians(50.0))  # two of several ends that meet go on in one another when they turn by less
+_SHARPEST = np.cos(np.radians(150.0))  # two of several ends that meet may be one line when it turns by less
 _REACH = 1.5  # px, and half of both widths: how far apart ends may be that meet
 
 
@@ -80,7 +80,7 @@ def reversed_links(chain: Links) -> Links:
 
 
 def _chains(strokes: Strokes, spans: np.ndarray, alive: np.ndarray, fills: np.ndarray) -> list[Links]:
-    """Chains of two to four open strokes whose ends meet, where only these two do or where they go straight on."""
+    """Chains of two to four open strokes whose ends meet, where only these two do or where they don't turn back."""
     partner = _meetings(strokes, alive[(~strokes.cyclic & ~np.asarray(fills, bool) & (np.diff(strokes.offsets) > 1))[alive]])
     found: dict[tuple[int, ...], Links] = {}
     begun = [[end] for end in partner]  # a chain as the ends that it is left by, the first one's other end being free
@@ -116,7 +116,7 @@ def _meetings(strokes: Strokes, rows: np.ndarray) -> dict[int, list[int]]:
     pairs = pairs[ends[pairs[:, 0]] // 2 != ends[pairs[:, 1]] // 2]
     degree = np.bincount(pairs.ravel(), minlength=len(ends))
     straight = -(inward[pairs[:, 0]] * inward[pairs[:, 1]].conj()).real
-    goes_on = ((degree[pairs] == 1).all(1)) | ((straight > _SMOOTH) & (degree[pairs] <= 6).all(1))
+    goes_on = ((degree[pairs] == 1).all(1)) | ((straight > _SHARPEST) & (degree[pairs] <= 6).all(1))
     partner: dict[int, list[int]] = {}
     for one, two in ends[pairs[goes_on]].tolist():
         partner.setdefault(one, []).append(two)
