@@ -158,6 +158,15 @@ def test_painted_keys_give_painted_drawings(tmp_path):
         assert (frame[190:350, round(x) - 80 : round(x) + 80] == (*RED[2::-1], 255)).all()
 
 
+def test_paint_without_lines_is_told(tmp_path):
+    for name, x in (("a", 60), ("b", 120)):
+        picture = np.full((180, 240, 4), (200, 160, 90, 255), np.uint8)
+        cv2.circle(picture, (x, 90), 40, (60, 60, 220, 255), -1)
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+    keyed.gather({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, [], tmp_path / "out", "vector")
+    assert any("lines lie between the colors" in text for text in ran(tmp_path / "out"))
+
+
 def test_a_sketch_between_is_a_breakdown(tmp_path):
     """The drawing itself, and what lies before and after it goes to it and from it."""
     paths = {}

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ...colors import palette, reference
@@ -13,6 +14,7 @@ from ...sketch import strokes as stroke_files
 from ...sketch.strokes import Strokes
 
 SEEN = 0.005  # of the picture that must wear a color for a key to be a painted one
+OUTLINED = 0.5  # of the borders between colors must have a line
 _NO_ENDS = np.zeros((0, 4), np.float32)
 
 
@@ -44,14 +46,19 @@ def read(drawing: Drawing, folder: Path, size: tuple[int, int]) -> tuple[Key, tu
         found = stroke_files.load(path)
         return Key(found, stroke_files.load_fills(path, len(found))), ()
     picture = reference.read(path, drawing.name)
+    warnings = picture.warnings
     painted = palette.extract(picture.pixels) if drawing.kind == "painted" else None
     if painted is None or not _colored(painted):
         sketch, painted = scan.read(path, size), None
     else:
         ink = np.where(painted.lines[..., None], picture.pixels, 0).astype(np.uint8)
         sketch = Sketch(ink, painted.lines, np.zeros_like(painted.lines), _NO_ENDS, drawing.id)
+        if _outlined(painted) < OUTLINED:
+            warnings += (
+                f"Few lines lie between the colors of {drawing.name}, and only strokes are moved here: use a model that makes pictures.",
+            )
     found = centerlines.follow(sketch)
-    return Key(found, np.zeros(len(found), bool), picture.pixels, painted), picture.warnings
+    return Key(found, np.zeros(len(found), bool), picture.pixels, painted), warnings
 
 
 def _colored(painted: palette.Painted) -> bool:
@@ -59,6 +66,16 @@ def _colored(painted: palette.Painted) -> bool:
     worn = np.bincount(painted.index[painted.index >= 0].ravel(), minlength=len(painted.swatches)) / painted.index.size
     paper, ink = painted.swatches[:, :3].min(axis=1) >= 245, painted.swatches[:, :3].max(axis=1) < 64
     return bool((worn[(painted.swatches[:, 3] > 0) & ~paper & ~ink] > SEEN).any())
+
+
+def _outlined(painted: palette.Painted) -> float:
+    """How much of the borders between colors has a line on it, 0..1."""
+    worn = palette.grow(painted.index + 1)
+    border = np.zeros(worn.shape, bool)
+    border[:, 1:] |= worn[:, 1:] != worn[:, :-1]
+    border[1:] |= worn[1:] != worn[:-1]
+    lines = cv2.dilate(painted.lines.view(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    return float(lines[border].mean()) if border.any() else 1.0
 
 
 def betweens(job: Job, cel: int) -> dict[str, Between]:
