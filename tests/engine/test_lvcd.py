@@ -180,8 +180,9 @@ def test_a_colored_drawing_that_is_not_the_first_colors_both_ways(shot):
     """The first drawing is not in color, a later one is."""
     shown = places(20, step=3)
     folder = shot(shown, keys=(6,))
-    end, _ = told(folder)
+    end, events = told(folder)
     assert isinstance(end, Done), end
+    assert any("first drawing" in text and "from drawing 7 on" in text for text in texts(events))
     made = pixels(folder)
     assert len(made) == 20
     assert tuple(made["0006.png"][80, shown[6], :3]) == PAINT["body"]
@@ -191,12 +192,17 @@ def test_lines_that_lie_on_each_other():
     lines = np.zeros((270, 480), bool)
     lines[60, 100:300] = lines[60:200, 100] = lines[60:200, 300] = True
     nothing = np.zeros_like(lines)
-    same, far = survey.survey(lines).lines, survey.survey(np.roll(lines, 40, axis=1)).lines
-    near = survey.survey(np.roll(lines, 1, axis=1)).lines
-    assert survey.overlap(same, same, same) == survey.overlap(same, near, near) == 1.0
-    assert survey.overlap(same, far, far) < survey.ALIGNED
-    assert survey.overlap(same, survey.survey(nothing).lines, same) == 1.0, "paint without lines has edges"
-    assert survey.overlap(survey.survey(nothing).lines, same, same) == 0.0
+    small = survey.survey(lines).lines
+
+    def marks(moved, edges=None):
+        return survey.Marks(np.roll(lines, moved, axis=1), np.roll(lines, moved, axis=1) if edges is None else edges).small()
+
+    assert survey.overlap(small, marks(0)) == survey.overlap(small, marks(1)) == 1.0
+    assert survey.closeness(small, marks(0)) > survey.closeness(small, marks(1)) > survey.closeness(small, marks(40))
+    assert survey.overlap(small, marks(40)) < survey.ALIGNED
+    flat = survey.Marks(nothing, lines).small()
+    assert survey.overlap(small, flat) == 1.0, "paint without lines has edges"
+    assert survey.overlap(survey.survey(nothing).lines, flat) == 0.0
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
@@ -244,6 +250,13 @@ def test_two_cels_with_references_of_their_own(shot):
     jobs.save(replace(asked, cels=cels, drawings=(*asked.drawings, *other), frames=frames), folder)
     assert isinstance(told(folder)[0], Done)
     assert len(pixels(folder)) == 3 and len(list((folder / "regions").iterdir())) == 6
+
+
+def test_no_reference(shot):
+    folder = shot()
+    asked = jobs.load(folder)
+    jobs.save(replace(asked, cels=(replace(asked.cels[0], references=()),)), folder)
+    assert "has no reference" in failure(folder)
 
 
 def test_one_line_alone(tmp_path, weights):

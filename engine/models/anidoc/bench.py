@@ -9,18 +9,16 @@ line without levers. `--weights DIR --device cpu` measures other networks on the
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import psutil
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from ...diffusion import bench, parts
 from ...diffusion import device as devices
-from ...diffusion import parts
 from ...diffusion.memory import GROUPS, STAGES, WHOLE, Placement
 from ...diffusion.sampling import noise
 from ...diffusion.svd import use_channels_last, use_one_token
@@ -40,36 +38,8 @@ def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
             parts.build_vae(parts.VAE),
             parts.build_image_encoder(parts.IMAGE_ENCODER),
         ]
-        for net in made[:2]:
-            for parameter in net.parameters():
-                if parameter.dim() > 1 and not parameter.any():
-                    nn.init.normal_(parameter, std=0.02)
-    unet, controlnet, vae, encoder = (net.eval().requires_grad_(False).to(dtype) for net in made)
+    unet, controlnet, vae, encoder = (bench.alive(net).to(dtype) for net in made)
     return nets.Nets(unet, controlnet, vae.float(), encoder, parts.SCHEDULER)
-
-
-def rate(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP a second that a device reaches in a large matrix product."""
-    side = 8192 if device.type == "cuda" else 512
-    a = torch.randn(side, side, device=device, dtype=dtype)
-    for _ in range(3):
-        torch.mm(a, a)
-    _wait(device)
-    began = time.perf_counter()
-    for _ in range(20):
-        torch.mm(a, a)
-    _wait(device)
-    return 20 * 2 * side**3 / (time.perf_counter() - began)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def _peak(device: torch.device) -> float:
-    """GB that a card has held at its peak, or that this process holds now."""
-    return (torch.cuda.max_memory_allocated() if device.type == "cuda" else psutil.Process().memory_info().rss) / 1e9
 
 
 def clip(made: nets.Nets, settings: sampler.Settings, size: tuple[int, int], frames: int, placement: Placement) -> Tensor:
@@ -84,21 +54,6 @@ def clip(made: nets.Nets, settings: sampler.Settings, size: tuple[int, int], fra
         for _ in sampler.decode_frames(made, latents, 8):
             pass
     return latents.cpu()
-
-
-def measure(run: Callable[[], Tensor], device: torch.device, repeats: int) -> tuple[float, float, Tensor]:
-    """Median seconds, peak GB and the result, after one run to warm up."""
-    latents = run()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    times = []
-    for _ in range(repeats):
-        _wait(device)
-        began = time.perf_counter()
-        latents = run()
-        _wait(device)
-        times.append(time.perf_counter() - began)
-    return sorted(times)[repeats // 2], _peak(device), latents
 
 
 # --- levers -------------------------------------------------------------------------------------------------------
@@ -180,7 +135,7 @@ def table(
     for line in lines(backend):
         made = make(torch.device("cpu") if line.mode != WHOLE else device)
         if peak is None:
-            peak = rate(device, made.dtype)
+            peak = bench.rate(device, made.dtype)
             yield f"matrix rate {peak / 1e12:.3g} TFLOP/s, {frames} frames of {size[0]}x{size[1]}, {made.dtype}\n"
             yield "| preset | lever | s a clip | peak GB | share of the matrix rate | difference from reference |"
             yield "|---|---|---|---|---|---|"
@@ -188,7 +143,7 @@ def table(
             made = change(made)
         settings = replace(PRESETS[line.preset], **line.settings)
         run = partial(clip, made, settings, size, frames, Placement(line.mode, device, made.all))
-        seconds, gigabytes, latents = measure(run, device, repeats)
+        seconds, gigabytes, latents = bench.measure(run, device, repeats)
         base = latents if base is None else base
         steps = len(settings.sigmas) - 1 if settings.sigmas else settings.steps
         flops = STEP_FLOPS * _size_of(made) * frames * size[0] * size[1] / (14 * 512 * 320) * steps * (1 + settings.guided) / 2
@@ -209,13 +164,8 @@ def profile(made: nets.Nets, device: torch.device, size: tuple[int, int], frames
     """Where the time of three steps of the preset `reference` goes: one line of the largest shares, and the whole table."""
     one_token(made)
     placement = Placement(WHOLE, device, made.all)
-    with torch.profiler.profile() as seen:
-        clip(made, replace(PRESETS["reference"], steps=3), size, frames, placement)
-    kind = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
-    rows = sorted(seen.key_averages(), key=lambda row: -getattr(row, kind))
-    total = sum(getattr(row, kind) for row in rows)
-    shares = ", ".join(f"{row.key} {getattr(row, kind) / total:.0%}" for row in rows[:6])
-    return f"profile of 3 steps: {shares}", seen.key_averages().table(sort_by=kind, row_limit=40)
+    shares, whole = bench.profile(lambda: clip(made, replace(PRESETS["reference"], steps=3), size, frames, placement), device)
+    return f"profile of 3 steps: {shares}", whole
 
 
 def main(arguments: list[str] | None = None) -> int:

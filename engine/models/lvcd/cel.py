@@ -79,25 +79,29 @@ class Cel(cel.Cel):
         name = "keys-" + jobs.digest(self._seen, self.drawn)[:24]
         kept = self.run.cache.get(name)
         if kept is None:
-            kept = {"overlaps": np.array([self._overlaps(number) for number in range(len(self.shas))])}
+            fits = np.array([self._fit(number) for number in range(len(self.shas))] or self.look)  # without any, this says so
+            kept = dict(zip(("place", "share", "first"), fits.T, strict=True))
             self.run.cache.put(name, kept)
         self._kept_keys = name
-        overlaps = kept["overlaps"]
         found: dict[int, int] = {}
-        for number, shares in enumerate(overlaps):
-            place = int(shares.argmax())
-            if shares[place] >= survey.ALIGNED and place not in found:
-                found[place] = number
-            elif shares[place] < survey.ALIGNED and len(overlaps) > 1:
+        for number, (place, share) in enumerate(zip(kept["place"].astype(int).tolist(), kept["share"].tolist(), strict=True)):
+            if share >= survey.ALIGNED:
+                found.setdefault(place, number)
+            elif len(self.shas) > 1:
                 self.run.warn(
                     f"The reference {self._name(number)} colors no drawing of the cel {self.name}: of its lines and those of the drawing "
-                    f"it meets best, {shares[place]:.0%} lie on each other. Only its swatches are used."
+                    f"it meets best, {share:.0%} lie on each other. Only its swatches are used."
                 )
         if not found:
             raise BadInput(
                 f"LVCD needs the first drawing of the shot in color, in its place: of the lines of {self._name(0)} and of the first "
-                f"drawing of the cel {self.name}, {overlaps[0, 0]:.0%} lie on each other, instead of {survey.ALIGNED:.0%} at least. "
+                f"drawing of the cel {self.name}, {kept['first'][0]:.0%} lie on each other, instead of {survey.ALIGNED:.0%} at least. "
                 "Paint that drawing, or have Flats or AniDoc paint it, and give this picture."
+            )
+        if 0 not in found:
+            self.run.warn(
+                f"The first drawing of the cel {self.name} is not in color: of its lines and those of the references, "
+                f"{kept['first'].max():.0%} at best lie on each other. Colors come from drawing {min(found) + 1} on, and go back from there."
             )
         return dict(sorted(found.items()))
 
@@ -105,12 +109,15 @@ class Cel(cel.Cel):
         ref = self.job.cels[self.number].references[number]
         return ref.name or ref.file
 
-    def _overlaps(self, number: int) -> list[float]:
-        """How well each drawing's lines meet those of a reference."""
-        pixels = self.picture(number)
-        painted = palette.extract(pixels, str(self.job.options["background"]))
-        lines, edges = survey.marks(painted, self.job.size)
-        return [survey.overlap(self.survey(drawing).lines, lines, edges) for drawing in self.drawn]
+    def _fit(self, number: int) -> tuple[int, float, float]:
+        """The drawing whose lines a reference's meet best, the share of them, and that of the first drawing's."""
+        marks = survey.Marks.of(palette.extract(self.picture(number), str(self.job.options["background"])))
+        small = marks.small()
+        shares = np.array([survey.overlap(self.survey(drawing).lines, small) for drawing in self.drawn])
+        likely = [place for place in np.argsort(-shares, kind="stable")[: survey.MOST] if shares[place] >= shares.max() - survey.SIMILAR]
+        close = [survey.closeness(self._sketch(self.drawn[place]).lines, marks) if len(likely) > 1 else 1.0 for place in likely]
+        place = int(likely[int(np.argmax(close))])
+        return place, float(shares[place]), float(shares[0])
 
     def picture(self, number: int) -> np.ndarray:
         """A reference in the shot's size, uint8 (H, W, 4)."""

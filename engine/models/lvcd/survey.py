@@ -1,5 +1,6 @@
 """What is known of drawings before any is painted: where their lines are, which are blank, and which of them the references color."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -9,6 +10,8 @@ from ...colors import palette
 
 SIDE = 384  # px; the longer side at which lines are laid over each other
 REACH = 2.0  # px of these; so far lines may lie apart and still be the same
+SIMILAR = 0.1  # of the share; drawings no farther behind the best are looked at more closely, so many of them:
+MOST = 8
 ALIGNED = 0.5  # share of lines that meet, both ways, from which a picture is taken for a drawing's colors
 
 
@@ -32,25 +35,43 @@ def survey(lines: np.ndarray) -> Survey:
     return Survey(box, _shrunk(lines, _small(lines.shape)))
 
 
-def marks(painted: palette.Painted, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The lines of a reference, and the lines and edges of paint, both bool (h, w), as those of drawings of `size` (width, height)."""
-    index = painted.index
-    edges = painted.lines.copy()
-    edges[1:] |= index[1:] != index[:-1]
-    edges[:, 1:] |= index[:, 1:] != index[:, :-1]
-    small = _small(size[::-1])
-    return _shrunk(painted.lines, small), _shrunk(edges, small)
+@dataclass(frozen=True)
+class Marks:
+    """Of a reference: its `lines`, and these with the `edges` of its paint, bool (H, W)."""
+
+    lines: np.ndarray
+    edges: np.ndarray
+
+    @staticmethod
+    def of(painted: palette.Painted) -> "Marks":
+        index, edges = painted.index, painted.lines.copy()
+        edges[1:] |= index[1:] != index[:-1]
+        edges[:, 1:] |= index[:, 1:] != index[:, :-1]
+        return Marks(painted.lines, edges)
+
+    def small(self) -> "Marks":
+        """As those of surveys."""
+        size = _small(self.lines.shape)
+        return Marks(_shrunk(self.lines, size), _shrunk(self.edges, size))
 
 
-def overlap(drawing: np.ndarray, lines: np.ndarray, edges: np.ndarray) -> float:
-    """How much of a drawing's lines lies on edges of a reference, and of the reference's lines on the drawing's: the smaller share, 0..1.
-    A reference without lines is asked the one way alone. All bool (h, w)."""
-    if not drawing.any() or not edges.any():
+def overlap(drawing: np.ndarray, marks: Marks) -> float:
+    """How much of a drawing's lines bool (H, W) lies on edges of a reference, and of the reference's lines on the drawing's: the smaller
+    share, 0..1. A reference without lines is asked the one way alone."""
+    return _both(drawing, marks, lambda distance: (distance <= REACH).astype(np.float32))
+
+
+def closeness(drawing: np.ndarray, marks: Marks) -> float:
+    """The same, where lines count less the farther apart they are: tells which of several similar drawings it is."""
+    return _both(drawing, marks, lambda distance: np.exp(-distance))
+
+
+def _both(drawing: np.ndarray, marks: Marks, count: Callable[[np.ndarray], np.ndarray]) -> float:
+    if not drawing.any() or not marks.edges.any():
         return 0.0
-    forth = (_distance(edges)[drawing] <= REACH).mean()
-    if not lines.any():
-        return float(forth)
-    return float(min(forth, (_distance(drawing)[lines] <= REACH).mean()))
+    forth = count(_distance(marks.edges)[drawing]).mean()
+    back = count(_distance(drawing)[marks.lines]).mean() if marks.lines.any() else forth
+    return float(min(forth, back))
 
 
 def _small(shape: tuple[int, ...]) -> tuple[int, int]:

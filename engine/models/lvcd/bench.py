@@ -1,0 +1,145 @@
+"""Measures LVCD: seconds a frame and peak memory for shots of several lengths, each lever at the longest, and where the time goes.
+
+    python -m engine.models.lvcd.bench [--size 576x320] [--frames 15,35,75] [--profile FILE]
+
+Full-size networks of random weights, so that time and memory are real and no weights are needed; it takes an NVIDIA card. A frame counts
+from its sketch to its decoded picture. `--weights DIR --device cpu` measures other networks on the processor.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...diffusion import bench, edm, parts
+from ...diffusion import device as devices
+from ...diffusion.memory import GROUPS, STAGES, WHOLE, Placement
+from ...diffusion.sampling import noise
+from ...diffusion.svd import use_channels_last, use_one_token
+from . import nets, sampler, slots
+from .painting import PRESETS, SCHEME
+
+Change = Callable[[nets.Nets], nets.Nets]
+
+
+def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
+    """Full-size networks of random weights."""
+    torch.manual_seed(0)
+    with torch.device(device):
+        made = [
+            nets.build_unet(parts.UNET),
+            nets.build_controlnet(parts.UNET),
+            parts.build_vae(parts.VAE),
+            parts.build_image_encoder(parts.IMAGE_ENCODER),
+        ]
+    unet, controlnet, vae, encoder = (bench.alive(net).to(dtype) for net in made)
+    return nets.Nets(unet, controlnet, vae.float(), encoder)
+
+
+def shot(made: nets.Nets, sigmas: Tensor, scheme: sampler.Scheme, size: tuple[int, int], frames: int, placement: Placement) -> Tensor:
+    """One shot from its reference to decoded frames, which are let go; returns its latents on the processor."""
+    device = placement.device
+    with placement.on(made.image_encoder, made.vae):
+        reference = sampler.Reference.of(made, noise((1, 3, size[1], size[0]), 1).clamp(0, 1))
+    lines = (noise((1, size[1], size[0]), 2) > 1.5).float().expand(3, -1, -1)
+    chain = sampler.Chain(reference, frames, lambda index: lines.roll(index, 2))
+    start = noise((slots.VIDEO + 1 + scheme.overlap, 4, size[1] // 8, size[0] // 8), 3)
+    with placement.on(made.unet, made.controlnet):
+        latents = torch.cat([new.cpu() for _, new in sampler.run(made, chain, start, sigmas, scheme, device)])
+    with placement.on(made.vae):
+        done: set[int] = set()
+        for index in range(frames):
+            if index not in done:
+                done |= sampler.decode_chunk(made.vae, sampler.chunk_of(index, frames), latents.__getitem__).keys()
+    return latents
+
+
+def exact(made: nets.Nets) -> nets.Nets:
+    """What a job does always: nothing of the result changes but its last digits."""
+    for net in (made.unet, made.controlnet):
+        use_one_token(net)
+        use_channels_last(net)
+    return made
+
+
+def bfloat16(made: nets.Nets) -> nets.Nets:
+    return replace(made, **{name: getattr(made, name).to(torch.bfloat16) for name in ("unet", "controlnet", "image_encoder")})
+
+
+def table(
+    make: Callable[[torch.device], nets.Nets], device: torch.device, size: tuple[int, int], lengths: list[int], repeats: int
+) -> Iterator[str]:
+    """The table, line by line. `make` makes the networks on a device."""
+    plain: list[Change] = []
+    rows: list[tuple[str, str, list[Change], str, sampler.Scheme, int]]
+    rows = [("reference", "all that is exact", [exact], WHOLE, SCHEME, frames) for frames in lengths]
+    most = lengths[-1]
+    rows += [
+        ("reference", "as published", plain, WHOLE, SCHEME, most),
+        ("reference", "segments apart", [exact], WHOLE, sampler.Scheme(overlap=0), most),
+        ("reference", "bfloat16", [exact, bfloat16], WHOLE, SCHEME, most),
+        ("fast", "all that is exact", [exact], WHOLE, SCHEME, most),
+        ("draft", "all that is exact", [exact], WHOLE, SCHEME, most),
+        ("reference", "networks by stages", [exact], STAGES, SCHEME, most),
+        ("reference", "networks by groups", [exact], GROUPS, SCHEME, most),
+    ]
+    dtype = devices.numbers(device)
+    yield f"matrix rate {bench.rate(device, dtype) / 1e12:.3g} TFLOP/s, {size[0]}x{size[1]}, {dtype}\n"
+    yield "| preset | lever | frames | s | s a frame | peak GB | difference from reference |"
+    yield "|---|---|---|---|---|---|---|"
+    base = None
+    for preset, lever, changes, mode, scheme, frames in rows:
+        made = make(device if mode == WHOLE else torch.device("cpu"))
+        for change in changes:
+            made = change(made)
+        run = partial(shot, made, PRESETS[preset], scheme, size, frames, Placement(mode, device, made.all))
+        seconds, gigabytes, latents = bench.measure(run, device, repeats)
+        base = latents if frames == most and base is None else base
+        far = f"{(latents - base).norm() / base.norm():.3f}" if base is not None and len(base) == frames else ""
+        yield f"| {preset} | {lever} | {frames} | {seconds:.2f} | {seconds / frames:.3f} | {gigabytes:.1f} | {far} |"
+        del made, run
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="Measure LVCD.")
+    parser.add_argument("--size", default="576x320", metavar="WxH")
+    parser.add_argument("--frames", default="15,35,75", help="lengths of the shots, the last the longest")
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="these networks instead of full-size ones of random weights")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of a line, of which the median counts")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="write all of the profile there")
+    options = parser.parse_args(arguments)
+    reason = devices.why_no_cuda()
+    if reason and options.device == "cuda":
+        print(f"{reason}.", file=sys.stderr)
+        return 4
+    width, height = (int(part) for part in options.size.split("x"))
+    device, dtype = torch.device(options.device), devices.numbers(torch.device(options.device))
+
+    def make(where: torch.device) -> nets.Nets:
+        made = build(where, dtype) if options.weights is None else nets.load(options.weights, dtype)
+        for net in made.all:
+            net.to(where)
+        return made
+
+    print(torch.cuda.get_device_name() if device.type == "cuda" else "processor")
+    for line in table(make, device, (width, height), [int(part) for part in options.frames.split(",")], options.repeats):
+        print(line, flush=True)
+    made = exact(make(device))
+    placement = Placement(WHOLE, device, made.all)
+    shares, whole = bench.profile(lambda: shot(made, edm.sigmas(3), SCHEME, (width, height), 25, placement), device)
+    print(f"\nprofile of 3 steps of 2 segments: {shares}")
+    if options.profile:
+        options.profile.write_text(whole, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
