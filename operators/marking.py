@@ -5,7 +5,7 @@ from bpy.app.translations import pgettext_tip
 from bpy.props import BoolProperty
 
 from ..engine.errors import BadInput, ShiageError
-from . import animate
+from . import animate, session
 from .scene import bones, camera, marks, poses, settings
 
 NEAR = 12  # px around a mark within which a click takes hold of it
@@ -116,7 +116,7 @@ class SHIAGE_OT_mark_reference(_OnReference, bpy.types.Operator):
         wanted = pgettext_tip("Click: {}").format(pgettext_tip(self.asks)) if self.asks else pgettext_tip("Drag what is not right")
         keys = "    ".join(f"{key}: {pgettext_tip(text)}" for key, text in _KEYS)
         context.workspace.status_text_set(f"{wanted}    {keys}")
-        self.area.tag_redraw()
+        _redraw(context)
 
     def _end(self, context, outcome):
         global marking
@@ -124,8 +124,17 @@ class SHIAGE_OT_mark_reference(_OnReference, bpy.types.Operator):
         context.window.cursor_modal_restore()
         context.workspace.status_text_set(None)
         self.area.ui_type = self.was
-        self.area.tag_redraw()
+        _redraw(context)
         return outcome
+
+
+def _redraw(context) -> None:
+    """Show the joints as they are now, in the sidebars and over the picture."""
+    session.redraw(at_once=True)
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "IMAGE_EDITOR":
+                area.tag_redraw()
 
 
 _KEYS = (("X", "Skip"), ("Backspace", "Back"), ("Enter", "Finish"), ("Esc", "Cancel"))
@@ -178,6 +187,7 @@ class SHIAGE_OT_marks_from_rig(_OnReference, bpy.types.Operator):
         except ShiageError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        _redraw(context)
         return {"FINISHED"}
 
 
@@ -190,6 +200,7 @@ class SHIAGE_OT_clear_marks(_OnReference, bpy.types.Operator):
 
     def execute(self, context):
         reference_of(context).shiage.marks.clear()
+        _redraw(context)
         return {"FINISHED"}
 
 

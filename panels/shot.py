@@ -69,11 +69,10 @@ def draw_model(layout, chosen) -> None:
     row.prop(chosen, "model")
     model = next((model for model in models.available() if model.id == chosen.model), None)
     if model is not None:
-        row = layout.row()
-        row.active = False
-        row.alignment = "RIGHT"
+        column = layout.column()
+        column.active = False
         terms = "commercial use" if model.commercial else "no commercial use"
-        row.label(text=f"{model.license}, {translated(terms)}", translate=False)
+        sentence(column, f"{model.license}, {translated(terms)}")
     layout.separator(factor=0.5)
 
 

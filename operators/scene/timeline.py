@@ -6,6 +6,7 @@ here pushes an undo step; the operator that calls it is one.
 
 import os
 import shutil
+import statistics
 from pathlib import Path
 
 import bpy
@@ -156,9 +157,12 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _corners(scene: bpy.types.Scene, request: job.Job) -> list[tuple[float, float, float]]:
-    """The four corners of the picture in the camera's space, counterclockwise from the bottom left, behind all that is drawn."""
+    """The four corners of the picture in the camera's space, counterclockwise from the bottom left: behind all that is drawn, or where the
+    armature stands that has moved the character."""
     view_layer = scene.view_layers[0]
+    armature = scene.shiage.rig.armature if request.task == "animate" else None
     deepest = 0.0
+    depths = []
     with stepping(scene) as go_to:
         for exposure in request.frames:
             go_to(exposure.frame)
@@ -167,9 +171,13 @@ def _corners(scene: bpy.types.Scene, request: job.Job) -> list[tuple[float, floa
                 if instance.object.type == "GREASEPENCIL":
                     corners = (instance.matrix_world @ Vector(corner) for corner in instance.object.bound_box)
                     deepest = max(deepest, *(projection.depth(corner) for corner in corners))
+            if armature is not None:
+                figure = armature.evaluated_get(view_layer.depsgraph)
+                depths += [projection.depth(figure.matrix_world @ bone.head) for bone in figure.pose.bones]
     seen = scene.camera.evaluated_get(view_layer.depsgraph)
     nearest, farthest = seen.data.clip_start, seen.data.clip_end
-    depth = min(max(deepest * 1.01, nearest * 1.01), farthest * 0.99)
+    wanted = statistics.fmean(depths) if depths else deepest * 1.01
+    depth = min(max(wanted, nearest * 1.01), farthest * 0.99)
     return camera.corners(scene, view_layer.depsgraph, request.size, depth)
 
 

@@ -144,6 +144,17 @@ class TestJob:
         assert {path.name for path in (tmp_path / "job/poses").iterdir()} == {Path(d.file).name for d in request.drawings}
         assert len(request.drawings) == 3
 
+    def test_the_plane_stands_where_the_armature_stands(self, shot, tmp_path):
+        request = self.write(shot, tmp_path / "job", frames=(1, 3))
+        frames = tmp_path / "job/frames"
+        frames.mkdir()
+        for file in module("engine.job").pictures(request).values():
+            (tmp_path / "job" / file).write_bytes(module("operators.scene.png").encode(np.zeros((*SIZE[::-1], 4), np.uint8)))
+        plane = module("operators.scene.timeline").import_plane(shot, tmp_path / "job")
+        bpy.context.view_layer.update()
+        away = [-(plane.matrix_world @ corner.co - shot.camera.location).y for corner in plane.data.vertices]
+        assert away == pytest.approx([-5] * 4, abs=0.1)
+
 
 class TestMarks:
     def test_a_guess_from_the_rest_pose(self, shot):
@@ -230,6 +241,14 @@ class TestShell:
         assert [(e.frame, e.exposure) for e in request.frames] == [(3, 3), (6, 3)] and request.size == (320, 480)
         assert request.options["cyclic"] is True and request.model == "animate_anyone"
         assert [d.name for d in request.drawings][-1] == "reference"
+
+    def test_the_job_is_found_again_in_another_session(self, shot, tmp_path):
+        self.shiage("animate", "--weights", tmp_path / "none", "--frames", "1")
+        session = module("operators.session")
+        session.entries.clear()
+        module("operators.jobs").find_jobs()
+        (entry,) = session.entries
+        assert (entry.task, entry.job.state) == ("animate", "failed") and entry.folder == tmp_path / "shiage/shot-Scene-animate"
 
     @pytest.mark.parametrize(
         ("arguments", "told"),
