@@ -62,9 +62,9 @@ Of Shiage's strokes, all variants together: how sure it says it is, and how ofte
 
 * **Keys**: on *home* ground, or as animators draw them. *shuffled*: the strokes of the last key come in another order · *reversed*: half
   of them are drawn from the other end · *resampled*: each stroke has a point every 2 to 9 px, unevenly · *split*: one in three long strokes
-  is drawn in two, one in three that meet at a corner in one go · *jittered*: both keys are off by a px or two · *changing*: strokes vanish
-  behind others, come out, or are cut in two by what passes before them · *all*: all of it. But for the last two, lines that are not seen as
-  one stroke, or as so and so many, in all drawings are left out of keys and truth.
+  is drawn in two, one in three that meet at a corner in one go · *jittered*: both keys are off by a px or two, and so is the truth, by the
+  mix of both · *changing*: strokes vanish behind others, come out, or are cut in two by what passes before them · *all*: all of it. But for
+  the last two, lines that are not seen as one stroke, or as so and so many, in all drawings are left out of keys and truth.
 * **Chamfer distance**, px at {size} px height: the mean distance from lines made to true lines and that from true lines to lines made,
   averaged. Lines made count as much as they are opaque.
 * **Junctions**: places of the true drawing where a stroke's end touches another line, {junctions:.0f} in a drawing that a key has too. In

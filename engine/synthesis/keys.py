@@ -7,7 +7,7 @@ many points: what a tool that matches strokes by their number needs. The other v
   reversed   half of them are drawn from the other end
   resampled  each stroke has a point every 2 to 9 px, unevenly
   split      one in three long strokes is drawn in two, and one in three of those that meet at a corner in one go, in both keys
-  jittered   both keys are off by a px or two, smoothly, and each stroke by half a px on its own
+  jittered   both keys are off by a px or two, smoothly, and each line by half a px on its own; what is between them, by the mix of both
   changing   strokes that vanish behind others, come out, or are cut in two by what passes before them
   all        all of it
 """
@@ -27,28 +27,56 @@ PLACES = (0.25, 0.5, 0.75)  # of the drawings that are compared
 _SPACING = 4.0  # px from point to point
 _LONG = 24.0  # px; what is shorter is not drawn in two
 _MEET = 1.5  # px
+_LINES = 256  # more than a person has
 
 _Piece = tuple[np.ndarray, np.ndarray, bool, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
+class Jitter:
+    """How a hand is off that is not quite sure: in waves over the whole picture, so that what is joined stays about joined.
+
+    waves    float64 (W, 2)  radians a px
+    turns    float64 (W,)    radians
+    pushes   float64 (W, 2)  px
+    offsets  float64 (L, 2)  px, of each line
+    """
+
+    waves: np.ndarray
+    turns: np.ndarray
+    pushes: np.ndarray
+    offsets: np.ndarray
+
+    def at(self, points: np.ndarray, line: np.ndarray) -> np.ndarray:
+        """How far points are off, px."""
+        return np.sin(points @ self.waves.T + self.turns) @ self.pushes + self.offsets[line]
+
+
+@dataclass(frozen=True, eq=False)
 class Pair:
-    """Two keys, and how to draw what is between them. `lasting` int (L,) are the lines that the truth has, None: all that are seen."""
+    """Two keys, and how to draw what is between them. `lasting` int (L,) are the lines that the truth has, None: all that are seen;
+    `jitters` those of the keys, if they have any."""
 
     seed: int
     variant: str
     who: Person
     poses: tuple[Pose, Pose]
     lasting: np.ndarray | None
+    jitters: tuple[Jitter, Jitter] | None
     first: Drawing
     last: Drawing
 
     def truth(self, at: float) -> Drawing:
         """The true drawing at a share of the way."""
-        drawing = _drawn(self.who, self.poses, at)
-        if self.lasting is None:
-            return drawing
-        return gather([piece for piece in pieces(drawing) if piece[3][0] in self.lasting])
+        shown = pieces(_drawn(self.who, self.poses, at))
+        if self.lasting is not None:
+            shown = [piece for piece in shown if piece[3][0] in self.lasting]
+        if self.jitters is not None:
+            first, last = self.jitters
+            shown = [
+                (p + (1 - at) * first.at(p, line) + at * last.at(p, line), w, cyclic, line, where) for p, w, cyclic, line, where in shown
+            ]
+        return gather(shown)
 
 
 def pair(seed: int, variant: str) -> Pair:
@@ -70,13 +98,18 @@ def pair(seed: int, variant: str) -> Pair:
         drawn = [_merged(accident, _cut(accident, key)) for key in drawn]
     if everything or variant == "resampled":
         drawn = [[_resampled(piece, _count(piece, accident.uniform(2, 9)), accident) for piece in key] for key in drawn]
+    jitters = None
     if everything or variant == "jittered":
-        drawn = [_jittered(accident, key) for key in drawn]
+        jitters = (_jitter(accident), _jitter(accident))
+        drawn = [
+            [(points + jitter.at(points, line), widths, cyclic, line, place) for points, widths, cyclic, line, place in key]
+            for key, jitter in zip(drawn, jitters, strict=True)
+        ]
     if everything or variant == "reversed":
         drawn[1] = [_backward(piece) if accident.random() < 0.5 else piece for piece in drawn[1]]
     if everything or variant == "shuffled":
         drawn[1] = [drawn[1][k] for k in accident.permutation(len(drawn[1]))]
-    return Pair(seed, variant, who, poses, lasting, gather(drawn[0]), gather(drawn[1]))
+    return Pair(seed, variant, who, poses, lasting, jitters, gather(drawn[0]), gather(drawn[1]))
 
 
 def _drawn(who: Person, poses: tuple[Pose, Pose], at: float) -> Drawing:
@@ -169,12 +202,6 @@ def _merged(rng: Generator, key: list[_Piece]) -> list[_Piece]:
     return [piece for piece in key if len(piece[0])]
 
 
-def _jittered(rng: Generator, key: list[_Piece]) -> list[_Piece]:
-    """Strokes as a hand draws them that is not quite sure: waves over the whole picture, so that what is joined stays about joined."""
-    turns = rng.uniform(0, 2 * np.pi, 6)
+def _jitter(rng: Generator) -> Jitter:
     waves = 2 * np.pi / SIZE * rng.uniform(1.5, 7, (6, 2)) * rng.choice([-1, 1], (6, 2))
-    pushes = rng.normal(0, 0.8, (6, 2))
-    return [
-        (points + np.sin(points @ waves.T + turns) @ pushes + rng.normal(0, 0.4, 2), widths * rng.uniform(0.85, 1.15), cyclic, line, place)
-        for points, widths, cyclic, line, place in key
-    ]
+    return Jitter(waves, rng.uniform(0, 2 * np.pi, 6), rng.normal(0, 0.8, (6, 2)), rng.normal(0, 0.4, (_LINES, 2)))
