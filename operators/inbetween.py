@@ -86,7 +86,7 @@ def summary(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
     chosen = scene.shiage.inbetween
     parts = betweens.parts(scene, betweens.objects(chosen, view_layer))
     pairs = sorted({pair for part in parts for pair in part.pairs})
-    count = sum(len(inbetween.drawings(chosen, pair)) for part in parts for pair in part.pairs)
+    count = sum(len(part.layers) * len(inbetween.drawings(chosen, pair)) for part in parts for pair in part.pairs)
     named = [f"{pair.first} → {pair.last}" for pair in pairs]
     if len(named) > 3:
         named = [named[0], "…", named[-1]]

@@ -126,10 +126,11 @@ class SHIAGE_OT_remove_inbetweens(bpy.types.Operator):
         try:
             obs = betweens.objects(context.scene.shiage.inbetween, context.view_layer)
             for part in betweens.parts(context.scene, obs):
-                own = part.ob.data.layers.get(keys.OWN_LAYER.format(part.layer.name))
-                for pair in part.pairs:
-                    count += keys.remove_ours(part.layer, pair.first, pair.last)
-                    count += 0 if own is None else keys.remove_ours(own, pair.first, pair.last)
+                for layer in part.layers:
+                    own = part.ob.data.layers.get(keys.OWN_LAYER.format(layer.name))
+                    for pair in part.pairs:
+                        count += keys.remove_ours(layer, pair.first, pair.last)
+                        count += 0 if own is None else keys.remove_ours(own, pair.first, pair.last)
                 part.ob.data.update_tag()
         except BadInput as error:
             self.report({"ERROR"}, str(error))

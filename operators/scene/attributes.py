@@ -1,10 +1,9 @@
 """What points and strokes have beside their places: taken for new strokes from those that they are made of."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from . import keys
+from .made import Made
 from .strokes import Flat
 
 # How values are read, how many there are, and of which kind; others (texts, matrices) no stroke has.
@@ -23,21 +22,6 @@ _DEFAULTS = {"radius": 0.01, "opacity": 1.0, "fill_opacity": 1.0, "aspect_ratio"
 # New strokes are polylines, whose places and shape are the engine's.
 _OWN = {"position", "cyclic", "curve_type", "handle_left", "handle_right", "handle_type_left", "handle_type_right"}
 _OWN |= {"nurbs_order", "nurbs_weight", "knots_mode", keys.MARK, keys.CONFIDENCE}
-
-
-@dataclass(frozen=True)
-class Made:
-    """New strokes, as the engine's file has them.
-
-    `offsets` int32 (S+1,) · `cyclic` bool (S,) · `source` int32 (S, 2) the strokes of the key before and after, -1 for none ·
-    `place` float32 (N, 2) where on them each point comes from, in points · `at` 0..1, how near the key after is.
-    """
-
-    offsets: np.ndarray
-    cyclic: np.ndarray
-    source: np.ndarray
-    place: np.ndarray
-    at: float
 
 
 class Origin:

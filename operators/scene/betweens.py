@@ -1,8 +1,8 @@
 """The keys of layers as a job for a model that makes strokes."""
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -11,22 +11,28 @@ import numpy as np
 from ...engine import job
 from ...engine.errors import BadInput
 from . import homes, inbetween, keys, layers, pins, plane, settings
-from .homes import Home
+from .homes import Home, Task
 from .keys import Pair
 from .plane import Plane
 from .shot import held
 from .strokes import GRAIN, Flat, Strokes, flatten
 
+FLAT = 0.05  # of the drawings' longer extent: layers that lie within so much depth are one cel
 MARGIN = 0.1  # of the drawings' longer extent, on each side: drawings between may swing out
 
 
 @dataclass(frozen=True)
 class Part:
-    """A layer that takes part, and the pairs of its keys that are to be filled."""
+    """Layers of an object that have the same keys and move together, from bottom to top, and the pairs of their keys to be filled. They are
+    one cel: so the paint on one of them goes where the lines on another do."""
 
     ob: bpy.types.Object
-    layer: bpy.types.GreasePencilLayer
+    layers: tuple[bpy.types.GreasePencilLayer, ...]
     pairs: tuple[Pair, ...]
+
+    @property
+    def name(self) -> str:
+        return ", ".join(layer.name for layer in self.layers)
 
 
 def objects(chosen: inbetween.SHIAGE_PG_inbetween, view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
@@ -45,12 +51,14 @@ def parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[Part]
     for ob in obs:
         if ob.data.library is not None or ob.data.override_library is not None:
             raise BadInput(f"The drawings of {ob.name} are linked from another file: make them local first (Object, Relations).")
+        together: dict[tuple, list] = {}
         for layer in _layers(ob, chosen.layers):
             pairs = tuple(_pairs(scene, layer))
             if pairs:
-                found.append(Part(ob, layer, pairs))
+                together.setdefault((pairs, *_placement(layer)), []).append(layer)
             else:
                 reasons.append(_why_no_pair(scene, layer))
+        found += [part for (pairs, *_), members in together.items() for part in _flat_parts(ob, members, pairs)]
     if not found:
         raise BadInput(next(filter(None, reasons), "Every layer is hidden, locked, rough or left out: choose one, or show it."))
     return found
@@ -65,6 +73,24 @@ def _layers(ob: bpy.types.Object, which: str) -> list:
     names = {layer.name for layer in ob.data.layers}
     own = {keys.OWN_LAYER.format(name) for name in names}
     return [layer for layer in ob.data.layers if not is_locked(layer) and not layers.left_out(ob, layer) and layer.name not in own]
+
+
+def _placement(layer) -> tuple:
+    """What moves a layer: layers that are moved alike lie over each other as they are drawn."""
+    parent = None if layer.parent is None else layer.parent.name_full
+    rows = (*layer.matrix_local, *layer.matrix_parent_inverse)
+    return parent, layer.parent_bone, tuple(round(value, 5) for row in rows for value in row)
+
+
+def _flat_parts(ob: bpy.types.Object, members: list, pairs: tuple[Pair, ...]) -> list[Part]:
+    """Layers as one part, if all that is drawn on them lies in about one plane."""
+    part = Part(ob, tuple(members), pairs)
+    if len(members) > 1:
+        points = np.concatenate([flat.points for flats in _keys(part).values() for flat in flats])
+        depth, extent = plane.fit(points).depth(points), np.ptp(points, axis=0).max()
+        if np.ptp(depth) > FLAT * extent:
+            return [Part(ob, (layer,), pairs) for layer in members]
+    return [part]
 
 
 def is_locked(layer) -> bool:
@@ -97,14 +123,14 @@ def _why_no_pair(scene: bpy.types.Scene, layer) -> str:
 
 def parts_again(scene: bpy.types.Scene, folder: Path) -> list[Part]:
     """The layers and the pairs of keys that an earlier job has filled. Raises BadInput when one is not there any more."""
-    request, found = job.load(folder), []
-    for cel, home in enumerate(homes.read(folder)):
-        ob, layer = homes.find(scene, home)
-        pairs = tuple(task.pair for task in homes.tasks(request, cel))
-        present = set(keys.pairs_within(layer, min(p.first for p in pairs), max(p.last for p in pairs))) if pairs else set()
-        if not present.issuperset(pairs):
-            raise BadInput(f"{layer.name} has other keys than when it was filled: go to a frame between two keys, and fill those.")
-        found.append(Part(ob, layer, pairs))
+    found = []
+    for home in homes.read(folder):
+        ob, members = homes.find(scene, home)
+        pairs = tuple(task.pair for task in home.tasks)
+        for layer in members:
+            if not all(pair in keys.pairs_within(layer, pair.first, pair.last) for pair in pairs):
+                raise BadInput(f"{layer.name} has other keys than when it was filled: go to a frame between two keys, and fill those.")
+        found.append(Part(ob, tuple(members), pairs))
     return found
 
 
@@ -122,72 +148,96 @@ def read_key(layer, number: int, materials: Sequence) -> Flat:
 def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model: str) -> tuple[job.Job, tuple[str, ...]]:
     """Write the job folder that fills between keys, and remove what an earlier request left there. Returns the job, and what a person
     should know. Raises BadInput when there is nothing to make, JobFailed when the folder can't be written."""
-    chosen = scene.shiage.inbetween
     flats = [_keys(part) for part in found]
-    planes, size = _planes(found, flats, settings.size(scene))
-    drawings: dict[str, job.Drawing] = {}
-    pairs: dict[job.Pair, None] = {}
-    shown: list[dict[int, str]] = []  # for each cel, what begins at a frame
-    files: dict[str, bytes] = {}
-    warnings: list[str] = []
-    for cel, (part, flat, lies_in) in enumerate(zip(found, flats, planes, strict=True)):
-        ids = {}
-        for number, key in flat.items():
-            strokes = plane.strokes_in(key, part.layer, lies_in)
-            ids[number] = _id(strokes, key.fills, size, cel)
-            file = f"strokes/{ids[number]}.npz"
-            drawings[ids[number]] = job.Drawing(ids[number], cel, "strokes", file, f"{part.layer.name} {number}")
-            files[file] = _content(strokes, key.fills)
-        shown.append(dict(ids))
-        for pair in part.pairs:
-            first, last = ids[pair.first], ids[pair.last]
-            if first == last:
-                warnings.append(
-                    f"The keys {pair.first} and {pair.last} of {part.layer.name} are the same drawing: nothing lies between them."
-                )
-                continue
-            for frame, at in inbetween.drawings(chosen, pair):
-                made = job.digest(first, last, at, frame)[:16]
-                drawings[made] = job.Drawing(made, cel, "between", f"strokes/{made}.npz", f"{part.layer.name} {frame}", at)
-                shown[cel][frame] = made
-            for a, b in pins.of_pair(part.ob, part.layer.name, flat[pair.first], flat[pair.last]):
-                pairs[job.Pair(first, a, last, b)] = None
-    if not any(drawing.kind == "between" for drawing in drawings.values()):
+    planes, size = _planes(flats, settings.size(scene))
+    cels = [_cel(scene, cel, part, flats[cel], planes[cel], size) for cel, part in enumerate(found)]
+    warnings = tuple(text for cel in cels for text in cel.warnings)
+    if not any(cel.home.tasks for cel in cels):
         raise BadInput(warnings[0])
-    for file, content in files.items():
+    for file, content in [item for cel in cels for item in cel.files.items()]:
         if not (folder / file).is_file():
             job.write_atomic(folder / file, content)
     request = job.Job(
         task="inbetween",
         model=model,
         size=size,
-        cels=tuple(job.Cel(part.layer.name, ()) for part in found),
-        drawings=tuple(drawings.values()),
-        frames=held(shown),
+        cels=tuple(job.Cel(part.name, ()) for part in found),
+        drawings=tuple({drawing.id: drawing for cel in cels for drawing in cel.drawings}.values()),
+        frames=held([cel.shown for cel in cels]),
         title=scene.name,
         fps=scene.render.fps / scene.render.fps_base,
         options=settings.options(scene, model),
-        pairs=tuple(pairs),
+        pairs=tuple(dict.fromkeys(pair for cel in cels for pair in cel.pairs)),
     )
     job.save(request, folder)
     job.clear_stale(folder, request)
-    belong = [Home(p.ob.name, p.ob.data.name, p.layer.name, q, chosen.destination == "OWN") for p, q in zip(found, planes, strict=True)]
-    homes.write(belong, folder)
-    return request, tuple(warnings)
+    homes.write([cel.home for cel in cels], folder)
+    return request, warnings
 
 
-def _keys(part: Part) -> dict[int, Flat]:
+@dataclass(frozen=True)
+class _Cel:
+    """What a part is in the job: `shown`, which drawing begins at which frame; `files` by their names in the folder."""
+
+    home: Home
+    drawings: list[job.Drawing]
+    shown: dict[int, str]
+    pairs: list[job.Pair]
+    files: dict[str, bytes]
+    warnings: list[str]
+
+
+def _cel(scene: bpy.types.Scene, cel: int, part: Part, flats: dict[int, list[Flat]], lies_in: Plane, size: tuple[int, int]) -> _Cel:
+    chosen = scene.shiage.inbetween
+    ids: dict[int, str] = {}
+    made = _Cel(Home(part.ob.name, part.ob.data.name, (), lies_in, False, {}, ()), [], {}, [], {}, [])
+    for number, of_layers in flats.items():
+        strokes = plane.strokes_in(of_layers, part.layers, lies_in)
+        fills = np.concatenate([flat.fills for flat in of_layers])
+        ids[number] = _id(strokes, fills, size, cel)
+        made.drawings.append(job.Drawing(ids[number], cel, "strokes", f"strokes/{ids[number]}.npz", f"{part.name} {number}"))
+        made.files[made.drawings[-1].file] = _content(strokes, fills)
+    made.shown.update(ids)
+    tasks = []
+    for pair in part.pairs:
+        first, last = ids[pair.first], ids[pair.last]
+        if first == last:
+            made.warnings.append(f"The keys {pair.first} and {pair.last} of {part.name} are the same drawing: nothing lies between them.")
+            continue
+        between = [(frame, job.digest(first, last, at, frame)[:16], at) for frame, at in inbetween.drawings(chosen, pair)]
+        tasks.append(Task(pair, first, last, tuple(between)))
+        made.drawings.extend(job.Drawing(id, cel, "between", f"strokes/{id}.npz", f"{part.name} {frame}", at) for frame, id, at in between)
+        made.shown.update({frame: id for frame, id, _ in between})
+        made.pairs.extend(job.Pair(first, a, last, b) for a, b in _pinned(part, flats[pair.first], flats[pair.last]))
+    counts = {ids[number]: tuple(len(flat.cyclic) for flat in of_layers) for number, of_layers in flats.items()}
+    names = tuple(layer.name for layer in part.layers)
+    return replace(made, home=Home(part.ob.name, part.ob.data.name, names, lies_in, chosen.destination == "OWN", counts, tuple(tasks)))
+
+
+def _pinned(part: Part, first: Sequence[Flat], last: Sequence[Flat]) -> Iterator[tuple[int, int]]:
+    """The pinned strokes of two keys, counted over all layers."""
+    begun = [0, 0]
+    for layer, a, b in zip(part.layers, first, last, strict=True):
+        for one, other in pins.of_pair(part.ob, layer.name, a, b):
+            yield begun[0] + one, begun[1] + other
+        begun = [begun[0] + len(a.cyclic), begun[1] + len(b.cyclic)]
+
+
+def _keys(part: Part) -> dict[int, list[Flat]]:
+    """The keys of a part by frame, layer by layer."""
     numbers = sorted({number for pair in part.pairs for number in (pair.first, pair.last)})
-    return {number: read_key(part.layer, number, part.ob.data.materials) for number in numbers}
+    return {number: [read_key(layer, number, part.ob.data.materials) for layer in part.layers] for number in numbers}
 
 
-def _planes(found: Sequence[Part], flats: Sequence[dict[int, Flat]], picture: tuple[int, int]) -> tuple[list[Plane], tuple[int, int]]:
-    """The plane of each layer, and the size of the picture that all lie on; drawings are as large in it as they fit the scene's picture."""
-    planes = [plane.fit(np.concatenate([flat.points for flat in keys_.values()])) for keys_ in flats]
-    places = [p.place(flat.points) for p, keys_ in zip(planes, flats, strict=True) for flat in keys_.values()]
+def _planes(flats: Sequence[dict[int, list[Flat]]], picture: tuple[int, int]) -> tuple[list[Plane], tuple[int, int]]:
+    """The plane of each part, and the size of the picture that all lie on; drawings are as large in it as they fit the scene's picture."""
+    points = [np.concatenate([flat.points for of_layers in numbers.values() for flat in of_layers]) for numbers in flats]
+    radius = max(float(flat.radii.max(initial=0)) for numbers in flats for of_layers in numbers.values() for flat in of_layers)
+    planes = [plane.fit(part) for part in points]
+    places = [p.place(part) for p, part in zip(planes, points, strict=True)]
     low = np.min([place.min(axis=0) for place in places], axis=0)
     high = np.max([place.max(axis=0) for place in places], axis=0)
-    extent = np.maximum(high - low, max(1e-6, 4 * max(float(flat.radii.max(initial=0)) for keys_ in flats for flat in keys_.values())))
+    extent = np.maximum(high - low, max(1e-6, 4 * radius))
     margin = MARGIN * extent.max()
     scale = float((np.array(picture) / (extent + 2 * margin)).min())
     size = np.ceil((extent + 2 * margin) * scale).astype(int)

@@ -1,15 +1,15 @@
 """Which strokes of two keys a job has made one of, how sure it was, and how to see and choose them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 import numpy as np
 
-from ...engine import job
 from ...engine.errors import BadInput
 from . import betweens, homes, keys
-from .homes import Home
+from .homes import Home, Task
 from .keys import Pair
 
 SELECTION = ".selection"
@@ -40,24 +40,27 @@ class Match:
 def read(folder: Path) -> tuple[Match, ...]:
     """What a job has found, the strokes without a partner first, then the least sure; nothing while there is nothing to read."""
     try:
-        request, belong = job.load(folder), homes.read(folder)
-        found = [match for cel, home in enumerate(belong) for match in _of_cel(request, cel, home, folder)]
-    except (BadInput, OSError, ValueError, KeyError):
+        found = [match for home in homes.read(folder) for task in home.tasks for match in _of_task(home, task, folder)]
+    except (BadInput, OSError, ValueError, KeyError, IndexError):
         return ()  # the job has not been run, or its folder is gone
     return tuple(sorted(found, key=lambda match: (not match.alone, match.confidence)))
 
 
-def _of_cel(request: job.Job, cel: int, home: Home, folder: Path):
-    for task in homes.tasks(request, cel):
-        with np.load(folder / task.made[0][1].file, allow_pickle=False) as made:
-            source, confidence = made["source"], made["confidence"]
-        sure: dict[tuple[int, int], float] = {}
-        for (a, b), value in zip(source.tolist(), confidence.tolist(), strict=True):
-            sure[a, b] = min(value, sure.get((a, b), 1.0))
-        partners = [{pair[side] for pair in sure if min(pair) >= 0} for side in range(2)]
-        for (a, b), value in sure.items():
-            if min(a, b) >= 0 or (a >= 0 and a not in partners[0]) or (b >= 0 and b not in partners[1]):
-                yield Match(home.object, home.layer, task.pair, a if a >= 0 else None, b if b >= 0 else None, value)
+def _of_task(home: Home, task: Task, folder: Path) -> Iterator[Match]:
+    with np.load(folder / f"strokes/{task.made[0][1]}.npz", allow_pickle=False) as made:
+        source, confidence = made["source"], made["confidence"]
+    sure: dict[tuple[int, int], float] = {}
+    for (a, b), value in zip(source.tolist(), confidence.tolist(), strict=True):
+        sure[a, b] = min(value, sure.get((a, b), 1.0))
+    taken = [{pair[side] for pair in sure if min(pair) >= 0} for side in range(2)]  # strokes that have a partner, at least in part
+    for (a, b), value in sure.items():
+        if (a < 0 and b in taken[1]) or (b < 0 and a in taken[0]):
+            continue
+        first, last = (home.locate(key, number) if number >= 0 else None for key, number in ((task.first, a), (task.last, b)))
+        if first is not None and last is not None and first[0] != last[0]:
+            last = None  # on another layer, see made.split
+        layer = home.layers[(first or last or (0, 0))[0]]
+        yield Match(home.object, layer, task.pair, first and first[1], last and last[1], value)
 
 
 @dataclass(frozen=True)
@@ -73,28 +76,27 @@ class Arc:
 def arcs(folder: Path) -> tuple[Arc, ...]:
     """The ways of all strokes that a job has moved; nothing while there is nothing to read."""
     try:
-        request, belong = job.load(folder), homes.read(folder)
-        return tuple(arc for cel, home in enumerate(belong) for arc in _arcs_of_cel(request, cel, home, folder))
+        return tuple(arc for home in homes.read(folder) for task in home.tasks for arc in _arcs_of_task(home, task, folder))
     except (BadInput, OSError, ValueError, KeyError, IndexError):
         return ()
 
 
-def _arcs_of_cel(request: job.Job, cel: int, home: Home, folder: Path):
-    for task in homes.tasks(request, cel):
-        ways: dict[tuple[int, int, int], list] = {}
-        sure: dict[tuple[int, int, int], float] = {}
-        for _, drawing in task.made:
-            with np.load(folder / drawing.file, allow_pickle=False) as made:
-                points, offsets, source, confidence = (made[name] for name in ("points", "offsets", "source", "confidence"))
-            begun: dict[tuple[int, int], int] = {}
-            for i, (a, b) in enumerate(source.tolist()):
-                piece = (a, b, begun.setdefault((a, b), 0))  # a pair of strokes may be several pieces
-                begun[a, b] += 1
-                ways.setdefault(piece, []).append(points[(offsets[i] + offsets[i + 1]) // 2])
-                sure[piece] = float(confidence[i])
-        for piece, way in ways.items():
-            places = home.plane.points(np.array(way, float), np.zeros(len(way)))
-            yield Arc(home.object, home.layer, tuple(map(tuple, places.tolist())), sure[piece] if min(piece) >= 0 else 0.0)
+def _arcs_of_task(home: Home, task: Task, folder: Path) -> Iterator[Arc]:
+    ways: dict[tuple[int, int, int], list] = {}
+    sure: dict[tuple[int, int, int], float] = {}
+    for _, id, _ in task.made:
+        with np.load(folder / f"strokes/{id}.npz", allow_pickle=False) as made:
+            points, offsets, source, confidence = (made[name] for name in ("points", "offsets", "source", "confidence"))
+        begun: dict[tuple[int, int], int] = {}
+        for i, (a, b) in enumerate(source.tolist()):
+            piece = (a, b, begun.setdefault((a, b), 0))  # a pair of strokes may be several pieces
+            begun[a, b] += 1
+            ways.setdefault(piece, []).append(points[(offsets[i] + offsets[i + 1]) // 2])
+            sure[piece] = float(confidence[i])
+    for (a, b, number), way in ways.items():
+        layer, _ = home.locate(task.first, a) if a >= 0 else home.locate(task.last, b)
+        places = home.plane.points(np.array(way, float), np.zeros(len(way)))
+        yield Arc(home.object, home.layers[layer], tuple(map(tuple, places.tolist())), sure[a, b, number] if min(a, b) >= 0 else 0.0)
 
 
 # --- selection --------------------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """The plane that a layer's drawings lie in, and those drawings as strokes in it, in pixels. So what moves the camera, the object or
 the layer moves no stroke."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from .strokes import Flat, Strokes, object_scale
+from .strokes import Flat, Strokes, join, object_scale
 
 FLAT = 1e-4  # of the longest extent: what lies nearer to a plane than this lies in it
 
@@ -74,7 +75,11 @@ def _exact(direction: np.ndarray) -> np.ndarray:
     return near if np.abs(direction - near).max() < 1e-6 else direction
 
 
-def strokes_in(flat: Flat, layer, plane: Plane) -> Strokes:
-    """A drawing of a layer as strokes in the picture that lies on a plane."""
-    widths = 2.0 * plane.scale / object_scale(layer.matrix_local) * np.maximum(flat.radii, 0)
-    return Strokes(plane.pixels(flat.points).astype(np.float32), widths.astype(np.float32), flat.colors, flat.offsets, flat.cyclic)
+def strokes_in(flats: Sequence[Flat], layers: Sequence, plane: Plane) -> Strokes:
+    """A drawing on each of some layers, one over the other, as strokes in the picture that lies on a plane."""
+    parts = []
+    for flat, layer in zip(flats, layers, strict=True):
+        widths = 2.0 * plane.scale / object_scale(layer.matrix_local) * np.maximum(flat.radii, 0)
+        pixels = plane.pixels(flat.points).astype(np.float32)
+        parts.append(Strokes(pixels, widths.astype(np.float32), flat.colors, flat.offsets, flat.cyclic))
+    return join(parts)

@@ -9,17 +9,16 @@ def load(path):
         return {name: found[name] for name in found.files}
 
 
-def write(folder, change=lambda arrays, drawing: arrays) -> None:
+def write(folder, change=lambda arrays: arrays) -> None:
     """Write the strokes of all drawings to be made, and the result, as a finished run leaves them. The keys' strokes that there are on both
     sides must have the same number of points; `change` may alter what is written."""
     job = module("engine.job")
     request = job.load(folder)
-    for cel in range(len(request.cels)):
-        for task in module("operators.scene.homes").tasks(request, cel):
+    for home in module("operators.scene.homes").read(folder):
+        for task in home.tasks:
             first, last = (load(folder / f"strokes/{key}.npz") for key in (task.first, task.last))
-            for _, drawing in task.made:
-                arrays = change(between(first, last, drawing.at), drawing)
-                np.savez(folder / drawing.file, **arrays)
+            for _, id, at in task.made:
+                np.savez(folder / f"strokes/{id}.npz", **change(between(first, last, at)))
     pictures = [{"frame": e.frame, "file": "", "unknown": 0, "leaks": 0} for e in request.frames]
     job.write_json(folder / job.RESULT_FILE, {"status": "done", "text": "Done.", "pictures": pictures, "frames": []})
 

@@ -52,7 +52,7 @@ def gather(scene, folder):
     return betweens.write_job(scene, betweens.parts(scene, obs), folder, "vector")
 
 
-def fill(scene, folder, change=lambda arrays, drawing: arrays):
+def fill(scene, folder, change=lambda arrays: arrays):
     """Gather, answer and import; returns what was filled."""
     gather(scene, folder)
     answers.write(folder, change)
@@ -172,7 +172,7 @@ def test_places_between_points_and_around_the_end(scene, tmp_path):
     square = np.array([(0, 0, 0), (1, 0, 0), (1, 0, 1), (0, 0, 1)], float)
     layer = add(scene, strokes=[(square, np.float32([0.01, 0.02, 0.03, 0.04]), True)]).data.layers[0]
 
-    def halfway(arrays, _drawing):
+    def halfway(arrays):
         return arrays | {"place": arrays["place"] + np.float32(0.5)}
 
     fill(scene, tmp_path, halfway)
@@ -217,6 +217,76 @@ def test_curves_are_sampled(scene, tmp_path, kind):
     assert made.attributes.domain_size("POINT") > 500
     mine = get(made, "mine")
     assert np.isclose(mine[0], 0) and np.all(np.diff(mine[:600]) >= 0) and np.isclose(mine[708], 59 / 2, atol=0.6)
+
+
+def two_layers(scene, **how):
+    """An object whose face is on the layer Lines, and a circle in two colors on the layer Paint below."""
+    ob = add(scene)
+    circle = [(figures.arc((0, 0.1 * i), 1, count=20), 0.01 + 0.01 * i, True) for i in range(2)]
+    layer = figures.add_layer(ob.data, "Paint", keys=(1, 9), strokes=circle, **how)
+    ob.data.layers.move_bottom(layer)
+    return ob
+
+
+def test_layers_that_move_together_are_one_cel(scene, tmp_path):
+    ob = two_layers(scene)
+    request, _ = gather(scene, tmp_path)
+    assert [cel.name for cel in request.cels] == ["Paint, Lines"]
+    assert [len(answers.load(tmp_path / d.file)["cyclic"]) for d in request.drawings if d.kind == "strokes"] == [7, 7]
+    answers.write(tmp_path)
+    assert module("operators.scene.fills").import_strokes(scene, tmp_path).count == 6
+    for layer in ob.data.layers:
+        first, made, last = (drawing_at(layer, number) for number in (1, 5, 9))
+        assert np.allclose(positions(made), (positions(first) + positions(last)) / 2, atol=1e-5)
+        assert np.allclose(get(made, "radius"), get(first, "radius"), atol=1e-7)
+    found = module("operators.scene.matches").read(tmp_path)
+    assert {(match.layer, match.a, match.b) for match in found} == {
+        *(("Paint", i, i) for i in range(2)),
+        *(("Lines", i, i) for i in range(5)),
+    }
+
+
+def test_a_partner_on_another_layer_lends_its_way_alone(scene, tmp_path):
+    ob = two_layers(scene)
+    for number in (1, 9):
+        put(drawing_at(ob.data.layers["Lines"], number), "softness", "FLOAT", "CURVE", "value", np.full(5, 0.5, np.float32))
+
+    def crossed(arrays):
+        arrays["source"][1, 1] = 3
+        return arrays
+
+    fill(scene, tmp_path, crossed)
+    made = [drawing_at(layer, 5) for layer in ob.data.layers]
+    assert [drawing.attributes.domain_size("CURVE") for drawing in made] == [2, 5]
+    assert "softness" not in made[0].attributes or not get(made[0], "softness").any()
+    assert np.allclose(get(made[0], "radius")[20:], 0.02)
+    (match,) = [match for match in module("operators.scene.matches").read(tmp_path) if match.layer == "Paint" and match.a == 1]
+    assert match.b is None
+
+
+def test_layers_with_other_keys_planes_or_places_are_cels_of_their_own(scene, tmp_path):
+    ob = add(scene)
+    figures.add_layer(ob.data, "Other keys", keys=(1, 7))
+    figures.add_layer(ob.data, "Moved", keys=(1, 9)).translation = (1, 0, 0)
+    assert [cel.name for cel in gather(scene, tmp_path)[0].cels] == ["Lines", "Other keys", "Moved"]
+    ob.data.layers["Moved"].translation = (0, 0, 0)
+    assert [cel.name for cel in gather(scene, tmp_path)[0].cels] == ["Lines, Moved", "Other keys"]
+    for number in (1, 9):
+        drawing = drawing_at(ob.data.layers["Moved"], number)
+        put(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", positions(drawing)[:, [0, 2, 1]])
+    assert [cel.name for cel in gather(scene, tmp_path)[0].cels] == ["Lines", "Moved", "Other keys"]
+
+
+def test_two_equal_keys_are_a_hold(scene, tmp_path):
+    layer = add(scene, keys=(1, 9, 17)).data.layers[0]
+    figures.write(drawing_at(layer, 9), figures.figure())
+    chosen = scene.shiage.inbetween
+    chosen.keys, chosen.frame_end = "RANGE", 20
+    _, warnings = gather(scene, tmp_path)
+    assert warnings == ("The keys 1 and 9 of Lines are the same drawing: nothing lies between them.",)
+    answers.write(tmp_path)
+    module("operators.scene.fills").import_strokes(scene, tmp_path)
+    assert numbers(layer) == [1, 9, 11, 13, 15, 17]
 
 
 # --- whose drawings are whose ----------------------------------------------------------------------------------------
