@@ -12,8 +12,9 @@ from ..sketch.strokes import Strokes
 from . import alignment
 from .agreement import agreement, image
 from .candidates import FEATURES, NOTHING, Candidates, candidates
-from .cutting import cut
 from .curves import whole
+from .cutting import cut
+from .leftovers import absorb
 from .matches import Matches
 from .order import Order, copies, learned
 from .units import Units, units
@@ -21,8 +22,8 @@ from .units import Units, units
 # What features (candidates.FEATURES) say for a match, as log odds.
 _WEIGHTS = np.array(
     [
-        [0.0, -3.4, -4.1, -2.5, -4.7, -1.5, -3.0, -0.6, -0.2, 1.1, 3.3, 2.0, 0.8],  # where all of the drawing goes
-        [-1.7, -5.0, -4.1, -3.6, -3.8, -1.5, -3.0, -0.2, -0.1, 0.4, 2.6, 1.4, 1.2],  # where the surroundings go
+        [0.0, -3.0, -4.6, -2.6, -5.0, -1.5, -3.0, -0.3, -0.1, 0.9, 3.5, 1.4, 0.6],  # where all of the drawing goes
+        [-1.9, -5.0, -4.8, -3.7, -3.6, -1.5, -3.0, 0.0, -0.1, 0.4, 2.9, 1.4, 0.9],  # where the surroundings go
     ]
 )
 _SUPPORT = [FEATURES.index("support"), FEATURES.index("ally")]
@@ -60,7 +61,7 @@ def correspond(
     fills_b = np.zeros(len(b), bool) if fills_b is None else np.asarray(fills_b, bool)
     units_a, units_b = units(a, fills_a), units(b, fills_b)
     chosen = _select(units_a, units_b, pairs, copies(a, b))
-    return _matches(a, b, units_a, units_b, chosen, fills_a, fills_b)
+    return absorb(a, b, _matches(a, b, units_a, units_b, chosen, fills_a, fills_b))
 
 
 def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]], order: Order) -> Selection:
