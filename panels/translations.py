@@ -85,7 +85,6 @@ _JAPANESE = {
     "All Visible": "表示中すべて",
     "Active Only": "アクティブのみ",
     "All Selected Objects": "選択オブジェクトすべて",
-    "Spacing": "コマ打ち",
     "Ones": "1コマ打ち",
     "Twos": "2コマ打ち",
     "Threes": "3コマ打ち",
@@ -107,6 +106,37 @@ _JAPANESE = {
     "Nothing was filled yet": "まだ中割りはありません",
     "This model makes pictures and no strokes: they come back as a strip or a plane": (
         "このモデルは線ではなく画像を作り、ストリップまたは平面として読み込まれます"
+    ),
+    # animating by an armature
+    "Animate Rig": "リグで動かす",
+    "Armature": "アーマチュア",
+    "Motion": "モーション",
+    "Bones": "ボーン",
+    "Fingers": "指",
+    "Spacing": "コマ打ち",
+    "Show Skeleton": "骨格を表示",
+    "Mark Joints": "関節を指定",
+    "Joints": "関節",
+    "Joints of the Picture": "画像の関節",
+    "Unknown Rig": "未知のリグ",
+    "{} missing": "不足 {}",
+    "Click: {}": "クリック: {}",
+    "Drag what is not right": "ずれている点をドラッグしてください",
+    "Skip": "飛ばす",
+    "Back": "戻る",
+    "Finish": "完了",
+    "Choose the armature that moves the character": "キャラクターを動かすアーマチュアを選んでください",
+    "The armature is not in this scene: choose one that is": "アーマチュアがこのシーンにありません。シーンにあるものを選んでください",
+    "Leave the armature's Edit Mode first": "まずアーマチュアの編集モードを終了してください",
+    "The armature shows its rest position: set it to Pose Position": "レスト位置が表示されています。ポーズ位置にしてください",
+    "Add a camera that sees the armature": "アーマチュアを写すカメラを追加してください",
+    "Choose a picture of the character first": "まずキャラクターの画像を選んでください",
+    "This character is being animated: wait, or cancel its job": "このキャラクターは処理中です。待つか、ジョブをキャンセルしてください",
+    "No bones of a figure are known by their names: choose them under Bones": (
+        "人体のボーンが名前から見つかりません。「ボーン」で選んでください"
+    ),
+    "Without joints marked on the picture the character gets the rig's proportions": (
+        "画像の関節が未指定のため、キャラクターの体型はリグのものになります"
     ),
     # sentences
     "Choose a reference first": "まず参照画像を選んでください",
@@ -132,6 +162,11 @@ _JAPANESE = {
     ),
 }
 _JAPANESE_OPERATORS = {
+    "Animate Rig": "リグで動かす",
+    "Mark Joints": "関節を指定",
+    "Guess from Rest Pose": "レストポーズから推定",
+    "Take This Frame's Pose": "このフレームのポーズを使う",
+    "Clear Joints": "関節を消去",
     "Colorize Shot": "ショットを彩色",
     "Open References": "参照画像を開く",
     "Cancel Job": "ジョブをキャンセル",
