@@ -131,24 +131,28 @@ def _rated(
         return Candidates(*(np.concatenate([getattr(part, name) for part in both]) for name in Candidates.__dataclass_fields__))
     va, vb = turn[:, None] * a.samples[one] + offset[:, None], b.samples[two]
     vb[back] = vb[back, ::-1]
-    mean_a, mean_b = va.mean(1), vb.mean(1)
-    xa, xb = va - mean_a[:, None], vb - mean_b[:, None]
+    ring = a.closed[one] & b.closed[two]
+    even = np.ones((len(one), GRID))
+    even[ring, -1] = 0.0  # the first sample again
+    count = even.sum(1)
+    mean_a, mean_b = (va * even).sum(1) / count, (vb * even).sum(1) / count
+    xa, xb = (va - mean_a[:, None]) * even, (vb - mean_b[:, None]) * even
     norm_a, norm_b = np.linalg.norm(xa, axis=1), np.linalg.norm(xb, axis=1)
-    fit = np.einsum("qk,qk->q", xa.conj(), xb)
+    fit = (xa.conj() * xb).sum(1)
     shift = np.zeros(len(one))
-    ring = np.flatnonzero(a.closed[one] & b.closed[two])
-    if len(ring):
-        turned = np.fft.ifft(np.fft.fft(xa[ring, :-1], axis=1).conj() * np.fft.fft(xb[ring, :-1], axis=1), axis=1)
+    rows = np.flatnonzero(ring)
+    if len(rows):
+        turned = np.fft.ifft(np.fft.fft(xa[rows, :-1], axis=1).conj() * np.fft.fft(xb[rows, :-1], axis=1), axis=1)
         best = turned.real.argmax(1)
-        fit[ring] = turned[np.arange(len(ring)), best] * (GRID / (GRID - 1))
-        shift[ring] = best / (GRID - 1)
+        fit[rows] = turned[np.arange(len(rows)), best]
+        shift[rows] = best / (GRID - 1)
     # Dots have no shape and no direction.
     dot_a, dot_b = norm_a < 0.5 * np.sqrt(GRID), norm_b < 0.5 * np.sqrt(GRID)
     bent = 1.0 - np.minimum(np.abs(fit) / np.maximum(norm_a * norm_b, 1e-9), 1.0) ** 2
     bent = np.where(dot_a | dot_b, dot_a != dot_b, bent)
     angle = np.where(dot_a | dot_b, 0.0, np.abs(np.angle(fit)) / np.pi)
     # Mean square distance of points: that of the centers, and |xa - xb|^2 = |xa|^2 + |xb|^2 - 2 Re<xa, xb>.
-    square = np.abs(mean_a - mean_b) ** 2 + (norm_a**2 + norm_b**2 - 2.0 * fit.real) / GRID
+    square = np.abs(mean_a - mean_b) ** 2 + (norm_a**2 + norm_b**2 - 2.0 * fit.real) / count
     apart = np.sqrt(np.maximum(square, 0.0)) / size
     longer = np.abs(np.log((a.curves.lengths[one] * np.abs(turn) + 1.0) / (b.curves.lengths[two] + 1.0)))
     wider = np.abs(np.log((a.width[one] + 0.5) / (b.width[two] + 0.5)))

@@ -215,15 +215,13 @@ def _unwrapped(graph, angle: np.ndarray, strength: np.ndarray) -> np.ndarray:
     inverse = graph.copy()
     inverse.data = 1.0 / inverse.data
     tree = minimum_spanning_tree(inverse)
-    tree = tree + tree.T
     parts, part = connected_components(tree, directed=False)
-    result = angle.copy()
-    for root in np.unique(part, return_index=True)[1]:
-        order, parents = breadth_first_order(tree, root, directed=False)
-        values = result.tolist()
-        for child, parent in zip(order[1:].tolist(), parents[order[1:]].tolist(), strict=True):
-            step = values[child] - values[parent]
-            values[child] -= 2.0 * np.pi * round(step / (2.0 * np.pi))
-        result = np.array(values)
+    roots = np.unique(part, return_index=True)[1]
+    bridges = sparse.coo_matrix((np.ones(parts - 1), (np.full(parts - 1, roots[0]), roots[1:])), tree.shape)
+    order, parents = breadth_first_order(tree + bridges, roots[0], directed=False)
+    values = angle.tolist()
+    for child, parent in zip(order[1:].tolist(), parents[order[1:]].tolist(), strict=True):
+        values[child] -= 2.0 * np.pi * round((values[child] - values[parent]) / (2.0 * np.pi))
+    result = np.array(values)
     mean = np.bincount(part, result * strength, parts) / np.maximum(np.bincount(part, strength, parts), 1e-300)
     return result - (2.0 * np.pi * np.round(mean / (2.0 * np.pi)))[part]

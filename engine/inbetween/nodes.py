@@ -43,12 +43,12 @@ def nodes(a: Strokes, b: Strokes, matches: Matches) -> Nodes:
     xa, xb = _shared(ca, cb)
     xa, xb, real = _fine(xa, xb, ca, cb, size)
     parts = [(both[_curve(xa)], ca.at(xa), cb.at(xb), ca.indices(xa), cb.indices(xb), real)]
-    for key, rows, columns in ((a, np.flatnonzero(in_a & ~in_b), slice(0, 2)), (b, np.flatnonzero(in_b & ~in_a), slice(2, 4))):
-        curves = stretches(key, matches.pieces[rows, columns.start // 2], spans[rows, columns])
+    for side, key, rows in ((0, a, np.flatnonzero(in_a & ~in_b)), (1, b, np.flatnonzero(in_b & ~in_a))):
+        curves = stretches(key, matches.pieces[rows, side], spans[rows, 2 * side : 2 * side + 2])
         x, _, real = _fine(curves.along, curves.along, curves, curves, size)
         there, index = curves.at(x), curves.indices(x)
         nothing = np.full(len(x), np.nan)
-        own = (there, nothing + 0j, index, nothing) if key is a else (nothing + 0j, there, nothing, index)
+        own = (there, nothing + 0j, index, nothing) if side == 0 else (nothing + 0j, there, nothing, index)
         parts.append((rows[_curve(x)], *own, real))
     piece, za, zb, ia, ib, real = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(piece, kind="stable")
