@@ -73,6 +73,14 @@ class Alignment:
         return new
 
 
+def place(drawing: Pose, poses: Sequence[Pose], scale: float) -> tuple[float, float]:
+    """Where in the shot the drawing's top left corner lies when it stands, at this scale, where the figure of these poses mostly is."""
+    here = scale * _array(drawing.body)
+    apart = [np.nanmean(_array(pose.body) - here, axis=0) for pose in poses if np.isfinite(_array(pose.body) - here).any()]
+    x, y = np.median(np.array(apart), axis=0) if apart else (0.0, 0.0)
+    return float(x), float(y)
+
+
 def fit(drawing: Pose, poses: Sequence[Pose]) -> Alignment:
     """How the poses of a shot get the proportions of a drawing, whose joints are `drawing`. What either does not show keeps its length.
 

@@ -101,9 +101,18 @@ class Cel:
         pose = self.poses[name]
         if isinstance(pose, Pose):
             inside = any(0 <= x < self.job.size[0] and 0 <= y < self.job.size[1] for x, y in pose.seen)
-            return framing.extent([pose]) if inside else None
+            return framing.extent(pose, self._beyond) if inside else None
         x, y, width, height = cv2.boundingRect((pose.max(axis=2) > 16).astype(np.uint8))
         return np.array([x, y, x + width, y + height], float) if width else None
+
+    @functools.cached_property
+    def _beyond(self) -> np.ndarray:
+        """How far the figure reaches beyond its joints, left, top, right, bottom in pixels of the shot, as far as that was marked."""
+        if self._alignment is None or self._marked is None or not self._marked.seen:
+            return np.zeros(4)
+        joints, (x, y, width, height) = np.array(self._marked.seen), self.figure.box
+        outer = np.concatenate([joints.min(axis=0) - (x, y), (x + width, y + height) - joints.max(axis=0)])
+        return np.maximum(outer, 0.0) * self._alignment.scale
 
     @functools.cached_property
     def _boxes(self) -> dict[str, np.ndarray]:
@@ -145,13 +154,16 @@ class Cel:
 
     def _reference(self) -> np.ndarray:
         """The reference as the network sees it, uint8 (H, W, 3): as large as the figure is in the shot, and where it stands there."""
-        boxes = np.stack([self._boxes[name] for name in self.shown])
-        if self._alignment is not None:
+        x, y, width, height = self.figure.box
+        if self._alignment is not None and self._marked is not None:
             scale = self._alignment.scale
-        else:
-            scale = float(np.quantile(boxes[:, 3] - boxes[:, 1], 0.9)) / self.figure.box[3]
-        foot = float(np.median((boxes[:, 0] + boxes[:, 2]) / 2.0)), float(np.median(boxes[:, 3]))
-        return figure.on_ground(self.figure, self.framing.size, scale * self.framing.scale, self.framing.to(foot))
+            at = alignment.place(self._marked, [pose for pose in self.poses.values() if isinstance(pose, Pose)], scale)
+        else:  # its feet are where those of the poses mostly are
+            boxes = np.stack([self._boxes[name] for name in self.shown])
+            scale = float(np.quantile(boxes[:, 3] - boxes[:, 1], 0.9)) / height
+            foot = np.median((boxes[:, 0] + boxes[:, 2]) / 2.0), np.median(boxes[:, 3])
+            at = float(foot[0] - scale * (x + width / 2.0)), float(foot[1] - scale * (y + height))
+        return figure.on_ground(self.figure, self.framing.size, scale * self.framing.scale, self.framing.to(at))
 
     def _tell_spacing(self) -> None:
         """The networks learned from drawings that lie farther apart than ones do."""

@@ -45,20 +45,21 @@ def find(pixels: np.ndarray, background: str, name: str) -> Figure:
     return Figure(cut, swatches, (x, y, width, height), GROUNDS[best], far[best] >= APART)
 
 
-def on_ground(figure: Figure, size: tuple[int, int], scale: float | None = None, foot: tuple[float, float] | None = None) -> np.ndarray:
-    """The figure in a picture of `size` (width, height), uint8 (H, W, 3): `scale` pixels a pixel of the reference, its middle's foot at
-    `foot`; as large as it fits, in the middle, if these are not given or lead out of the picture. One with a background fills it."""
+def on_ground(figure: Figure, size: tuple[int, int], scale: float, at: tuple[float, float]) -> np.ndarray:
+    """The figure in a picture of `size` (width, height), uint8 (H, W, 3): `scale` pixels a pixel of the reference, whose top left corner
+    comes to lie at `at`. It is made smaller and moved if it would be cut off; a reference with a background fills the picture."""
     x, y, width, height = figure.box
     most = min(size[0] / width, size[1] / height)
+    middle = at[0] + scale * (x + width / 2.0), at[1] + scale * (y + height / 2.0)
     if figure.ground is None:
-        most, scale, foot = max(size[0] / width, size[1] / height), None, None
-    scale = most if scale is None else min(scale, most)
-    wide, high = max(1, round(width * scale)), max(1, round(height * scale))
-    if foot is None:
-        left, top = (size[0] - wide) // 2, (size[1] - high) // 2
+        scale, middle = max(size[0] / width, size[1] / height), (size[0] / 2.0, size[1] / 2.0)
     else:
-        left = round(min(max(foot[0] - wide / 2, 0), size[0] - wide))
-        top = round(min(max(foot[1] - high, 0), size[1] - high))
+        scale = min(scale, most)
+    wide, high = max(1, round(width * scale)), max(1, round(height * scale))
+    left, top = (
+        round(center - length / 2.0 if length > side else min(max(center - length / 2.0, 0), side - length))
+        for center, length, side in zip(middle, (wide, high), size, strict=True)
+    )
     cut = figure.pixels[y : y + height, x : x + width].astype(np.float32)
     cut[..., :3] *= cut[..., 3:] / 255.0
     how = cv2.INTER_AREA if wide < width else cv2.INTER_CUBIC

@@ -1,6 +1,6 @@
 """Where the figure lies in the network's pictures: the shot is cropped to where the poses go, never stretched."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +11,7 @@ from ...pose import Point, Pose
 STEP = 64  # px; the sides of the network's pictures are multiples of this
 SLIM = 0.5  # of the longer side that the shorter one is at least
 BESIDE = 0.06  # of the box's longer side, left free around the figure
+OUTSIDE = 0.3  # of the shot's picture that is painted beyond its edge, at most: a figure that is cut off there is whole to the network
 BEYOND = ((1, 0, 1.3), (3, 4, 0.5), (6, 7, 0.5), (9, 10, 0.3), (12, 13, 0.3))  # how far head, hands and feet reach beyond their joints
 
 
@@ -53,20 +54,20 @@ class Framing:
         return result
 
 
-def extent(poses: Iterable[Pose]) -> np.ndarray | None:
-    """x0, y0, x1, y1 of all that the figures of poses cover, about; None when no joint is seen."""
-    points = [point for pose in poses for point in (*pose.seen, *_beyond(pose))]
-    if not points:
-        return None
-    array = np.array(points)
-    return np.concatenate([array.min(axis=0), array.max(axis=0)])
+def extent(pose: Pose, beyond: np.ndarray) -> np.ndarray:
+    """x0, y0, x1, y1 of what the figure of a pose covers, about: what a figure has beyond its joints, and at least `beyond` on each side.
+    One joint must be seen."""
+    seen, array = np.array(pose.seen), np.array((*pose.seen, *_beyond(pose)))
+    low = np.minimum(array.min(axis=0), seen.min(axis=0) - beyond[:2])
+    return np.concatenate([low, np.maximum(array.max(axis=0), seen.max(axis=0) + beyond[2:])])
 
 
 def around(covered: np.ndarray, picture: tuple[int, int], longer: int) -> Framing:
     """The framing of a box x0, y0, x1, y1 in pictures of this size (width, height), its longer side `longer` px, or near it."""
     free = BESIDE * max(covered[2] - covered[0], covered[3] - covered[1])
-    low = np.maximum(covered[:2] - free, 0.0)
-    high = np.minimum(covered[2:] + free, np.array(picture, float))
+    edge = OUTSIDE * np.array(picture, float)
+    low = np.maximum(covered[:2] - free, -edge)
+    high = np.minimum(covered[2:] + free, np.array(picture, float) + edge)
     if (high - low < 1.0).any():  # all joints lie outside the picture
         low, high = np.zeros(2), np.array(picture, float)
     extent = np.maximum(high - low, SLIM * (high - low).max())

@@ -33,7 +33,7 @@ class Run(run.Run):
     MODEL = "animate_anyone"
     REVISION = "1"
     STAGES = {"Reading poses": 0.03, "Loading the model": 0.12, "Denoising": 0.75, "Painting": 0.1}
-    PAINT = frozenset(("snap", "lines", "clean", "memory", "weights", "compile"))
+    PAINT = frozenset(("snap", "lines", "clean", "memory", "weights"))
 
     def cel(self, number: int) -> Cel:
         cel = Cel(self, number)

@@ -52,10 +52,8 @@ def place(nets: Nets, mode: str, device: torch.device) -> Places:
     return Places(memory.Placement(early, device, (nets.reference_unet, nets.image_encoder)), memory.Placement(mode, device, late))
 
 
-def prepare(nets: Nets, compiled: bool) -> None:
-    """The order of weights that tensor cores read; the repeated blocks are `compiled` if that is wanted, which takes a minute once."""
+def prepare(nets: Nets) -> None:
+    """The order of weights that tensor cores read."""
     if nets.dtype != torch.float32:
         for net in (nets.denoising_unet, nets.reference_unet, nets.pose_guider):
             use_channels_last(net)
-    if compiled:
-        nets.denoising_unet.compile_repeated_blocks()

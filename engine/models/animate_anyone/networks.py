@@ -31,8 +31,6 @@ class Reading:
 class UNet(UNetMotionModel):
     """The denoising UNet: poses are added to its first layer, and its spatial self-attention reads the reference."""
 
-    _repeated_blocks = ["BasicTransformerBlock"]
-
     def forward(
         self, sample: Tensor, timestep: Tensor, token: Tensor, poses: Tensor | None = None, keys: Mapping[str, tuple[Tensor, Tensor]] = {}
     ) -> Tensor:

@@ -115,7 +115,7 @@ def settled(nets: Nets, shots: Sequence[Shot], options: Mapping[str, object], de
     frames = len(largest.spans[0])
     settings = Settings(int(str(options["steps"])), float(str(options["guidance"])), str(options["schedule"]))
     plan, settings = needs.plan(nets, largest.size, frames, settings, device, str(options["memory"]))
-    needs.prepare(nets, bool(options["compile"]))
+    needs.prepare(nets)
     return Ready(nets, plan, needs.place(nets, plan.mode, device), settings, frames)
 
 

@@ -1,0 +1,25 @@
+"""Every lever of Animate Anyone's benchmark runs, and those that are exact are."""
+
+import pytest
+import tiny_animate_anyone
+import torch
+
+from engine.models.animate_anyone import bench
+
+
+def test_the_table_has_a_line_for_each_lever(capsys, tmp_path):
+    weights = tiny_animate_anyone.make(tmp_path / "weights")
+    common = ["--weights", str(weights), "--device", "cpu", "--size", "192x192", "--frames", "2", "--steps", "3", "--repeats", "1"]
+    assert bench.main([*common, "--profile", str(tmp_path / "profile.txt")]) == 0
+    said = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines() if line.startswith("| ")][1:]
+    far = {row[0]: float(row[-1]) for row in rows}
+    assert list(far) == [line.lever for line in bench.lines()]
+    for lever, difference in far.items():
+        assert (difference >= 0.005) == (lever in ("bfloat16", "without guidance")), lever
+    assert "profile of 3 steps" in said and "Self CPU" in (tmp_path / "profile.txt").read_text("utf-8")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
+def test_without_a_card_it_says_so(capsys):
+    assert bench.main([]) == 4 and capsys.readouterr().err
