@@ -2,13 +2,16 @@
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import psutil
 import torch
 from torch import Tensor, nn
 
+Net = TypeVar("Net", bound=nn.Module)
 
-def alive(net: nn.Module) -> nn.Module:
+
+def alive(net: Net) -> Net:
     """A network of random weights, no zero convolutions among them: with these, part of the work would be nothing times nothing."""
     for parameter in net.parameters():
         if parameter.dim() > 1 and not parameter.any():

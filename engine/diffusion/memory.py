@@ -41,20 +41,20 @@ class Plan:
     free: int
 
 
-def plan(needs: Needs, free: int, wanted: str = "auto", most: int = 8) -> Plan:
-    """The fastest mode that fits into `free` bytes, or the wanted one, and the largest decoding chunk, up to `most`, beside it.
+def plan(needs: Needs, free: int, wanted: str = "auto", most: int = 8, least: int = 1) -> Plan:
+    """The fastest mode that fits into `free` bytes, or the wanted one, and the largest decoding chunk of `least` to `most` beside it.
 
     Raises JobFailed, saying what is needed, when none fits.
     """
     modes = MODES if wanted == "auto" else (wanted,)
     for mode in modes:
-        if bytes_of(needs, mode, 1) <= free:
-            chunk = max(n for n in range(1, most + 1) if n == 1 or bytes_of(needs, mode, n) <= free)
+        if bytes_of(needs, mode, least) <= free:
+            chunk = max(n for n in range(least, most + 1) if bytes_of(needs, mode, n) <= free)
             return Plan(mode, chunk, bytes_of(needs, mode, chunk), free)
-    least = bytes_of(needs, modes[-1], 1)
+    needed = bytes_of(needs, modes[-1], least)
     other = "" if wanted in ("auto", GROUPS) else ", set Memory to Auto"
     raise JobFailed(
-        f"The job needs some {least / 2**30:.1f} GB of the device's memory and {free / 2**30:.1f} GB are free: "
+        f"The job needs some {needed / 2**30:.1f} GB of the device's memory and {free / 2**30:.1f} GB are free: "
         f"choose a smaller size{other}, or close other programs."
     )
 

@@ -100,11 +100,13 @@ def test_segments_cover_all_and_share_four(count):
         assert local in spans[number] and (number == 0 or local not in spans[number - 1])
 
 
+@pytest.mark.parametrize("length", [5, 7, 10])
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 16, 17, 500])
-def test_every_frame_is_decoded_once(count):
-    made = [index for chunk in {sampler.chunk_of(i, count) for i in range(count)} for index in chunk.frames if index >= chunk.first]
+def test_every_frame_is_decoded_once(count, length):
+    chunks = [sampler.chunk_of(index, count, length) for index in range(count)]
+    made = [index for chunk in set(chunks) for index in chunk.frames if index >= chunk.first]
     assert sorted(made) == list(range(count))
-    assert all(index in sampler.chunk_of(index, count).frames for index in range(count))
+    assert all(index in chunk.frames and len(chunk.frames) <= length for index, chunk in enumerate(chunks))
 
 
 def test_holds_and_returning_drawings_are_painted_once(tmp_path, weights):
@@ -171,6 +173,19 @@ def test_a_first_drawing_that_is_not_in_color(shot, tmp_path):
     assert "% lie on each other, instead of 50%" in text and "far.png" in text
 
 
+def test_a_first_drawing_that_is_hardly_aligned(shot, tmp_path):
+    """Another body in the place of the drawn one: half of the lines meet."""
+    folder = shot(places(2))
+    image = Image.new("RGBA", (160, 120))
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((20, 60, 60, 100), PAINT["body"], "black", 2)
+    pen.ellipse((22, 8, 58, 44), PAINT["head"], "black", 2)
+    image.save(tmp_path / "moved.png")
+    end, events = told(regathered(tmp_path, tmp_path / "moved.png", folder))
+    assert isinstance(end, Done), end
+    assert any(text.startswith("Only ") and "moved.png" in text and "drawing 1 " in text for text in texts(events))
+
+
 def regathered(root, reference, folder):
     gather(root / "in", [reference], folder, "lvcd", options=dict(jobs.load(folder).options))
     return folder
@@ -182,7 +197,7 @@ def test_a_colored_drawing_that_is_not_the_first_colors_both_ways(shot):
     folder = shot(shown, keys=(6,))
     end, events = told(folder)
     assert isinstance(end, Done), end
-    assert any("first drawing" in text and "from drawing 7 on" in text for text in texts(events))
+    assert any("first drawing" in text and "from drawing 7 on, and back" in text for text in texts(events))
     made = pixels(folder)
     assert len(made) == 20
     assert tuple(made["0006.png"][80, shown[6], :3]) == PAINT["body"]

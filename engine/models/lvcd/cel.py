@@ -79,14 +79,21 @@ class Cel(cel.Cel):
         name = "keys-" + jobs.digest(self._seen, self.drawn)[:24]
         kept = self.run.cache.get(name)
         if kept is None:
-            fits = np.array([self._fit(number) for number in range(len(self.shas))] or self.look)  # without any, this says so
-            kept = dict(zip(("place", "share", "first"), fits.T, strict=True))
+            if not self.shas:
+                _ = self.look  # says that there is no reference
+            fits = np.array([self._fit(number) for number in range(len(self.shas))])
+            kept: dict[str, np.ndarray] | None = dict(zip(("place", "share", "first"), fits.T, strict=True))
             self.run.cache.put(name, kept)
         self._kept_keys = name
         found: dict[int, int] = {}
         for number, (place, share) in enumerate(zip(kept["place"].astype(int).tolist(), kept["share"].tolist(), strict=True)):
             if share >= survey.ALIGNED:
                 found.setdefault(place, number)
+                if share < survey.SURE:
+                    self.run.warn(
+                        f"Only {share:.0%} of the lines of {self._name(number)} and of drawing {place + 1} of the cel {self.name} lie on "
+                        "each other: colors may stray from their places. Give a picture painted over that drawing."
+                    )
             elif len(self.shas) > 1:
                 self.run.warn(
                     f"The reference {self._name(number)} colors no drawing of the cel {self.name}: of its lines and those of the drawing "
@@ -101,7 +108,7 @@ class Cel(cel.Cel):
         if 0 not in found:
             self.run.warn(
                 f"The first drawing of the cel {self.name} is not in color: of its lines and those of the references, "
-                f"{kept['first'].max():.0%} at best lie on each other. Colors come from drawing {min(found) + 1} on, and go back from there."
+                f"{kept['first'].max():.0%} at best lie on each other. Colors go from drawing {min(found) + 1} on, and back from it."
             )
         return dict(sorted(found.items()))
 

@@ -45,7 +45,7 @@ class Ready:
     def of(nets: Nets, sizes: Sequence[tuple[int, int]], device: torch.device, wanted: str) -> "Ready":
         """Where they can paint the largest of pictures of these sizes (width, height). Raises JobFailed when there is no room for it."""
         largest = max(sizes, key=lambda size: size[0] * size[1])
-        plan = memory.plan(needs(nets, largest, SLOTS, more=MORE), memory.free_bytes(device), wanted, sampler.CHUNK)
+        plan = memory.plan(needs(nets, largest, SLOTS, more=MORE), memory.free_bytes(device), wanted, sampler.CHUNK, sampler.AGAIN + 2)
         prepare(nets)
         return Ready(nets, plan, memory.Placement(plan.mode, device, nets.all))
 
@@ -113,9 +113,9 @@ class Painting:
             yield [f"lvcd-{name[:24]}" for name in names]
 
     def basis(self, number: int) -> str:
-        """A key of what a drawing's frame depends on: the last segment of those that are decoded together."""
+        """A key of what a drawing's frame depends on: the last segment that it can be decoded together with."""
         place = self.places[number]
-        last = self._chunk(place).frames[-1]
+        last = min(max(sampler.CHUNK - 1, place.local + sampler.CHUNK - 2 - sampler.AGAIN), place.of.frames - 1)
         return self.names[place.stretch][place.way][segment_of(last, SCHEME.overlap)]
 
     def kept(self) -> list[str]:
@@ -128,16 +128,13 @@ class Painting:
         """A drawing's frame, uint8 (H, W, 3). Raises Cancelled, BadInput, JobFailed."""
         if number not in self._decoded:
             place, ready = self.places[number], self.run.ready
-            chunk = self._chunk(place)
+            chunk = sampler.chunk_of(place.local, place.of.frames, ready.plan.chunk)
             latents = {local: self._latent(place, local) for local in chunk.frames}
             self.run.check()
             with self._at_work(ready), ready.placement.on(ready.nets.vae):
                 frames = sampler.decode_chunk(ready.nets.vae, chunk, latents.__getitem__)
             self._decoded = {place.of.order[local]: canvas.to_uint8(frame.numpy()) for local, frame in frames.items()}
         return self._decoded[number]
-
-    def _chunk(self, place: Place) -> sampler.Chunk:
-        return sampler.chunk_of(place.local, place.of.frames)
 
     def _latent(self, place: Place, local: int) -> torch.Tensor:
         """Scaled latents (4, h, w) of the drawing so far from the key."""

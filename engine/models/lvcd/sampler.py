@@ -192,13 +192,14 @@ class Chunk:
     first: int
 
 
-def chunk_of(index: int, count: int) -> Chunk:
-    """The chunk that decodes a frame of so many: the reference and nine more, three of which an earlier chunk has decoded."""
-    stride = CHUNK - 1 - AGAIN
-    if index < CHUNK:
-        return Chunk(tuple(range(min(CHUNK, count))), 0)
-    start = CHUNK + (index - CHUNK) // stride * stride - AGAIN
-    return Chunk((0, *range(start, min(start + CHUNK - 1, count))), start + AGAIN)
+def chunk_of(index: int, count: int, length: int = CHUNK) -> Chunk:
+    """The chunk of `length` frames, 5 or more, that decodes a frame of so many: the reference and others, three of which an earlier chunk
+    has decoded."""
+    stride = length - 1 - AGAIN
+    if index < length:
+        return Chunk(tuple(range(min(length, count))), 0)
+    start = length + (index - length) // stride * stride - AGAIN
+    return Chunk((0, *range(start, min(start + length - 1, count))), start + AGAIN)
 
 
 @torch.inference_mode()

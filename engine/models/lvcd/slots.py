@@ -88,10 +88,7 @@ def install(net: Any) -> Any:
         gained = not (hasattr(net, "up_blocks") and block is net.up_blocks[-1])  # the released code leaves the uppermost layers out
         for module in list(block.modules()):
             if isinstance(module, TransformerSpatioTemporalModel):
-                module.time_proj = Places(net.slots, module.time_proj)
-                for spatial, temporal in zip(module.transformer_blocks, module.temporal_transformer_blocks, strict=True):
-                    spatial.attn1.set_processor(ReferenceAttention(net.slots, gained))  # pyright: ignore[reportArgumentType]
-                    temporal.attn1.set_processor(VideoAttention(net.slots))  # pyright: ignore[reportArgumentType]
+                _teach(module, net.slots, gained)
             elif isinstance(module, TemporalResnetBlock):
                 module.conv1, module.conv2 = VideoConv(net.slots, module.conv1), VideoConv(net.slots, module.conv2)
             elif isinstance(module, SpatioTemporalResBlock):
@@ -103,6 +100,13 @@ def use(layout: Layout, *nets: Any) -> None:
     """Say how the slots of these networks' next calls look at each other. A layout must stay until gradients are computed."""
     for net in nets:
         net.slots.layout = layout
+
+
+def _teach(transformer: Any, slots: Slots, gained: bool) -> None:
+    transformer.time_proj = Places(slots, transformer.time_proj)
+    for spatial, temporal in zip(transformer.transformer_blocks, transformer.temporal_transformer_blocks, strict=True):
+        spatial.attn1.set_processor(ReferenceAttention(slots, gained))
+        temporal.attn1.set_processor(VideoAttention(slots))
 
 
 def _set_eps(block: SpatioTemporalResBlock) -> None:
@@ -147,7 +151,7 @@ class VideoAttention:
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
 
-    def __call__(self, attn: Attention, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         references = self.slots.layout.references
         video = hidden_states[:, references:]
         value = attn.to_v(hidden_states)
@@ -162,7 +166,7 @@ class ReferenceAttention:
     def __init__(self, slots: Slots, gained: bool) -> None:
         self.slots, self.gained = slots, gained
 
-    def __call__(self, attn: Attention, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def __call__(self, attn: Any, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         layout = self.slots.layout
         query, key, value = (
             _heads(part(hidden_states), attn).unflatten(0, (-1, layout.count)) for part in (attn.to_q, attn.to_k, attn.to_v)

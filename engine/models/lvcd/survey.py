@@ -12,6 +12,7 @@ SIDE = 384  # px; the longer side at which lines are laid over each other
 REACH = 2.0  # px of these; so far lines may lie apart and still be the same
 SIMILAR = 0.1  # of the share; drawings no farther behind the best are looked at more closely, so many of them:
 MOST = 8
+SURE = 0.8  # of the share; below it a person is told
 ALIGNED = 0.5  # share of lines that meet, both ways, from which a picture is taken for a drawing's colors
 
 
