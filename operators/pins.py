@@ -25,7 +25,7 @@ class SHIAGE_OT_select_stroke(bpy.types.Operator):
         scene, view_layer = context.scene, context.view_layer
         ob = scene.objects.get(self.object)
         layer = ob.data.layers.get(self.layer) if ob is not None and ob.type == "GREASEPENCIL" else None
-        if layer is None:
+        if ob is None or layer is None:
             self.report({"ERROR"}, f"There is no layer '{self.layer}' of '{self.object}' any more: fill again")
             return {"CANCELLED"}
         if view_layer.objects.active != ob:

@@ -24,7 +24,7 @@ def _draw() -> None:
     for arc in inbetween.arcs(scene):
         ob = scene.objects.get(arc.object)
         layer = ob.data.layers.get(arc.layer) if ob is not None and ob.type == "GREASEPENCIL" else None
-        if layer is None or layer.hide or not ob.visible_get(view_layer=context.view_layer):
+        if ob is None or layer is None or layer.hide or not ob.visible_get(view_layer=context.view_layer):
             continue
         matrix = Matrix(layers.world_matrix(layer, ob.matrix_world, depsgraph).tolist())
         _draw_arc([matrix @ Matrix.Translation(point).translation for point in arc.points], color(arc.confidence))

@@ -139,10 +139,7 @@ def parts_again(scene: bpy.types.Scene, folder: Path) -> list[Part]:
 
 def read_key(layer, number: int, materials: Sequence) -> Flat:
     """The key that begins at a scene frame. Raises BadInput when it is no longer there."""
-    frame = keys.frame_at(layer, number)
-    if frame is None or not keys.is_key(frame):
-        raise BadInput(f"The key {number} of {layer.name} is no longer there: fill again.")
-    return flatten(frame.drawing, materials, 1.0)
+    return flatten(keys.drawing_at(layer, number), materials, 1.0)
 
 
 def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model: str) -> tuple[job.Job, tuple[str, ...]]:

@@ -110,7 +110,7 @@ def _fill(layers: list, targets: list, materials, home: Home, task: Task, folder
         own = layer.id_data.layers.get(keys.OWN_LAYER.format(layer.name))
         if own is not None:
             keys.remove_ours(own, pair.first + 1, pair.last)
-        ends = [keys.frame_at(layer, number).drawing for number in (pair.first, pair.last)]
+        ends = [keys.drawing_at(layer, number) for number in (pair.first, pair.last)]
         drawings = [(frame, of_layers[index]) for frame, of_layers in parts]
         count += _put(target, drawings, ends, [flats[index] for flats in keyed], home)
         if target != layer and drawings:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ...engine.errors import BadInput
+
 TYPE = "GENERATED"
 MARK = "shiage_inbetween"  # on each stroke
 CONFIDENCE = "shiage_confidence"  # on each stroke, 0..1: how sure the pair of strokes is that it was made of
@@ -109,6 +111,14 @@ def pairs_within(layer, first: int, last: int) -> Iterator[Pair]:
 def frame_at(layer, number: int) -> bpy.types.GreasePencilFrame | None:
     """The frame that begins at a scene frame."""
     return next((frame for frame in layer.frames if frame.frame_number == number), None)
+
+
+def drawing_at(layer, number: int):
+    """The key's drawing that begins at a scene frame. Raises BadInput when it is not there (any more)."""
+    frame = frame_at(layer, number)
+    if frame is None or not is_key(frame):
+        raise BadInput(f"The key {number} of {layer.name} is no longer there: fill again.")
+    return frame.drawing
 
 
 def remove_ours(layer, first: int, last: int) -> int:

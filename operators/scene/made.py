@@ -33,7 +33,8 @@ def read(file: Path, at: float, strokes: tuple[int, int]) -> Made | None:
         return None
     try:
         with np.load(file, allow_pickle=False) as found:
-            made = Made(*(found[name] for name in ("points", "offsets", "cyclic", "source", "place", "confidence")), at)
+            arrays = {name: found[name] for name in ("points", "offsets", "cyclic", "source", "place", "confidence")}
+            made = Made(**arrays, at=at)
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{file} is not understood ({error}): fill again.") from error
     count = len(made.cyclic)

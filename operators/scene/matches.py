@@ -107,7 +107,7 @@ def select(scene: bpy.types.Scene, ob: bpy.types.Object, layer, number: int, str
     numbers = betweens.read_key(layer, number, ob.data.materials).numbers
     if stroke >= len(numbers):
         raise BadInput(f"The key {number} of {layer.name} has changed since: fill again.")
-    drawing = keys.frame_at(layer, number).drawing
+    drawing = keys.drawing_at(layer, number)
     domain = "CURVE" if scene.tool_settings.gpencil_selectmode_edit == "STROKE" else "POINT"
     attribute = drawing.attributes.get(SELECTION)
     if attribute is not None and (attribute.domain, attribute.data_type) != (domain, "BOOLEAN"):
@@ -122,7 +122,7 @@ def select(scene: bpy.types.Scene, ob: bpy.types.Object, layer, number: int, str
 
 def selected(ob: bpy.types.Object, layer, number: int) -> list[int]:
     """The strokes of a key that are selected, wholly or in part, by number among those that have points."""
-    drawing = keys.frame_at(layer, number).drawing
+    drawing = keys.drawing_at(layer, number)
     count = drawing.attributes.domain_size("CURVE")
     attribute = drawing.attributes.get(SELECTION)
     if attribute is None:

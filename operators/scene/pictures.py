@@ -40,8 +40,9 @@ def write_job(
         on_progress((done + 1) / len(numbers))
     painted = [_painted(scene, seen) for seen in shots]
     warnings = _warnings(scene, numbers)
-    if None not in painted:
-        cels, drawings, shown = _painted_keys(scene, numbers, painted, folder)
+    pictures = [path for path in painted if path is not None]
+    if len(pictures) == len(numbers):
+        cels, drawings, shown = _painted_keys(scene, numbers, pictures, folder)
     elif "painted" in model.needs:
         number = numbers[painted.index(None)]
         raise BadInput(f"The key {number} is not painted: {model.title} needs painted keys, so color the shot first, as it is drawn now.")
@@ -99,7 +100,7 @@ def _painted(scene: bpy.types.Scene, seen: Shot) -> Path | None:
         return None
     file = job.pictures(colored).get(exposure.drawings)
     done = {picture["file"] for picture in (job.read_result(folder) or {}).get("pictures", [])}
-    return folder / file if file in done and (folder / file).is_file() else None
+    return folder / file if file is not None and file in done and (folder / file).is_file() else None
 
 
 def _painted_keys(scene: bpy.types.Scene, numbers: Sequence[int], painted: Sequence[Path], folder: Path):
@@ -129,6 +130,7 @@ def _line_art(scene: bpy.types.Scene, shots: Sequence[Shot], folder: Path):
         for seen in shots:
             (exposure,) = seen.exposures
             id = exposure.drawings[[c.name for c in seen.cels].index(name)]
+            assert id is not None, "a cel that is gathered at a frame shows something there"
             drawings[id] = replace(request.store(seen.drawings[id], seen, folder), cel=index)
             shown[-1][exposure.frame] = id
     return cels, drawings, shown

@@ -39,11 +39,11 @@ def of_pair(ob: bpy.types.Object, layer: str, first: Flat, last: Flat) -> list[t
     if not pins:
         return []
     middle, reach = [middles(first), middles(last)], [_reach(first), _reach(last)]
-    found = {}
+    found: dict[int, int] = {}
     for item in pins:
-        numbers = [_nearest(middle[side], np.array(point), reach[side]) for side, point in enumerate((item.a, item.b))]
-        if None not in numbers:
-            found = {a: b for a, b in found.items() if a != numbers[0] and b != numbers[1]} | {numbers[0]: numbers[1]}
+        a, b = (_nearest(middle[side], np.array(point), reach[side]) for side, point in enumerate((item.a, item.b)))
+        if a is not None and b is not None:
+            found = {one: other for one, other in found.items() if one != a and other != b} | {a: b}
     return list(found.items())
 
 
