@@ -174,6 +174,15 @@ def _parser(model: str) -> argparse.ArgumentParser:
     part = _training(train, "animate_anyone", text, weights, size=(512, 512), frames=24, rate=1e-5)
     part.add_argument("--stage", choices=("image", "motion"), required=True, help="single frames first, then motion")
 
+    text = "train ToonCrafter: on toon worlds of 16 drawings or more (`synth --drawings`), on folders of pictures, or on videos"
+    weights = "ToonCrafter, or DynamiCrafter's interpolation"
+    part = _training(train, "tooncrafter", text, weights, size=(512, 320), steps=50_000)
+    part.add_argument("--part", choices=("rectification", "decoder", "sketch"), required=True, help="what is trained")
+    part.add_argument("--prompt", default="an anime scene", metavar="TEXT", help="of all clips; default '%(default)s'")
+    part.add_argument(
+        "--perceptual", default="", metavar="DIR", help="weights of LPIPS, for the decoder: vgg16 and lpips as .safetensors or .pth"
+    )
+
     fetch = add("weights", [shared], "the weights of models: fetch them, or say where they go")
     fetch.add_argument("what", choices=("get", "where"), help="fetch what is missing, or name the files and their places")
     fetch.add_argument("id", metavar="MODEL", help="see the command 'models'")
@@ -183,7 +192,15 @@ def _parser(model: str) -> argparse.ArgumentParser:
 
 
 def _training(
-    commands, model: str, text: str, weights: str, *, size: tuple[int, int], frames: int | None = None, rate: float, steps: int = 100_000
+    commands,
+    model: str,
+    text: str,
+    weights: str,
+    *,
+    size: tuple[int, int],
+    frames: int | None = None,
+    rate: float | None = None,
+    steps: int = 100_000,
 ) -> argparse.ArgumentParser:
     """The command that trains a diffusion model, with the options that all of them have; see engine/diffusion/training.py."""
     part = commands.add_parser(model, help=text, description=text, allow_abbrev=False)
@@ -196,7 +213,7 @@ def _training(
     part.add_argument("--size", type=_size, default=size, metavar="WxH", help=f"of the pictures; default {size[0]}x{size[1]}")
     if frames is not None:
         part.add_argument("--frames", type=int, default=frames, metavar="N", help="of a clip; default %(default)s")
-    part.add_argument("--rate", type=float, default=rate, metavar="X", help="learning rate; default %(default)s")
+    part.add_argument("--rate", type=float, default=rate, metavar="X", help=f"learning rate; default {rate or 'that of the paper'}")
     part.add_argument("--accumulate", type=int, default=1, metavar="N", help="clips of a step, for each card; default %(default)s")
     part.add_argument("--every", type=int, default=1000, metavar="N", help="steps between two savings; default %(default)s")
     part.add_argument("--checkpointing", action="store_true", help="less memory, a third slower")

@@ -62,16 +62,30 @@ def placed(state: Iterable[tuple[str, Tensor]], text_blocks: int) -> Iterator[Pl
             yield part, inner, tensor
 
 
-def published(state: Mapping[str, Tensor], part: str, like: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Tensor]]:
-    """A network's tensors as they are published; `like` names all tensors of a checkpoint and their shapes."""
-    back = {}
-    prefix = PREFIXES.get(part, "")
-    to_ours = {"unet": unet_name, "vae": vae_name, "projector": str, "sketch_encoder": sketch_name}[part]
-    for name in like:
-        if name.startswith(prefix):
-            back[to_ours(name.removeprefix(prefix))] = name
+def published(state: Mapping[str, Tensor], part: str, known: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Tensor]]:
+    """A network's tensors as they are published; `known` are the names and shapes of a checkpoint, of ToonCrafter or of DynamiCrafter."""
+    prefix = PREFIXES["unet" if part == "sketch_encoder" else part]
+    names = [name.removeprefix(prefix) for name in known if name.startswith(prefix)]
+    if part == "sketch_encoder":
+        ours, prefix = sketch_name, ""
+        names = [re.sub(r"^middle_block\.3\.", "middle_block.2.", name) for name in names if not name.startswith("middle_block.2.")]
+        layers = [
+            *(f"zero_convs.{number}.0" for number in range(12)),
+            "middle_block_out.0",
+            *(f"input_hint_block.{n}" for n in range(0, 15, 2)),
+        ]
+        names += [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
+    else:
+        ours = {"unet": unet_name, "vae": vae_name}.get(part, str)
+        if part == "vae":  # what DynamiCrafter's decoder lacks
+            blocks = sorted({found[1] for name in names if (found := re.match(r"(decoder\.(?:mid|up\.\d)\.block[._]\d\.)", name))})
+            names += [f"{block}time_stack.{layer}.{kind}" for block in blocks for layer in _TEMPORAL for kind in ("weight", "bias")]
+            names += [f"{block}mix_factor" for block in blocks]
+            names += [f"decoder.conv_out.time_mix_conv.{kind}" for kind in ("weight", "bias")]
+            names += [name for name in state if name.startswith("decoder.attn_refinement.")]
+    back = {ours(name): prefix + name for name in names}
     for name, tensor in state.items():
-        yield back[name], tensor.reshape(like[back[name]])
+        yield back[name], tensor.reshape(known.get(back[name], tensor.shape))
 
 
 def _flat(tensor: Tensor) -> Tensor:

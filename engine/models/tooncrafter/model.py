@@ -117,7 +117,7 @@ class Run:
         text.tokens(str(self.job.options["prompt"]), self.weights / "tokenizer")
         self.progress("Loading the model", 0.0)
         tell = lambda file, part: self.progress("Loading the model", part)  # noqa: E731
-        nets = load_nets(self.weights, devices.numbers(device), self._guided, tell)
+        nets = load_nets(self.weights, devices.numbers(device), self._guided, tell=tell)
         if nets.note:
             self.warn(nets.note)
         largest = max((cel.canvas.size for cel in self.cels if cel.clips), key=lambda size: size[0] * size[1])

@@ -129,10 +129,12 @@ def load(
     folder: Path,
     dtype: torch.dtype,
     sketches: bool = False,
+    plain: bool = False,
     tell: Callable[[str, float], None] = lambda file, part: None,
 ) -> Nets:
-    """The networks of a folder, on the processor; the sketch encoder if there are `sketches`. `tell` is told which file is read next, and
-    what share of all bytes was read. Raises BadInput, naming what is wrong."""
+    """The networks of a folder, on the processor; the sketch encoder if there are `sketches`. With `plain` a decoder that does not look at
+    the keys, such as DynamiCrafter's, will do, for training. `tell` is told which file is read next, and what share of all bytes was read.
+    Raises BadInput, naming what is wrong."""
     wanted, note = configs(folder)
     main = safe(find(folder, "model"))
     paths = {"model": main}
@@ -144,6 +146,8 @@ def load(
     text_blocks = wanted["text_encoder"]["num_hidden_layers"]
     for part, name, tensor in layout.placed(weights.tensors(main, HELP), text_blocks):
         states[part][name] = tensor.to(dtype)
+    if plain and states["vae"]:
+        states["vae"] = Vae(**wanted["vae"]).lacking(states["vae"]) | states["vae"]
     tell_apart(main.name, states)
     files = dict.fromkeys(layout.PREFIXES, main.name)
     for part, tower in TOWERS.items():

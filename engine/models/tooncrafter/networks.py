@@ -23,6 +23,7 @@ CONTROL = 0.6  # how much the residuals of the sketch encoder count, as in the p
 class UNet(UNet3DConditionModel):
     """diffusers' UNet over frames, with the clip's frames a second, and with attention to text and image tokens side by side."""
 
+    _supports_gradient_checkpointing = True
     _repeated_blocks = ["BasicTransformerBlock", "TemporalConvLayer"]  # what is compiled once for all
     down_blocks: Any  # whose library's types say less than they have
     up_blocks: Any
@@ -66,6 +67,9 @@ class UNet(UNet3DConditionModel):
             hidden = self._call(block, hidden, temb=embedding, res_hidden_states_tuple=tuple(skips[-used:]), **given, num_frames=frames)
             del skips[-used:]
         return self.conv_out(self.conv_act(self.conv_norm_out(hidden))).unflatten(0, (batch, frames))
+
+    def enable_gradient_checkpointing(self, gradient_checkpointing_func: Callable | None = None) -> None:
+        self.checkpointing = True
 
     def _given(self, block: nn.Module, context: Tensor) -> dict[str, Tensor]:
         return {"encoder_hidden_states": context} if getattr(block, "has_cross_attention", False) else {}

@@ -4,12 +4,15 @@ Pictures are (N, 3, H, W) in -1..1, clip by clip; H and W divide by 8. The refer
 on the way: five tensors (B, C, 2, h, w), from the widest level to the narrowest, then its first layer's.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
+from diffusers.models.resnet import SpatioTemporalResBlock
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from .networks import attend, heads
 
@@ -26,12 +29,29 @@ class Vae(AutoencoderKLTemporalDecoder):
     encoder: Any  # whose library's types say less than they have
     decoder: Any
     step = 16
+    checkpointing = False
 
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
         widths = self.config["block_out_channels"]
         looks = [Combine(width) if level < 2 else Look(width) for level, width in enumerate(widths)]
         self.decoder.attn_refinement = nn.ModuleList([*looks, Combine(widths[0])])
+
+    def lacking(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What a plain decoder lacks of this one, so that it does nothing yet; nothing, if any of it is there."""
+        new = re.compile(r"decoder\.(attn_refinement|time_conv_out)\..*|.*\.(temporal_res_block|time_mixer)\..*")
+        if any(new.fullmatch(name) for name in state):
+            return {}
+        blocks = [block for block in self.decoder.modules() if isinstance(block, SpatioTemporalResBlock)]
+        refinements = list(self.decoder.attn_refinement)
+        last: list[Any] = [block.temporal_res_block.conv2 for block in blocks]
+        last += [refinement.to_out[0] if isinstance(refinement, Look) else refinement.conv for refinement in refinements]
+        with torch.no_grad():
+            for layer in (*last, self.decoder.time_conv_out):
+                layer.weight.zero_()
+                layer.bias.zero_()
+            nn.init.dirac_(self.decoder.time_conv_out.weight)
+        return {name: tensor for name, tensor in self.state_dict().items() if new.fullmatch(name)}
 
     def encode_keys(self, pictures: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Mean and logarithm of the variance of the latents (N, 4, h, w), and the five hidden states (N, C, h, w)."""
@@ -70,8 +90,16 @@ class Vae(AutoencoderKLTemporalDecoder):
         made = self._apart(decoder.conv_out, hidden).unflatten(0, (-1, frames)).transpose(1, 2)
         return decoder.time_conv_out(made).transpose(1, 2).flatten(0, 1)
 
+    def enable_gradient_checkpointing(self, gradient_checkpointing_func: Callable | None = None) -> None:
+        self.checkpointing = True
+
     def _resnet(self, block: Any, hidden: Tensor, images: Tensor) -> Tensor:
-        """A block that is spatial first, frame by frame, and temporal then."""
+        """A block that is spatial first, frame by frame, and temporal then; not kept for the gradients if `checkpointing` is set."""
+        if self.checkpointing and torch.is_grad_enabled():
+            return checkpoint(self._mixed, block, hidden, images, use_reentrant=False)
+        return self._mixed(block, hidden, images)
+
+    def _mixed(self, block: Any, hidden: Tensor, images: Tensor) -> Tensor:
         frames = images.shape[1]
         apart = self._apart(lambda part: block.spatial_res_block(part, None), hidden).unflatten(0, (-1, frames)).transpose(1, 2)
         together = block.temporal_res_block(apart, None)
