@@ -61,7 +61,7 @@ def candidates(
         return NOTHING
     one, two = _pairs(a, b, maps)
     busy_a, busy_b = np.zeros(len(a), bool), np.zeros(len(b), bool)
-    busy_a[_sharing(a, pinned[0])], busy_b[_sharing(b, pinned[1])] = True, True
+    busy_a[sharing(a, pinned[0])], busy_b[sharing(b, pinned[1])] = True, True
     fits = (a.fills[one] == b.fills[two]) & ~busy_a[one] & ~busy_b[two]
     one, two = np.concatenate([one[fits], pinned[0]]), np.concatenate([two[fits], pinned[1]])
     first = _rated(a, b, one, two, maps[0][0][one], maps[1][0][one], size)
@@ -94,7 +94,7 @@ def _best(unit: np.ndarray, score: np.ndarray, count: int) -> np.ndarray:
     return order[nth < count]
 
 
-def _sharing(units: Units, rows: np.ndarray) -> np.ndarray:
+def sharing(units: Units, rows: np.ndarray) -> np.ndarray:
     """Units that have a stroke in common with some of `rows`."""
     strokes = np.setdiff1d(units.members[rows], -1)
     return np.isin(units.members, strokes).any(1)

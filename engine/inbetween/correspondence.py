@@ -11,7 +11,7 @@ from ..errors import BadInput
 from ..sketch.strokes import Strokes
 from . import alignment
 from .agreement import agreement, image
-from .candidates import FEATURES, NOTHING, Candidates, candidates
+from .candidates import FEATURES, NOTHING, Candidates, candidates, sharing
 from .curves import whole
 from .cutting import cut
 from .leftovers import absorb
@@ -29,6 +29,8 @@ _WEIGHTS = np.array(
 _SUPPORT = [FEATURES.index("support"), FEATURES.index("ally")]
 _HOPES = (4.0, 3.0, 2.0, 1.0)  # log odds given to all matches, round by round: what moved far is found only once its neighbors are
 _RELAXATIONS = 5
+_MANY = 90  # strokes
+_SCARCE = 4.0
 _SURE = 20.0  # log odds of what a person pinned
 _LIMIT = 5.0  # seconds for the best selection; then the best one found is taken
 
@@ -73,6 +75,7 @@ def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]], order: Order) 
     first = alignment.overall(a.samples[single_a], b.samples[single_b], size)
     maps = np.full((1, len(a)), first[0]), np.full((1, len(a)), first[1])
     chosen = Selection(NOTHING, np.zeros(0))
+    few = _scarcity(int(max(single_a.sum(), single_b.sum())))
     for turn, hope in enumerate(_HOPES):
         weights = _WEIGHTS[min(turn, 1)]
         if len(chosen.found):
@@ -83,12 +86,25 @@ def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]], order: Order) 
         found = candidates(a, b, maps, order, size, weights, pinned)
         if not len(found):
             return Selection(found, np.zeros(0))
-        chosen = _settled(a, b, found, size, pinned, weights, hope)
-    return chosen
+        odds = _settled(a, b, found, size, pinned, weights, hope + few)
+        rows = _packed(a, b, found, odds)
+        chosen = Selection(found.take(rows), odds[rows])
+    # The fewer strokes are left over, the likelier it is that one is the other, however far away.
+    free_a, free_b = ~sharing(a, chosen.found.a), ~sharing(b, chosen.found.b)
+    left = np.flatnonzero(free_a[found.a] & free_b[found.b])
+    more = _scarcity(int(max((free_a & single_a).sum(), (free_b & single_b).sum()))) - few
+    last = left[_packed(a, b, found.take(left), odds[left] + max(more, 0.0))]
+    rows = np.concatenate([rows, last])
+    return Selection(found.take(rows), odds[rows])
 
 
-def _settled(a: Units, b: Units, found: Candidates, size: float, pinned, weights: np.ndarray, hope: float) -> Selection:
-    """Bring candidates to agreement with their neighbors', and take the best that don't contradict each other."""
+def _scarcity(count: int) -> float:
+    """Log odds for a match where there are fewer strokes to choose from than in the drawings that the weights were fitted to."""
+    return float(np.clip(np.log(_MANY / max(count, 1)), 0.0, _SCARCE))
+
+
+def _settled(a: Units, b: Units, found: Candidates, size: float, pinned, weights: np.ndarray, hope: float) -> np.ndarray:
+    """Bring candidates to agreement with their neighbors': log odds, float64 (C,)."""
     known = np.isin(found.a, pinned[0]) & np.isin(found.b, pinned[1])
     score = found.features @ weights + hope + _SURE * known
     neighbors = agreement(a, b, found, score, size)
@@ -96,8 +112,7 @@ def _settled(a: Units, b: Units, found: Candidates, size: float, pinned, weights
     for _ in range(_RELAXATIONS):
         found.features[:, _SUPPORT] = np.stack(neighbors.support(_probability(found, odds)), 1)
         odds = score + found.features[:, _SUPPORT] @ weights[_SUPPORT]
-    rows = _packed(a, b, found, odds)
-    return Selection(found.take(rows), odds[rows])
+    return odds
 
 
 def _probability(found: Candidates, odds: np.ndarray) -> np.ndarray:
