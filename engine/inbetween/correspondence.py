@@ -32,6 +32,8 @@ _RELAXATIONS = 5
 _MANY = 90  # strokes
 _SCARCE = 4.0
 _SURE = 20.0  # log odds of what a person pinned
+_CALIBRATION = (0.63, 0.85)  # of log odds, so that they are right as often as they say on drawn people
+_ALONE = 0.27  # how often a stroke that got no partner has none, there
 _LIMIT = 5.0  # seconds for the best selection; then the best one found is taken
 
 
@@ -184,7 +186,9 @@ def _matched_samples(a: Units, b: Units, found: Candidates) -> tuple[np.ndarray,
 
 def _matches(a: Strokes, b: Strokes, units_a: Units, units_b: Units, chosen: Selection, fills_a, fills_b) -> Matches:
     pieces, spans, row = cut(a, b, units_a, units_b, chosen.found)
-    confidence = 1.0 / (1.0 + np.exp(-chosen.odds))[row] if len(row) else np.zeros(0)
+    scale, offset = _CALIBRATION
+    confidence = 1.0 / (1.0 + np.exp(-scale * chosen.odds - offset))[row] if len(row) else np.zeros(0)
+    confidence[chosen.odds[row] > _SURE / 2.0] = 1.0
     parts = [(pieces, spans, confidence, fills_a[pieces[:, 0]])]
     for side, (key, fills) in enumerate(((a, fills_a), (b, fills_b))):
         rest = np.setdiff1d(np.flatnonzero(np.diff(key.offsets)), pieces[:, side])
@@ -192,6 +196,6 @@ def _matches(a: Strokes, b: Strokes, units_a: Units, units_b: Units, chosen: Sel
         alone[:, side] = rest
         stretch = np.zeros((len(rest), 4))
         stretch[:, 2 * side : 2 * side + 2] = whole(key)[rest]
-        parts.append((alone, stretch, np.full(len(rest), 0.5), fills[rest]))
+        parts.append((alone, stretch, np.full(len(rest), _ALONE), fills[rest]))
     pieces, spans, confidence, fills = (np.concatenate(column) for column in zip(*parts, strict=True))
     return Matches(pieces.astype(np.int32), spans.astype(np.float32), confidence.astype(np.float32), fills)

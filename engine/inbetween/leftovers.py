@@ -15,6 +15,7 @@ _NEAR = 0.008  # of the size: how far from the line they may end up
 _ALONG = 0.8  # cosine of the angle to it, at most points
 _COVERED = 0.6  # of a stroke's points must lie on one line
 _STRETCHED = 1.8  # times as long, or as short
+_RIGHT = 0.25  # how often that is the same line, on drawn people
 _DENSE = 4  # points of lines per px of reach, to look them up
 
 
@@ -28,7 +29,7 @@ def absorb(a: Strokes, b: Strokes, matches: Matches) -> Matches:
         return matches
     points = nodes(a, b, matches)
     moves = motion(points, np.full(len(points.piece), 1.0))
-    pieces, spans = matches.pieces.copy(), matches.spans.copy()
+    pieces, spans, confidence = matches.pieces.copy(), matches.spans.copy(), matches.confidence.copy()
     for side, key in ((1, b), (0, a)):  # strokes of a to lines of b, and the other way
         there = moves.at(float(side))
         lines = stretches(key, np.flatnonzero(np.diff(key.offsets)), whole(key)[np.diff(key.offsets) > 0])
@@ -52,9 +53,9 @@ def absorb(a: Strokes, b: Strokes, matches: Matches) -> Matches:
             length = np.abs(along[last] - along[first]) * lines.lengths[curve[first]]
             if not drawn / _STRETCHED < length < drawn * _STRETCHED:
                 continue
-            pieces[piece, side] = stroke[first]
+            pieces[piece, side], confidence[piece] = stroke[first], _RIGHT
             spans[piece, 2 * side : 2 * side + 2] = index[first], index[last]
-    return replace(matches, pieces=pieces, spans=spans)
+    return replace(matches, pieces=pieces, spans=spans, confidence=confidence)
 
 
 def _line(points: np.ndarray, tree: cKDTree, stroke: np.ndarray, heading: np.ndarray, reach: float) -> tuple[int, int] | None:
