@@ -8,7 +8,7 @@ from ..engine.errors import BadInput, ShiageError
 from . import animate, session
 from .scene import bones, camera, marks, poses, settings
 
-NEAR = 12  # px around a mark within which a click takes hold of it
+NEAR, NEARER = 12, 4  # px around a mark within which a click takes hold of it; while another joint is asked for, which may lie beside
 
 TITLES = {"nose": "Nose"} | {name: place.title for name, place in bones.PLACES.items() if name in marks.JOINTS}
 marking: "SHIAGE_OT_mark_reference | None" = None  # the one that is running
@@ -46,14 +46,11 @@ class SHIAGE_OT_mark_reference(_OnReference, bpy.types.Operator):
     def invoke(self, context, _event):
         global marking
         area = _image_area(context)
-        image = reference_of(context)
-        self.was = area.ui_type
+        self.pointer, self.was = area.as_pointer(), area.ui_type
         area.ui_type = "IMAGE_EDITOR"
-        area.spaces.active.image = image
-        self.area, self.image = area, image
+        area.spaces.active.image = image = reference_of(context)
         self.before = marks.of_image(image)
         self.asked = [name for name in marks.JOINTS if name not in self.before]
-        self.skipped: list[str] = []
         marking = self
         context.window.cursor_modal_set("CROSSHAIR")
         context.window_manager.modal_handler_add(self)
@@ -61,56 +58,65 @@ class SHIAGE_OT_mark_reference(_OnReference, bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def modal(self, context, event):
-        if event.type in {"RET", "NUMPAD_ENTER"} and event.value == "PRESS":
+        image = reference_of(context)  # looked up each time: undo and other operators may have been at work
+        region = image and self._region(context)
+        pressed = event.value == "PRESS"
+        if image is None or region is None or (event.type in {"RET", "NUMPAD_ENTER"} and pressed):
             return self._end(context, {"FINISHED"})
-        if event.type in {"ESC", "RIGHTMOUSE"} and event.value == "PRESS":
-            marks.put(self.image, self.before)
+        if event.type in {"ESC", "RIGHTMOUSE"} and pressed:
+            marks.put(image, self.before)
             return self._end(context, {"CANCELLED"})
-        region = next(region for region in self.area.regions if region.type == "WINDOW")
         x, y = event.mouse_x - region.x, event.mouse_y - region.y
         inside = 0 <= x < region.width and 0 <= y < region.height
         if self._held and event.type == "MOUSEMOVE":
-            self._put(self._held, region, x, y)
-        elif event.type == "LEFTMOUSE" and event.value == "RELEASE" and self._held:
+            self._put(image, self._held, region, x, y)
+        elif self._held and event.type == "LEFTMOUSE" and not pressed:
             self._held = ""
-        elif event.type == "LEFTMOUSE" and event.value == "PRESS" and inside:
-            self._held = self._near(region, x, y) or (self.asked.pop(0) if self.asked else "")
+        elif event.type == "LEFTMOUSE" and pressed and inside:
+            self._held = _near(image, region, (x, y), NEARER if self.asked else NEAR) or (self.asked.pop(0) if self.asked else "")
             if self._held:
-                self._put(self._held, region, x, y)
-        elif event.type in {"X", "SPACE"} and event.value == "PRESS" and inside and self.asked:
-            self.skipped.append(self.asked.pop(0))
-        elif event.type == "BACK_SPACE" and event.value == "PRESS" and inside:
-            self._back()
+                self._put(image, self._held, region, x, y)
+        elif event.type == "X" and pressed and inside and self.asked:
+            self.asked.pop(0)
+        elif event.type == "BACK_SPACE" or (event.type == "Z" and event.ctrl):  # Blender's own undo would take back what is under way
+            if pressed:
+                self._back(image)
         else:
             return {"PASS_THROUGH"}  # zoom and pan as ever
         self._tell(context)
         return {"RUNNING_MODAL"}
+
+    def cancel(self, _context):
+        """Blender ends it: a file is loaded, or the window is closed."""
+        global marking
+        marking = None
 
     @property
     def asks(self) -> str:
         """The joint that is asked for, in words; '' when all are there."""
         return TITLES[self.asked[0]] if self.asked else ""
 
-    def _near(self, region, x: float, y: float) -> str:
-        def distance(name: str) -> float:
-            at = to_region(region, places[name])
-            return max(abs(at[0] - x), abs(at[1] - y))
-
-        places = marks.of_image(self.image)
-        name = min(places, key=distance, default="")
-        return name if name and distance(name) <= NEAR else ""
-
-    def _put(self, name: str, region, x: float, y: float) -> None:
+    def _put(self, image, name: str, region, x: float, y: float) -> None:
         u, v = region.view2d.region_to_view(x, y)
-        marks.put(self.image, {**marks.of_image(self.image), name: (min(max(u, 0.0), 1.0), min(max(1 - v, 0.0), 1.0))})
+        marks.put(image, {**marks.of_image(image), name: (min(max(u, 0.0), 1.0), min(max(1 - v, 0.0), 1.0))})
 
-    def _back(self) -> None:
+    def _back(self, image) -> None:
         """Ask for the joint before once more."""
         done = [name for name in marks.JOINTS if name not in self.asked]
         if done:
             self.asked.insert(0, done[-1])
             self.asked.sort(key=marks.JOINTS.index)
-            marks.put(self.image, {name: at for name, at in marks.of_image(self.image).items() if name not in self.asked})
+            marks.put(image, {name: at for name, at in marks.of_image(image).items() if name not in self.asked})
+
+    def _area(self, context):
+        """The area of the picture, None when it was closed."""
+        return next((area for area in context.window.screen.areas if area.as_pointer() == self.pointer), None)
+
+    def _region(self, context):
+        area = self._area(context)
+        if area is None or area.type != "IMAGE_EDITOR":
+            return None
+        return next(region for region in area.regions if region.type == "WINDOW")
 
     def _tell(self, context) -> None:
         wanted = pgettext_tip("Click: {}").format(pgettext_tip(self.asks)) if self.asks else pgettext_tip("Drag what is not right")
@@ -123,9 +129,19 @@ class SHIAGE_OT_mark_reference(_OnReference, bpy.types.Operator):
         marking = None
         context.window.cursor_modal_restore()
         context.workspace.status_text_set(None)
-        self.area.ui_type = self.was
+        area = self._area(context)
+        if area is not None:
+            area.ui_type = self.was
         _redraw(context)
         return outcome
+
+
+def _near(image, region, mouse: tuple[float, float], limit: float) -> str:
+    """The joint that is marked under the mouse, '' for none."""
+    places = {name: to_region(region, at) for name, at in marks.of_image(image).items()}
+    away = {name: max(abs(at[0] - mouse[0]), abs(at[1] - mouse[1])) for name, at in places.items()}
+    name = min(away, key=away.__getitem__, default="")
+    return name if name and away[name] <= limit else ""
 
 
 def _redraw(context) -> None:
@@ -173,10 +189,13 @@ class SHIAGE_OT_marks_from_rig(_OnReference, bpy.types.Operator):
     def execute(self, context):
         scene, image = context.scene, reference_of(context)
         armature = scene.shiage.rig.armature
+        assert image is not None, "poll has seen to it"
         try:
             reason = animate.obstacle_of_armature(scene, armature)
             if reason:
                 raise BadInput(f"{reason}.")
+            if not all(image.size):
+                raise BadInput(f"The picture '{image.name}' can't be read: choose another.")
             figure = poses.figure(armature, bones.of_armature(armature))
             if self.use_frame:
                 depsgraph, size = context.evaluated_depsgraph_get(), settings.size(scene)
@@ -199,7 +218,7 @@ class SHIAGE_OT_clear_marks(_OnReference, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context):
-        reference_of(context).shiage.marks.clear()
+        marks.put(reference_of(context), {})
         _redraw(context)
         return {"FINISHED"}
 

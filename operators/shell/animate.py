@@ -50,9 +50,12 @@ def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
     """Put the arguments over the shot's own settings. Raises BadInput."""
     rig = scene.shiage.rig
     if given.armature:
-        (rig.armature,) = common.objects(scene, [given.armature]) or ()
-        if rig.armature is None or rig.armature.type != "ARMATURE":
-            raise BadInput(f"'{given.armature}' is no armature: name one, or an object that is.")
+        named = scene.objects.get(given.armature)
+        if named is None:
+            raise BadInput(f"The scene '{scene.name}' has no object '{given.armature}': check the name.")
+        if named.type != "ARMATURE":
+            raise BadInput(f"'{given.armature}' is no armature: name one.")
+        rig.armature = named
     elif rig.armature is None:
         rig.armature = _only_armature(scene)
     if given.reference:

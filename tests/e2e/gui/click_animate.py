@@ -11,7 +11,7 @@ import driver
 
 REFERENCE = Path(os.environ["SHIAGE_TEST_REFERENCE"])
 WEIGHTS = os.environ["SHIAGE_TEST_WEIGHTS"]
-NOSE, RIGHT_EYE = (0.5, 0.13), (0.485, 0.12)  # of the reference, as fractions from its top left
+NOSE, SHOULDER = (0.5, 0.21), (0.43, 0.295)  # the right one; of the reference, as fractions from its top left
 
 
 def on_picture(area, place):
@@ -75,13 +75,24 @@ def scenario():
     yield 0.5
     driver.key("BackSpace")  # it is not: asked for once more
     yield 0.5
+    driver.click(*on_picture(preview, SHOULDER))
+    yield 1.5
     driver.key("Return")
     yield 1.0
-    assert list(marked()) == ["nose"]
+    assert list(marked()) == ["nose", "shoulder.R"] and near(marked()["shoulder.R"], SHOULDER), marked()
     assert bpy.ops.shiage.marks_from_rig() == {"FINISHED"}
     assert len(marked()) == 17
     yield 1.0
     driver.screenshot("guessed.png")
+    x, y = yield from driver.find_button(area, "shiage.mark_reference")
+    driver.click(x, y)
+    yield 1.5
+    driver.drag(on_picture(preview, marked()["wrist.R"]), on_picture(preview, (0.3, 0.6)))
+    yield 3.0
+    driver.screenshot("dragged.png")
+    driver.key("Return")
+    yield 1.0
+    assert near(marked()["wrist.R"], (0.3, 0.6)) and len(marked()) == 17, marked()
     bpy.ops.wm.save_mainfile()
     x, y = yield from driver.find_button(area, "shiage.animate_rig")
     driver.click(x, y)

@@ -161,6 +161,14 @@ def click(x: int, y: int) -> None:
     subprocess.Popen(["sh", "-c", f"xdotool mousemove {x} {window().height - y}; sleep 0.3; xdotool click 1"])
 
 
+def drag(start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Press at a place of the window, move to another and let go."""
+    middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    moves = [f"mousemove {round(x)} {round(window().height - y)}" for x, y in (start, middle, end)]
+    steps = [f"xdotool {step}" for step in (moves[0], "mousedown 1", moves[1], moves[2], "mouseup 1")]
+    subprocess.Popen(["sh", "-c", "; sleep 0.3; ".join(steps)])
+
+
 def key(name: str) -> None:
     """Press a key, by its X name. Blender handles it after the step has ended."""
     subprocess.Popen(["xdotool", "key", name])
