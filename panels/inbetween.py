@@ -103,6 +103,14 @@ class Strokes:
         layout = self.layout
         scene = context.scene
         found = inbetween.last(scene)
+        row = layout.row(align=True)
+        row.operator("shiage.pin_pair", icon="PINNED")
+        again = row.row(align=True)
+        again.enabled = bool(found)
+        again.operator("shiage.fill_inbetweens", text="Fill Again", icon="FILE_REFRESH").again = True
+        ob = context.view_layer.objects.active
+        if ob is not None and ob.type == "GREASEPENCIL":
+            self.draw_pins(layout, ob)
         layout.prop(scene.shiage.inbetween, "show_arcs")
         if found:
             self.draw_matches(layout, found)
@@ -110,17 +118,7 @@ class Strokes:
             row = layout.row()
             row.active = False
             row.label(text="Nothing was filled yet")
-        row = layout.row()
-        row.scale_y = 1.3
-        row.operator("shiage.pin_pair", icon="PINNED")
-        ob = context.view_layer.objects.active
-        if ob is not None and ob.type == "GREASEPENCIL":
-            self.draw_pins(layout, ob)
-        row = layout.row(align=True)
-        again = row.row(align=True)
-        again.enabled = bool(found)
-        again.operator("shiage.fill_inbetweens", text="Fill Again", icon="FILE_REFRESH").again = True
-        row.operator("shiage.remove_inbetweens", text="Remove", icon="TRASH")
+        layout.operator("shiage.remove_inbetweens", icon="TRASH")
 
     def draw_matches(self, layout, found: tuple[Match, ...]) -> None:
         alone = sum(match.alone for match in found)
@@ -133,18 +131,23 @@ class Strokes:
             row.label(text=f"{layer[0]}  {layer[1].first} → {layer[1].last}", translate=False)
             for match in shown:
                 if (match.layer, match.pair) == layer:
-                    self.draw_match(column.row(align=True), match)
+                    self.draw_match(column, match)
         if len(found) > SHOWN:
             layout.label(text=translated("and {} more, which are surer").format(len(found) - SHOWN), translate=False)
 
-    def draw_match(self, row, match: Match) -> None:
-        for stroke, frame in ((match.a, match.pair.first), (match.b, match.pair.last)):
-            if stroke is None:
-                row.label(text="", icon="UNLINKED")
-                continue
-            button = row.operator("shiage.select_stroke", text=str(stroke + 1), translate=False)
-            button.object, button.layer, button.frame, button.stroke = match.object, match.layer, frame, stroke
+    def draw_match(self, column, match: Match) -> None:
+        row = column.split(factor=0.4, align=True)
+        self.draw_end(row, match, match.a, match.pair.first)
+        row = row.split(factor=0.667, align=True)
+        self.draw_end(row, match, match.b, match.pair.last)
         row.label(text="" if match.alone else f"{match.confidence:.0%}", translate=False)
+
+    def draw_end(self, row, match: Match, stroke: int | None, frame: int) -> None:
+        if stroke is None:
+            row.label(text="", icon="UNLINKED")
+            return
+        button = row.operator("shiage.select_stroke", text=str(stroke + 1), translate=False)
+        button.object, button.layer, button.frame, button.stroke = match.object, match.layer, frame, stroke
 
     def draw_pins(self, layout, ob: bpy.types.Object) -> None:
         for index, item in enumerate(ob.shiage.pins):

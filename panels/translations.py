@@ -180,7 +180,6 @@ _JAPANESE_OPERATORS = {
     "Fill Again": "もう一度作成",
     "Pin Pair": "対応を固定",
     "Remove Inbetweens": "中割りを削除",
-    "Remove": "削除",
     "Retry Job": "ジョブを再実行",
     "Import Pictures": "画像を読み込む",
     "Open Job Folder": "ジョブのフォルダーを開く",

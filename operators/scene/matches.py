@@ -103,21 +103,27 @@ def _arcs_of_task(home: Home, task: Task, folder: Path) -> Iterator[Arc]:
 
 
 def select(scene: bpy.types.Scene, ob: bpy.types.Object, layer, number: int, stroke: int) -> None:
-    """Select one stroke of the key at a scene frame, and no other there. Raises BadInput when it is not there."""
+    """Select one stroke of the key at a scene frame, and no other stroke there. Raises BadInput when it is not there."""
     numbers = betweens.read_key(layer, number, ob.data.materials).numbers
     if stroke >= len(numbers):
         raise BadInput(f"The key {number} of {layer.name} has changed since: fill again.")
-    drawing = keys.drawing_at(layer, number)
     domain = "CURVE" if scene.tool_settings.gpencil_selectmode_edit == "STROKE" else "POINT"
+    for other in ob.data.layers:
+        frame = other.get_frame_at(number)
+        if frame is not None and frame.drawing is not None and frame.drawing.attributes.domain_size("CURVE"):
+            chosen = np.arange(frame.drawing.attributes.domain_size("CURVE")) == (numbers[stroke] if other == layer else -1)
+            _set_selection(frame.drawing, domain, chosen)
+    ob.data.update_tag()
+
+
+def _set_selection(drawing, domain: str, chosen: np.ndarray) -> None:
     attribute = drawing.attributes.get(SELECTION)
     if attribute is not None and (attribute.domain, attribute.data_type) != (domain, "BOOLEAN"):
         drawing.attributes.remove(attribute)
         attribute = None
     attribute = attribute or drawing.attributes.new(SELECTION, "BOOLEAN", domain)
-    chosen = np.arange(drawing.attributes.domain_size("CURVE")) == numbers[stroke]
     attribute.data.foreach_set("value", chosen if domain == "CURVE" else np.repeat(chosen, _counts(drawing)))
     drawing.tag_positions_changed()
-    ob.data.update_tag()
 
 
 def selected(ob: bpy.types.Object, layer, number: int) -> list[int]:

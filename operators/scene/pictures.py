@@ -65,7 +65,7 @@ def write_job(
         cels=tuple(cels),
         drawings=tuple(drawings.values()),
         frames=shot.held(shown),
-        title=scene.name,
+        title=f"{scene.name} {numbers[0]}–{numbers[-1]}",
         fps=scene.render.fps / scene.render.fps_base,
         options=settings.options(scene, model.id),
     )

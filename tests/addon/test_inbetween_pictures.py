@@ -1,12 +1,15 @@
 """Keys as a job for models that make pictures: painted by Colorize Shot, or line art with a reference; sketches to follow."""
 
+import subprocess
+
 import bpy
 import figures
 import pytest
 import small_shot
-from conftest import module
+from conftest import REPOSITORY, module
 
 pytestmark = pytest.mark.usefixtures("engine_python")
+ENGINE = REPOSITORY / ".venv/engine/bin/python"
 
 
 @pytest.fixture
@@ -42,6 +45,25 @@ def test_painted_keys_come_from_the_colored_shot(shot):
     for exposure, name in zip(request.frames[::2], ("0001.png", "0003.png", "0005.png"), strict=True):
         assert (folder / request.drawing(exposure.drawings[0]).file).read_bytes() == (colored / name).read_bytes()
     assert request.size == (small_shot.WIDTH, small_shot.HEIGHT)
+
+
+def test_a_click_makes_frames_with_toon_crafter(shot, tmp_path):
+    subprocess.run([ENGINE, REPOSITORY / "tests/engine/tiny_tooncrafter.py", tmp_path / "tiny"], check=True)
+    own = shot.shiage.options.tooncrafter
+    own.weights, own.steps, own.side = str(tmp_path / "tiny"), 1, 64
+    assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
+    layer = shot.objects["Figure"].data.layers[0]
+    frames = [frame.frame_number for frame in layer.frames]
+    shot.frame_set(1)
+    assert bpy.ops.shiage.fill_inbetweens() == {"FINISHED"}
+    assert [frame.frame_number for frame in layer.frames] == frames, "it makes pictures, no drawings"
+    entry = module("operators.session").entries[0]
+    assert entry.task == "inbetween" and "is in the Sequencer" in entry.remark
+    assert any("random weights" in text for text in entry.warnings)
+    strips = {strip.name: strip for strip in module("operators.scene.compat").strips(shot.sequence_editor)}
+    assert len(strips) == 2, "that of Colorize Shot stays"
+    names = [element.filename for element in next(s for s in strips.values() if "inbetween" in s.directory).elements]
+    assert names == ["0001.png", "0002.png", "0003.png", "0004.png", "0005.png"]
 
 
 def test_a_key_that_was_drawn_anew_is_not_painted(shot):

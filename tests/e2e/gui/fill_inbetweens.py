@@ -59,8 +59,32 @@ def scenario():
     scene.frame_set(9)
     yield 1.5
     driver.screenshot("edit.png")
+    yield from pin_the_nose()
     yield from while_drawing()
     bpy.ops.wm.save_mainfile()
+
+
+def pin_the_nose():
+    """Its line looks different when she has turned: a person says that it is the same."""
+    nose = 7
+    for frame in (1, 17):
+        driver.with_window(lambda frame=frame: bpy.ops.shiage.select_stroke(object="Head", layer="Lines", frame=frame, stroke=nose))
+        yield 0.5
+    driver.with_window(bpy.ops.shiage.pin_pair)
+    assert len(bpy.context.object.shiage.pins) == 1
+    driver.screenshot("pinned.png")
+    bpy.ops.shiage.fill_inbetweens(again=True)
+
+    def imported() -> bool:
+        entry = driver.module("operators.session").entries[0]
+        return not entry.live and not entry.wants_import and bool(entry.remark)
+
+    yield from driver.until(imported, 120)
+    found = driver.module("operators.inbetween").last(bpy.context.scene)
+    assert ("Lines", nose, nose) in [(match.layer, match.a, match.b) for match in found]
+    bpy.context.scene.frame_set(9)
+    yield 1.0
+    driver.screenshot("again.png")
 
 
 def while_drawing():
