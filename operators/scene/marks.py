@@ -48,25 +48,24 @@ def take(image: bpy.types.Image, seen: pose.Pose, size: tuple[int, int]) -> None
 def over_figure(image: bpy.types.Image, joints: dict[str, np.ndarray]) -> dict[str, Point]:
     """Joints of a figure that stands upright, {name: x to the picture's right, y up}, laid over the figure in an image as large as it: a
     first guess, to be set right by hand."""
-    left, top, right, bottom = _box(image)
+    middle, top, bottom = _figure(image)
     places = np.array(list(joints.values()))
     low, high = places.min(axis=0), places.max(axis=0)
     tall = 0.88 * (bottom - top)  # from the eyes to the ankles, as of a grown-up
     scale = tall / max(high[1] - low[1], 1e-9)
-    middle = (left + right) / 2
     across = (places[:, 0] - (low[0] + high[0]) / 2) * scale * image.size[1] / image.size[0] + middle
     down = top + 0.07 * (bottom - top) + (high[1] - places[:, 1]) * scale
     return {name: (float(x), float(y)) for name, x, y in zip(joints, across.clip(0, 1), down.clip(0, 1), strict=True)}
 
 
-def _box(image: bpy.types.Image) -> tuple[float, float, float, float]:
-    """What surrounds the figure, left, top, right, bottom as fractions: all that is not like the picture's corner."""
+def _figure(image: bpy.types.Image) -> tuple[float, float, float]:
+    """Where the figure is, as fractions: the column that halves it, its top and its bottom. It is all that is not like the corner."""
     width, height = image.size
     pixels = np.empty(width * height * 4, np.float32)
     image.pixels.foreach_get(pixels)
     picture = pixels.reshape(height, width, 4)[::-1]
     figure = np.abs(picture - picture[0, 0]).max(axis=2) > 0.1
-    rows, columns = np.flatnonzero(figure.any(axis=1)), np.flatnonzero(figure.any(axis=0))
+    rows, columns = np.nonzero(figure)
     if not len(rows):
-        return 0.0, 0.0, 1.0, 1.0
-    return columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height
+        return 0.5, 0.0, 1.0
+    return float(np.median(columns) + 0.5) / width, rows[0] / height, (rows[-1] + 1) / height
