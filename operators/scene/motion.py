@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import bpy
@@ -12,8 +12,6 @@ from ...engine.errors import BadInput
 from . import bones, camera, poses
 from .shot import exposures
 from .stepping import stepping
-
-REFERENCE = "reference"  # the name of the pose that says how the reference stands
 
 
 @dataclass(frozen=True)
@@ -102,15 +100,18 @@ def write_job(
     `standing` is how the figure on the reference stands, in pixels of a picture of `standing_size`. Raises BadInput when the reference
     can't be read, JobFailed when the folder can't be written.
     """
-    cel = job.Cel(motion.title, (job.add_reference(folder, reference),))
-    drawings = [_write(folder, id, seen, None, f"{motion.title} {frame}") for id, (frame, seen) in motion.poses.items()]
+    given = job.add_reference(folder, reference)
     if standing is not None:
-        drawings.append(_write(folder, _id(standing, standing_size, REFERENCE), standing, standing_size, REFERENCE))
+        given = replace(given, pose=_write(folder, _id(standing, standing_size), standing, standing_size))
+    drawings = [
+        job.Drawing(id, 0, "pose", _write(folder, id, seen, motion.size), f"{motion.title} {frame}")
+        for id, (frame, seen) in motion.poses.items()
+    ]
     request = job.Job(
         task="animate",
         model=model,
         size=motion.size,
-        cels=(cel,),
+        cels=(job.Cel(motion.title, (given,)),),
         drawings=tuple(drawings),
         frames=motion.exposures,
         title=motion.title,
@@ -122,12 +123,13 @@ def write_job(
     return request
 
 
-def _id(seen: pose.Pose, size: tuple[int, int], kind: str = "") -> str:
-    return job.digest(seen.json(), list(size), kind)[:16]
+def _id(seen: pose.Pose, size: tuple[int, int]) -> str:
+    return job.digest(seen.json(), list(size))[:16]
 
 
-def _write(folder: Path, id: str, seen: pose.Pose, size: tuple[int, int] | None, name: str) -> job.Drawing:
+def _write(folder: Path, id: str, seen: pose.Pose, size: tuple[int, int]) -> str:
+    """Write a pose in a picture of `size`; returns its path relative to the folder."""
     file = f"poses/{id}.json"
     if not (folder / file).is_file():  # a file is named by its content and there whole or not at all
-        job.write_atomic(folder / file, json.dumps(seen.json() | ({"size": list(size)} if size else {})).encode())
-    return job.Drawing(id, 0, "pose", file, name)
+        job.write_atomic(folder / file, json.dumps(seen.json() | {"size": list(size)}).encode())
+    return file

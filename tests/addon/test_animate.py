@@ -124,16 +124,14 @@ class TestJob:
         assert len(module("engine.job").pictures(request)) == 5
         for drawing in request.drawings:
             pose, size = module("engine.pose").read(tmp_path / "job" / drawing.file)
-            assert drawing.kind == "pose" and size is None and len(pose.left_hand) == 21 and pose.body[1] is not None
+            assert drawing.kind == "pose" and size == SIZE and len(pose.left_hand) == 21 and pose.body[1] is not None
 
-    def test_how_the_reference_stands_is_a_pose_that_no_frame_shows(self, shot, tmp_path):
+    def test_how_the_reference_stands_is_a_pose_of_its_own(self, shot, tmp_path):
         marks = module("operators.scene.marks")
         image = shot.shiage.rig.reference
         marks.put(image, {"nose": (0.5, 0.25), "shoulder.R": (0.4, 0.3), "shoulder.L": (0.6, 0.3)})
         request = self.write(shot, tmp_path / "job", marks.as_pose(image))
-        (drawing,) = [drawing for drawing in request.drawings if drawing.name == "reference"]
-        assert all(drawing.id not in exposure.drawings for exposure in request.frames)
-        pose, size = module("engine.pose").read(tmp_path / "job" / drawing.file)
+        pose, size = module("engine.pose").read(tmp_path / "job" / request.cels[0].references[0].pose)
         assert size == (200, 400)
         assert pose.body[0] == (100, 100) and pose.body[1] == pytest.approx((100, 120)) and pose.body[2] == pytest.approx((80, 120))
         assert pose.body[3] is None
@@ -240,7 +238,7 @@ class TestShell:
         request = module("engine.job").load(Path(answer["job"]))
         assert [(e.frame, e.exposure) for e in request.frames] == [(3, 3), (6, 3)] and request.size == (320, 480)
         assert request.options["cyclic"] is True and request.model == "animate_anyone"
-        assert [d.name for d in request.drawings][-1] == "reference"
+        assert request.cels[0].references[0].pose
 
     def test_the_job_is_found_again_in_another_session(self, shot, tmp_path):
         self.shiage("animate", "--weights", tmp_path / "none", "--frames", "1")
