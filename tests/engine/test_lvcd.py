@@ -170,7 +170,7 @@ def test_a_first_drawing_that_is_not_in_color(shot, tmp_path):
     folder = shot()
     far = anidoc_shots.picture(tmp_path / "far.png", 110, painted=True)
     text = failure(regathered(tmp_path, far, folder))
-    assert "% lie on each other, instead of 50%" in text and "far.png" in text
+    assert "% of the lines of the first drawing" in text and "instead of 50%" in text and "far.png" in text
 
 
 def test_a_first_drawing_that_is_hardly_aligned(shot, tmp_path):

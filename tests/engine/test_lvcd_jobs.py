@@ -1,5 +1,6 @@
 """LVCD's jobs beyond the plain one, with tiny random weights: streamed, killed and taken up, redrawn, with several keys, corrected."""
 
+import shutil
 import signal
 import time
 from dataclasses import replace
@@ -156,7 +157,22 @@ def test_a_key_that_fits_no_drawing_is_told_and_left_out(tmp_path, weights):
     far = anidoc_shots.picture(tmp_path / "far.png", 110, painted=True)
     gather(tmp_path / "in", [tmp_path / "key0.png", far], folder, "lvcd", options=dict(jobs.load(folder).options))
     events = told(folder)
-    assert any("far.png" in event.text and "% lie on each other" in event.text for event in events if isinstance(event, Warned))
+    assert any("far.png" in event.text and "% do." in event.text for event in events if isinstance(event, Warned))
+
+
+def test_the_first_drawing_may_come_from_flats(tmp_path, weights):
+    """A sheet in another pose colors the first drawing by Flats, and that the shot by LVCD."""
+    shown = places(4, step=5)
+    folder = job(tmp_path, weights, shown)
+    sheet = anidoc_shots.picture(tmp_path / "sheet.png", 80, painted=True)
+    (tmp_path / "first").mkdir()
+    shutil.copy(tmp_path / "in/000.png", tmp_path / "first")
+    gather(tmp_path / "first", [sheet], tmp_path / "flats", "flats")
+    told(tmp_path / "flats")
+    gather(tmp_path / "in", [tmp_path / "flats/frames/0000.png"], folder, "lvcd", options=dict(jobs.load(folder).options))
+    events = told(folder)
+    assert not any(" lie on " in event.text for event in events if isinstance(event, Warned))
+    assert tuple(pixels(folder)["0000.png"][80, shown[0], :3]) == PAINT["body"]
 
 
 # --- corrections --------------------------------------------------------------------------------------------------

@@ -91,24 +91,24 @@ class Cel(cel.Cel):
                 found.setdefault(place, number)
                 if share < survey.SURE:
                     self.run.warn(
-                        f"Only {share:.0%} of the lines of {self._name(number)} and of drawing {place + 1} of the cel {self.name} lie on "
-                        "each other: colors may stray from their places. Give a picture painted over that drawing."
+                        f"Only {share:.0%} of the lines of drawing {place + 1} of the cel {self.name} lie on those of "
+                        f"{self._name(number)}: colors may stray from their places. Give a picture painted over that drawing."
                     )
             elif len(self.shas) > 1:
                 self.run.warn(
-                    f"The reference {self._name(number)} colors no drawing of the cel {self.name}: of its lines and those of the drawing "
-                    f"it meets best, {share:.0%} lie on each other. Only its swatches are used."
+                    f"The reference {self._name(number)} colors no drawing of the cel {self.name}: of that whose lines lie on it best, "
+                    f"only {share:.0%} do. Its swatches alone are used."
                 )
         if not found:
             raise BadInput(
-                f"LVCD needs the first drawing of the shot in color, in its place: of the lines of {self._name(0)} and of the first "
-                f"drawing of the cel {self.name}, {kept['first'][0]:.0%} lie on each other, instead of {survey.ALIGNED:.0%} at least. "
-                "Paint that drawing, or have Flats or AniDoc paint it, and give this picture."
+                f"LVCD needs the first drawing of the shot in color, in its place: {kept['first'][0]:.0%} of the lines of the first "
+                f"drawing of the cel {self.name} lie on those of {self._name(0)}, instead of {survey.ALIGNED:.0%} at least. Paint that "
+                "drawing, or have Flats or AniDoc paint it, and give this picture."
             )
         if 0 not in found:
             self.run.warn(
-                f"The first drawing of the cel {self.name} is not in color: of its lines and those of the references, "
-                f"{kept['first'].max():.0%} at best lie on each other. Colors go from drawing {min(found) + 1} on, and back from it."
+                f"The first drawing of the cel {self.name} is not in color: at best {kept['first'].max():.0%} of its lines lie on those "
+                f"of a reference. Colors go from drawing {min(found) + 1} on, and back from it."
             )
         return dict(sorted(found.items()))
 

@@ -1,6 +1,5 @@
 """What is known of drawings before any is painted: where their lines are, which are blank, and which of them the references color."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -13,7 +12,7 @@ REACH = 2.0  # px of these; so far lines may lie apart and still be the same
 SIMILAR = 0.1  # of the share; drawings no farther behind the best are looked at more closely, so many of them:
 MOST = 8
 SURE = 0.8  # of the share; below it a person is told
-ALIGNED = 0.5  # share of lines that meet, both ways, from which a picture is taken for a drawing's colors
+ALIGNED = 0.5  # of the share, from which a picture is taken for a drawing's colors
 
 
 @dataclass(frozen=True)
@@ -57,22 +56,18 @@ class Marks:
 
 
 def overlap(drawing: np.ndarray, marks: Marks) -> float:
-    """How much of a drawing's lines bool (H, W) lies on edges of a reference, and of the reference's lines on the drawing's: the smaller
-    share, 0..1. A reference without lines is asked the one way alone."""
-    return _both(drawing, marks, lambda distance: (distance <= REACH).astype(np.float32))
+    """The share of a drawing's lines bool (H, W) that lies on lines or edges of a reference, which may show more than the drawing."""
+    if not drawing.any() or not marks.edges.any():
+        return 0.0
+    return float((_distance(marks.edges)[drawing] <= REACH).mean())
 
 
 def closeness(drawing: np.ndarray, marks: Marks) -> float:
-    """The same, where lines count less the farther apart they are: tells which of several similar drawings it is."""
-    return _both(drawing, marks, lambda distance: np.exp(-distance))
-
-
-def _both(drawing: np.ndarray, marks: Marks, count: Callable[[np.ndarray], np.ndarray]) -> float:
+    """0..1, how close a drawing's lines and a reference's lie, both ways: tells which of several similar drawings it is."""
     if not drawing.any() or not marks.edges.any():
         return 0.0
-    forth = count(_distance(marks.edges)[drawing]).mean()
-    back = count(_distance(drawing)[marks.lines]).mean() if marks.lines.any() else forth
-    return float(min(forth, back))
+    near = np.exp(-_distance(marks.edges)[drawing]).mean()
+    return float(min(near, np.exp(-_distance(drawing)[marks.lines]).mean()) if marks.lines.any() else near)
 
 
 def _small(shape: tuple[int, ...]) -> tuple[int, int]:
