@@ -20,7 +20,6 @@ from ..messages import Event, Progress, Warned
 from . import hints
 from .cel import Cel
 
-OTHERWISE = "or choose the model Flats, which needs no graphics card."
 SMALL = 50_000_000  # parameters; a network with no more of them runs on a processor in reasonable time
 
 
@@ -79,16 +78,20 @@ class Run:
         except BadInput as error:
             default = not self.job.options["weights"]
             if default and self._wanted != "cpu" and (reason := devices.why_no_cuda()):  # nobody downloads gigabytes to learn that
-                raise JobFailed(f"{reason}; {OTHERWISE}") from error
+                raise JobFailed(f"{reason}; {self._otherwise}") from error
             raise
         return [self.REVISION, [[stat.st_size, stat.st_mtime_ns] for stat in stats]]
+
+    @property
+    def _otherwise(self) -> str:
+        return f"or choose the model {'Vector' if self.job.task == 'inbetween' else 'Flats'}, which needs no graphics card."
 
     @functools.cached_property
     def device(self) -> torch.device:
         """Where the networks run. Raises JobFailed when that is a processor that would take days."""
         device = devices.choose(self._wanted)
         if device.type == "cpu" and self._wanted == "auto" and max(path.stat().st_size for path in self.files()) > 4 * SMALL:
-            raise JobFailed(f"{devices.why_no_cuda()}; {OTHERWISE}")
+            raise JobFailed(f"{devices.why_no_cuda()}; {self._otherwise}")
         return device
 
     # --- the work ---
@@ -100,7 +103,9 @@ class Run:
         if self.job.hints:
             hints.hear(self, self.cels)
         begun = time.monotonic()
-        for done, (ids, file) in enumerate(wanted.items(), 1):
+        kept = {drawing.id for drawing in self.job.drawings if drawing.kind == "painted"} | {None}
+        order = sorted(wanted.items(), key=lambda item: kept.issuperset(item[0]))  # what is as given takes no time, and comes last
+        for done, (ids, file) in enumerate(order, 1):
             frame = next(e.frame for e in self.job.frames if e.drawings == ids)
             key = self._key(ids)
             if png.read_key(self.folder / file) == key:

@@ -101,6 +101,19 @@ def test_no_number_of_steps_makes_what_is_no_number(steps):
     assert kept / scheduler.left == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize("sketches", [None, torch.ones(1, 16, 1, 64, 64)])
+def test_both_halves_of_the_guidance_at_once_are_the_same(tiny, sketches):
+    made = nets.load(tiny, torch.float32, sketches is not None)
+    shape = (1, 16, 4, 8, 8)
+    clip = sampler.Clip(sampler.Keys(torch.randn(2, 4, 8, 8), []), torch.randn(1, 333, 64), torch.randn(1, 333, 64), sketches)
+    draws = lambda step: torch.randn(shape, generator=torch.Generator().manual_seed(step))  # noqa: E731
+    one, other = (
+        sampler.sample(made, clip, draws(-1), draws, sampler.Settings(steps=1, together=together), torch.device("cpu"))
+        for together in (False, True)
+    )
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
 def test_a_stopped_run_goes_on_with_the_same_noise(tiny):
     made = nets.load(tiny, torch.float32)
     shape = (1, 16, 4, 8, 8)
@@ -276,9 +289,9 @@ def test_known_prompts_need_no_tokenizer(tmp_path):
 def test_the_published_size_is_planned_below_ten_gigabytes():
     parts = {part: weights.empty(lambda part=part: nets.BUILDERS[part](nets.CONFIGS[part])).half() for part in nets.CONFIGS}
     without = nets.Nets(**parts | {"sketch_encoder": None}, folder=None)  # type: ignore[arg-type]
-    whole = memory.plan(needs.needs(without, (512, 320)), 10 << 30)
+    whole = memory.plan(needs.needs(without, (512, 320), 2), 10 << 30)
     assert whole.mode == memory.WHOLE and whole.bytes <= 10e9
-    assert memory.plan(needs.needs(without, (512, 320)), 8 << 30).mode == memory.STAGES
-    assert memory.plan(needs.needs(without, (1024, 576)), 24 << 30).mode == memory.WHOLE
+    assert memory.plan(needs.needs(without, (512, 320), 2), 8 << 30).mode == memory.STAGES
+    assert memory.plan(needs.needs(without, (1024, 576), 2), 24 << 30).mode == memory.WHOLE
     guided = nets.Nets(**parts, folder=None)  # type: ignore[arg-type]
-    assert memory.bytes_of(needs.needs(guided, (512, 320)), memory.WHOLE, 8) > whole.bytes
+    assert memory.bytes_of(needs.needs(guided, (512, 320), 2), memory.WHOLE, 8) > whole.bytes

@@ -184,6 +184,7 @@ def test_drawings_that_follow_sketches_wear_exact_swatches(shot):
     solid = frame[frame[..., 3] == 255][:, :3]
     assert set(map(tuple, solid[~(solid < 8).all(axis=1)].tolist())) <= set(PAINT.values())
     assert (frame[60, 46:87, :3] == 0).all() and (frame[60, 46:87, 3] == 255).all(), "the sketch's lines are there"
+    assert (frame[40, 66, :3] == PAINT["head"]).all() and (frame[80, 66, :3] == PAINT["body"]).all(), "the matcher knows better than noise"
     changed(folder, snap=False)
     other, events = done(folder)
     assert "Denoising" not in stages(events) and not (other[2] == frame).all()

@@ -8,18 +8,17 @@ Full-size networks of random weights, so that time and memory are real and no we
 
 import argparse
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import psutil
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...diffusion import device as devices
 from ...diffusion import memory
+from ...diffusion.bench import alive, measure, profile, rate
 from ...diffusion.sampling import noise
 from ...diffusion.svd import use_channels_last
 from . import needs, nets, sampler, text
@@ -33,14 +32,8 @@ FULL = 1_438_854_980  # parameters of the UNet, with which its operations grow, 
 def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
     """Full-size networks of random weights, nothing among them that begins as zero."""
     torch.manual_seed(0)
-    made = {}
     with torch.device(device):
-        for part, config in nets.CONFIGS.items():
-            net: nn.Module = nets.BUILDERS[part](config)
-            for parameter in net.parameters():
-                if parameter.dim() > 1 and not parameter.any():
-                    nn.init.normal_(parameter, std=0.02)
-            made[part] = net.eval().requires_grad_(False).to(dtype)
+        made = {part: alive(nets.BUILDERS[part](config)).to(dtype) for part, config in nets.CONFIGS.items()}
     return nets.Nets(**made, folder=Path())
 
 
@@ -72,6 +65,7 @@ def lines(backend: str) -> tuple[Line, ...]:
     return (
         Line("as published", step=16),
         Line("8 frames of the decoder at once"),
+        Line("both halves of the guidance at once", settings=(("together", True),)),
         Line("channels last", fast),
         Line("one pass of the decoder", fast, passes=1),
         Line("20 steps", fast, settings=(("steps", 20),), passes=1),
@@ -134,53 +128,6 @@ def table(
             torch.cuda.empty_cache()
 
 
-def measure(run: Callable[[], Tensor], device: torch.device, repeats: int) -> tuple[float, float, Tensor]:
-    """Median seconds, peak GB and the result, after one run to warm up."""
-    latents = run()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    times = []
-    for _ in range(repeats):
-        wait(device)
-        began = time.perf_counter()
-        latents = run()
-        wait(device)
-        times.append(time.perf_counter() - began)
-    held = torch.cuda.max_memory_allocated() if device.type == "cuda" else psutil.Process().memory_info().rss
-    return sorted(times)[repeats // 2], held / 1e9, latents
-
-
-def rate(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP a second that a device reaches in a large matrix product."""
-    side = 8192 if device.type == "cuda" else 512
-    a = torch.randn(side, side, device=device, dtype=dtype)
-    for _ in range(3):
-        torch.mm(a, a)
-    wait(device)
-    began = time.perf_counter()
-    for _ in range(20):
-        torch.mm(a, a)
-    wait(device)
-    return 20 * 2 * side**3 / (time.perf_counter() - began)
-
-
-def wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def profile(made: nets.Nets, device: torch.device, size: tuple[int, int]) -> tuple[str, str]:
-    """Where the time of three steps and of decoding goes: one line of the largest shares, and the whole table."""
-    ready = needs.placed(replace(made, sketch_encoder=None), memory.Plan(memory.WHOLE, 8, 0, 0), device)
-    with torch.profiler.profile() as seen:
-        clip(ready, sampler.Settings(steps=3), size, Line("profile"))
-    kind = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
-    rows = sorted(seen.key_averages(), key=lambda row: -getattr(row, kind))
-    total = sum(getattr(row, kind) for row in rows)
-    shares = ", ".join(f"{row.key} {getattr(row, kind) / total:.0%}" for row in rows[:6])
-    return f"profile of 3 steps: {shares}", seen.key_averages().table(sort_by=kind, row_limit=40)
-
-
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Measure ToonCrafter, lever by lever.")
     parser.add_argument("--size", default="512x320", metavar="WxH")
@@ -209,8 +156,9 @@ def main(arguments: list[str] | None = None) -> int:
     print(torch.cuda.get_device_name() if device.type == "cuda" else "processor")
     for line in table(make, device, (width, height), options.steps, options.backend, options.repeats):
         print(line, flush=True)
-    shares, whole = profile(make(device), device, (width, height))
-    print(f"\n{shares}")
+    ready = needs.placed(replace(make(device), sketch_encoder=None), memory.Plan(memory.WHOLE, 8, 0, 0), device)
+    shares, whole = profile(partial(clip, ready, sampler.Settings(steps=3), (width, height), Line("profile")), device)
+    print(f"\nprofile of 3 steps: {shares}")
     if options.profile:
         options.profile.write_text(whole, encoding="utf-8")
     return 0

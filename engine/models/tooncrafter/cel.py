@@ -8,19 +8,19 @@ import cv2
 import numpy as np
 
 from ... import job as jobs
+from ...cels import figures
+from ...cels.reading import Reader, entry
 from ...colors import paint, palette, reference, snap
 from ...diffusion import canvas as canvases
 from ...errors import BadInput
-from ...job import Drawing
-from ...regions import segment
-from ...sketch import Sketch, raster, scan, strokes
+from ...matching import embedding
+from ...sketch import Sketch
 from .painting import Painting
 from .plan import COARSE, Between, Clip, plan
 
 if TYPE_CHECKING:
     from .model import Run
 
-HEIGHT = 1080  # px; of pictures that Close Gaps is given for
 AROUND = 0.12  # of the longer side of what cut-out keys hold, left free around it for motion that leaves both
 SHORTER = 5 / 8  # of the longer side, which no side of the network's pictures is below: it was trained on 512 x 320
 ALIKE = 0.1  # share of colors that keys have in common at least, if they are of one shot
@@ -50,11 +50,17 @@ class Cel:
         if asked.kind != "between":
             return drawing
         number, frame = self.painting.source[drawing]
-        options = {name: self.job.options[name] for name in ("snap", "nearest", "gap")}
+        options = {name: self.job.options[name] for name in ("snap", "nearest", "lines", "gap")}
         return jobs.digest(self.painting.decoded_key(number), frame, options, asked.guide, self.keys)
 
-    def check(self) -> None:
-        """Tell what a person should look at before anything is made. Raises BadInput."""
+    def entries(self) -> list[str]:
+        """The names of all that the cache holds of this cel."""
+        guides = {guide for clip in self.clips for guide in clip.guides.values()}
+        return [*self.painting.entries(), *(entry(self._seen, guide, None) for guide in guides)]
+
+    @functools.cached_property
+    def _told(self) -> bool:
+        """Tells what a person should look at before anything is made. Raises BadInput."""
         named = self.job.cels[self.number].name
         if self.job.cels[self.number].references:
             self.run.warn(f"ToonCrafter makes what lies between the keys of {named} as they are painted: its references say nothing to it.")
@@ -70,6 +76,7 @@ class Cel:
         for clip in self.clips:
             if not made & {clip.first, clip.last} and self._common(clip.first, clip.last) < ALIKE:
                 self.run.warn(f"Two keys of {named} have hardly a color in common: if the camera cuts between them, make them two shots.")
+        return True
 
     def _common(self, one: str, other: str) -> float:
         """The share of colors that two keys have in common, 0..1."""
@@ -110,11 +117,18 @@ class Cel:
         """Whether the keys are line art, of which ink alone is kept."""
         return all(self.job.drawing(drawing).kind != "painted" for drawing in self.keys)
 
-    @functools.lru_cache(4)  # noqa: B019  # a cel lives as long as its job
+    @functools.cached_property
+    def reader(self) -> Reader:
+        """Reads line art, and matches it with the keys."""
+        return Reader(self.job, self.run.folder, self.run.cache, lambda: self._look, self._seen)
+
+    @functools.cached_property
+    def _seen(self) -> str:
+        """What is known of line art depends on this."""
+        return jobs.digest(embedding.REVISION, self.job.options["gap"], list(self.job.size), self.keys)
+
     def sketch(self, drawing: str) -> Sketch:
-        asked: Drawing = self.job.drawing(drawing)
-        path = self.run.folder / asked.file
-        return raster.rasterize(strokes.load(path), self.job.size) if asked.kind == "strokes" else scan.read(path, self.job.size)
+        return self.reader.sketch(self.job.drawing(drawing))
 
     @functools.cached_property
     def canvas(self) -> canvases.Canvas:
@@ -149,9 +163,10 @@ class Cel:
         asked = self.job.drawing(drawing)
         if asked.kind != "between":
             return self.given[drawing], 0
+        assert self._told
         frame = self.canvas.put_back(self.painting.frame(drawing), self.job.size)
         if asked.guide is not None and self.job.options["snap"] and not self.line_art:
-            return self._snapped(frame, self.sketch(asked.guide))
+            return self._snapped(frame, asked.guide)
         if self.job.options["nearest"] and not self.line_art:
             frame = self._nearest(frame)
         if self.line_art:
@@ -159,31 +174,32 @@ class Cel:
         return (paint.off_paper(frame) if self.cut_out else paint.opaque(frame)), 0
 
     @functools.cached_property
-    def _swatches(self) -> np.ndarray:
-        """The swatches of the keys, uint8 (P, 4)."""
-        return palette.union(self._painted)[0]
+    def _cutouts(self) -> list[figures.Cutout]:
+        return [figures.whole(picture, "auto" if self.cut_out else "keep") for picture in self.given.values()]
 
     @functools.cached_property
-    def _painted(self) -> list[palette.Painted]:
-        return [palette.extract(picture, "auto" if self.cut_out else "keep") for picture in self.given.values()]
+    def _look(self) -> tuple[np.ndarray, list[figures.Figure]]:
+        """The swatches of the keys, uint8 (P, 4), and the keys as the matcher knows them."""
+        return figures.described(self._cutouts)
 
-    def _snapped(self, frame: np.ndarray, sketch: Sketch) -> tuple[np.ndarray, int]:
-        """Each region of the line art in the swatch that it was painted nearest to, the lines over it."""
-        regions = segment(sketch, float(str(self.job.options["gap"])) * self.job.size[1] / HEIGHT)
-        swatch, _ = snap.snap(frame, regions.grown, sketch.lines, regions.count, self._swatches)
-        return paint.compose(regions.grown, self._swatches[swatch], sketch.paint, sketch.traces), regions.count
+    def _snapped(self, frame: np.ndarray, guide: str) -> tuple[np.ndarray, int]:
+        """Each region of the line art in the swatch that it was painted nearest to and that the matcher finds likely, the lines over it."""
+        sketch, regions = self.reader.open(self.job.drawing(guide))
+        swatches, word = self._look[0], self.reader.read(guide, None).word[:, :-1]
+        swatch, _ = snap.snap(frame, regions.grown, sketch.lines, regions.count, swatches, word)
+        lines = bool(self.job.options["lines"])
+        return paint.compose(regions.grown, swatches[swatch], sketch.paint, sketch.traces, lines), regions.count
 
     def _nearest(self, frame: np.ndarray) -> np.ndarray:
         """Each pixel in the nearest color of the keys, that of their lines among them."""
-        inked = [picture[painted.lines][:, :3] for picture, painted in zip(self.given.values(), self._painted, strict=True)]
+        swatches = palette.union([cutout.painted for cutout in self._cutouts])[0]
+        inked = [cutout.pixels[cutout.painted.lines] for cutout in self._cutouts]
         lines = [np.median(np.concatenate(inked), axis=0)] if any(len(pixels) for pixels in inked) else []
-        colors = np.array([*np.where(self._swatches[:, 3:] > 0, self._swatches[:, :3], 255), *lines]).astype(np.uint8)
+        colors = np.array([*np.where(swatches[:, 3:] > 0, swatches[:, :3], 255), *lines]).astype(np.uint8)
         known, back = np.unique(frame.reshape(-1, 3), axis=0, return_inverse=True)
         wanted = palette.lab_of(colors)
-        near = [
-            ((part[:, None] - wanted[None]) ** 2).sum(axis=2).argmin(axis=1)
-            for part in np.array_split(palette.lab_of(known), 1 + len(known) // 65536)
-        ]
+        parts = np.array_split(palette.lab_of(known), 1 + len(known) // 65536)
+        near = [((part[:, None] - wanted[None]) ** 2).sum(axis=2).argmin(axis=1) for part in parts]
         return colors[np.concatenate(near)][back.ravel()].reshape(frame.shape)
 
 

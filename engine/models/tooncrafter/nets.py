@@ -130,22 +130,22 @@ def load(
     dtype: torch.dtype,
     sketches: bool = False,
     plain: bool = False,
-    tell: Callable[[str, float], None] = lambda file, part: None,
+    tell: Callable[[float], None] = lambda part: None,
 ) -> Nets:
     """The networks of a folder, on the processor; the sketch encoder if there are `sketches`. With `plain` a decoder that does not look at
-    the keys, such as DynamiCrafter's, will do, for training. `tell` is told which file is read next, and what share of all bytes was read.
-    Raises BadInput, naming what is wrong."""
+    the keys, such as DynamiCrafter's, will do, for training. `tell` is told what share of all bytes was read. Raises BadInput,
+    naming what is wrong."""
     wanted, note = configs(folder)
     main = safe(find(folder, "model"))
-    paths = {"model": main}
-    if sketches:
-        paths["sketch_encoder"] = safe(find(folder, "sketch_encoder"))
+    sketching = safe(find(folder, "sketch_encoder")) if sketches else None
     states: dict[str, dict[str, Tensor]] = {name: {} for name in ("", *layout.PREFIXES)}
-    sizes = {name: path.stat().st_size for name, path in paths.items()}
-    tell(main.name, 0.0)
+    whole, done = main.stat().st_size, 0
     text_blocks = wanted["text_encoder"]["num_hidden_layers"]
     for part, name, tensor in layout.placed(weights.tensors(main, HELP), text_blocks):
         states[part][name] = tensor.to(dtype)
+        before, done = done, done + tensor.numel() * tensor.element_size()
+        if done >> 26 > before >> 26:
+            tell(done / whole)
     if plain and states["vae"]:
         states["vae"] = Vae(**wanted["vae"]).lacking(states["vae"]) | states["vae"]
     tell_apart(main.name, states)
@@ -160,10 +160,9 @@ def load(
         net = weights.empty(lambda part=part: BUILDERS[part](wanted[part]))
         nets[part] = weights.fill(net, states.pop(part), file, dtype, HELP)
     nets["sketch_encoder"] = None
-    if sketches:
-        tell(paths["sketch_encoder"].name, sizes["model"] / sum(sizes.values()))
+    if sketching is not None:
         net = weights.empty(lambda: BUILDERS["sketch_encoder"](wanted["sketch_encoder"]))
-        nets["sketch_encoder"] = weights.load(net, paths["sketch_encoder"], dtype, layout.sketch_name, help=HELP)
+        nets["sketch_encoder"] = weights.load(net, sketching, dtype, layout.sketch_name, help=HELP)
     return Nets(**nets, folder=folder, note=note)
 
 

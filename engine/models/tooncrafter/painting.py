@@ -1,6 +1,7 @@
 """What the networks make of a cel's clips: latents, kept in the cache after each step, and those frames that become drawings."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ... import job as jobs
+from ...diffusion.needs import explained
 from ...diffusion.sampling import State, noise
 from . import sampler, text
 from .ddim import Ddim
@@ -34,7 +36,8 @@ class Painting:
             entry = f"tooncrafter-frames-{self.decoded_key(number)[:24]}"
             found = self.run.cache.get(entry)
             if found is None:
-                with self.run.ready.at_work(self.cel.canvas.size):
+                ready = self.run.ready
+                with explained(ready.plan, ready.device, self.cel.canvas.size, FRAMES):
                     found = self._decoded(number)
                 self.run.cache.put(entry, found)
             self._frames[number] = found
@@ -78,7 +81,7 @@ class Painting:
         ends = [noise((1, 4, height // 8, width // 8), self._seed("end", self._end(drawing))) for drawing in (clip.first, clip.last)]
         with ready.light.on(ready.nets.vae):
             keys = sampler.encode_keys(ready.nets, pictures, torch.cat(ends))
-        settings = self.run.settings
+        settings = replace(self.run.settings, together=ready.together)
         latents = self._sampled(ready, number, keys, pictures[:1], settings)
         scale = Ddim(settings.steps, noise=lambda step: latents).left if options["contrast"] else 1.0
         self.run.check()

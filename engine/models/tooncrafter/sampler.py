@@ -23,13 +23,15 @@ REPLACED = (FRAMES // 2 - 1, FRAMES // 2)  # those that are taken of it
 @dataclass(frozen=True)
 class Settings:
     """`steps` of denoising · `guidance` how much the prompt and the first key count, `rescale` how far the guided spread is taken back ·
-    `fps` frames a second of the clip: the fewer, the larger the motion · `eta` noise that is added at each step, 1 as published."""
+    `fps` frames a second of the clip: the fewer, the larger the motion · `eta` noise that is added at each step, 1 as published ·
+    `together` whether both halves of the guidance are one batch, which takes more memory."""
 
     steps: int = 50
     guidance: float = 7.5
     rescale: float = 0.7
     fps: float = 10.0
     eta: float = 1.0
+    together: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,23 +100,27 @@ def sample(
     one window. Raises Cancelled."""
     scheduler = Ddim(settings.steps, draws, settings.eta, device)
     told = concat(clip.keys.latents.to(device, torch.float32))
-    fps = torch.tensor([settings.fps], device=device)
     context, free = (tokens.to(device, nets.dtype) for tokens in (clip.context, clip.free))
     sketches = None if clip.sketches is None else clip.sketches.to(device, nets.dtype)
 
-    def half(given: Tensor, timestep: Tensor, tokens: Tensor) -> Tensor:
+    def say(given: Tensor, timestep: Tensor, tokens: Tensor) -> Tensor:
+        batch = len(tokens)
+        given, times = given.expand(batch, -1, -1, -1, -1), timestep.reshape(1).expand(batch)
         residuals = None
         if sketches is not None and nets.sketch_encoder is not None:
-            residuals = nets.sketch_encoder.residuals(given[:, :, :4], timestep, tokens, sketches)
-        return nets.unet(given, timestep, fps, tokens, residuals).float()
+            drawn = sketches.expand(batch, -1, -1, -1, -1)
+            residuals = nets.sketch_encoder.residuals(given[:, :, :4], times, tokens, drawn)
+        return nets.unet(given, times, torch.full((batch,), settings.fps, device=device), tokens, residuals).float()
 
     def predict(window: int, noisy: Tensor, step: Step) -> Tensor:
         given = torch.cat([noisy, told], dim=2).to(nets.dtype)
-        timestep = step.timestep.reshape(1)
-        said = half(given, timestep, context)
         if settings.guidance == 1.0:
-            return said
-        return guide(half(given, timestep, free), said, settings.guidance, settings.rescale)
+            return say(given, step.timestep, context)
+        if settings.together:
+            without, with_ = say(given, step.timestep, torch.cat([free, context])).chunk(2)
+        else:
+            without, with_ = say(given, step.timestep, free), say(given, step.timestep, context)
+        return guide(without, with_, settings.guidance, settings.rescale)
 
     start = noise.to(device, torch.float32)
     return denoise(scheduler, predict, start, [range(FRAMES)], on_step, should_cancel, keep, begin)
