@@ -83,7 +83,7 @@ def denoise(
     if begin is None:
         begin = State(0, 0, noise * scheduler.init_noise_sigma, torch.zeros_like(noise))
     latents, said, first = begin.latents.to(noise), begin.said.to(noise), begin.window
-    if not isinstance(scheduler, DDIMScheduler):  # which finds its place by the timestep
+    if hasattr(scheduler, "set_begin_index"):  # DDIM finds its place by the timestep
         scheduler.set_begin_index(begin.step)
     steps = len(scheduler.timesteps)
     for index in range(begin.step, steps):

@@ -99,7 +99,7 @@ def bodies(sample: Sample) -> np.ndarray:
     width, height = sample.plan.size
     ears = marks[:, :, [BODY.index("ear.R"), BODY.index("ear.L")]]
     middle, half = ears.mean(2), np.linalg.norm(ears[:, :, 0] - ears[:, :, 1], axis=2) / 2.0
-    hidden = ((marks[..., :2] < 0) | (marks[..., :2] >= (width, height))).any(-1)
+    hidden = np.any((marks[..., :2] < 0) | (marks[..., :2] >= (width, height)), axis=-1, keepdims=True)[..., 0]
     for name, least in _TOWARD.items():
         joint = BODY.index(name)
         hidden[:, :, joint] |= (marks[:, :, joint, 2] - middle[..., 2]) < least * half

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -52,7 +53,8 @@ def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
     """Full-size networks of random weights, no zero convolutions among them."""
     torch.manual_seed(0)
     with torch.device(device):
-        unet, reference = networks.build_denoising(nets.UNET), networks.build_reference(nets.UNET)
+        unet: Any = networks.build_denoising(nets.UNET)
+        reference = networks.build_reference(nets.UNET)
         guider, vae, encoder = nets.build_guider(nets.guider_config(nets.UNET)), nets.build_vae(VAE), nets.build_image_encoder(ENCODER)
         nn.init.normal_(guider.conv_out.weight, std=0.02)
     made = [net.eval().requires_grad_(False).to(dtype) for net in (unet, reference, guider)]

@@ -23,7 +23,7 @@ from ...diffusion.pickles import convert
 from ...errors import BadInput
 from .networks import UNet, build_denoising, build_reference
 
-HELP = "get them with `python -m engine weights get animate_anyone`, or put them there by hand as docs/animate_anyone.md says"
+HELP = "put the published files there as docs/animate_anyone.md says"
 FILES = {
     "denoising_unet": ("denoising_unet.safetensors", "denoising_unet.pth"),
     "reference_unet": ("reference_unet.safetensors", "reference_unet.pth"),
@@ -43,7 +43,7 @@ UNET = {
     "attention_head_dim": 8,
 }
 WIDTHS = (16, 32, 96, 256)  # of the pose guider
-FORKS = {  # of this layout but for the pose guider, by its widths
+FORKS: dict[tuple[int, ...], str] = {  # of this layout but for the pose guider, by its widths
     (16, 32, 64, 128): "novita-ai/AnimateAnyone",
 }
 CONSTANTS = ("vision_model.embeddings.position_ids",)  # which files may hold, and the networks compute themselves

@@ -6,7 +6,7 @@ into the keys and values of the same attention in the denoising UNet, and stands
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from diffusers.models.attention_processor import Attention
@@ -98,7 +98,7 @@ def build_denoising(config: Mapping[str, Any], motion: bool = True) -> UNet:
             norm = module.norm
             module.norm = FrameNorm(norm.num_groups, norm.num_channels, norm.eps)
         elif isinstance(module, SinusoidalPositionalEmbedding):
-            module.register_buffer("pe", module.pe, persistent=False)  # a constant, of which files may have copies
+            module.register_buffer("pe", cast(Tensor, module.pe), persistent=False)  # a constant, of which files may have copies
     for name, layer in _attentions(unet).items():
         layer.set_processor(Reader(name) if name.endswith(".attn1") else Token())  # pyright: ignore[reportArgumentType]  # any callable
     return unet
@@ -144,10 +144,9 @@ class Reader:
         self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Any = None, attention_mask: Any = None, reading: Any = None
     ) -> Tensor:
         query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
-        there = reading.keys.get(self.name) if reading is not None else None
-        if there is None:
+        if reading is None or self.name not in reading.keys:
             return attn.to_out[0](_attend(attn.heads, query, key, value))
-        more = [part.repeat_interleave(reading.frames, dim=0) for part in there]
+        more = [part.repeat_interleave(reading.frames, dim=0) for part in reading.keys[self.name]]
         alone = len(query) - len(more[0])
         made = [_attend(attn.heads, query[:alone], key[:alone], value[:alone])] if alone else []
         both = (torch.cat([own[alone:], its], dim=1) for own, its in zip((key, value), more, strict=True))
@@ -188,8 +187,8 @@ class Token:
 
 def _attend(heads: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """(B, n, C), (B, m, C), (B, m, C) to (B, n, C)."""
-    parts = (part.unflatten(2, (heads, -1)).transpose(1, 2) for part in (query, key, value))
-    return functional.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2)
+    q, k, v = (part.unflatten(2, (heads, -1)).transpose(1, 2) for part in (query, key, value))
+    return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 def _attentions(net: nn.Module) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def _limbs(picture: np.ndarray, body: Points) -> None:
         center = (int((a[0] + b[0]) / 2), int((a[1] + b[1]) / 2))
         angle = math.degrees(math.atan2(a[1] - b[1], a[0] - b[0]))
         outline = cv2.ellipse2Poly(center, (int(math.dist(a, b) / 2), WIDTH), int(angle), 0, 360, 1)
-        cv2.fillConvexPoly(picture, outline, color)
+        cv2.fillConvexPoly(picture, np.asarray(outline), color)
 
 
 def _hand(picture: np.ndarray, hand: Points) -> None:
