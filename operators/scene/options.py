@@ -55,7 +55,7 @@ def _property(option: Option):
             share = (option.minimum, option.maximum) == (0.0, 1.0)
             return FloatProperty(**common, **limits, subtype="FACTOR" if share else "NONE", precision=2 if share else 1)
         case _ if option.choices:
-            return EnumProperty(**common, items=[(choice, choice.capitalize(), "") for choice in option.choices])
+            return EnumProperty(**common, items=[(choice, choice.replace("_", " ").capitalize(), "") for choice in option.choices])
         case _ if option.folder:
             return StringProperty(**common, subtype="DIR_PATH")
         case _:
