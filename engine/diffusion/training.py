@@ -50,8 +50,8 @@ TELL = 10  # steps between two lines
 class Settings:
     """`out` the folder of weights, sample sheets and state · `steps` of the optimizer · `rate` its learning rate · `accumulate` lessons in
     each step and process · `every` so many steps all is saved and a sheet drawn · `ema` the decay of the averaged weights · `clip` the
-    largest norm of a step's gradient, 0 for any · `decay` of the weights · `bf16` mixed precision; without a say, on graphics cards ·
-    `checkpointing` activations are computed again instead of kept, by networks that can."""
+    largest norm of a step's gradient, 0 for any · `decay` of the weights, and `betas`, the optimizer's · `bf16` mixed precision; without a
+    say, on graphics cards · `checkpointing` activations are computed again instead of kept, by networks that can."""
 
     out: Path
     steps: int
@@ -62,6 +62,7 @@ class Settings:
     ema: float = 0.9999
     clip: float = 1.0
     decay: float = 0.01
+    betas: tuple[float, float] = (0.9, 0.999)
     bf16: bool | None = None
     checkpointing: bool = False
 
@@ -114,7 +115,7 @@ def run(course: Course, settings: Settings) -> Iterator[str]:
     for net in course.frozen:
         net.to(accelerator.device).requires_grad_(False)
     learned = select(student.nets, course.trainable)
-    optimizer = torch.optim.AdamW(learned.values(), lr=settings.rate, weight_decay=settings.decay)
+    optimizer = torch.optim.AdamW(learned.values(), lr=settings.rate, weight_decay=settings.decay, betas=settings.betas)
     student.to(accelerator.device)
     average = {name: parameter.detach().clone() for name, parameter in learned.items()}
     begin = _restore(settings.out, learned, average, optimizer)

@@ -323,6 +323,6 @@ def test_what_is_missing_is_named(shot, tmp_path, weights, monkeypatch):
 
 def test_the_menu_tells_that_it_makes_a_strip():
     info = models.info("tooncrafter", "inbetween")
-    assert "strip of pictures" in info.notes["inbetween"] and "by hand" in info.notes["inbetween"] and not info.weights
+    assert "strip of pictures" in info.description and "by hand" in info.notes["inbetween"] and not info.weights
     with pytest.raises(BadInput, match="can't colorize"):
         models.info("tooncrafter", "colorize")

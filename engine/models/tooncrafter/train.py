@@ -26,7 +26,8 @@ from .networks import FRAMES, SketchEncoder, UNet
 from .vae import SCALE, ends
 
 RATES = {"rectification": 1e-6, "decoder": 4.5e-6, "sketch": 5e-5}
-CLIP = {"rectification": 0.5, "decoder": 0.0, "sketch": 0.5}  # of gradients; DynamiCrafter's, none for the decoder as in VQGAN
+DIFFUSION = {"clip": 0.5}  # DynamiCrafter's settings of the loop
+ADVERSARIAL = {"clip": 0.0, "decay": 0.0, "betas": (0.5, 0.9)}  # VQGAN's
 STRIDES = 6  # of frames of a clip, at most
 SOURCE_FPS = 24.0  # of clips, as they are
 DROP = 0.05  # of the lessons are without prompt, without prompt and image, without image
@@ -67,7 +68,8 @@ def train(settings: Mapping[str, Any]) -> Iterator[str]:
         save=lambda folder, states: save(folder, states, source),
         about=f"{len(found)} clips",
     )
-    chosen = training.Settings.of(settings, rate=settings["rate"] or RATES[part], clip=CLIP[part])
+    more = ADVERSARIAL if part == "decoder" else DIFFUSION
+    chosen = training.Settings.of(settings, **more | {"rate": settings["rate"] or RATES[part]})
     yield from training.run(course, chosen)
 
 
