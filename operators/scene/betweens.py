@@ -45,20 +45,18 @@ def objects(chosen: inbetween.SHIAGE_PG_inbetween, view_layer: bpy.types.ViewLay
 
 
 def parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[Part]:
-    """The layers of objects that take part. Raises BadInput, saying why, when none does."""
+    """The layers of objects that take part, one by one. Raises BadInput, saying why, when none does. Reads no strokes."""
     found, reasons = [], []
     chosen = scene.shiage.inbetween
     for ob in obs:
         if ob.data.library is not None or ob.data.override_library is not None:
             raise BadInput(f"The drawings of {ob.name} are linked from another file: make them local first (Object, Relations).")
-        together: dict[tuple, list] = {}
         for layer in _layers(ob, chosen.layers):
             pairs = tuple(_pairs(scene, layer))
             if pairs:
-                together.setdefault((pairs, *_placement(layer)), []).append(layer)
+                found.append(Part(ob, (layer,), pairs))
             else:
                 reasons.append(_why_no_pair(scene, layer))
-        found += [part for (pairs, *_), members in together.items() for part in _flat_parts(ob, members, pairs)]
     if not found:
         raise BadInput(next(filter(None, reasons), "Every layer is hidden, locked, rough or left out: choose one, or show it."))
     return found
@@ -73,24 +71,6 @@ def _layers(ob: bpy.types.Object, which: str) -> list:
     names = {layer.name for layer in ob.data.layers}
     own = {keys.OWN_LAYER.format(name) for name in names}
     return [layer for layer in ob.data.layers if not is_locked(layer) and not layers.left_out(ob, layer) and layer.name not in own]
-
-
-def _placement(layer) -> tuple:
-    """What moves a layer: layers that are moved alike lie over each other as they are drawn."""
-    parent = None if layer.parent is None else layer.parent.name_full
-    rows = (*layer.matrix_local, *layer.matrix_parent_inverse)
-    return parent, layer.parent_bone, tuple(round(value, 5) for row in rows for value in row)
-
-
-def _flat_parts(ob: bpy.types.Object, members: list, pairs: tuple[Pair, ...]) -> list[Part]:
-    """Layers as one part, if all that is drawn on them lies in about one plane."""
-    part = Part(ob, tuple(members), pairs)
-    if len(members) > 1:
-        points = np.concatenate([flat.points for flats in _keys(part).values() for flat in flats])
-        depth, extent = plane.fit(points).depth(points), np.ptp(points, axis=0).max()
-        if np.ptp(depth) > FLAT * extent:
-            return [Part(ob, (layer,), pairs) for layer in members]
-    return [part]
 
 
 def is_locked(layer) -> bool:
@@ -142,9 +122,31 @@ def read_key(layer, number: int, materials: Sequence) -> Flat:
     return flatten(keys.drawing_at(layer, number), materials, 1.0)
 
 
+def _placement(layer) -> tuple:
+    """What moves a layer: layers that are moved alike lie over each other as they are drawn."""
+    parent = None if layer.parent is None else layer.parent.name_full
+    rows = (*layer.matrix_local, *layer.matrix_parent_inverse)
+    return parent, layer.parent_bone, tuple(round(value, 5) for row in rows for value in row)
+
+
+def _together(found: Sequence[Part]) -> list[Part]:
+    """Layers that have the same keys, move alike, and are drawn in about one plane as one part."""
+    groups: dict[tuple, list[Part]] = {}
+    for part in found:
+        groups.setdefault((part.ob.name_full, part.pairs, _placement(part.layers[0])), []).append(part)
+    joined = []
+    for members in groups.values():
+        whole = Part(members[0].ob, tuple(layer for part in members for layer in part.layers), members[0].pairs)
+        points = np.concatenate([flat.points for flats in _keys(whole).values() for flat in flats])
+        depth, extent = plane.fit(points).depth(points), np.ptp(points, axis=0).max()
+        joined += [whole] if np.ptp(depth) <= FLAT * extent else members
+    return joined
+
+
 def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model: str) -> tuple[job.Job, tuple[str, ...]]:
     """Write the job folder that fills between keys, and remove what an earlier request left there. Returns the job, and what a person
     should know. Raises BadInput when there is nothing to make, JobFailed when the folder can't be written."""
+    found = _together(found)
     flats = [_keys(part) for part in found]
     planes, size = _planes(flats, settings.size(scene))
     cels = [_cel(scene, cel, part, flats[cel], planes[cel], size) for cel, part in enumerate(found)]
