@@ -109,7 +109,7 @@ def sketch_files(folder: Path, what: str = "sketches", more: Sequence[str] = ())
     except OSError as error:
         raise BadInput(f"The folder of {what} {folder} can't be read ({error.strerror}).") from error
     if not found:
-        raise BadInput(f"There is none in {folder}: {what} are {', '.join(suffixes)} files.")
+        raise BadInput(f"There is no picture in {folder}: {what} are {', '.join(suffixes)} files.")
     return sorted(found, key=lambda path: (_natural(path.name), path.name))
 
 

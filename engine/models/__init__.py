@@ -128,7 +128,8 @@ def available() -> tuple[ModelInfo, ...]:
     for folder in __path__:
         for path in sorted(Path(folder).glob("*/model.toml")):
             found.setdefault(path.parent.name, _read(path, path.stat().st_mtime_ns))
-    return tuple(sorted(found.values(), key=lambda info: (info.id not in DEFAULTS.values(), info.title)))
+    first = list(DEFAULTS.values())
+    return tuple(sorted(found.values(), key=lambda info: (first.index(info.id) if info.id in first else len(first), info.title)))
 
 
 def info(model_id: str, task: str | None = None) -> ModelInfo:
