@@ -45,12 +45,8 @@ def _begun(a: Strokes, b: Strokes, links_a: Links, links_b: Links, shift: float)
     best = near[(fit[near % _FINE] * fit[near[len(near) // 2] % _FINE].conj()).real.argmax()] % _FINE / _FINE
     nth, index = _place(curve, best)
     stroke, begin, end = links_b[nth]
-    if (
-        a.cyclic[links_a[0][0]]
-        and len(links_a) == 1
-        and len(a.points[a.offsets[links_a[0][0]] :][: int(abs(end - begin))]) == abs(end - begin)
-    ):
-        index = float(round(index))
+    if len(links_a) == len(links_b) == 1 and abs(links_a[0][2] - links_a[0][1]) == abs(end - begin):
+        index = float(round(index))  # as many points: a copy, most likely
     if b.cyclic[stroke] and len(links_b) == 1:
         return ((stroke, index, index + end - begin),)
     parts = [(stroke, index, end), *links_b[nth + 1 :], *links_b[:nth], (stroke, begin, index)]

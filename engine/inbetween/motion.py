@@ -20,7 +20,7 @@ from .nodes import FINENESS, Nodes
 
 _REACH = 0.04  # of the size: how far around a point the keys are compared, for its turn
 _STILL = 0.015  # of the size: what moves less holds the rest
-_EVEN = 0.004  # how much a point that moves, but isn't turned, goes straight, against one that holds
+_EVEN = 0.002  # how much a point that moves, but isn't turned, goes straight, against one that holds
 _TURNED = 0.25  # radians; what is turned by more, itself or against most of the drawing, goes in an arc
 _NEIGHBOR = 0.15  # how much neighbors count against points of a stroke
 _ALIKE = 0.2  # neighbors whose distance changes by this part of it count half
