@@ -28,8 +28,13 @@ def curve(points, count=40, closed=False):
     return np.concatenate(pieces if closed else [*pieces, points[-2:-1]])
 
 
+def iris(at, x, lid):
+    angles = np.linspace(0, 2 * math.pi, 24, endpoint=False)
+    return np.array([at(x + 8 * math.cos(angle), -4 + min(9, 0.8 * lid) * math.sin(angle)) for angle in angles]), True
+
+
 def pose(turn, nod, blink):
-    """The strokes of a head: {name: (points, closed)}."""
+    """The lines of a head and what is painted besides: {name: (points, closed)} of each."""
     c, s = math.cos(nod), math.sin(nod)
 
     def at(x, y):
@@ -41,9 +46,7 @@ def pose(turn, nod, blink):
     shift = 26 * turn
     lid = 14 * (1 - blink)
     return {
-        "face": line(
-            (-80, -60), (-84, 10), (-50, 78), (0, 104), (50, 78), (84, 10), (80, -60), (40, -96), (-40, -96), closed=True, count=90
-        ),
+        "face": line((-83, -34), (-84, 10), (-50, 78), (0, 104), (50, 78), (84, 10), (83, -34), count=70),
         "hair": line((-92, 40), (-104, -40), (-76, -112), (0, -140), (76, -112), (104, -40), (92, 40), count=70),
         "fringe": line((-92, -30), (-50, -64), (-30, -40), (0 + shift / 2, -72), (30, -40), (56, -66), (92, -30), count=60),
         "left brow": line((-56 + shift, -34), (-36 + shift, -42), (-16 + shift, -36), count=16),
@@ -54,6 +57,11 @@ def pose(turn, nod, blink):
         "mouth": line((-22 + shift, 58), (0 + shift, 66 + 6 * blink), (22 + shift, 58), count=20),
         "neck left": line((-30, 96), (-32, 130), (-60, 150), count=20),
         "neck right": line((30, 96), (32, 130), (60, 150), count=20),
+    }, {
+        "skin": line(
+            (-80, -60), (-84, 10), (-50, 78), (0, 104), (50, 78), (84, 10), (80, -60), (40, -96), (-40, -96), closed=True, count=90
+        ),
+        **{name: iris(at, x + shift, lid) for name, x in (("left iris", -36), ("right iris", 36))},
     }
 
 
@@ -105,14 +113,14 @@ scene.collection.objects.link(head)
 data.materials.append(material("Ink", (0.02, 0.02, 0.05, 1), False))
 paint, lines = (data.layers.new(name, set_active=True) for name in ("Paint", "Lines"))
 paint.use_lights = lines.use_lights = False
-SKIN, HAIR, EYE = (1, 0.72, 0.55, 1), (0.25, 0.06, 0.03, 1), (0.9, 0.95, 1, 1)
-for name, color in (("Skin", SKIN), ("Hair", HAIR), ("Eye", EYE)):
+SKIN, HAIR, EYE, IRIS = (1, 0.72, 0.55, 1), (0.25, 0.06, 0.03, 1), (0.9, 0.95, 1, 1), (0.02, 0.12, 0.2, 1)
+for name, color in (("Skin", SKIN), ("Hair", HAIR), ("Eye", EYE), ("Iris", IRIS)):
     data.materials.append(material(name, color, True))
 for frame, how in ((1, (-1, -0.12, 0)), (17, (1, 0.16, 0.6))):
-    strokes = pose(*how)
+    strokes, painted = pose(*how)
     hair = (np.concatenate([strokes["hair"][0], strokes["fringe"][0][::-1]]), True)
-    areas = [(strokes["face"][0], True), hair, strokes["left eye"], strokes["right eye"]]
-    write(paint.frames.new(frame).drawing, areas, 0.0, [1, 2, 3, 3], [SKIN, HAIR, EYE, EYE])
+    areas = [painted["skin"], hair, strokes["left eye"], strokes["right eye"], painted["left iris"], painted["right iris"]]
+    write(paint.frames.new(frame).drawing, areas, 0.0, [1, 2, 3, 3, 4, 4], [SKIN, HAIR, EYE, EYE, IRIS, IRIS])
     write(lines.frames.new(frame).drawing, list(strokes.values()), 0.025, [0] * len(strokes))
 head.select_set(True)
 bpy.context.view_layer.objects.active = head
