@@ -132,8 +132,10 @@ class _Building:
     def _head(self, rest: np.ndarray) -> face.Head:
         """The head at rest, in the armature's space."""
         bone = self.ob.data.bones[self.names["head"]]
-        starts = {name: start for name in bones.BODY if (start := self.start(name)) is not None}
-        head = face.estimated(rest[:3, 3], bone.length, face.axes(_left(starts), rest[:3, 1]))
+        left, up = _stance({name: start for name in bones.BODY if (start := self.start(name)) is not None})
+        torso = float(np.linalg.norm(up))
+        upright = rest[:3, 1] @ up > 0.5 * torso and bone.length > 0.15 * torso  # not so in files of other programs
+        head = face.estimated(rest[:3, 3], bone.length if upright else 0.4 * torso, face.axes(left, up))
         right, left = self.start("eye.R"), self.start("eye.L")
         jaw = None if "jaw" not in self.names else np.array(self.ob.data.bones[self.names["jaw"]].tail_local)
         return face.fitted(head, None if right is None or left is None else (right, left), jaw)
@@ -153,23 +155,22 @@ def at_rest(figure: Figure) -> dict[str, np.ndarray]:
             rest = np.array(figure.armature.data.bones[bone].matrix_local)
             points[name] = _apply(rest, figure.places[pose.BODY.index(name)][None])[0]
 
+    left, up = _stance(points)
+    across, upwards, _out = face.axes(left, up)
+    return {name: np.array([at @ across, at @ upwards]) for name, at in points.items()}
+
+
+def _stance(points: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """How a figure stands at rest, by its joints: the ways to its left, of any length, and up from the hips to the shoulders."""
+
     def middle(*limbs: str) -> np.ndarray | None:
         found = [at for name, at in points.items() if name.split(".")[0] in limbs]
         return np.mean(found, axis=0) if found else None
 
-    upper, lower = middle("shoulder", "nose", "eye"), middle("hip", "knee", "ankle")
-    up = np.array([0.0, 0.0, 1.0]) if upper is None or lower is None else upper - lower
-    left, up, _out = face.axes(_left({name: at for name, at in points.items() if name.split(".")[0] in bones.LIMBS}), up)
-    return {name: np.array([at @ left, at @ up]) for name, at in points.items()}
-
-
-def _left(starts: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Where a figure's left is, by where its limbs begin, {place: point}."""
-    for limb in bones.LIMBS:
-        right, left = starts.get(f"{limb}.R"), starts.get(f"{limb}.L")
-        if right is not None and left is not None and np.linalg.norm(left - right) > 0:
-            return left - right
-    return np.array([1.0, 0.0, 0.0])
+    pairs = [(points[f"{limb}.R"], points[f"{limb}.L"]) for limb in bones.LIMBS if f"{limb}.R" in points and f"{limb}.L" in points]
+    left = next((left - right for right, left in pairs if np.linalg.norm(left - right) > 0), np.array([1.0, 0.0, 0.0]))
+    upper, lower = middle("shoulder"), middle("hip")
+    return left, np.array([0.0, 0.0, 1.0]) if upper is None or lower is None else upper - lower
 
 
 # --- a frame ----------------------------------------------------------------------------------------------------------

@@ -261,6 +261,20 @@ class TestHead:
         assert down[8] > 2 and down[57] > 2 and down[66] > 2, "chin and lower lip"
         assert down[51] == down[30] == down[36] == down[0] == pytest.approx(0, abs=1e-3), "nothing else"
 
+    @pytest.mark.parametrize("tail", [(0, -0.25, 1.55), (0.2, 0, 1.55), (0, 0, 1.56)])
+    def test_a_head_bone_that_points_elsewhere_bears_an_upright_head(self, scene, tail):
+        """As in files of programs whose bones have no length or look along other axes."""
+        ob = rigs.add(scene)
+        rigs.look(scene)
+        plain, _ = seen(scene, ob)
+        bpy.ops.object.mode_set(mode="EDIT")
+        ob.data.edit_bones["mixamorig:Head"].tail = tail
+        bpy.ops.object.mode_set(mode="OBJECT")
+        joints, pose = seen(scene, ob)
+        for joint in ("nose", "eye.R", "eye.L", "ear.R", "ear.L"):
+            assert joints[joint] == pytest.approx(plain[joint], abs=12), joint
+        assert len(pose.face) == 68
+
     def test_eyes_that_have_bones_are_where_these_are(self, scene):
         ob = rigs.add(scene, "MakeHuman")
         bpy.ops.object.mode_set(mode="EDIT")
