@@ -118,6 +118,14 @@ def test_all_files_give_the_same_networks(tmp_path):
     assert torch.allclose(moments, first.vae.encoder(picture)), "no layer lies between that the file does not have"
 
 
+def test_a_checkpoint_stays_what_pictures_are_known_by(tmp_path):
+    """It is made into the other file once, and no job is painted anew for that."""
+    weights = folder(tmp_path / "weights")
+    before = nets.files(weights)
+    nets.load(weights, torch.float32)
+    assert nets.files(weights) == before and (weights / nets.HALF).is_file()
+
+
 @torch.inference_mode()
 def test_the_image_encoder_is_openclips(tmp_path):
     """Against the same blocks as torch itself has them."""

@@ -20,7 +20,8 @@ from . import naming, slots
 HELP = "docs/lvcd.md says which files go where"
 CHANNELS = 3  # of a sketch, all alike: 1 on lines, 0 on paper
 WHOLE = ("svd-fp16.safetensors", "svd.safetensors")  # Stable Video Diffusion in one file
-OVER = ("lvcd-fp16.safetensors", "lvcd.safetensors", "lvcd.ckpt")  # what LVCD's authors trained
+HALF = "lvcd-fp16.safetensors"  # what the checkpoint is made into once
+OVER = ("lvcd.ckpt", HALF, "lvcd.safetensors")  # what LVCD's authors trained; the first that is there is what pictures are known by
 CONFIGS: Mapping[str, Mapping[str, Any]] = {"unet": parts.UNET, "vae": parts.VAE, "image_encoder": parts.IMAGE_ENCODER}  # of one file
 
 
@@ -68,8 +69,9 @@ def load(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = 
     """
     found, nets = files(folder), {}
     tell("lvcd", 0.0)
-    if "lvcd" in found and found["lvcd"].suffix == ".ckpt":  # made into the other once, in whose place it is then
-        found["lvcd"] = pickles.convert(found["lvcd"], folder / OVER[0], HELP)
+    if "lvcd" in found and found["lvcd"].suffix == ".ckpt":
+        half = folder / HALF
+        found["lvcd"] = half if half.is_file() else pickles.convert(found["lvcd"], half, HELP)
     over = dict(weights.tensors(found["lvcd"], HELP)) if "lvcd" in found else {}
     for place, name in enumerate(("unet", "vae", "image_encoder"), 1):
         tell(name, place / 5)
@@ -102,7 +104,7 @@ def files(folder: Path) -> dict[str, Path]:
     if over is not None:
         found = {name: path for name, path in found.items() if name != "controlnet"} | {"lvcd": over}
     elif "controlnet" not in found:
-        raise BadInput(f"LVCD's weights are not there: {folder / OVER[0]} is missing; {HELP}.")
+        raise BadInput(f"LVCD's weights are not there: {folder / HALF} is missing; {HELP}.")
     lacking = [name for name in ("unet", "vae", "image_encoder") if name not in found]
     whole = next((folder / name for name in WHOLE if (folder / name).is_file()), None)
     if lacking and whole is None:
