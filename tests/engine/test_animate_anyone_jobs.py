@@ -17,9 +17,10 @@ from tiny_jobs import engine
 
 from engine import job as jobs
 from engine.animate import gather
+from engine.cache import Cache
 from engine.errors import BadInput
 from engine.messages import Done, Failed, Progress, Warned
-from engine.models.animate_anyone import pose_image
+from engine.models.animate_anyone import painting, pose_image
 from engine.pose import Pose
 from engine.run import run
 
@@ -101,6 +102,21 @@ def test_another_way_of_painting_takes_no_denoising(tmp_path, weights):
     asked = jobs.load(folder)
     jobs.save(replace(asked, seed=7), folder)
     assert "Denoising" in stages(told(folder)[1])
+
+
+def test_one_frame(tmp_path, weights):
+    """Alone, and as a cycle of its own."""
+    for cyclic in (False, True):
+        folder = animate_shots.job(tmp_path / str(cyclic), weights, [pose(0.1)], {"cyclic": cyclic})
+        assert isinstance(told(folder)[0], Done) and list(pixels(folder)) == ["0000.png"]
+
+
+def test_of_a_long_shot_the_state_is_kept_now_and_then(tmp_path, weights, monkeypatch):
+    monkeypatch.setattr(painting, "LARGE", 0)
+    kept = []
+    monkeypatch.setattr(Cache, "put", lambda self, key, arrays, level=1: kept.append(arrays["at"].tolist()))
+    assert isinstance(told(animate_shots.job(tmp_path, weights, options={"steps": 5}))[0], Done)
+    assert kept == [[5, 0]], "a short time passes, and only the end is written"
 
 
 def test_what_is_out_of_the_picture_is_clear(tmp_path, weights):

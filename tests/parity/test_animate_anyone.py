@@ -210,8 +210,8 @@ def test_pipeline(name, together) -> None:
         sampler.encode_reference(whole(), token, latent),
         lambda frames: drawn[list(frames)],
         data["in.initial_noise"].transpose(1, 2),
-        sampler.spans(count, int(length), int(overlap), cyclic=True),
-        sampler.Settings(int(steps), guidance, "linear", together),
+        closed(count, int(length), int(overlap)),
+        sampler.Settings(int(steps), guidance, "scaled_linear" if "scaled_linear" in said else "linear", together),
         CPU,
         keep=watch,
     )

@@ -62,21 +62,21 @@ class Cel:
         return cel.references[0]
 
     @functools.cached_property
-    def _read(self) -> dict[str, Pose | np.ndarray]:
-        """Every drawing: a pose, or the picture of one uint8 (H, W, 3). Raises BadInput, Cancelled."""
-        found: dict[str, Pose | np.ndarray] = {}
+    def _read(self) -> dict[str, Pose | None]:
+        """Every drawing: a pose, or None for the picture of one. Raises BadInput, Cancelled."""
+        found: dict[str, Pose | None] = {}
         for done, name in enumerate(self.order):
             self.run.check()
             self.run.progress("Reading poses", done / len(self.order))
             drawing = self.job.drawing(name)
-            path = self.run.folder / drawing.file
-            if drawing.kind == "pose":
-                found[name] = read_pose(path)[0]
-            else:
-                pixels = reference.read(path, drawing.name).pixels[..., :3]
-                same = pixels.shape[1::-1] == self.job.size
-                found[name] = np.ascontiguousarray(pixels if same else cv2.resize(pixels, self.job.size, interpolation=cv2.INTER_AREA))
+            found[name] = read_pose(self.run.folder / drawing.file)[0] if drawing.kind == "pose" else None
         return found
+
+    def _picture(self, name: str) -> np.ndarray:
+        """The picture of a pose, uint8 (H, W, 3) of the shot's size. Raises BadInput."""
+        drawing = self.job.drawing(name)
+        pixels = np.ascontiguousarray(reference.read(self.run.folder / drawing.file, drawing.name).pixels[..., :3])
+        return pixels if pixels.shape[1::-1] == self.job.size else cv2.resize(pixels, self.job.size, interpolation=cv2.INTER_AREA)
 
     @functools.cached_property
     def _marked(self) -> Pose | None:
@@ -86,23 +86,23 @@ class Cel:
 
     @functools.cached_property
     def _alignment(self) -> alignment.Alignment | None:
-        poses = [pose for pose in self._read.values() if isinstance(pose, Pose)]
+        poses = [pose for pose in self._read.values() if pose is not None]
         return alignment.fit(self._marked, poses) if self._marked and poses else None
 
     @functools.cached_property
-    def poses(self) -> dict[str, Pose | np.ndarray]:
+    def poses(self) -> dict[str, Pose | None]:
         """Every drawing as it is drawn for the network: poses have the drawing's proportions, if that is wanted."""
         if self._alignment is None or not self.job.options["align"]:
             return self._read
-        return {name: self._alignment.apply(pose) if isinstance(pose, Pose) else pose for name, pose in self._read.items()}
+        return {name: pose and self._alignment.apply(pose) for name, pose in self._read.items()}
 
     def _covered(self, name: str) -> np.ndarray | None:
         """x0, y0, x1, y1 of a drawing's figure in the shot's pictures; None when nothing of it is inside."""
         pose = self.poses[name]
-        if isinstance(pose, Pose):
+        if pose is not None:
             inside = any(0 <= x < self.job.size[0] and 0 <= y < self.job.size[1] for x, y in pose.seen)
             return framing.extent(pose, self._beyond) if inside else None
-        x, y, width, height = cv2.boundingRect((pose.max(axis=2) > 16).astype(np.uint8))
+        x, y, width, height = cv2.boundingRect((self._picture(name).max(axis=2) > 16).astype(np.uint8))
         return np.array([x, y, x + width, y + height], float) if width else None
 
     @functools.cached_property
@@ -137,19 +137,22 @@ class Cel:
         count, length = len(self.shown), options["window"]
         self._tell_spacing()
         spans = sampler.spans(count, length, min(options["overlap"], length - 1), options["cyclic"], options["stride"])
-        drawn = [zlib.compress(self._drawn(name).tobytes(), 1) for name in self.shown]
+        drawn: dict[int, bytes] = {}
 
         def poses(frames: Sequence[int]) -> np.ndarray:
+            for frame in frames:
+                if frame not in drawn:
+                    drawn[frame] = zlib.compress(self._drawn(self.shown[frame]).tobytes(), 1)
             shape = (len(frames), self.framing.size[1], self.framing.size[0], 3)
-            return np.frombuffer(b"".join(zlib.decompress(drawn[i]) for i in frames), np.uint8).reshape(shape)
+            return np.frombuffer(b"".join(zlib.decompress(drawn[frame]) for frame in frames), np.uint8).reshape(shape)
 
         return Painting(self.run, Shot(self.about, self.framing.size, count, spans, self._reference, poses))
 
     def _drawn(self, name: str) -> np.ndarray:
         """A pose as the network sees it, uint8 (H, W, 3): drawn as for its training, then resized."""
         pose, size = self.poses[name], self.framing.size
-        if not isinstance(pose, Pose):
-            return self.framing.show(pose)
+        if pose is None:
+            return self.framing.show(self._picture(name))
         return sampler.fitted(pose_image.drawn(pose.moved(self.framing.to), size), size)
 
     def _reference(self) -> np.ndarray:
@@ -157,7 +160,7 @@ class Cel:
         x, y, width, height = self.figure.box
         if self._alignment is not None and self._marked is not None:
             scale = self._alignment.scale
-            at = alignment.place(self._marked, [pose for pose in self.poses.values() if isinstance(pose, Pose)], scale)
+            at = alignment.place(self._marked, [pose for pose in self.poses.values() if pose is not None], scale)
         else:  # its feet are where those of the poses mostly are
             boxes = np.stack([self._boxes[name] for name in self.shown])
             scale = float(np.quantile(boxes[:, 3] - boxes[:, 1], 0.9)) / height

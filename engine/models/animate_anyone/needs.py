@@ -8,7 +8,7 @@ from ...diffusion import memory
 from ...diffusion.needs import DECODING, DENOISING
 from ...diffusion.svd import use_channels_last
 from .nets import Nets
-from .sampler import Settings
+from .sampler import FEW, Settings
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def needs(nets: Nets, size: tuple[int, int], frames: int, halves: int) -> memory
     return memory.Needs(
         parts={name: memory.size_of(net) for name, net in parts.items()},
         stages=(("denoising_unet", "pose_guider"), ("vae",)),
-        work=(layer * DENOISING * halves, 0),
+        work=(layer * (DENOISING * halves + FEW), 0),
         decoding=decoding,
         group=max(p.numel() * p.element_size() for p in unet.parameters()) * 4,
     )

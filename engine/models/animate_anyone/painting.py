@@ -1,5 +1,6 @@
 """What the networks paint of a cel: latents, kept after each of their calls, and frames, decoded when they are asked for."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ from .sampler import Settings
 
 if TYPE_CHECKING:
     from .model import Run
+
+LARGE = 32 << 20  # bytes of latents that take long to write
+PAUSE = 30.0  # seconds between two writings of such
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,21 @@ class Painting:
                 ready.places.late.device,
                 lambda done, count: run.progress("Denoising", done / count),
                 run.should_cancel,
-                lambda state: run.cache.put(key, _arrays(state), level=0),
+                self._keeper(key, ready.settings.steps),
                 begin,
             )
+
+    def _keeper(self, key: str, steps: int) -> Callable[[State], None]:
+        """Keeps the state after each call; that of a long shot, which is large, only now and then."""
+        last = time.monotonic()
+
+        def keep(state: State) -> None:
+            nonlocal last
+            if state.latents.nbytes < LARGE or state.step == steps or time.monotonic() - last > PAUSE:
+                self.run.cache.put(key, _arrays(state), level=0)
+                last = time.monotonic()
+
+        return keep
 
     def _encoded(self, ready: Ready) -> sampler.Reference:
         """The reference, read once; what has read it leaves the card."""
