@@ -1,6 +1,6 @@
 """`make bench`: runs every benchmark, each alone, and writes their numbers to docs/benchmarks.md.
 
-.venv/engine/bin/python bench/run.py [NAME...]      process, flats, hints, sketch_regions, betweens, synthesis, scene, window; default: all
+.venv/engine/bin/python bench/run.py [NAME...]    process, flats, hints, sketch_regions, betweens, synthesis, scene, poses, window; default: all
 
 Nothing else should run meanwhile. `window` needs a real Blender and is left out where there is none.
 """
@@ -26,6 +26,7 @@ BPY = [environments.ENVIRONMENTS["bpy-5.2"].executable, ROOT / "tools" / "bpy_bl
 WANTED = {  # by the beginning of the number's name
     "extraction of a drawing, 500 points": "≤ 2",
     "extraction of a drawing, 100,000 points": "≤ 80",
+    "pose of a frame": "≤ 5",
     "first event, warm": "≤ 100",
     "first event, cold": "≤ 3000",
     "drawings per second": "≥ 2",
@@ -47,6 +48,11 @@ def scene(_name: str) -> dict:
     _build_shot()
     _run([*BPY, OUT / "shot.blend", "--python", ROOT / "bench" / "scene.py", "--", OUT / "scene.json"], _bpy_surroundings())
     return json.loads((OUT / "scene.json").read_text("utf-8"))
+
+
+def poses(_name: str) -> dict:
+    _run([*BPY, "--python", ROOT / "bench" / "poses.py", "--", OUT / "poses.json"], _bpy_surroundings())
+    return json.loads((OUT / "poses.json").read_text("utf-8"))
 
 
 def window(_name: str) -> dict:
@@ -79,6 +85,7 @@ BENCHMARKS = {
     "betweens": plain,
     "synthesis": plain,
     "scene": scene,
+    "poses": poses,
     "window": window,
 }
 
