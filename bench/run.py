@@ -1,6 +1,8 @@
 """`make bench`: runs every benchmark, each alone, and writes their numbers to docs/benchmarks.md.
 
-.venv/engine/bin/python bench/run.py [NAME...]    process, flats, hints, sketch_regions, betweens, synthesis, scene, poses, window; default: all
+.venv/engine/bin/python bench/run.py [NAME...]
+
+The names: process, flats, hints, sketch_regions, betweens, synthesis, scene, poses, window; all when none is given.
 
 Nothing else should run meanwhile. `window` needs a real Blender and is left out where there is none.
 """
