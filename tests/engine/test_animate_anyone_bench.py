@@ -4,7 +4,8 @@ import pytest
 import tiny_animate_anyone
 import torch
 
-from engine.models.animate_anyone import bench
+from engine.models.animate_anyone import bench, needs, nets
+from engine.models.animate_anyone.sampler import Settings
 
 
 def test_the_table_has_a_line_for_each_lever(capsys, tmp_path):
@@ -18,6 +19,18 @@ def test_the_table_has_a_line_for_each_lever(capsys, tmp_path):
     for lever, difference in far.items():
         assert (difference >= 0.005) == (lever in ("bfloat16", "without guidance")), lever
     assert "profile of 3 steps" in said and "Self CPU" in (tmp_path / "profile.txt").read_text("utf-8")
+
+
+def test_half_precision_is_near(tmp_path):
+    """The way of numbers on a card, on the processor: no layer meets numbers of another kind."""
+    made = {}
+    for dtype in (torch.float32, torch.float16):
+        loaded = nets.load(tiny_animate_anyone.make(tmp_path / "weights"), dtype)
+        needs.prepare(loaded)
+        places = needs.place(loaded, "stages", torch.device("cpu"))
+        made[dtype] = bench.clip(loaded, Settings(2), (192, 192), 2, places)
+    exact, half = made.values()
+    assert (exact - half).norm() < 0.05 * exact.norm()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")

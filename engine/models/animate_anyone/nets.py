@@ -188,6 +188,8 @@ def fill_denoising(unet: UNet, spatial: Mapping[str, Tensor], motion: Mapping[st
     for file, given, part in (("denoising_unet", spatial, False), ("motion_module", motion, True)):
         own = {name: shape for name, shape in wanted.items() if ("motion_modules" in name) is part}
         weights.compare({name: tuple(tensor.shape) for name, tensor in given.items()}, own, file, HELP)
+    for table in unet.buffers():  # of positions
+        table.data = table.data.to(dtype)
     return weights.fill(unet, {**spatial, **motion}, "denoising_unet", dtype, HELP)
 
 
