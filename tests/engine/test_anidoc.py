@@ -272,7 +272,7 @@ def test_condition_channels():
     assert dense[0, 0, 10].eq(-1).all() and dense[0, 0, 11].eq(1).all()
     assert dense[0, 3, 4, 3] == 1 and dense[1, 4, 6, 7] == 1 and dense[:, 3:5].sum() == 4
     assert dense[:, 5:].eq(1).all()
-    straight = correspondence.straight(tracks, 5)
+    straight = correspondence.straight(tracks, np.linspace(0, 1, 5))
     sparse = condition.sparse_condition(sketches[0], sketches[1], 5, np.zeros((64, 64, 3), np.uint8), straight)[0]
     assert sparse.shape == (5, 9, 64, 64) and sparse[2, :3].eq(1).all() and sparse[4, 0, 10].eq(-1).all()
     assert sparse[2, 4, 6, 6] == 1 and sparse[2, 8].max() > 0.9

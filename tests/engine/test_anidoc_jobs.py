@@ -16,12 +16,13 @@ from tiny_jobs import engine
 
 from engine import job as jobs
 from engine import keys as keyed
-from engine import models
+from engine import models, timing
 from engine import weights as store
 from engine.client import Engine
 from engine.errors import BadInput
 from engine.job import Hint, Place
 from engine.messages import Done, Failed, Progress, Warned
+from engine.models.anidoc import correspondence
 from engine.run import run
 
 
@@ -150,6 +151,30 @@ def test_drawings_between_keys_of_line_art(tmp_path, sparse):
     assert isinstance(end, Done), end
     first = pixels(folder)["0000.png"]
     assert set(map(tuple, first[first[..., 3] == 255][:, :3].tolist())) <= set(PAINT.values())
+
+
+def test_each_pair_of_keys_is_a_window_and_points_keep_the_timing(tmp_path, sparse, monkeypatch):
+    seen = []
+    real = correspondence.straight
+    monkeypatch.setattr(correspondence, "straight", lambda tracks, places: seen.append(list(places)) or real(tracks, places))
+    keys = {number: picture(tmp_path / f"{x}.png", x, painted=True) for number, x in ((0, 50), (3, 70), (5, 90))}
+    chosen = {"side": 64, "preset": "draft", "lines": False, "weights": str(sparse)}
+    keyed.gather(keys, 4, [], tmp_path / "out", "anidoc", options=chosen, easing="in")
+    end, _ = told(tmp_path / "out")
+    assert isinstance(end, Done), end
+    assert seen == [
+        pytest.approx([0, timing.ease(1 / 3, "in"), timing.ease(2 / 3, "in"), 1]),
+        pytest.approx([0, timing.ease(0.5, "in"), 1]),
+    ]
+    made = pixels(tmp_path / "out")
+    assert all((made[f"{number:04d}.png"] == np.asarray(Image.open(key))).all() for number, key in keys.items())
+
+
+def test_a_loop_is_refused_in_a_sentence(tmp_path, sparse):
+    first = picture(tmp_path / "50.png", 50, painted=True)
+    keyed.gather({0: first, 3: first}, 2, [], tmp_path / "out", "anidoc", options={"weights": str(sparse)})
+    end, _ = told(tmp_path / "out")
+    assert isinstance(end, Failed) and end.kind == BadInput.kind and "two keys that differ" in end.text
 
 
 def test_what_can_not_lie_between(tmp_path, weights, sparse, monkeypatch):

@@ -1,6 +1,7 @@
 """A cel of a job, painted by AniDoc."""
 
 import functools
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,9 @@ class Cel(cel.Cel):
         super().__init__(run, number)
         self.between = self.job.task == "inbetween"
         options = {name: value for name, value in self.job.options.items() if name not in run.PAINT}
+        places = [self.job.drawing(drawing).at for drawing in self.order]
         about = [run.about, embedding.REVISION, options, list(self.job.size)]
-        self._key = jobs.digest(*about, self.job.seed, self.job.task, self.order, self.shas)
+        self._key = jobs.digest(*about, self.job.seed, self.job.task, self.order, places, self.shas)
         self.sight = functools.lru_cache(24)(self._sight)
 
     def basis(self, drawing: str) -> str:
@@ -60,9 +62,7 @@ class Cel(cel.Cel):
     def painting(self) -> Painting:
         count, length = len(self.order), int(str(self.job.options["window"]))
         if self.between:
-            if count > MOST:
-                raise BadInput(f"AniDoc makes {MOST - 2} drawings between two keys at most, not {count - 2}: draw a key between them.")
-            spans = [range(count)]
+            spans = self._between_keys()
         else:
             spans = windows(count, length, min(int(str(self.job.options["overlap"])), length - 1))
         chosen = [self._figure(span) for span in spans]
@@ -70,6 +70,22 @@ class Cel(cel.Cel):
             if self.read(self.order[span.start]).fits[which].share < 0.1:
                 self.run.warn(f"Hardly anything of the drawing at {span.start + 1} is found in the reference: its colors are guessed.")
         return Painting(self.run, Shot(self._key, self.canvas.size, count, spans, chosen, self._shown, self._condition))
+
+    def _between_keys(self) -> list[range]:
+        """A window from each key to the next."""
+        keys = [number for number, drawing in enumerate(self.order) if drawing in self.lined]
+        if len(keys) < 2 or keys[-1] != len(self.order) - 1:
+            raise BadInput("AniDoc makes what lies between two keys that differ: give a last one, or make loops with another model.")
+        longest = max(after - before - 1 for before, after in itertools.pairwise(keys))
+        if longest > MOST - 2:
+            raise BadInput(f"AniDoc makes {MOST - 2} drawings between two keys at most, not {longest}: draw a key between them.")
+        if any(self.job.drawing(drawing).guide is not None for drawing in self.order):
+            self.run.warn("AniDoc follows no sketches between keys: give them as keys, or choose another model.")
+        return [range(before, after + 1) for before, after in itertools.pairwise(keys)]
+
+    def _places(self, span: range) -> list[float]:
+        """Where the drawings of a window lie in time between its keys."""
+        return [0.0, *(self.job.drawing(self.order[i]).at for i in span[1:-1]), 1.0]
 
     def _figure(self, span: range) -> int:
         """Which figure a window is painted after: that in which most of its first drawing is found."""
@@ -93,7 +109,7 @@ class Cel(cel.Cel):
         tracks = correspondence.follow(begin, drawings, links)  # type: ignore[arg-type]
         tracks = correspondence.Tracks(figure.canvas(self.canvas.size).to(tracks.reference), self.canvas.to(tracks.tracks), tracks.visible)
         if sparse:
-            tracks = correspondence.straight(tracks, len(span))
+            tracks = correspondence.straight(tracks, self._places(span))
         most = points.SPARSE_TRACKS if sparse else points.TRACKS
         tracks = correspondence.select(tracks, str(self.job.options["points"]), self.job.seed + span.start, most)
         sketches = np.stack([canvases.binarized(self.read(d).sketch(self.job.size), self.canvas) for d in drawn])

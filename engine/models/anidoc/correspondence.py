@@ -88,9 +88,9 @@ def follow(begin: Start, drawings: Sequence[Sight], links: Sequence[shot.Link]) 
     return Tracks(begin.reference, np.stack(tracks), np.stack(visible))
 
 
-def straight(tracks: Tracks, frames: int) -> Tracks:
-    """The tracks of the first and the last of so many frames, on straight lines between."""
-    moved = points.interpolate(tracks.tracks[0], tracks.tracks[-1], frames).astype(np.float32)
+def straight(tracks: Tracks, places: Sequence[float]) -> Tracks:
+    """The tracks of the first frame, at 0, and the last, at 1, on straight lines at all `places`."""
+    moved = points.interpolate(tracks.tracks[0], tracks.tracks[-1], places).astype(np.float32)
     both = tracks.visible[0] & tracks.visible[-1]
     return Tracks(tracks.reference, moved, np.broadcast_to(both, moved.shape[:2]))
 

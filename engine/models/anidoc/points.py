@@ -3,6 +3,8 @@
 Points are x, y in pixels of the network's pictures. `visible` tells in which frames a track can be seen.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -80,7 +82,7 @@ def _blob() -> np.ndarray:
     return (bell / bell.max() * 255).astype(np.uint8)
 
 
-def interpolate(first: np.ndarray, last: np.ndarray, frames: int) -> np.ndarray:
-    """Tracks (F, K, 2) on straight lines between points of the first and the last frame."""
-    part = np.linspace(0.0, 1.0, frames)[:, None, None]
+def interpolate(first: np.ndarray, last: np.ndarray, places: Sequence[float]) -> np.ndarray:
+    """Tracks (F, K, 2) on straight lines between points of the first frame, at 0, and the last, at 1; evenly spaced as published."""
+    part = np.asarray(places)[:, None, None]
     return (1.0 - part) * first[None] + part * last[None]
