@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from .candidates import Candidates
+from .curves import xy
 from .units import GRID, Units
 
 _NEIGHBORS = 8  # strokes
@@ -66,11 +67,11 @@ def agreement(a: Units, b: Units, found: Candidates, score: np.ndarray, size: fl
 def _neighbors(a: Units, singles: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The nearest strokes of each unit, as single units, -1 = none; the samples nearest to each other of both; and their distance."""
     points = a.samples[:singles].ravel()
-    tree = cKDTree(np.stack([points.real, points.imag], 1))
+    tree = cKDTree(xy(points))
     asked = np.unique(np.linspace(0, GRID - 1, 9).round().astype(int))
     own = a.samples[:, asked].ravel()
     count = min(96, len(points))
-    apart, near = tree.query(np.stack([own.real, own.imag], 1), k=count)
+    apart, near = tree.query(xy(own), k=count)
     apart, near = apart.reshape(len(a), -1), near.reshape(len(a), -1)
     stroke, sample = near // GRID, near % GRID
     mine = np.repeat(asked, count)[None] + np.zeros_like(near)

@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
+from .curves import xy
+
 _TRIES = 96
 _NEAR = 0.04  # of the size; what lies nearer than this to a line of the other key counts as on it
 _LARGEST = 2.5  # change of size
@@ -64,11 +66,11 @@ def local(
     pick = np.linspace(0, a.shape[1] - 1, _POINTS).round().astype(int)
     a, b = a[:, pick], b[:, pick]
     middle = a.mean(1)
-    tree = cKDTree(np.stack([middle.real, middle.imag], 1))
+    tree = cKDTree(xy(middle))
     count = min(_NEAREST, len(a))
 
     def nearest(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        near = tree.query(np.stack([places.real, places.imag], 1), k=count)[1].reshape(len(places), count)
+        near = tree.query(xy(places), k=count)[1].reshape(len(places), count)
         return near, np.abs(a[near] - places[:, None, None]).min(2)
 
     near, gap = nearest(at)
@@ -113,5 +115,5 @@ def _met(samples: np.ndarray, points: np.ndarray, reach) -> np.ndarray:
     """Which share of points (T, N) lies on the lines, for each of T tries."""
     lines = samples.ravel()
     lines = lines[:: max(1, len(lines) // 20000)]
-    apart, _ = cKDTree(np.stack([lines.real, lines.imag], 1)).query(np.stack([points.real, points.imag], 2))
+    apart, _ = cKDTree(xy(lines)).query(xy(points))
     return (1.0 / (1.0 + (apart / reach) ** 2)).mean(1)

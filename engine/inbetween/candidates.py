@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from .curves import xy
 from .order import Order
 from .units import GRID, Units
 
@@ -97,7 +98,7 @@ def _best(unit: np.ndarray, score: np.ndarray, count: int) -> np.ndarray:
 def sharing(units: Units, rows: np.ndarray) -> np.ndarray:
     """Units that have a stroke in common with some of `rows`."""
     strokes = np.setdiff1d(units.members[rows], -1)
-    return np.isin(units.members, strokes).any(1)
+    return np.asarray(np.isin(units.members, strokes).any(1))
 
 
 def _pairs(a: Units, b: Units, maps: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -105,8 +106,12 @@ def _pairs(a: Units, b: Units, maps: tuple[np.ndarray, np.ndarray]) -> tuple[np.
     if count == len(b):
         return np.repeat(np.arange(len(a)), count), np.tile(np.arange(count), len(a))
     at, middle = maps[0][0] * a.samples.mean(1) + maps[1][0], b.samples.mean(1)
-    _, near = cKDTree(np.stack([middle.real, middle.imag], 1)).query(np.stack([at.real, at.imag], 1), k=count)
+    _, near = cKDTree(xy(middle)).query(xy(at), k=count)
     return np.repeat(np.arange(len(a)), count), near.ravel()
+
+
+def _joined(parts: list[Candidates]) -> Candidates:
+    return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in Candidates.__dataclass_fields__))
 
 
 def _rated(
@@ -122,13 +127,11 @@ def _rated(
     """Pairs, where maps (turn, offset) complex128 (Q,) bring them, as candidates: both ways, or the one way `back` bool (Q,)."""
     if len(one) > _BLOCK:  # what is computed at once stays in the processor's cache
         cuts = range(_BLOCK, len(one), _BLOCK)
-        columns = [np.split(values, cuts) for values in (one, two, turn, offset)]
-        ways = np.split(back, cuts) if back is not None else [None] * len(columns[0])
-        parts = [_rated(a, b, *block, size, way) for *block, way in zip(*columns, ways, strict=True)]
-        return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in Candidates.__dataclass_fields__))
+        blocks = np.split(np.arange(len(one)), cuts)
+        ways = [None if back is None else back[rows] for rows in blocks]
+        return _joined([_rated(a, b, one[r], two[r], turn[r], offset[r], size, way) for r, way in zip(blocks, ways, strict=True)])
     if back is None:
-        both = [_rated(a, b, one, two, turn, offset, size, np.full(len(one), way)) for way in (False, True)]
-        return Candidates(*(np.concatenate([getattr(part, name) for part in both]) for name in Candidates.__dataclass_fields__))
+        return _joined([_rated(a, b, one, two, turn, offset, size, np.full(len(one), way)) for way in (False, True)])
     va, vb = turn[:, None] * a.samples[one] + offset[:, None], b.samples[two]
     vb[back] = vb[back, ::-1]
     ring = a.closed[one] & b.closed[two]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from .curves import xy
+
 _NEAREST = 16
 
 
@@ -30,9 +32,9 @@ def contacts(points: np.ndarray, curve: np.ndarray, reach: np.ndarray) -> Contac
     if len(ends) < 2:
         nothing = np.zeros(0, np.int64)
         return Contacts(nothing, nothing, nothing, nothing.astype(float))
-    tree = cKDTree(np.stack([points.real, points.imag], 1))
+    tree = cKDTree(xy(points))
     near = min(_NEAREST, count)
-    _, found = tree.query(np.stack([points.real, points.imag], 1)[ends], k=near)
+    _, found = tree.query(xy(points)[ends], k=near)
     end = np.repeat(ends, 2 * near)
     first = np.stack([found - 1, found], 2).ravel()  # the steps before and after each point that is near
     second = first + 1
@@ -44,7 +46,7 @@ def contacts(points: np.ndarray, curve: np.ndarray, reach: np.ndarray) -> Contac
 
     step = points[second] - points[first]
     off = points[end] - points[first]
-    part = ((off * step.conj()).real / np.maximum(np.abs(step) ** 2, 1e-12)).clip(0.0, 1.0)
+    part = (np.real(off * step.conj()) / np.maximum(np.abs(step) ** 2, 1e-12)).clip(0.0, 1.0)
     apart = np.abs(off - part * step)
     close = np.flatnonzero(apart <= reach[end] + reach[first])
     # One contact for each end and curve: the nearest place.

@@ -12,7 +12,7 @@ from ..sketch.strokes import Strokes
 from . import alignment
 from .agreement import agreement, image
 from .candidates import FEATURES, NOTHING, Candidates, candidates, sharing
-from .curves import whole
+from .curves import whole, xy
 from .cutting import cut
 from .leftovers import absorb
 from .matches import Matches
@@ -71,7 +71,7 @@ def correspond(
 def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]], order: Order) -> Selection:
     """Find the best candidates, look again from where they say that their surroundings go, and again."""
     points = np.concatenate([a.samples.ravel(), b.samples.ravel()])
-    size = max(float(np.hypot(np.ptp(points.real), np.ptp(points.imag))), 1.0) if len(points) else 1.0
+    size = max(float(np.hypot(*np.ptp(xy(points), axis=0))), 1.0) if len(points) else 1.0
     pinned = _pinned(a, b, pairs)
     single_a, single_b = a.members[:, 1] < 0, b.members[:, 1] < 0
     first = alignment.overall(a.samples[single_a], b.samples[single_b], size)

@@ -48,6 +48,11 @@ class Curves:
         return np.interp(along, self.along, self.index) if len(self) else np.zeros(0)
 
 
+def xy(points: np.ndarray) -> np.ndarray:
+    """Complex points as float64 (..., 2)."""
+    return np.stack([np.real(points), np.imag(points)], -1)
+
+
 def whole(strokes: Strokes) -> np.ndarray:
     """The span of every stroke, float64 (S, 2): from its first point to its last, or round to the first again."""
     counts = np.diff(strokes.offsets)

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..sketch.strokes import Strokes
 from .contacts import contacts
-from .curves import evaluate
+from .curves import evaluate, xy
 from .matches import Matches
 from .motion import Motion, motion
 from .nodes import Nodes, nodes
@@ -92,7 +92,7 @@ class Inbetweens:
         )
         points, widths, colors, place = columns
         strokes = Strokes(
-            points=np.stack([points.real, points.imag], 1).astype(np.float32),
+            points=xy(points).astype(np.float32),
             widths=widths.astype(np.float32),
             colors=np.round(colors).clip(0, 255).astype(np.uint8),
             offsets=np.cumsum([0, *(len(part[0]) for part in parts)]).astype(np.int32),

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..sketch.strokes import Strokes
-from .curves import stretches, whole
+from .curves import stretches, whole, xy
 from .matches import Matches
 from .motion import motion
 from .nodes import nodes
@@ -41,7 +41,7 @@ def absorb(a: Strokes, b: Strokes, matches: Matches) -> Matches:
         dense, index, stroke = lines.at(along), lines.indices(along), lines.stroke[lines.offsets[:-1]][curve]
         fills = np.zeros(len(key), bool)
         fills[matches.pieces[matches.pieces[:, side] >= 0, side]] = matches.fills[matches.pieces[:, side] >= 0]
-        tree = cKDTree(np.stack([dense.real, dense.imag], 1))
+        tree = cKDTree(xy(dense))
         heading = np.gradient(dense)
         for piece in np.flatnonzero(matches.pieces[:, side] < 0):
             rows = np.flatnonzero(points.piece == piece)
@@ -62,9 +62,9 @@ def _line(points: np.ndarray, tree: cKDTree, stroke: np.ndarray, heading: np.nda
     """The samples of the line on which the first and the last of some points lie, if most of them lie on it."""
     if len(points) < 2:
         return None
-    apart, near = tree.query(np.stack([points.real, points.imag], 1))
+    apart, near = tree.query(xy(points))
     way = np.gradient(points)
-    cosine = (way * heading[near].conj()).real / np.maximum(np.abs(way) * np.abs(heading[near]), 1e-9)
+    cosine = np.real(way * heading[near].conj()) / np.maximum(np.abs(way) * np.abs(heading[near]), 1e-9)
     good = (apart < reach) & (np.abs(cosine) > _ALONG)
     names, counts = np.unique(stroke[near[good]], return_counts=True)
     if not len(names) or counts.max() < _COVERED * len(points):

@@ -16,6 +16,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import Delaunay, QhullError
 
 from .contacts import contacts
+from .curves import xy
 from .nodes import FINENESS, Nodes
 
 _REACH = 0.04  # of the size: how far around a point the keys are compared, for its turn
@@ -55,7 +56,7 @@ class Motion:
         vectors = self.weights * self._steps(place)
         a, b = self._known
         right = incidence.T @ vectors + anchors * ((1.0 - place) * a + place * b)
-        solved = solver.solve(np.stack([right.real, right.imag], 1))
+        solved = solver.solve(xy(right))
         return self._slid(solved[:, 0] + 1j * solved[:, 1] + away, place)
 
     def _slid(self, points: np.ndarray, place: float) -> np.ndarray:
@@ -95,7 +96,7 @@ class Motion:
         nodes = self.nodes
         count, size = len(nodes.a), nodes.size
         moved = np.abs(nodes.b - nodes.a) / (_STILL * size)
-        turn = self.spiral.imag
+        turn = np.imag(self.spiral)
         turned = np.minimum(np.abs(turn), np.abs(turn - np.median(turn))) / _TURNED
         hold = (_EVEN + 1.0 / (1.0 + moved**2) ** 2) / (1.0 + turned**2) ** 2
         anchors = np.nan_to_num(hold) / (FINENESS * size)
@@ -167,7 +168,7 @@ def _neighbors(nodes: Nodes) -> np.ndarray:
     found = [np.zeros((0, 2), np.int64)]
     for there in (nodes.a, nodes.b):
         rows = np.flatnonzero(~np.isnan(there))
-        points = np.stack([there[rows].real, there[rows].imag], 1)
+        points = xy(there[rows])
         try:
             corners = Delaunay(points).simplices
         except (QhullError, ValueError):  # fewer than three points, or all on a line: the next point will do
@@ -197,7 +198,7 @@ def _spiral(
     def gather(values: np.ndarray) -> np.ndarray:
         return np.bincount(first, values, count) + np.bincount(second, values, count)
 
-    columns = np.stack([gather(both.real), gather(both.imag), gather(power), gather(other)], 1)
+    columns = np.stack([gather(np.real(both)), gather(np.imag(both)), gather(power), gather(other)], 1)
     graph = sparse.coo_matrix((weights, (first, second)), (count, count)).tocsr()
     graph = graph + graph.T
     matrix = sparse.diags(mass) + (_REACH * size) ** 2 * (sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph)

@@ -47,9 +47,12 @@ def nodes(a: Strokes, b: Strokes, matches: Matches) -> Nodes:
         curves = stretches(key, matches.pieces[rows, side], spans[rows, 2 * side : 2 * side + 2])
         x, _, real = _fine(curves.along, curves.along, curves, curves, size)
         there, index = curves.at(x), curves.indices(x)
-        nothing = np.full(len(x), np.nan)
-        own = (there, nothing + 0j, index, nothing) if side == 0 else (nothing + 0j, there, nothing, index)
-        parts.append((rows[_curve(x)], *own, real))
+        no_place = np.full(len(x), np.nan)
+        nowhere = no_place.astype(complex)
+        if side == 0:
+            parts.append((rows[_curve(x)], there, nowhere, index, no_place, real))
+        else:
+            parts.append((rows[_curve(x)], nowhere, there, no_place, index, real))
     piece, za, zb, ia, ib, real = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(piece, kind="stable")
     return Nodes(piece[order], za[order], zb[order], np.stack([ia, ib], 1)[order], real[order], size)

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..sketch.strokes import Strokes
-from .curves import Curves, chains, whole
+from .curves import Curves, chains, whole, xy
 
 GRID = 32  # samples of a unit
 MOST = 4  # strokes of a chain
@@ -110,12 +110,12 @@ def _meetings(strokes: Strokes, rows: np.ndarray) -> dict[int, list[int]]:
     at = np.stack([first, last], 1).ravel()
     inward = np.stack([_inward(points, first, last), _inward(points, last, first)], 1).ravel()
     reach = _REACH / 2.0 + strokes.widths[at] / 2.0
-    place = np.stack([points[at].real, points[at].imag], 1)
+    place = xy(points[at])
     pairs = cKDTree(place).query_pairs(2.0 * float(np.quantile(reach, 0.95)), output_type="ndarray")
     pairs = pairs[np.abs(points[at][pairs[:, 0]] - points[at][pairs[:, 1]]) <= reach[pairs].sum(1)]
     pairs = pairs[ends[pairs[:, 0]] // 2 != ends[pairs[:, 1]] // 2]
     degree = np.bincount(pairs.ravel(), minlength=len(ends))
-    straight = -(inward[pairs[:, 0]] * inward[pairs[:, 1]].conj()).real
+    straight = -np.real(inward[pairs[:, 0]] * inward[pairs[:, 1]].conj())
     goes_on = ((degree[pairs] == 1).all(1)) | ((straight > _SHARPEST) & (degree[pairs] <= 6).all(1))
     partner: dict[int, list[int]] = {}
     for one, two in ends[pairs[goes_on]].tolist():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .curves import Curves
+from .curves import Curves, xy
 
 SAMPLES = 48
 _STEPS = ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1))
@@ -35,14 +35,20 @@ def _cost(va: np.ndarray, vb: np.ndarray) -> np.ndarray:
     ta, tb = _tangents(va), _tangents(vb)
     turn = (ta.conj() * tb).sum(1)
     turn /= np.maximum(np.abs(turn), 1e-12)
-    ta = (ta * turn[:, None]).astype(np.complex64)
-    cost = 1.0 - (ta.real[:, :, None] * tb.real.astype(np.float32)[:, None] + ta.imag[:, :, None] * tb.imag.astype(np.float32)[:, None])
+    cost = 1.0 - _products(ta * turn[:, None], tb)
     ca, cb = va - va.mean(1, keepdims=True), vb - vb.mean(1, keepdims=True)
     power = np.maximum((np.abs(ca) ** 2).sum(1, keepdims=True), 1e-12)
     fit = (ca.conj() * cb).sum(1, keepdims=True) / power
     spread = np.maximum((np.abs(cb) ** 2).mean(1), 1e-12)
-    apart = (ca * fit).astype(np.complex64)[:, :, None] - cb.astype(np.complex64)[:, None]
-    return (cost + 0.25 * (apart.real**2 + apart.imag**2) / spread.astype(np.float32)[:, None, None]).astype(np.float32)
+    ca = ca * fit / np.sqrt(spread)[:, None]
+    cb = cb / np.sqrt(spread)[:, None]
+    apart = (np.abs(ca) ** 2).astype(np.float32)[:, :, None] + (np.abs(cb) ** 2).astype(np.float32)[:, None] - 2.0 * _products(ca, cb)
+    return cost + 0.25 * np.maximum(apart, 0.0)
+
+
+def _products(va: np.ndarray, vb: np.ndarray) -> np.ndarray:
+    """Scalar products of vectors of one with those of the other, float32 (P, K, K)."""
+    return xy(va).astype(np.float32) @ xy(vb).astype(np.float32).transpose(0, 2, 1)
 
 
 def _tangents(v: np.ndarray) -> np.ndarray:
@@ -90,7 +96,7 @@ def _by_index(a: Curves, b: Curves, xa: np.ndarray, xb: np.ndarray, va: np.ndarr
     def misfit(there: np.ndarray) -> np.ndarray:
         tb = _tangents(b.at(there).reshape(-1, SAMPLES))
         turn = (ta.conj() * tb).sum(1, keepdims=True)
-        return (1.0 - (ta.conj() * tb * np.exp(-1j * np.angle(turn))).real).mean(1)
+        return (1.0 - np.real(ta.conj() * tb * np.exp(-1j * np.angle(turn)))).mean(1)
 
     better = misfit(np.interp(grid, own_a, own_b)) <= misfit(np.interp(grid, xa, xb)) * 1.2 + 0.02
     rows = np.flatnonzero(same)[better]
