@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from engine.diffusion import memory, weights
 from engine.errors import BadInput
-from engine.models.tooncrafter import ddim, layout, needs, nets, sampler, text
+from engine.models.tooncrafter import ddim, layout, needs, nets, sampler, text, tone
 from engine.models.tooncrafter.plan import MOST, Between, between, plan, spread
 
 
@@ -101,6 +101,20 @@ def test_no_number_of_steps_makes_what_is_no_number(steps):
     assert kept / scheduler.left == pytest.approx(1.0, abs=0.01)
 
 
+@pytest.mark.parametrize("passes", [False, True])
+def test_the_whole_way_in_sixteen_bits(tiny, passes):
+    """As on a card, but for their kind: every network takes what the one before has made."""
+    made = nets.load(tiny, torch.bfloat16, sketches=True)
+    pictures = torch.rand(2, 3, 64, 64) * 2 - 1
+    keys = sampler.encode_keys(made, pictures, torch.randn(2, 4, 8, 8))
+    context = torch.cat([sampler.encode_text(made, text.tokens("", tiny)), sampler.encode_image(made, pictures[:1])], dim=1)
+    clip, noise = sampler.Clip(keys, context, context, torch.ones(1, 16, 1, 64, 64)), torch.randn(1, 16, 4, 8, 8)
+    latents = sampler.sample(made, clip, noise, lambda step: noise, sampler.Settings(steps=1, together=passes), torch.device("cpu"))
+    frames = sampler.decode(made, latents, keys.references, passes)
+    assert context.dtype == torch.bfloat16 and latents.dtype == frames.dtype == torch.float32
+    assert frames.shape == (16, 3, 64, 64) and frames.isfinite().all()
+
+
 @pytest.mark.parametrize("sketches", [None, torch.ones(1, 16, 1, 64, 64)])
 def test_both_halves_of_the_guidance_at_once_are_the_same(tiny, sketches):
     made = nets.load(tiny, torch.float32, sketches is not None)
@@ -127,6 +141,39 @@ def test_a_stopped_run_goes_on_with_the_same_noise(tiny):
     )
     rest = sampler.sample(made, clip, draws(-1), draws, chosen, torch.device("cpu"), begin=states[1])
     assert torch.equal(whole, rest)
+
+
+# --- tones --------------------------------------------------------------------------------------------------------
+
+
+def moving(tones=lambda frame, place: frame):
+    """A disc on its way over a background of two tones, (16, 3, 48, 64) in -1..1; `tones` changes the frame at a place 0 to 1."""
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(64.0), indexing="ij")
+    clip = torch.full((16, 3, 48, 64), -0.4)
+    clip[:, :, 24:] = torch.tensor([0.1, 0.5, 0.2])[:, None, None]
+    for number in range(16):
+        clip[number, :, (x - 10 - 3 * number) ** 2 + (y - 24) ** 2 < 100] = torch.tensor([0.8, -0.6, -0.2])[:, None]
+        clip[number] = tones(clip[number], number / 15)
+    return clip
+
+
+def test_drifting_tones_are_brought_to_the_keys():
+    truth = moving()
+    strayed = moving(lambda frame, place: frame * (0.92 - 0.05 * place) + 0.08 * (1 - place))
+    made = tone.matched(strayed, truth[0], truth[-1])
+    assert (made - truth).abs().mean() < 0.1 * (strayed - truth).abs().mean()
+    torch.testing.assert_close(made[[0, -1]], truth[[0, -1]], rtol=0, atol=1e-5)
+    torch.testing.assert_close(tone.matched(truth, truth[0], truth[-1]), truth)
+
+
+def test_what_is_no_picture_of_a_key_is_left_alone():
+    noise = torch.randn(16, 3, 48, 64).clamp(-1, 1)
+    assert torch.equal(tone.matched(noise, *moving()[[0, -1]]), noise)
+    flat = torch.zeros(16, 3, 48, 64)
+    assert torch.equal(tone.matched(flat, flat[0], flat[-1]), flat)
+    dull = moving() * 0.3
+    brought = tone.matched(dull, *moving()[[0, -1]])
+    assert brought[5, 0].std() == pytest.approx(1.25 * dull[5, 0].std().item(), rel=1e-4), "no more than a drift is put right"
 
 
 # --- weights ------------------------------------------------------------------------------------------------------

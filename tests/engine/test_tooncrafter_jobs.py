@@ -163,6 +163,33 @@ def test_a_loop(shot):
     assert list(made) == [0, 1, 2, 3], "the last key is the first again"
 
 
+def test_the_command_of_the_shell(tmp_path, weights):
+    """With a key in the middle and a sketch."""
+    first, middle, last = (picture(tmp_path / f"{x}.png", x, painted=True) for x in (50, 60, 80))
+    sketch = picture(tmp_path / "sketch.png", 72)
+    common = ("--model", "tooncrafter", "--side", "64", "--steps", "1", "--passes", "one", "--weights", weights, "--out", tmp_path / "out")
+    keyed = ("--first", first, "--last", last, "--count", "5", "--key", f"3={middle}", "--sketch", f"5={sketch}")
+    process = engine("inbetween", *common, *keyed)
+    _, said = process.communicate(timeout=240)
+    assert process.returncode == 0, said
+    made = pixels(tmp_path / "out")
+    assert list(made) == list(range(7)) and (made[3] == np.asarray(Image.open(middle))).all()
+    assert (made[5][40, 72, :3] == PAINT["head"]).all()
+
+
+def test_cels_lie_over_each_other(shot):
+    """Each has keys of its own."""
+    folder = shot({0: 50, 2: 80}, 1)
+    other = jobs.load(shot({0: 100, 2: 120}, 1, name="other"))
+    asked = jobs.load(folder)
+    shutil.copytree(folder.parent.parent / "other/out/reference", folder / "reference", dirs_exist_ok=True)
+    frames = tuple(replace(a, drawings=a.drawings + b.drawings) for a, b in zip(asked.frames, other.frames, strict=True))
+    drawings = asked.drawings + tuple(replace(drawing, cel=1) for drawing in other.drawings)
+    jobs.save(replace(asked, cels=asked.cels + other.cels, drawings=drawings, frames=frames), folder)
+    made, events = done(folder)
+    assert (made[0][40, [50, 100], :3] == PAINT["head"]).all() and stages(events).count("Denoising") == 2
+
+
 def test_easings_choose_other_frames(shot):
     even, _ = done(shot({0: 50, 4: 80}, 3))
     eased, _ = done(shot({0: 50, 4: 80}, 3, name="eased", easing="in"))

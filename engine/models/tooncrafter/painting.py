@@ -11,7 +11,7 @@ from torch import Tensor
 from ... import job as jobs
 from ...diffusion.needs import explained
 from ...diffusion.sampling import State, noise
-from . import sampler, text
+from . import sampler, text, tone
 from .ddim import Ddim
 from .needs import Ready
 from .networks import FRAMES
@@ -50,7 +50,7 @@ class Painting:
 
     def decoded_key(self, number: int) -> str:
         """What the frames of a clip depend on."""
-        options = [self.run.job.options[name] for name in ("passes", "contrast")]
+        options = [self.run.job.options[name] for name in ("passes", "contrast", "tones")]
         return jobs.digest(self.key(number), options, sorted(self.cel.clips[number].kept))
 
     def entries(self) -> list[str]:
@@ -87,6 +87,8 @@ class Painting:
         self.run.check()
         with ready.light.on(ready.nets.vae):
             frames = sampler.decode(ready.nets, latents, keys.references, options["passes"] == "two", scale)
+        if options["tones"]:
+            frames = tone.matched(frames, *pictures)
         pixels = ((frames.clamp(-1.0, 1.0) + 1.0) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).numpy()
         return {str(frame): pixels[frame] for frame in clip.kept}
 
