@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 EYES, BROW = 0.5, 0.16  # how far the eyes lie from the middle, the brows over the eyes
-NOSE = (0.0, -0.36, 0.5)
+NOSE = (0.0, -0.33, 0.5)
 EAR = (1.0, -0.12, -1.1)  # the left one
 
 
@@ -30,8 +30,8 @@ def _brow() -> np.ndarray:
 
 def _nose() -> np.ndarray:
     """Four points down the bridge to the tip, then five along its base, from right to left."""
-    bridge = [(0.0, -0.36 * k / 3, 0.14 + 0.36 * k / 3) for k in range(4)]
-    base = [(x, -0.47 - 0.03 * (1 - abs(x) / 0.25), 0.3 - 0.5 * abs(x)) for x in (-0.25, -0.13, 0.0, 0.13, 0.25)]
+    bridge = [(0.0, NOSE[1] * k / 3, 0.14 + 0.36 * k / 3) for k in range(4)]
+    base = [(x, -0.41 - 0.03 * (1 - abs(x) / 0.25), 0.3 - 0.5 * abs(x)) for x in (-0.25, -0.13, 0.0, 0.13, 0.25)]
     return np.array(bridge + base)
 
 
@@ -47,7 +47,7 @@ def _mouth() -> np.ndarray:
     outer = [(0.4, 0.0), (0.24, 0.055), (0.09, 0.085), (0.0, 0.07)], [(0.25, -0.075), (0.1, -0.115), (0.0, -0.12)]
     inner = [(0.33, 0.0), (0.11, 0.015), (0.0, 0.01)], [(0.11, -0.015), (0.0, -0.02)]
     points = [point for upper, lower in (outer, inner) for point in _ring(upper, lower)]
-    return np.array([(x, y - 0.67, 0.26 - 0.6 * x**2) for x, y in points])
+    return np.array([(x, y - 0.6, 0.26 - 0.6 * x**2) for x, y in points])
 
 
 def _ring(upper: list[tuple[float, float]], lower: list[tuple[float, float]]) -> list[tuple[float, float]]:
