@@ -85,8 +85,9 @@ def summary(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
     """The keys and how many drawings there will be: '1 → 17  ·  7 drawings'. Raises BadInput where there is an obstacle."""
     chosen = scene.shiage.inbetween
     parts = betweens.parts(scene, betweens.objects(chosen, view_layer))
-    pairs = sorted({pair for part in parts for pair in part.pairs})
-    count = sum(len(part.layers) * len(inbetween.drawings(chosen, pair)) for part in parts for pair in part.pairs)
+    filled = [pair for part in parts for pair in part.pairs]
+    pairs = sorted(set(filled))
+    count = sum(len(inbetween.drawings(chosen, pair)) for pair in (filled if makes_strokes(scene) else pairs))
     named = [f"{pair.first} → {pair.last}" for pair in pairs]
     if len(named) > 3:
         named = [named[0], "…", named[-1]]

@@ -118,6 +118,8 @@ def test_a_camera_cut_is_told(shot):
 
 def test_the_panel_asks_for_a_camera_and_weights(shot):
     inbetween = module("operators.inbetween")
+    figures.add_layer(shot.objects["Figure"].data, "More", keys=(1, 3, 5))
+    assert inbetween.summary(shot, bpy.context.view_layer) == "1 → 3, 3 → 5  ·  2 drawings", "pictures show all layers"
     assert inbetween.obstacle(shot, bpy.context.view_layer) in ("", "Get the model's weights first, under Models")
     shot.camera = None
     assert inbetween.obstacle(shot, bpy.context.view_layer) == "Add a camera that sees the drawings"
