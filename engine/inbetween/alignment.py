@@ -8,7 +8,7 @@ from .curves import xy
 _TRIES = 96
 _NEAR = 0.04  # of the size; what lies nearer than this to a line of the other key counts as on it
 _LARGEST = 2.5  # change of size
-_TURN = 0.25  # what half a turn costs, as a share of all lines being met
+_TURN = 0.5  # what half a turn costs, as a share of all lines being met
 _NEAREST = 24  # matches that say where what is around them goes
 _SINGLY = 5  # of them are also asked alone
 _POINTS = 5  # of each match
@@ -33,9 +33,9 @@ def overall(a: np.ndarray, b: np.ndarray, size: float) -> tuple[complex, complex
     if len(big_a) and len(big_b):
         x, y = spread_a[big_a] / norm_a[big_a, None], spread_b[big_b] / norm_b[big_b, None]
         forth, back = x.conj() @ y.T, x.conj() @ y[:, ::-1].T
-        alike = np.where(np.abs(forth) >= np.abs(back), forth, back)
+        alike = np.where(_upright(forth) >= _upright(back), forth, back)
         scale = norm_b[big_b][None] / norm_a[big_a][:, None]
-        rating = np.abs(alike) * np.exp(-np.abs(np.log(scale)))
+        rating = _upright(alike) * np.exp(-np.abs(np.log(scale)))
         best = np.argsort(-rating, axis=None)[:_TRIES]
         row, column = np.unravel_index(best, rating.shape)
         turn = alike[row, column] / np.maximum(np.abs(alike[row, column]), 1e-9) * scale[row, column]
@@ -97,6 +97,11 @@ def _fitted(p: np.ndarray, q: np.ndarray, weight: np.ndarray, first: complex) ->
     scale = np.abs(turn) + 1e-9
     turn *= scale.clip(1.0 / _LARGEST, _LARGEST) / scale
     return turn, mean_q - turn * mean_p
+
+
+def _upright(fit: np.ndarray) -> np.ndarray:
+    """How well shapes fit each other, 0..1; a little worse if turned, because straight lines fit both ways."""
+    return np.abs(fit) * (1.0 - 0.1 * np.abs(np.angle(fit)) / np.pi)
 
 
 def _telling(spread: np.ndarray, norm: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from skimage.measure import points_in_poly
 
 from ..sketch.strokes import Strokes
 from .contacts import contacts
@@ -11,6 +12,8 @@ from .curves import evaluate, xy
 from .matches import Matches
 from .motion import Motion, motion
 from .nodes import Nodes, nodes
+
+_HIDDEN = 0.7  # of a stroke's points must lie behind an area
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,14 +61,15 @@ class Inbetweens:
             left = 1.0 if (matches.pieces[piece] >= 0).all() else _left(matches.pieces[piece], place)
             if left <= 0.0:
                 continue
-            if left < 1.0:
+            if left < 1.0 and not self._covered[piece]:
                 stroke = self._shrunk(piece, stroke, left)
             parts.append((piece, [column[:-1] for column in stroke] if self._closed[piece] else stroke))
         order = np.argsort(self._ranks[int(place > 0.5)][[piece for piece, _ in parts]], kind="stable")
         return self._made([parts[row][1] for row in order], np.array([parts[row][0] for row in order], np.int64))
 
     def _shrunk(self, piece: int, stroke: list[np.ndarray], left: float) -> list[np.ndarray]:
-        """What is left of a stroke that has no partner: a closed one gets smaller, an open one draws back to where it is fixed."""
+        """What is left of a stroke that has no partner, and that nothing hides: a closed one gets smaller, an open one draws
+        back to where it is fixed."""
         points = stroke[0]
         if self._closed[piece]:
             center = points[:-1].mean()
@@ -168,6 +172,25 @@ class Inbetweens:
             last = np.append(np.diff(points.piece) != 0, True)
             held[points.piece[ends], last[ends].astype(int)] = True
         return held
+
+    @cached_property
+    def _covered(self) -> np.ndarray:
+        """Pieces of one key that come to lie behind paint, where the other key is: that hides them, bool (P,)."""
+        matches, points = self.matches, self._nodes
+        covered = np.zeros(len(matches), bool)
+        covers = np.flatnonzero(matches.fills & self._closed & (matches.pieces >= 0).all(1))
+        for side in (0, 1):
+            alone = np.flatnonzero(matches.pieces[:, 1 - side] < 0)
+            if not len(covers) or not len(alone):
+                continue
+            there, rank = xy(self._motion.at(1.0 - side)), self._ranks[1 - side]
+            for cover in covers:
+                behind = np.flatnonzero(np.isin(points.piece, alone[rank[alone] < rank[cover]]))
+                inside = points_in_poly(there[behind], there[points.piece == cover])
+                piece = points.piece[behind]
+                share = np.bincount(piece, inside, len(matches)) / np.maximum(np.bincount(piece, minlength=len(matches)), 1)
+                covered |= share >= _HIDDEN
+        return covered
 
     @cached_property
     def _ranks(self) -> tuple[np.ndarray, np.ndarray]:

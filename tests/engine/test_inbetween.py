@@ -187,15 +187,16 @@ def test_what_is_alike_nowhere_is_not_sure():
 
 @pytest.mark.parametrize("degrees", [40, 90, -150])
 def test_what_swings_about_a_point_keeps_its_length_and_stays_on_its_arc(degrees):
-    body, arm = circle((0, 0), 30), stroke(np.stack([np.linspace(30, 150, 25), np.zeros(25)], 1))
-    first = drawing(body, arm)
-    last = drawing(body, turned(arm, degrees))
+    body, eye = circle((0, 0), 30), circle((10, -8), 5)
+    arm, hand = stroke(np.stack([np.linspace(30, 150, 25), np.zeros(25)], 1)), stroke(circle((162, 0), 12).points[8:-8])
+    first = drawing(body, eye, arm, hand)
+    last = drawing(body, eye, turned(arm, degrees), turned(hand, degrees))
+    made = Inbetweens(first, last, correspond(first, last, [(k, k) for k in range(4)]))
     for at in (0.25, 0.5, 0.75):
-        drawn = between(first, last, correspond(first, last, [(1, 1)]), at).strokes
-        points = rows(drawn, 1)
+        points = rows(made.at(at).strokes, 2)
         assert length(points) == pytest.approx(120, rel=0.03)
-        hand = 150 * np.array([np.cos(np.radians(at * degrees)), np.sin(np.radians(at * degrees))])
-        assert np.hypot(*(points[-1] - hand)) < 16  # of 150
+        wrist = 150 * np.array([np.cos(np.radians(at * degrees)), np.sin(np.radians(at * degrees))])
+        assert np.hypot(*(points[-1] - wrist)) < 16
 
 
 def test_a_drawing_that_moves_as_a_whole_is_moved_as_a_whole():
@@ -262,6 +263,19 @@ def test_a_stroke_without_partner_goes_with_what_it_is_joined_to_and_draws_back_
         np.testing.assert_allclose(points[0], (200 + 120 * at, 60 + 30 * at), atol=2)
         assert np.isnan(drawn.place[drawn.strokes.offsets[number], 1])
     np.testing.assert_allclose(lengths, [32, 20, 8], atol=1)
+
+
+@pytest.mark.parametrize("fills", [True, False])
+def test_a_stroke_that_comes_to_lie_behind_paint_is_left_whole(fills):
+    mark, ball = line((100, 100), (140, 100), color=(255, 0, 0, 255)), circle((300, 100), 60)
+    first, last = drawing(face(), mark, ball), drawing(face(), turned(ball, 0, shift=(-180, 0)))
+    painted_a, painted_b = np.arange(len(first)) == len(first) - 1, np.arange(len(last)) == len(last) - 1
+    matches = correspond(first, last, [(len(first) - 1, len(last) - 1)], painted_a & fills, painted_b & fills)
+    drawn = between(first, last, matches, 0.75)
+    number = int(np.flatnonzero(drawn.source[:, 0] == len(face()))[0])
+    assert drawn.source[number, 1] == -1
+    assert length(rows(drawn.strokes, number)) == pytest.approx(40 if fills else 10, abs=1.0)
+    assert drawn.source[-1].tolist() == [len(first) - 1, len(last) - 1]  # what hides it is drawn later
 
 
 def test_a_stroke_that_appears_is_the_same_the_other_way_round():
