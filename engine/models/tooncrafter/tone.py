@@ -2,8 +2,10 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 ALIKE = 0.9  # correlation that a picture has with its key at least, if only tones differ
+COARSE = 8  # px; pictures are compared in patches of this side, so that neither blur nor noise counts
 GAIN, LIFT = 0.25, 0.25  # of contrast and, in -1..1, of brightness, that is put right at most
 
 
@@ -18,7 +20,7 @@ def matched(frames: Tensor, first: Tensor, last: Tensor) -> Tensor:
 
 def drift(made: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
     """The gain and the lift (3,) that bring a picture (3, H, W) nearest to its key; 1 and 0 where it is none."""
-    one, other = made.flatten(1), key.flatten(1)
+    one, other = (functional.avg_pool2d(picture, COARSE).flatten(1) for picture in (made, key))
     apart, wanted = one - one.mean(dim=1, keepdim=True), other - other.mean(dim=1, keepdim=True)
     together, spread = (apart * wanted).sum(), apart.norm() * wanted.norm()
     if together < ALIKE * spread or spread == 0:
