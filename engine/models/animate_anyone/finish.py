@@ -44,13 +44,13 @@ def cut(frame: np.ndarray, swatches: np.ndarray, ground: tuple[int, int, int] | 
     colors = lab_of(swatches)
     if ground is not None:
         colors = np.concatenate([colors, _ground_color(lab, ground)[None]])
-    index = _nearest(lab_of(even.reshape(-1, 3)), colors).reshape(lines.shape)
+    index = _nearest(even, colors)
     if ground is not None:
         outside = (index == len(swatches)) & ~lines
         if not apart:
             outside &= _from_edge(outside)
         outside |= _apart(~outside & ~lines, lines)
-        figure = _nearest(lab_of(even.reshape(-1, 3)), colors[:-1]).reshape(lines.shape)
+        figure = _nearest(even, colors[:-1])
         index = np.where(outside, len(swatches), np.where(index == len(swatches), figure, index))
     patches = label(np.where(lines, -1, index), background=-1, connectivity=1)
     sizes = np.bincount(patches.ravel())
@@ -136,11 +136,14 @@ def _apart(figure: np.ndarray, lines: np.ndarray) -> np.ndarray:
     return small[parts] & figure
 
 
-def _nearest(lab: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """The nearest of `colors` (P, 3) to each of `lab` (N, 3), int64 (N,)."""
+def _nearest(picture: np.ndarray, colors: np.ndarray) -> np.ndarray:
+    """The nearest of `colors`, CIELAB (P, 3), to each pixel of uint8 (H, W, 3), int64 (H, W); to within four levels of a channel."""
+    levels = np.arange(2, 256, 4, dtype=np.uint8)
+    lab = lab_of(np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3))
     nearest, least = np.zeros(len(lab), np.int64), np.full(len(lab), np.inf, np.float32)
     for number, color in enumerate(colors):
         far = ((lab - color) ** 2).sum(axis=1)
         closer = far < least
         nearest[closer], least[closer] = number, far[closer]
-    return nearest
+    red, green, blue = (picture[..., channel].astype(np.int64) >> 2 for channel in range(3))
+    return nearest[red << 12 | green << 6 | blue]
