@@ -10,7 +10,7 @@ from ..sketch.strokes import Strokes
 _COPIED = 0.8  # of the strokes must follow each other with the same numbers of points
 _COMMON = 0.3  # how often two strokes may have as many points by chance, for that to say anything
 _LONGEST = 3000  # strokes that are compared so
-_SURE = 3.0  # how much more than order alone a copy says
+_SURE = 5.0  # how much more than order alone a copy says
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class Order:
     copy: np.ndarray
 
     def of(self, one: np.ndarray, two: np.ndarray, single: np.ndarray) -> np.ndarray:
-        """How well strokes `one` of a and `two` of b follow it, 0..1, and 3 for copies; `single` bool: the pair is of these two alone."""
+        """How well strokes `one` of a and `two` of b follow it, 0..1, and 5 for copies; `single` bool: the pair is of these two alone."""
         near = np.maximum(1.0 - np.abs(two - self.expected[one]) / 2.0, 0.0)
         return np.where(single & (self.copy[one] == two), _SURE, np.nan_to_num(near))
 
