@@ -8,6 +8,7 @@ from engine.diffusion import weights
 from engine.models.tooncrafter import bench, nets
 
 
+@pytest.mark.timeout(600)  # eleven lines of networks, two runs each
 def test_the_table_has_a_line_for_each_lever(tmp_path, capsys):
     folder = tiny_tooncrafter.make(tmp_path / "weights")
     common = ["--weights", str(folder), "--device", "cpu", "--size", "64x64", "--steps", "1", "--repeats", "1"]
