@@ -163,7 +163,7 @@ class Cel:
         asked = self.job.drawing(drawing)
         if asked.kind != "between":
             return self.given[drawing], 0
-        assert self._told
+        _ = self._told
         frame = self.canvas.put_back(self.painting.frame(drawing), self.job.size)
         if asked.guide is not None and self.job.options["snap"] and not self.line_art:
             return self._snapped(frame, asked.guide)
