@@ -27,12 +27,12 @@ _WEIGHTS = np.array(
     ]
 )
 _SUPPORT = [FEATURES.index("support"), FEATURES.index("ally")]
-_HOPES = (4.0, 3.0, 2.0, 1.0)  # log odds given to all matches, round by round: what moved far is found only once its neighbors are
+_HOPES = (4.0, 3.0, 2.0, 1.5)  # log odds given to all matches, round by round: what moved far is found only once its neighbors are
 _RELAXATIONS = 5
 _MANY = 90  # strokes
 _SCARCE = 4.0
 _SURE = 20.0  # log odds of what a person pinned
-_CALIBRATION = (0.63, 0.85)  # of log odds, so that they are right as often as they say on drawn people
+_CALIBRATION = (0.63, 0.55)  # of log odds, so that they are right as often as they say on drawn people
 _ALONE = 0.27  # how often a stroke that got no partner has none, there
 _LIMIT = 5.0  # seconds for the best selection; then the best one found is taken
 
