@@ -74,6 +74,18 @@ class FrameNorm(nn.GroupNorm):
         return alone.unflatten(0, (input.shape[0], -1)).transpose(1, 2)
 
 
+class Motion(AnimateDiffTransformer3D):
+    """A motion module that can be computed again instead of being kept for the gradients, which diffusers' blocks leave out."""
+
+    gradient_checkpointing = False
+    _gradient_checkpointing_func: Any  # diffusers puts it there with the flag
+
+    def forward(self, hidden_states: Tensor, *given: Any, **named: Any) -> Tensor:
+        if not (self.gradient_checkpointing and torch.is_grad_enabled()):
+            return super().forward(hidden_states, *given, **named)
+        return self._gradient_checkpointing_func(lambda hidden: super(Motion, self).forward(hidden, *given, **named), hidden_states)
+
+
 class Still(nn.Module):
     """In a motion module's place: frames know nothing of each other."""
 
@@ -95,7 +107,7 @@ def build_denoising(config: Mapping[str, Any], motion: bool = True) -> UNet:
             block.motion_modules = nn.ModuleList(Still() for _ in block.motion_modules)
     for module in list(unet.modules()):
         if isinstance(module, AnimateDiffTransformer3D):
-            norm = module.norm
+            module.__class__, norm = Motion, module.norm  # the blocks build their own
             module.norm = FrameNorm(norm.num_groups, norm.num_channels, norm.eps)
         elif isinstance(module, SinusoidalPositionalEmbedding):
             module.register_buffer("pe", cast(Tensor, module.pe), persistent=False)  # a constant, of which files may have copies
