@@ -34,7 +34,8 @@ at while the methods were made. Between the two keys of each, drawings at {place
 
 ![First key, last key, the true drawing halfway, Shiage's, Blender's, cross-dissolve](pictures/evaluation_inbetween.png)
 
-From left to right: the keys, the true drawing halfway, Shiage's, Blender's, cross-dissolve. From top to bottom, all of seed {first}: {shown}.
+From left to right: the keys, the true drawing halfway, Shiage's, Blender's, cross-dissolve. From top to bottom, of seed
+{first}: {shown}.
 
 ## What is wanted
 
