@@ -1,4 +1,7 @@
-"""Run by Blender: build the small shot that conftest.py describes and save it to the path after `--`."""
+"""Run by Blender: build the small shot that conftest.py describes, or one like it, and save it.
+
+... -- FILE [DRAWINGS]
+"""
 
 import math
 import sys
@@ -6,6 +9,7 @@ import sys
 import bpy
 
 WIDTH, HEIGHT = 320, 240
+FILE, DRAWINGS = [*sys.argv[sys.argv.index("--") + 1 :], "3"][:2]
 
 
 def circle(drawing, x: float, y: float, radius: float, points: int = 48) -> None:
@@ -22,7 +26,7 @@ def circle(drawing, x: float, y: float, radius: float, points: int = 48) -> None
 bpy.ops.wm.read_homefile(use_empty=True)
 scene = bpy.context.scene
 scene.render.resolution_x, scene.render.resolution_y = WIDTH, HEIGHT
-scene.frame_start, scene.frame_end = 1, 6
+scene.frame_start, scene.frame_end = 1, 2 * int(DRAWINGS)
 camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
 camera.data.type, camera.data.ortho_scale = "ORTHO", WIDTH / 100
 camera.location, camera.rotation_euler = (0, -10, 0), (math.pi / 2, 0, 0)
@@ -37,10 +41,10 @@ ink = bpy.data.materials.new("Ink")
 bpy.data.materials.create_gpencil_data(ink)
 data.materials.append(ink)
 layer = data.layers.new("Lines", set_active=True)
-for i, frame in enumerate((1, 3, 5)):
-    drawing = layer.frames.new(frame).drawing
+for i in range(int(DRAWINGS)):
+    drawing = layer.frames.new(1 + 2 * i).drawing
     circle(drawing, 120 + 20 * i, 120, 70)
     circle(drawing, 110 + 20 * i, 110, 20)
 figure.select_set(True)
 bpy.context.view_layer.objects.active = figure
-bpy.ops.wm.save_as_mainfile(filepath=sys.argv[sys.argv.index("--") + 1])
+bpy.ops.wm.save_as_mainfile(filepath=FILE)

@@ -1,0 +1,86 @@
+"""LVCD with tiny random weights, from a real Blender to its timeline."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import HERE, REPOSITORY, SIZE, Blender
+from PIL import Image, ImageDraw
+
+ENGINE = REPOSITORY / ".venv/engine/bin/python"
+SKIN, CLOTH = (240, 200, 160), (40, 160, 90)
+STEPS = 5  # of the preset `draft`
+
+
+@pytest.fixture
+def long_shot(blender: Blender, tmp_path: Path) -> Path:
+    """The small shot with five drawings instead of three."""
+    path = tmp_path / "shot.blend"
+    blender.script(HERE / "build_shot.py", path, 5)
+    return path
+
+
+def key(folder: Path, number: int, paint: tuple[int, int, int]) -> Path:
+    """A drawing of the shot in color, in its place."""
+    picture = Image.new("RGBA", SIZE)
+    pen = ImageDraw.Draw(picture)
+    for x, y, radius in ((120, 120, 72), (110, 110, 22)):
+        x += 20 * number
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=paint, outline=(0, 0, 0), width=4)
+    path = folder / f"key {number}.png"
+    picture.save(path)
+    return path
+
+
+def test_its_frames_arrive_and_a_redrawn_key_runs_what_it_touches(blender: Blender, long_shot: Path, tmp_path: Path) -> None:
+    weights, answer = tmp_path / "tiny weights", tmp_path / "answer.json"
+    keys = [key(tmp_path, number, SKIN) for number in (0, 2, 4)]
+
+    def colorize() -> tuple[int, dict]:
+        arguments = ["--model", "lvcd", "--weights", weights, "--side", "64", "--preset", "draft", "--no-snap"]
+        for path in keys:
+            arguments += ["--reference", path]
+        done = blender.shiage(long_shot, "colorize", *arguments, "--save", "--json", answer)
+        return done.returncode, json.loads(answer.read_text("utf-8"))
+
+    def frames() -> list[np.ndarray]:
+        """One of each drawing, as the strip shows them."""
+        (strip,) = blender.strips(long_shot)
+        files = [Path(strip["folder"], name) for name in strip["files"]]
+        assert (strip["start"], strip["end"], len(set(files))) == (1, 11, 5) and files[::2] == files[1::2], "held on twos"
+        pictures = [np.asarray(Image.open(file)) for file in files[::2]]
+        assert all(picture.shape == (*SIZE[::-1], 4) for picture in pictures)
+        return pictures
+
+    def painted(picture: np.ndarray, number: int) -> tuple[int, ...]:
+        return tuple(picture[160, 120 + 20 * number].tolist())
+
+    weights.mkdir()
+    (weights / "lvcd-fp16.safetensors").touch()
+    status, said = colorize()
+    assert status == 2 and said["status"] == "failed", said
+    assert "not those of Stable Video Diffusion" in said["text"] and len(said["text"].splitlines()) == 1
+
+    (weights / "lvcd-fp16.safetensors").unlink()
+    subprocess.run([ENGINE, REPOSITORY / "tests/engine/tiny_lvcd.py", weights], check=True)
+    status, said = colorize()
+    assert status == 0 and any("random weights" in text for text in said["warnings"]), said
+    assert denoised(said) == 4 * STEPS, "from each key to the next, from both ends"
+    first = frames()
+    assert [painted(first[number], number) for number in (0, 2, 4)] == [(*SKIN, 255)] * 3, "the keys stay as they are"
+
+    key(tmp_path, 4, CLOTH)
+    status, said = colorize()
+    assert status == 0, said
+    assert denoised(said) == 2 * STEPS, "those between the second key and the last"
+    again = frames()
+    assert painted(again[4], 4) == (*CLOTH, 255)
+    assert [bool((one != other).any()) for one, other in zip(first, again, strict=True)] == [False, False, False, True, True]
+
+
+def denoised(said: dict) -> int:
+    """The steps of denoising that the job's last run took."""
+    events = map(json.loads, Path(said["job"], "events.jsonl").read_text("utf-8").splitlines())
+    return sum(event.get("stage") == "Denoising" for event in events)
