@@ -15,6 +15,7 @@ from ..engine.messages import TERMINAL, Done, Progress
 from . import engine, session
 
 missing: dict[str, list[str]] = {}  # files, by model
+empty: set[str] = set()  # models whose weights are put in place by hand, and whose folder has nothing in it
 said: dict[str, str] = {}  # how the last download of a model ended, if badly
 getting: Child | None = None
 progress = Progress("", "", 0.0)  # of the download; its `job` is the model
@@ -22,13 +23,21 @@ progress = Progress("", "", 0.0)  # of the download; its `job` is the model
 
 def look() -> None:
     """See which files are there."""
+    empty.clear()
     for model in models.available():
         missing[model.id] = store.missing(model.id, model.weights)
+        by_hand = "weights" in model.options and not model.weights
+        if by_hand and not any(store.folder(model.id).glob("*")):
+            empty.add(model.id)
 
 
 def obstacle(scene: bpy.types.Scene, model: str) -> str:
     """Why a model can't work for a scene for want of weights; '' when nothing is known to be in the way. Looks at memory only."""
-    if not missing.get(model) or getattr(getattr(scene.shiage.options, model), "weights", ""):
+    if getattr(getattr(scene.shiage.options, model), "weights", ""):
+        return ""
+    if model in empty:
+        return "Put the model's weights in place first: see Models"
+    if not missing.get(model):
         return ""
     return "Wait until the weights are downloaded" if getting is not None else "Get the model's weights first, under Models"
 

@@ -22,7 +22,7 @@ class Inbetween:
         layout = self.layout
         scene = context.scene
         chosen = scene.shiage.inbetween
-        shot.draw_model(layout, chosen)
+        shot.draw_model(layout, chosen, inbetween.TASK)
         column = layout.column()
         column.use_property_split = True
         column.use_property_decorate = False
@@ -73,8 +73,6 @@ class Inbetween:
                 layout.prop_search(chosen, "guide", ob.data, "layers")
         layout.prop(context.scene.shiage, "destination")
         sentence(layout, "This model makes pictures and no strokes: they come back as a strip or a plane", "INFO")
-        if model is not None and inbetween.TASK in model.notes:
-            sentence(layout, model.notes[inbetween.TASK], "INFO")
 
 
 class Options:

@@ -32,6 +32,10 @@ class Models:
                 column.label(text="Needs the engine", icon="ERROR")
             elif weights.missing.get(model.id) and not own:
                 draw_missing(box, model)
+            elif model.id in weights.empty and not own:
+                text = translated("There are no weights in {}: docs/{}.md says which files belong there")
+                sentence(box, text.format(store.folder(model.id), model.id), "ERROR")
+                box.operator("shiage.look_for_weights", icon="FILE_REFRESH")
             else:
                 column.label(text="Ready", icon="CHECKMARK")
 

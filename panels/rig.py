@@ -25,7 +25,7 @@ class Rig:
         if chosen.reference is not None:
             self.draw_marks(layout, chosen.reference)
         layout.separator(factor=0.5)
-        shot.draw_model(layout, chosen)
+        shot.draw_model(layout, chosen, animate.TASK)
         entry = session.running(scene, animate.TASK)
         if entry is not None:
             draw_progress(layout, entry, height=1.8)

@@ -61,8 +61,8 @@ def draw_references(layout, chosen, owner: str, large: bool) -> None:
     button.owner, button.index = owner, chosen.active_reference
 
 
-def draw_model(layout, chosen) -> None:
-    """The choice of a model, and its terms."""
+def draw_model(layout, chosen, task: str) -> None:
+    """The choice of a model, its terms, and what is to be known of it for a task."""
     row = layout.row()
     row.use_property_split = True
     row.use_property_decorate = False
@@ -73,6 +73,8 @@ def draw_model(layout, chosen) -> None:
         column.active = False
         terms = "commercial use" if model.commercial else "no commercial use"
         sentence(column, f"{model.license}, {translated(terms)}")
+        if task in model.notes:
+            sentence(layout, model.notes[task], "INFO")
     layout.separator(factor=0.5)
 
 
@@ -116,7 +118,7 @@ class Shot:
         layout.label(text="Reference")
         draw_references(layout, chosen, "SCENE", large=True)
         layout.separator(factor=0.5)
-        draw_model(layout, chosen)
+        draw_model(layout, chosen, "colorize")
         entry = session.running(context.scene, "colorize")
         if entry is not None:
             draw_progress(layout, entry, height=1.8)

@@ -156,6 +156,8 @@ _JAPANESE = {
     "This shot is being colored: wait, or cancel its job": "このショットは彩色中です。待つか、ジョブをキャンセルしてください",
     "Nothing was colored yet": "まだ彩色されていません",
     "Get the model's weights first, under Models": "まず「モデル」で重みを入手してください",
+    "Put the model's weights in place first: see Models": "まずモデルの重みを所定の場所に置いてください（「モデル」を参照）",
+    "There are no weights in {}: docs/{}.md says which files belong there": "{}に重みがありません。必要なファイルはdocs/{}.mdにあります",
     "Wait until the weights are downloaded": "重みのダウンロードが終わるまでお待ちください",
     "Blender may not go online: allow it in the preferences, or put these files there by hand": (
         "オンラインアクセスが許可されていません。プリファレンスで許可するか、これらのファイルを手動で置いてください"

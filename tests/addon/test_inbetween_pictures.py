@@ -116,11 +116,13 @@ def test_a_camera_cut_is_told(shot):
     assert write(shot)[2] == ("The camera changes at frame 4, between the keys: what lies between may make no sense.",)
 
 
-def test_the_panel_asks_for_a_camera_and_weights(shot):
+def test_the_panel_asks_for_a_camera_and_weights(shot, tmp_path, monkeypatch):
+    monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path))
+    module("operators.weights").look()
     inbetween = module("operators.inbetween")
     figures.add_layer(shot.objects["Figure"].data, "More", keys=(1, 3, 5))
     assert inbetween.summary(shot, bpy.context.view_layer) == "1 → 3, 3 → 5  ·  2 drawings", "pictures show all layers"
-    assert inbetween.obstacle(shot, bpy.context.view_layer) in ("", "Get the model's weights first, under Models")
+    assert inbetween.obstacle(shot, bpy.context.view_layer) == "Put the model's weights in place first: see Models"
     shot.camera = None
     assert inbetween.obstacle(shot, bpy.context.view_layer) == "Add a camera that sees the drawings"
 

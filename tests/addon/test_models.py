@@ -76,6 +76,20 @@ def test_weights_are_got_once_their_licenses_are_accepted(shot, hub, tmp_path):
     assert bpy.ops.shiage.get_weights(model="anidoc") == {"FINISHED"}, "the licenses were accepted"
 
 
+def test_weights_that_are_put_in_place_by_hand_are_missed(shot, hub, tmp_path):
+    weights = module("operators.weights")
+    assert weights.empty >= {"lvcd"} and not weights.empty & {"anidoc", "flats", "vector"}
+    shot.shiage.model = "lvcd"
+    assert "Put the model's weights in place first" in refused(bpy.ops.shiage.colorize_shot)
+    shot.shiage.options.lvcd.weights = str(tmp_path)
+    assert weights.obstacle(shot, "lvcd") == ""
+    shot.shiage.options.lvcd.weights = ""
+    (tmp_path / "weights/lvcd").mkdir(parents=True)
+    (tmp_path / "weights/lvcd/svd.safetensors").touch()
+    weights.look()
+    assert weights.obstacle(shot, "lvcd") == "", "what is in it, the engine tells"
+
+
 def test_a_hub_that_is_away_is_told(shot, hub, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert "can't be reached" in refused(bpy.ops.shiage.get_weights, model="anidoc", accept=True)
