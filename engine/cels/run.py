@@ -4,7 +4,7 @@ import functools
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +21,16 @@ from . import hints
 from .cel import Cel
 
 SMALL = 50_000_000  # parameters; a network with no more of them runs on a processor in reasonable time
+
+
+class Noted(Protocol):
+    """Networks; `note` is what the folder of their weights says to the person."""
+
+    @property
+    def note(self) -> str: ...
+
+
+Nets = TypeVar("Nets", bound=Noted)
 
 
 class Run:
@@ -63,6 +73,15 @@ class Run:
         before = sum(share for name, share in list(self.STAGES.items())[: list(self.STAGES).index(stage)])
         self._done = max(self._done, min(1.0, before + self.STAGES[stage] * part))
         self._on_event(Progress(str(self.folder), stage, self._done))
+
+    def loaded(self, load: Callable[[Path, torch.dtype, Callable[[str, float], None]], Nets]) -> Nets:
+        """The networks of the run's weights, and what these say to the person is told. Raises BadInput, JobFailed."""
+        numbers = devices.numbers(self.device)
+        self.progress("Loading the model", 0.0)
+        nets = load(self.weights, numbers, lambda name, part: self.progress("Loading the model", part))
+        if nets.note:
+            self.warn(nets.note)
+        return nets
 
     def check(self) -> None:
         if self.should_cancel():

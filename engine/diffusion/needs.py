@@ -1,16 +1,13 @@
-"""What networks made of Stable Video Diffusion take of a card's memory, and what to do about it.
-
-`nets` is a model's set: its unet, controlnet, vae and image_encoder.
-"""
+"""What networks made of Stable Video Diffusion take of a card's memory, and what to do about it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
 from ..errors import JobFailed
 from . import memory
+from .parts import Nets
 from .svd import use_channels_last, use_one_token
 
 # Intermediate results, in copies of the network's widest layer of one frame's latents, and in full-size pictures of the decoder.
@@ -19,7 +16,7 @@ DENOISING = 30
 DECODING = 10
 
 
-def prepare(nets: Any, compiled: bool = False) -> None:
+def prepare(nets: Nets, compiled: bool = False) -> None:
     """Exact shortcuts; the networks' repeated blocks are `compiled` if that is wanted, which takes a minute once."""
     for net in (nets.unet, nets.controlnet):
         use_one_token(net)
@@ -29,7 +26,7 @@ def prepare(nets: Any, compiled: bool = False) -> None:
             net.compile_repeated_blocks()
 
 
-def needs(nets: Any, size: tuple[int, int], frames: int, at_once: int = 1, more: int = 0) -> memory.Needs:
+def needs(nets: Nets, size: tuple[int, int], frames: int, at_once: int = 1, more: int = 0) -> memory.Needs:
     """For calls of `at_once` x `frames` pictures of `size` px; `more` copies of the widest layer of `frames` are kept beside the work."""
     item = nets.unet.conv_in.weight.element_size()
     layer = nets.unet.config["block_out_channels"][0] * (size[0] // 8) * (size[1] // 8) * frames * item

@@ -4,11 +4,13 @@ A folder is laid out as diffusers does: <part>/config.json and the part's file b
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import AutoencoderKLTemporalDecoder
+from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ..errors import BadInput
@@ -54,6 +56,25 @@ FILES = {
     "image_encoder": ("model.fp16.safetensors", "model.safetensors"),
 }
 HELP = "get the weights again"
+
+
+@dataclass(frozen=True)
+class Nets:
+    """The networks of a model made of Stable Video Diffusion. `note` is what the folder of the weights says to the person."""
+
+    unet: UNet
+    controlnet: ControlNet
+    vae: Any  # their libraries' types say less than they have
+    image_encoder: Any
+    note: str = ""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.unet.dtype
+
+    @property
+    def all(self) -> tuple[nn.Module, ...]:
+        return self.unet, self.controlnet, self.vae, self.image_encoder
 
 
 def build_unet(config: Mapping[str, Any], help: str = HELP) -> Any:
@@ -102,3 +123,9 @@ def load(folder: Path, part: str, dtype: torch.dtype, help: str, build: Callable
     config = weights.read_config(path.parent / "config.json", help)
     net = weights.empty(lambda: (build or BUILDERS[part])(config, help))
     return weights.load(net, path, dtype, ignore=CONSTANTS if part == "image_encoder" else (), help=help)
+
+
+def note(folder: Path, help: str) -> str:
+    """What a folder of weights says to the person, '' when that is nothing. Raises BadInput."""
+    path = folder / "about.json"
+    return str(weights.read_config(path, help).get("note", "")) if path.is_file() else ""

@@ -54,7 +54,7 @@ def failure(folder, kind=BadInput.kind):
 # --- how many -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [1, 2, 14, 16])
+@pytest.mark.parametrize("count", [1, 2, 14, 15, 16, 24])
 def test_every_drawing_comes_back(shot, count):
     folder = shot(places(count, step=1))
     end, events = told(folder)

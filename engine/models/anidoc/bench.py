@@ -7,18 +7,15 @@ Full-size networks of random weights, so that time and memory are real and no we
 line without levers. `--weights DIR --device cpu` measures other networks on the processor.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ...diffusion import bench, parts
-from ...diffusion import device as devices
 from ...diffusion.memory import GROUPS, STAGES, WHOLE, Placement
 from ...diffusion.sampling import noise
 from ...diffusion.svd import use_channels_last, use_one_token
@@ -39,7 +36,7 @@ def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
             parts.build_image_encoder(parts.IMAGE_ENCODER),
         ]
     unet, controlnet, vae, encoder = (bench.alive(net).to(dtype) for net in made)
-    return nets.Nets(unet, controlnet, vae.float(), encoder, parts.SCHEDULER)
+    return nets.Nets(unet, controlnet, vae.float(), encoder, scheduler=parts.SCHEDULER)
 
 
 def clip(made: nets.Nets, settings: sampler.Settings, size: tuple[int, int], frames: int, placement: Placement) -> Tensor:
@@ -164,43 +161,17 @@ def profile(made: nets.Nets, device: torch.device, size: tuple[int, int], frames
     """Where the time of three steps of the preset `reference` goes: one line of the largest shares, and the whole table."""
     one_token(made)
     placement = Placement(WHOLE, device, made.all)
-    shares, whole = bench.profile(lambda: clip(made, replace(PRESETS["reference"], steps=3), size, frames, placement), device)
-    return f"profile of 3 steps: {shares}", whole
+    return bench.profile(lambda: clip(made, replace(PRESETS["reference"], steps=3), size, frames, placement), device)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Measure AniDoc, lever by lever.")
-    parser.add_argument("--size", default="512x320", metavar="WxH")
+    parser = bench.parser("Measure AniDoc, lever by lever.", "512x320")
     parser.add_argument("--frames", type=int, default=14)
-    parser.add_argument("--weights", type=Path, metavar="DIR", help="these networks instead of full-size ones of random weights")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of a line, of which the median counts")
     parser.add_argument("--backend", default="inductor", help="of torch.compile; aot_eager needs no compiler")
-    parser.add_argument("--profile", type=Path, metavar="FILE", help="write all of the profile there")
     options = parser.parse_args(arguments)
-    reason = devices.why_no_cuda()
-    if reason and options.device == "cuda":
-        print(f"{reason}.", file=sys.stderr)
-        return 4
-    width, height = (int(part) for part in options.size.split("x"))
-    device, dtype = torch.device(options.device), devices.numbers(torch.device(options.device))
-
-    def make(where: torch.device) -> nets.Nets:
-        if options.weights is None:
-            return build(where, dtype)
-        made = nets.load(options.weights, dtype)
-        for net in made.all:
-            net.to(where)
-        return made
-
-    print(torch.cuda.get_device_name() if device.type == "cuda" else "processor")
-    for line in table(make, device, (width, height), options.frames, options.backend, options.repeats):
-        print(line, flush=True)
-    shares, whole = profile(make(device), device, (width, height), options.frames)
-    print(f"\n{shares}")
-    if options.profile:
-        options.profile.write_text(whole, encoding="utf-8")
-    return 0
+    device, make = torch.device(options.device), bench.maker(options, build, nets.load)
+    rows = table(make, device, options.size, options.frames, options.backend, options.repeats)
+    return bench.report(options, rows, lambda: profile(make(device), device, options.size, options.frames), "3 steps")
 
 
 if __name__ == "__main__":

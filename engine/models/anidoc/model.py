@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...cels import run
-from ...diffusion import device as devices
 from ...errors import BadInput
 from ...job import Job
 from ...messages import Event
@@ -54,15 +53,11 @@ class Run(run.Run):
     @functools.cached_property
     def ready(self) -> Ready:
         """The networks, loaded when they are first needed. Raises BadInput, JobFailed."""
-        device = self.device
-        self.progress("Loading the model", 0.0)
-        nets = load_nets(self.weights, devices.numbers(device), lambda name, part: self.progress("Loading the model", part))
-        if nets.note:
-            self.warn(nets.note)
+        nets = self.loaded(load_nets)
         if nets.sparse and self.job.task != "inbetween":
             raise BadInput(
                 "These weights are of the sparse stage, which makes inbetweens: give weights of the dense stage to color drawings."
             )
         if self.job.task == "inbetween" and not nets.sparse:
             raise BadInput(f"These weights are of the dense stage, which colors drawings. {info('anidoc').notes['inbetween']}")
-        return settled(nets, [cel.painting.shot for cel in self.cels.values() if cel.order], self.job.options, device)
+        return settled(nets, [cel.painting.shot for cel in self.cels.values() if cel.order], self.job.options, self.device)

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from ...diffusion import parts, weights
-from ...diffusion.networks import ControlNet, UNet
+from ...diffusion.networks import ControlNet
 from ...diffusion.parts import FILES
 from ...errors import BadInput
 
@@ -22,29 +21,16 @@ UNUSED = (
 )  # in the published ControlNet's configuration, of a sibling project
 
 
-@dataclass(frozen=True)
-class Nets:
-    """`scheduler` is the configuration of a diffusers scheduler, `note` what the folder of the weights says to the person."""
+@dataclass(frozen=True, kw_only=True)
+class Nets(parts.Nets):
+    """`scheduler` is the configuration of a diffusers scheduler."""
 
-    unet: UNet
-    controlnet: ControlNet
-    vae: Any  # their libraries' types say less than they have
-    image_encoder: Any
     scheduler: Mapping[str, Any]
-    note: str = ""
 
     @property
     def sparse(self) -> bool:
         """Whether the weights are made for sketches on the first and last frame alone."""
         return self.controlnet.config["conditioning_channels"] == CONDITION_CHANNELS + 1
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.unet.dtype
-
-    @property
-    def all(self) -> tuple[nn.Module, ...]:
-        return self.unet, self.controlnet, self.vae, self.image_encoder
 
 
 def build_controlnet(config: Mapping[str, Any], help: str = HELP) -> ControlNet:
@@ -73,8 +59,7 @@ def load(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = 
         nets[name] = parts.load(folder, name, torch.float32 if name == "vae" else dtype, HELP, BUILDERS[name])
         done += sizes[name]
     scheduler = weights.read_config(folder / "scheduler" / "scheduler_config.json", HELP)
-    about = weights.read_config(folder / "about.json", HELP) if (folder / "about.json").is_file() else {}
-    return Nets(**nets, scheduler=scheduler, note=str(about.get("note", "")))
+    return Nets(**nets, scheduler=scheduler, note=parts.note(folder, HELP))
 
 
 def find(folder: Path, name: str) -> Path:

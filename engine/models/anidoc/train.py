@@ -121,7 +121,7 @@ def begin(folder: Path, stage: str) -> Nets:
         loaded = Nets(unet, controlnet, **parts, scheduler=scheduler)
     if stage == "sparse" and not loaded.sparse:
         controlnet = _with_heat(controlnet)
-    return Nets(unet, controlnet, loaded.vae, loaded.image_encoder, loaded.scheduler, NOTE)
+    return Nets(unet, controlnet, loaded.vae, loaded.image_encoder, NOTE, scheduler=loaded.scheduler)
 
 
 def trained(name: str, stage: str) -> bool:

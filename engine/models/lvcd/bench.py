@@ -6,12 +6,10 @@ Full-size networks of random weights, so that time and memory are real and no we
 from its sketch to its decoded picture. `--weights DIR --device cpu` measures other networks on the processor.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -108,37 +106,18 @@ def table(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Measure LVCD.")
-    parser.add_argument("--size", default="576x320", metavar="WxH")
+    parser = bench.parser("Measure LVCD.", "576x320")
     parser.add_argument("--frames", default="15,35,75", help="lengths of the shots, the last the longest")
-    parser.add_argument("--weights", type=Path, metavar="DIR", help="these networks instead of full-size ones of random weights")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of a line, of which the median counts")
-    parser.add_argument("--profile", type=Path, metavar="FILE", help="write all of the profile there")
     options = parser.parse_args(arguments)
-    reason = devices.why_no_cuda()
-    if reason and options.device == "cuda":
-        print(f"{reason}.", file=sys.stderr)
-        return 4
-    width, height = (int(part) for part in options.size.split("x"))
-    device, dtype = torch.device(options.device), devices.numbers(torch.device(options.device))
+    device, make = torch.device(options.device), bench.maker(options, build, nets.load)
 
-    def make(where: torch.device) -> nets.Nets:
-        made = build(where, dtype) if options.weights is None else nets.load(options.weights, dtype)
-        for net in made.all:
-            net.to(where)
-        return made
+    def profiled() -> tuple[str, str]:
+        made = exact(make(device))
+        placement = Placement(WHOLE, device, made.all)
+        return bench.profile(lambda: shot(made, edm.sigmas(3), SCHEME, options.size, 25, placement), device)
 
-    print(torch.cuda.get_device_name() if device.type == "cuda" else "processor")
-    for line in table(make, device, (width, height), [int(part) for part in options.frames.split(",")], options.repeats):
-        print(line, flush=True)
-    made = exact(make(device))
-    placement = Placement(WHOLE, device, made.all)
-    shares, whole = bench.profile(lambda: shot(made, edm.sigmas(3), SCHEME, (width, height), 25, placement), device)
-    print(f"\nprofile of 3 steps of 2 segments: {shares}")
-    if options.profile:
-        options.profile.write_text(whole, encoding="utf-8")
-    return 0
+    rows = table(make, device, options.size, [int(part) for part in options.frames.split(",")], options.repeats)
+    return bench.report(options, rows, profiled, "3 steps of 2 segments")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...cels import run
-from ...diffusion import device as devices
 from ...job import Job
 from ...messages import Event
 from .. import Picture
@@ -43,12 +42,8 @@ class Run(run.Run):
     @functools.cached_property
     def ready(self) -> Ready:
         """The networks, loaded when they are first needed. Raises BadInput, JobFailed."""
-        device = self.device
-        self.progress("Loading the model", 0.0)
-        nets = load_nets(self.weights, devices.numbers(device), lambda name, part: self.progress("Loading the model", part))
-        if nets.note:
-            self.warn(nets.note)
-        return Ready.of(nets, [cel.canvas.size for cel in self.cels.values() if cel.drawn], device, str(self.job.options["memory"]))
+        nets = self.loaded(load_nets)
+        return Ready.of(nets, [cel.canvas.size for cel in self.cels.values() if cel.drawn], self.device, str(self.job.options["memory"]))
 
     def denoised(self, part: float, whole: bool) -> None:
         """So many more segments are denoised; `whole` when they are finished."""

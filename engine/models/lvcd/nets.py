@@ -5,15 +5,15 @@ over it: lvcd-fp16.safetensors or lvcd.ckpt, the ControlNet and the UNet's self-
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...diffusion import parts, pickles, weights
-from ...diffusion.networks import ControlNet, UNet
+from ...diffusion.networks import ControlNet
+from ...diffusion.parts import Nets
 from ...errors import BadInput
 from . import naming, slots
 
@@ -23,25 +23,6 @@ WHOLE = ("svd-fp16.safetensors", "svd.safetensors")  # Stable Video Diffusion in
 HALF = "lvcd-fp16.safetensors"  # what the checkpoint is made into once
 OVER = ("lvcd.ckpt", HALF, "lvcd.safetensors")  # what LVCD's authors trained; the first that is there is what pictures are known by
 CONFIGS: Mapping[str, Mapping[str, Any]] = {"unet": parts.UNET, "vae": parts.VAE, "image_encoder": parts.IMAGE_ENCODER}  # of one file
-
-
-@dataclass(frozen=True)
-class Nets:
-    """`note` is what the folder of the weights says to the person."""
-
-    unet: UNet
-    controlnet: ControlNet
-    vae: Any  # their libraries' types say less than they have
-    image_encoder: Any
-    note: str = ""
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return self.unet.dtype
-
-    @property
-    def all(self) -> tuple[nn.Module, ...]:
-        return self.unet, self.controlnet, self.vae, self.image_encoder
 
 
 def build_unet(config: Mapping[str, Any], help: str = HELP) -> Any:
@@ -90,8 +71,7 @@ def load(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = 
         nets["controlnet"] = weights.fill(net, state, found["lvcd"].name, dtype, HELP)
     else:
         nets["controlnet"] = parts.load(folder, "controlnet", dtype, HELP, build_controlnet)
-    about = weights.read_config(folder / "about.json", HELP) if (folder / "about.json").is_file() else {}
-    return Nets(**nets, note=str(about.get("note", "")))
+    return Nets(**nets, note=parts.note(folder, HELP))
 
 
 def files(folder: Path) -> dict[str, Path]:
