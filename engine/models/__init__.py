@@ -148,11 +148,12 @@ def add_flags(group: argparse._ArgumentGroup, model: ModelInfo) -> None:
     """An argument for each option of a model, which is None unless it is given: `best_guess` is --best-guess and --no-best-guess."""
     for option in model.options.values():
         name, kind = f"--{option.name.replace('_', '-')}", type(option.default)
-        text = f"{option.description or option.title}; default {option.default}".replace("%", "%%")
+        usual = "" if option.default == "" else f"; default {option.default}"
+        text = f"{option.description or option.title}{usual}".replace("%", "%%")
         if kind is bool:
             group.add_argument(name, action=argparse.BooleanOptionalAction, help=text)
         else:
-            metavar = None if option.choices else kind.__name__.upper()
+            metavar = None if option.choices else "DIR" if option.folder else kind.__name__.upper()
             group.add_argument(name, type=kind, choices=option.choices or None, metavar=metavar, help=text)
 
 
