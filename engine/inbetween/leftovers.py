@@ -1,6 +1,10 @@
-"""Strokes without a partner that come to lie on a line of the other key: the two lines run together there, or part."""
+"""Lines that are cut at other places in the other key: stretches of strokes that come to lie on one of its lines.
 
-from dataclasses import replace
+Where strokes were told apart by gaps or crossings, one key has two of what the other has one and a half of. What such a stroke lies on when
+it moves as its surroundings do says more than its ends.
+"""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
@@ -13,63 +17,252 @@ from .nodes import nodes
 
 _NEAR = 0.008  # of the size: how far from the line they may end up
 _ALONG = 0.8  # cosine of the angle to it, at most points
-_COVERED = 0.6  # of a stroke's points must lie on one line
+_COVERED = 0.6  # of a short stroke's points must lie on one line
 _STRETCHED = 1.8  # times as long, or as short
+_UNLIKE = 1.25  # a match of strokes whose lengths differ by more is looked at again
+_FITS = 0.8  # of the shorter one's points must lie on the longer one then
+_DOUBTED = 0.85  # confidence below which a match is looked at again
+_SURE = 0.999  # what a person pinned stays
 _RIGHT = 0.25  # how often that is the same line, on drawn people
 _DENSE = 4  # points of lines per px of reach, to look them up
+_BRIEF = 3.0  # reaches; a shorter stretch of a longer stroke is no stretch of its own
+
+_ALONE, _TAKEN = -1, -2
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """The lines of a key, densely: `points` complex128 (N,) · `heading` there · `index` fractional on its `stroke` · `run` px along it ·
+    `left` px to its end."""
+
+    points: np.ndarray
+    heading: np.ndarray
+    index: np.ndarray
+    stroke: np.ndarray
+    run: np.ndarray
+    left: np.ndarray
+    tree: cKDTree
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """Nodes `first` to `last` of a piece; the `line` that they lie on, or _ALONE, and the indices on it where they begin and end."""
+
+    first: int
+    last: int
+    line: int
+    begin: float = 0.0
+    end: float = 0.0
 
 
 def absorb(a: Strokes, b: Strokes, matches: Matches) -> Matches:
-    """Give strokes of one key alone the stretch of the other's line that they come to lie on when they move as what is around them does.
+    """Give strokes of one key alone the stretches of the other's lines that they come to lie on when they move as what is around them does.
 
-    That stretch then has two partners: drawings near that key show both lines on top of each other.
+    Such a stretch may have a partner already: drawings near that key then show both lines on top of each other.
     """
+    matches = _apart(a, b, matches)
     alone = (matches.pieces < 0).any(1)
     if not alone.any() or alone.all():
         return matches
     points = nodes(a, b, matches)
     moves = motion(points, np.full(len(points.piece), 1.0))
-    pieces, spans, confidence = matches.pieces.copy(), matches.spans.copy(), matches.confidence.copy()
+    reach = _NEAR * points.size
+    keep = np.ones(len(matches), bool)
+    new: list[tuple[int, int, int, list[float]]] = []  # piece that it is of, strokes of a and b, spans
+    taken: dict[int, list[tuple[float, float]]] = {}  # stretches of b that strokes of a lie on now
     for side, key in ((1, b), (0, a)):  # strokes of a to lines of b, and the other way
+        own, lines = 1 - side, _lines(key, reach)
         there = moves.at(float(side))
-        lines = stretches(key, np.flatnonzero(np.diff(key.offsets)), whole(key)[np.diff(key.offsets) > 0])
-        reach = _NEAR * points.size
-        counts = np.maximum(np.ceil(lines.lengths / (reach / _DENSE)), 2).astype(np.int64)
-        curve = np.repeat(np.arange(len(lines)), counts)
-        nth = np.arange(len(curve)) - np.repeat(np.cumsum(counts) - counts, counts)
-        along = 2.0 * curve + nth / (counts[curve] - 1)
-        dense, index, stroke = lines.at(along), lines.indices(along), lines.stroke[lines.offsets[:-1]][curve]
         fills = np.zeros(len(key), bool)
         fills[matches.pieces[matches.pieces[:, side] >= 0, side]] = matches.fills[matches.pieces[:, side] >= 0]
-        tree = cKDTree(xy(dense))
-        heading = np.gradient(dense)
         for piece in np.flatnonzero(matches.pieces[:, side] < 0):
             rows = np.flatnonzero(points.piece == piece)
-            found = _line(there[rows], tree, stroke, heading, reach)
-            if found is None or fills[stroke[found[0]]] or matches.fills[piece]:
+            if len(rows) < 2 or matches.fills[piece]:
                 continue
-            first, last = found
-            drawn = np.abs(np.diff(there[rows])).sum()
-            length = np.abs(along[last] - along[first]) * lines.lengths[curve[first]]
-            if not drawn / _STRETCHED < length < drawn * _STRETCHED:
+            stroke, place = int(matches.pieces[piece, own]), points.place[rows, own]
+            known = taken.get(stroke, []) if side == 0 else []
+            found = _stretches(there[rows], _inside(place, known), lines, fills, reach)
+            if found == [_Stretch(0, len(rows) - 1, _ALONE)]:
                 continue
-            pieces[piece, side], confidence[piece] = stroke[first], _RIGHT
-            spans[piece, 2 * side : 2 * side + 2] = index[first], index[last]
-    return replace(matches, pieces=pieces, spans=spans, confidence=confidence)
+            keep[piece] = False
+            for part in found:
+                span = [0.0] * 4
+                span[2 * own : 2 * own + 2] = _edge(place, part.first, -1, known), _edge(place, part.last, 1, known)
+                span[2 * side : 2 * side + 2] = part.begin, part.end
+                strokes = (stroke, part.line) if own == 0 else (part.line, stroke)
+                new.append((piece, *strokes, span))
+                if side == 1 and part.line >= 0:
+                    taken.setdefault(part.line, []).append((min(part.begin, part.end), max(part.begin, part.end)))
+    return _with(matches, keep, new)
 
 
-def _line(points: np.ndarray, tree: cKDTree, stroke: np.ndarray, heading: np.ndarray, reach: float) -> tuple[int, int] | None:
-    """The samples of the line on which the first and the last of some points lie, if most of them lie on it."""
-    if len(points) < 2:
-        return None
-    apart, near = tree.query(xy(points))
-    way = np.gradient(points)
-    cosine = np.real(way * heading[near].conj()) / np.maximum(np.abs(way) * np.abs(heading[near]), 1e-9)
-    good = (apart < reach) & (np.abs(cosine) > _ALONG)
-    names, counts = np.unique(stroke[near[good]], return_counts=True)
-    if not len(names) or counts.max() < _COVERED * len(points):
-        return None
-    on = good & (stroke[near] == names[counts.argmax()])
-    if not (on[0] and on[-1]):
-        return None
-    return int(near[0]), int(near[-1])
+def _with(matches: Matches, keep: np.ndarray, new: list[tuple[int, int, int, list[float]]]) -> Matches:
+    if not new:
+        return replace(
+            matches, pieces=matches.pieces[keep], spans=matches.spans[keep], confidence=matches.confidence[keep], fills=matches.fills[keep]
+        )
+    origin = np.array([piece for piece, *_ in new])
+    strokes = np.array([(i, j) for _, i, j, _ in new], np.int32)
+    both = (strokes >= 0).all(1)
+    return Matches(
+        np.concatenate([matches.pieces[keep], strokes]),
+        np.concatenate([matches.spans[keep], np.array([span for *_, span in new], np.float32)]),
+        np.concatenate([matches.confidence[keep], np.where(both, _RIGHT, matches.confidence[origin]).astype(np.float32)]),
+        np.concatenate([matches.fills[keep], matches.fills[origin]]),
+    )
+
+
+def _apart(a: Strokes, b: Strokes, matches: Matches) -> Matches:
+    """Matches are undone where strokes, moved as their surroundings, lie elsewhere: the shorter on a part of the longer, or both on other
+    lines."""
+    spans = matches.spans.astype(np.float64)
+    both = (matches.pieces >= 0).all(1) & ~matches.fills & (matches.confidence < _SURE)
+    for side, key in ((0, a), (1, b)):
+        both[both] &= ~key.cyclic[matches.pieces[both, side]]
+    rows = np.flatnonzero(both)
+    if not len(rows):
+        return matches
+    lengths = np.stack([stretches(key, matches.pieces[rows, s], spans[rows, 2 * s : 2 * s + 2]).lengths for s, key in ((0, a), (1, b))], 1)
+    unlike = lengths.max(1) > _UNLIKE * np.maximum(lengths.min(1), 1e-6)
+    odd = unlike | (matches.confidence[rows] < _DOUBTED)
+    rows, lengths, unlike = rows[odd], lengths[odd], unlike[odd]
+    if not len(rows) or 2 * len(rows) > both.sum():  # everything grows: nothing tells where it goes
+        return matches
+    points = nodes(a, b, _parted(matches, rows))
+    moves = motion(points, np.full(len(points.piece), 1.0))
+    reach = _NEAR * points.size
+    lines, there = (_lines(a, reach), _lines(b, reach)), (moves.at(0.0), moves.at(1.0))
+    undone = []
+    for nth, row in enumerate(rows):
+        on, along, covers = [], [], []
+        for side, other in ((0, 1), (1, 0)):
+            own = np.flatnonzero(points.piece == len(matches) - len(rows) + nth + side * len(rows))
+            good, near = _on(there[other][own], lines[other], reach)
+            partner = good & (lines[other].stroke[near] == matches.pieces[row, other])
+            covered = abs(lines[other].run[near[-1]] - lines[other].run[near[0]]) / max(lengths[nth, side], 1e-6)
+            on.append(good.mean())
+            along.append(partner.mean())
+            covers.append(bool(partner[0] and partner[-1]) and 1.0 / _UNLIKE < covered < _UNLIKE)
+        short = int(lengths[nth].argmin())
+        part = unlike[nth] and covers[short] and along[short] >= _FITS
+        if part or (min(on) >= _FITS and max(along) < _FITS / 2.0):
+            undone.append(row)
+    return _parted(matches, np.array(undone, np.int64)) if undone else matches
+
+
+def _parted(matches: Matches, rows: np.ndarray) -> Matches:
+    """Without these pairs; their strokes come last, alone, those of the key before first."""
+    keep = np.setdiff1d(np.arange(len(matches)), rows)
+    pieces, spans = [matches.pieces[keep]], [matches.spans[keep]]
+    for side in (0, 1):
+        one = matches.pieces[rows].copy()
+        one[:, 1 - side] = -1
+        span = matches.spans[rows].copy()
+        span[:, 2 * (1 - side) : 2 * (1 - side) + 2] = 0.0
+        pieces.append(one)
+        spans.append(span)
+    doubt = 1.0 - matches.confidence[rows]
+    confidence, fills = (
+        np.concatenate(parts) for parts in ((matches.confidence[keep], doubt, doubt), (matches.fills[keep], *[matches.fills[rows]] * 2))
+    )
+    return Matches(np.concatenate(pieces), np.concatenate(spans), confidence, fills)
+
+
+def _lines(key: Strokes, reach: float) -> _Lines:
+    curves = stretches(key, np.flatnonzero(np.diff(key.offsets)), whole(key)[np.diff(key.offsets) > 0])
+    counts = np.maximum(np.ceil(curves.lengths / (reach / _DENSE)), 2).astype(np.int64)
+    curve = np.repeat(np.arange(len(curves)), counts)
+    nth = np.arange(len(curve)) - np.repeat(np.cumsum(counts) - counts, counts)
+    share = nth / (counts[curve] - 1)
+    dense = curves.at(2.0 * curve + share)
+    stroke = curves.stroke[curves.offsets[:-1]][curve]
+    run = share * curves.lengths[curve]
+    return _Lines(
+        dense, np.gradient(dense), curves.indices(2.0 * curve + share), stroke, run, curves.lengths[curve] - run, cKDTree(xy(dense))
+    )
+
+
+def _on(points: np.ndarray, lines: _Lines, reach: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which points lie on a line and go along it, bool (N,), and the nearest of its points."""
+    apart, near = lines.tree.query(xy(points))
+    way = np.gradient(points) if len(points) > 1 else np.zeros(len(points), complex)
+    heading = lines.heading[near]
+    cosine = np.real(way * heading.conj()) / np.maximum(np.abs(way) * np.abs(heading), 1e-9)
+    return (apart < reach) & (np.abs(cosine) > _ALONG), near
+
+
+def _inside(place: np.ndarray, spans: list[tuple[float, float]]) -> np.ndarray:
+    inside = np.zeros(len(place), bool)
+    for low, high in spans:
+        inside |= (place >= low) & (place <= high)
+    return inside
+
+
+def _edge(place: np.ndarray, node: int, step: int, known: list[tuple[float, float]]) -> float:
+    """Where a stretch that ends at a node is cut: where one that is taken begins before the next node, else halfway there."""
+    other = node + step
+    if not 0 <= other < len(place):
+        return float(place[node])
+    low, high = sorted((float(place[node]), float(place[other])))
+    return next((end for span in known for end in span if low <= end <= high), (low + high) / 2.0)
+
+
+def _stretches(points: np.ndarray, taken: np.ndarray, lines: _Lines, fills: np.ndarray, reach: float) -> list[_Stretch]:
+    """A piece's nodes, cut into stretches that lie on a line and those that don't; what is taken is left out."""
+    on, near = _on(points, lines, reach)
+    label = np.where(on & ~fills[lines.stroke[near]], lines.stroke[near], _ALONE)
+    label[taken] = _TAKEN
+    run = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(points)))])
+    label = _without_brief(label, run, _BRIEF * reach)
+    found = []
+    for first, last in _runs(label):
+        line = int(label[first])
+        if line >= 0:
+            inner = np.arange(first, last + 1)
+            inner = inner[on[inner] & (lines.stroke[near[inner]] == line)]
+            length = abs(lines.run[near[inner[-1]]] - lines.run[near[inner[0]]]) if len(inner) > 1 else 0.0
+            drawn = run[last] - run[first]
+            if len(inner) >= _COVERED * (last - first + 1) and drawn / _STRETCHED < length < drawn * _STRETCHED:
+                found.append(_Stretch(first, last, line, *_snapped(lines, int(near[inner[0]]), int(near[inner[-1]]), _BRIEF * reach)))
+                continue
+            line = _ALONE
+        if line == _ALONE and found and found[-1].line == _ALONE and found[-1].last == first - 1:
+            found[-1] = _Stretch(found[-1].first, last, _ALONE)
+        elif line == _ALONE:
+            found.append(_Stretch(first, last, _ALONE))
+    return found
+
+
+def _runs(label: np.ndarray) -> list[tuple[int, int]]:
+    """First and last node of each run of one label."""
+    edges = np.flatnonzero(np.diff(label)) + 1
+    return list(zip([0, *edges.tolist()], [*(edges - 1).tolist(), len(label) - 1], strict=True))
+
+
+def _without_brief(label: np.ndarray, run: np.ndarray, brief: float) -> np.ndarray:
+    """Runs that are shorter than `brief` px take the label of the longer of their neighbors, the shortest first; none becomes taken."""
+    label = label.copy()
+    while True:
+        runs = _runs(label)
+        lengths = [run[last] - run[first] for first, last in runs]
+        best = None
+        for n in sorted(range(len(runs)), key=lengths.__getitem__):
+            beside = [k for k in (n - 1, n + 1) if 0 <= k < len(runs) and label[runs[k][0]] != _TAKEN]
+            if lengths[n] < brief and beside:
+                best = n, max(beside, key=lengths.__getitem__)
+                break
+        if best is None:
+            return label
+        first, last = runs[best[0]]
+        label[first : last + 1] = label[runs[best[1]][0]]
+
+
+def _snapped(lines: _Lines, first: int, last: int, brief: float) -> tuple[float, float]:
+    """The indices of two places on a line; a line's end that is no further than `brief` px belongs to them."""
+    rising = lines.run[first] <= lines.run[last]
+    low, high = (first, last) if rising else (last, first)
+    stroke = np.flatnonzero(lines.stroke == lines.stroke[first])
+    low = int(stroke[0]) if lines.run[low] < brief else low
+    high = int(stroke[-1]) if lines.left[high] < brief else high
+    begin, end = float(lines.index[low]), float(lines.index[high])
+    return (begin, end) if rising else (end, begin)

@@ -1,5 +1,6 @@
 """Drawings between two keys of strokes: which stroke is which, how strokes move, and what nobody should give it."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -425,3 +426,26 @@ def test_mirrored_time_is_the_same_motion(seed, degrees, x, y):
     forth = between(first, last, correspond(first, last, pairs), 0.3).strokes
     back = between(last, first, correspond(last, first, pairs), 0.7).strokes
     assert apart(forth, back) < 1.0
+
+
+def test_lines_that_gaps_cut_at_other_places_are_laid_on_each_other():
+    """An outline that one key has in two strokes and the other in three, with gaps between them: stretch by stretch, and nothing flies."""
+    turn = np.linspace(0.0, 1.9 * np.pi, 400)
+    outline = np.stack([200 + 120 * np.cos(turn), 200 + 150 * np.sin(turn)], 1)
+
+    def cut(points, *places):
+        edges = [0, *(round(place * len(points)) for place in places), len(points)]
+        return [points[first + 3 : last - 3] for first, last in itertools.pairwise(edges)]
+
+    inner = [np.stack([np.linspace(x, x + 40, 30), np.full(30, y)], 1) for x, y in ((150, 150), (220, 150), (180, 230))]
+    a = drawing(*map(stroke, [*cut(outline, 0.4), *inner]))
+    b = drawing(*map(stroke, [*cut(outline + (4, -3), 0.25, 0.7), *(mark + (4, -3) for mark in inner)]))
+    matches = correspond(a, b)
+    alone = (matches.pieces < 0).any(1)
+    assert np.abs(np.diff(matches.spans[alone].reshape(-1, 2, 2), axis=2)).max(initial=0) < 8  # what one key shows in a gap of the other
+    for side, key in ((0, a), (1, b)):  # every stretch has a partner, once
+        length = np.abs(matches.spans[:, 2 * side + 1] - matches.spans[:, 2 * side]).sum()
+        assert length == pytest.approx(sum(np.diff(key.offsets) - 1), rel=0.02)
+    made = between(a, b, matches, 0.5).strokes.points
+    true = np.concatenate([outline, *inner]) + (2, -1.5)
+    assert np.sqrt(((made[:, None] - true[None]) ** 2).sum(-1)).min(1).max() < 3.0
