@@ -91,7 +91,7 @@ def summary(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
     named = [f"{pair.first} → {pair.last}" for pair in pairs]
     if len(named) > 3:
         named = [named[0], "…", named[-1]]
-    return f"{', '.join(named)}  ·  {translated('{} drawings').format(count)}"
+    return f"{', '.join(named)}  ·  " + translated("{} drawings").format(count)
 
 
 def last(scene: bpy.types.Scene) -> tuple[Match, ...]:
