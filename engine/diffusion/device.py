@@ -11,7 +11,7 @@ def choose(wanted: str) -> torch.device:
         return torch.device("cpu")
     reason = why_no_cuda()
     if reason and wanted == "cuda":
-        raise JobFailed(f"{reason}; or choose the model Flats, which needs no graphics card.")
+        raise JobFailed(f"{reason}; or choose a model that needs no graphics card.")
     return torch.device("cpu" if reason else "cuda")
 
 

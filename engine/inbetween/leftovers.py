@@ -75,7 +75,7 @@ def absorb(a: Strokes, b: Strokes, matches: Matches) -> Matches:
         there = moves.at(float(side))
         fills = np.zeros(len(key), bool)
         fills[matches.pieces[matches.pieces[:, side] >= 0, side]] = matches.fills[matches.pieces[:, side] >= 0]
-        for piece in np.flatnonzero(matches.pieces[:, side] < 0):
+        for piece in np.flatnonzero(matches.pieces[:, side] < 0).tolist():
             rows = np.flatnonzero(points.piece == piece)
             if len(rows) < 2 or matches.fills[piece]:
                 continue

@@ -154,7 +154,7 @@ def _of(merged: np.ndarray, fork: int) -> int:
 
 def _short(chain: _Chain, half: np.ndarray) -> bool:
     x, y = chain.path[len(chain.path) // 2].astype(int)
-    return _length(chain.path) < 2.0 * half[y, x] + 2.0
+    return bool(_length(chain.path) < 2.0 * half[y, x] + 2.0)
 
 
 def _groups(pairs: Sequence[tuple[int, int]], count: int) -> np.ndarray:

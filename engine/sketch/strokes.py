@@ -50,7 +50,8 @@ def save(strokes: Strokes, path: Path, more: Mapping[str, np.ndarray] | None = N
     disk refuses."""
     _check(strokes, "The drawing")
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: getattr(strokes, name) for name in _FIELDS}, **dict(more or {}))
+    arrays = {name: getattr(strokes, name) for name in _FIELDS} | dict(more or {})
+    np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]  # it takes each of them for allow_pickle
     write_atomic(path, buffer.getvalue())
 
 
