@@ -171,13 +171,13 @@ def test_weights_that_are_none(shot, tmp_path, weights, damage, word):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_without_a_card(shot):
-    assert "choose the model Flats" in failure(shot(device="cuda"), "job_failed")
+    assert "needs no graphics card" in failure(shot(device="cuda"), "job_failed")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_without_a_card_nobody_is_sent_to_download(shot, tmp_path, monkeypatch):
     monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path / "nothing"))
-    assert "choose the model Flats" in failure(shot(options={"weights": ""}), "job_failed")
+    assert "needs no graphics card" in failure(shot(options={"weights": ""}), "job_failed")
     assert "weights get anidoc" in failure(shot(options={"weights": ""}, device="cpu"))
 
 
@@ -186,7 +186,7 @@ def test_large_networks_do_not_start_on_a_processor_unasked(shot, monkeypatch):
     monkeypatch.setattr("engine.cels.run.SMALL", 1)
     folder = shot()
     end, events = told(folder)
-    assert isinstance(end, Failed) and "choose the model Flats" in end.text
+    assert isinstance(end, Failed) and "needs no graphics card" in end.text
     assert not any(isinstance(e, Progress) and e.stage == "Reading drawings" for e in events)
 
 

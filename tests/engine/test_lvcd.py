@@ -319,9 +319,9 @@ def test_weights_that_are_none(shot, tmp_path, weights, damage, word):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_without_a_card(shot, tmp_path, monkeypatch):
-    assert "choose the model Flats" in failure(shot(device="cuda"), JobFailed.kind)
+    assert "needs no graphics card" in failure(shot(device="cuda"), JobFailed.kind)
     monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path / "nothing"))
-    assert "choose the model Flats" in failure(shot(options={"weights": ""}), JobFailed.kind)
+    assert "needs no graphics card" in failure(shot(options={"weights": ""}), JobFailed.kind)
     assert "docs/lvcd.md" in failure(shot(options={"weights": ""}, device="cpu"))
 
 
