@@ -323,11 +323,15 @@ def page(scores: Mapping[str, Sequence[Film]], given: argparse.Namespace, parame
         channels=CHANNELS,
         denoising=STEPS,
         table=table,
-        verdicts="\n".join(verdicts),
+        verdicts="\n".join(verdicts) + (UNFINISHED if mean(scores["full"], "tc") > 2.0 else ""),
         ways=", ".join(way.title for way in WAYS.values()),
     )
 
 
+UNFINISHED = """
+
+**These networks are not trained to their end**: a TC above 2 is noise that they leave in every frame, differently in each, and EDMD finds
+lines in it. So no judgment of the mechanisms should rest on these numbers; more `--steps` go on from here."""
 PAGE = """# Do LVCD's mechanisms work?
 
 Written by `bench/lvcd_study.py {command}`. LVCD's paper leaves out its mechanisms one by one: Reference Attention (trained anew

@@ -243,11 +243,12 @@ on lines count nowhere, every drawing counts alike, drawings that are painted al
   of the gaps between two regions, open to paint, that a closure runs through. *boundaries*: of the regions, against those of
   the undamaged drawing, 3 px beside them at most. *Pix-F with perfect matching*: each region of the engine's has the color that
   most of it should have.
-* *PSNR*, *SSIM*, *EDMD*, *TC* are of clips whose frames are painted, not flat; with the lines drawn, brought to 256 x 256 px. *EDMD*: how
-  far the lines found in a frame are from those of its drawing, in px; *TC*: what a frame differs from the one before, moved by the
-  true frames' optical flow, over the same of the true frames: 1 is as steady as these. `engine/evaluation/film.py` says what the paper they
-  are from leaves open. *LPIPS* and a flow by RAFT are there where their libraries and weights are (`engine/evaluation/learned.py`); FID and
-  FVD are not, because what keeps them runs code from its files of weights.
+* *PSNR*, *SSIM*, *EDMD*, *TC* are of clips whose frames are painted, not flat; with the lines drawn, brought to 256 x 256 px.
+  *EDMD*: how far the lines found in a frame are from those of its drawing, in px; *TC*: what a frame differs from the one before
+  it, moved by the true frames' optical flow, over the same of the true frames: 1 is as steady as these. They are those of LVCD's
+  paper; `engine/evaluation/film.py` says what it leaves open, [lvcd_study.md](lvcd_study.md) what its mechanisms do to them.
+  *LPIPS* and a flow by RAFT are there where their libraries and weights are (`engine/evaluation/learned.py`); FID and FVD are not,
+  because what keeps them runs code from its files of weights.
 
 Simple methods: *copy* takes the nearest reference as it is; *flow* moves it by dense optical flow (DIS) between the distances
 to the lines;
