@@ -158,6 +158,20 @@ def test_painted_keys_give_painted_drawings(tmp_path):
         assert (frame[190:350, round(x) - 80 : round(x) + 80] == (*RED[2::-1], 255)).all()
 
 
+def test_paint_does_not_run_out_through_a_gap(tmp_path):
+    for name, x in (("a", 260), ("b", 320)):
+        picture = np.zeros((540, 720, 4), np.uint8)
+        cv2.circle(picture, (x, 270), 120, (*RED[2::-1], 255), -1)
+        cv2.ellipse(picture, (x, 270), (120, 120), 0, 0, 290, (20, 20, 20, 255), 3)
+        cv2.circle(picture, (x, 270), 50, (*BLUE[2::-1], 255), -1)  # a tone that has no line
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+    keyed.gather({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, [], tmp_path / "out", "vector")
+    ran(tmp_path / "out")
+    frame = cv2.imread(str(tmp_path / "out/frames/0001.png"), cv2.IMREAD_UNCHANGED)
+    assert tuple(frame[270, 290][[2, 1, 0, 3]]) == BLUE and tuple(frame[350, 290][[2, 1, 0, 3]]) == RED
+    assert frame[40, 40, 3] == frame[270, 500, 3] == 0
+
+
 def test_paint_without_lines_is_told(tmp_path):
     for name, x in (("a", 60), ("b", 120)):
         picture = np.full((180, 240, 4), (200, 160, 90, 255), np.uint8)

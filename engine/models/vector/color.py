@@ -3,25 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
 from ...regions import Regions
 from ...sketch.strokes import Strokes
 
-SAMPLES = 400  # pixels of a region that vote
-NEAR = 8  # points of strokes that tell a pixel where it came from
+GRID = 8  # px between the places whose way is found by the strokes around; between them it is interpolated
+NEAR = 8  # points of strokes that tell a place where it came from
+PATCH = 1 / 120  # of the picture's height: what differs from its region and is wider was another region in the keys
 
 
 @dataclass(frozen=True)
 class Origin:
     """Where points of a drawing lie in a painted key: `points` and `there` float32 (N, 2) px · `index` (H, W) the swatch that each pixel of
-    the key wears, -1 unknown · `weight` how far the key is heard."""
+    the key wears, -1 unknown."""
 
     points: np.ndarray
     there: np.ndarray
     index: np.ndarray
-    weight: float
 
 
 def origin_of(points: np.ndarray, place: np.ndarray, stroke: np.ndarray, key: Strokes) -> tuple[np.ndarray, np.ndarray]:
@@ -37,30 +38,45 @@ def origin_of(points: np.ndarray, place: np.ndarray, stroke: np.ndarray, key: St
     return points[known], key.points[first] * (1.0 - part) + key.points[second] * part
 
 
-def vote(regions: Regions, origins: Sequence[Origin], swatches: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """The swatch int32 (R + 1,) of each region, -1 for one of which no key says anything, and how sure that is, float32 (R + 1,)."""
-    table = np.zeros((regions.count + 1, swatches))
-    ys, xs = np.nonzero(regions.labels)
-    label = regions.labels[ys, xs]
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(len(label))
-    order = order[np.argsort(label[order], kind="stable")]
-    begin = np.searchsorted(label[order], np.arange(regions.count + 2))
-    rank = np.arange(len(order)) - begin[label[order]]
-    chosen = order[rank < SAMPLES]
-    at, label = np.column_stack([xs, ys])[chosen] + 0.5, label[chosen]
-    for origin in origins:
-        if not len(origin.points):
-            continue
-        near = min(NEAR, len(origin.points))
-        far, which = cKDTree(origin.points).query(at, k=near)
-        share = 1.0 / (far.reshape(-1, near) ** 2 + 1.0)
-        moved = (origin.there - origin.points)[which.reshape(-1, near)]
-        there = at + (moved * share[..., None]).sum(axis=1) / share.sum(axis=1, keepdims=True)
-        x, y = np.clip(there.astype(int), 0, np.array(origin.index.shape[1::-1]) - 1).T
-        worn = origin.index[y, x]
-        np.add.at(table, (label[worn >= 0], worn[worn >= 0]), origin.weight)
-    heard = table.sum(axis=1)
-    swatch = np.where(heard > 0, table.argmax(axis=1), -1).astype(np.int32)
-    swatch[0] = -1
-    return swatch, (table.max(axis=1) / np.maximum(heard, 1e-9)).astype(np.float32)
+def worn(origin: Origin) -> np.ndarray:
+    """The swatch int16 (H, W) that each pixel wears in a key, where the strokes around it say that it came from; -1 unknown."""
+    height, width = origin.index.shape
+    if not len(origin.points):
+        return np.full((height, width), -1, np.int16)
+    columns, rows = -(-width // GRID) + 1, -(-height // GRID) + 1
+    grid = np.stack(np.meshgrid(np.arange(columns), np.arange(rows)), axis=-1).reshape(-1, 2) * float(GRID)
+    near = min(NEAR, len(origin.points))
+    far, which = cKDTree(origin.points).query(grid, k=near)
+    share = 1.0 / (far.reshape(-1, near) ** 2 + 1.0)
+    moved = (origin.there - origin.points)[which.reshape(-1, near)]
+    way = ((moved * share[..., None]).sum(axis=1) / share.sum(axis=1, keepdims=True)).reshape(rows, columns, 2).astype(np.float32)
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    way = cv2.remap(way, (x + 0.5) / GRID, (y + 0.5) / GRID, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    there = origin.index.astype(np.int16)
+    return cv2.remap(there, x + way[..., 0], y + way[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+
+
+def paint(regions: Regions, heard: Sequence[tuple[np.ndarray, float]], swatches: int) -> tuple[np.ndarray, int]:
+    """The swatch int (H, W) that each pixel wears, -1 unknown, and of how many regions no key says anything.
+
+    `heard` are what the keys say, from `worn`, and how far they are heard. A region wears what most of its pixels say, edge to edge; but
+    patches that say something else stay as they are: the region leaks, or its tones have no lines between them.
+    """
+    table = np.zeros((regions.count + 1) * swatches)
+    for said, weight in heard:
+        known = (regions.labels > 0) & (said >= 0)
+        table += weight * np.bincount(regions.labels[known] * swatches + said[known], minlength=len(table))
+    votes = table.reshape(regions.count + 1, swatches)
+    swatch = np.where(votes.sum(axis=1) > 0, votes.argmax(axis=1), -1)
+    painted = swatch[regions.grown]
+    nearest = np.full(painted.shape, -1)
+    for said, _ in sorted(heard, key=lambda one: one[1]):  # the nearer key last
+        nearest = np.where(said >= 0, said, nearest)
+    differs = (nearest >= 0) & (nearest != painted)
+    side = 2 * max(2, round(PATCH * len(painted))) + 1
+    core = cv2.erode(differs.view(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))
+    count, patch = cv2.connectedComponents(differs.view(np.uint8), connectivity=4)
+    whole = np.zeros(count, bool)
+    whole[np.unique(patch[core > 0])] = True
+    whole[0] = False
+    return np.where(whole[patch], nearest, painted), int((swatch[1:] < 0).sum())

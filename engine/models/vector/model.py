@@ -150,11 +150,13 @@ class Run:
         painted = [key.painted for key in around if key.painted is not None]
         swatches, tables = palette.union(painted)
         stroke = np.repeat(new.source, np.diff(new.strokes.offsets), axis=0)
-        origins = []
+        heard = []
         for side, (key, weight) in enumerate(zip(around, (1.0 - made.at, made.at), strict=True)):
             if key.painted is not None:
+                table = tables[len(heard)]
                 points, there = color.origin_of(new.strokes.points, new.place[:, side], stroke[:, side], key.strokes)
-                origins.append(color.Origin(points, there, tables[len(origins)][key.painted.index], max(weight, 0.05)))
-        swatch, _ = color.vote(regions, origins, len(swatches))
-        colors = np.concatenate([swatches, np.zeros((1, 4), np.uint8)])[swatch]
-        return paint.compose(regions.grown, colors, sketch.paint), int((swatch[1:] < 0).sum())
+                heard.append((color.worn(color.Origin(points, there, table[key.painted.index])), max(weight, 0.05)))
+        painted, unknown = color.paint(regions, heard, len(swatches))
+        colors = np.concatenate([swatches, np.zeros((1, 4), np.uint8)])[painted]
+        every = np.ones(regions.count + 1, bool)
+        return paint.compose(regions.grown, np.zeros((regions.count + 1, 4), np.uint8), sketch.paint, texture=(colors, every)), unknown
