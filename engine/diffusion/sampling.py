@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
@@ -60,6 +61,18 @@ class State:
     window: int
     latents: Tensor
     said: Tensor
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """As a cache keeps it."""
+        at = np.array([self.step, self.window])
+        return {"at": at, "latents": self.latents.cpu().numpy(), "said": self.said.cpu().numpy()}
+
+    @staticmethod
+    def of_arrays(kept: Mapping[str, np.ndarray] | None, shape: tuple[int, ...]) -> "State | None":
+        """What was kept; None where there is nothing, or latents of another shape."""
+        if kept is None or kept["latents"].shape != shape:
+            return None
+        return State(int(kept["at"][0]), int(kept["at"][1]), *(torch.from_numpy(kept[name].copy()) for name in ("latents", "said")))
 
 
 def denoise(

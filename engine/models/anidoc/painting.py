@@ -75,7 +75,7 @@ class Painting:
         run, shot, nets = self.run, self.shot, ready.nets
         shape = (1, shot.count, nets.unet.config["out_channels"], shot.size[1] // 8, shot.size[0] // 8)
         key = entry(shot.key)
-        begin = _state(run.cache.get(key), shape)
+        begin = State.of_arrays(run.cache.get(key), shape)
         encoded = self._encoded(ready)
         parts = [
             sampler.Window(span, encoded[which], lambda span=span, which=which: shot.condition(span, which, nets.sparse))
@@ -90,7 +90,7 @@ class Painting:
                 ready.placement.device,
                 lambda done, count: run.progress("Denoising", done / count),
                 run.should_cancel,
-                lambda state: run.cache.put(key, _arrays(state), level=0),
+                lambda state: run.cache.put(key, state.arrays(), level=0),
                 begin,
             )
 
@@ -119,14 +119,3 @@ def settled(nets: Nets, shots: Sequence[Shot], options: Mapping[str, object], de
     plan, settings = needs.plan(nets, largest.size, frames, settings, device, str(options["memory"]))
     prepare(nets, bool(options["compile"]))
     return Ready(nets, plan, memory.Placement(plan.mode, device, nets.all), settings, frames)
-
-
-def _arrays(state: State) -> dict[str, np.ndarray]:
-    at = np.array([state.step, state.window])
-    return {"at": at, "latents": state.latents.cpu().numpy(), "said": state.said.cpu().numpy()}
-
-
-def _state(kept: Mapping[str, np.ndarray] | None, shape: tuple[int, ...]) -> State | None:
-    if kept is None or kept["latents"].shape != shape:
-        return None
-    return State(int(kept["at"][0]), int(kept["at"][1]), *(torch.from_numpy(kept[name].copy()) for name in ("latents", "said")))

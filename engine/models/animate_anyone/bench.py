@@ -7,21 +7,17 @@ Full-size networks of random weights, so that time and memory are real and no we
 --device cpu` measures other networks on the processor.
 """
 
-import argparse
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from torch import Tensor, nn
 
-from ...diffusion import device as devices
+from ...diffusion import bench
 from ...diffusion.memory import GROUPS, STAGES, WHOLE
 from ...diffusion.svd import use_channels_last
 from . import needs, nets, networks, sampler
@@ -61,20 +57,6 @@ def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
     return nets.Nets(made[0], made[1], made[2], vae.eval().requires_grad_(False), encoder.eval().requires_grad_(False).to(dtype))
 
 
-def rate(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP a second that a device reaches in a large matrix product."""
-    side = 8192 if device.type == "cuda" else 512
-    a = torch.randn(side, side, device=device, dtype=dtype)
-    for _ in range(3):
-        torch.mm(a, a)
-    _wait(device)
-    began = time.perf_counter()
-    for _ in range(20):
-        torch.mm(a, a)
-    _wait(device)
-    return 20 * 2 * side**3 / (time.perf_counter() - began)
-
-
 def clip(made: nets.Nets, settings: Settings, size: tuple[int, int], frames: int, places: needs.Places) -> Tensor:
     """One clip from a reference and poses to decoded frames; returns its latents on the processor."""
     rng = np.random.default_rng(1)
@@ -92,27 +74,6 @@ def clip(made: nets.Nets, settings: Settings, size: tuple[int, int], frames: int
         for _ in sampler.decode_frames(made, latents, 4):
             pass
     return latents.cpu()
-
-
-def measure(run: Callable[[], Tensor], device: torch.device, repeats: int) -> tuple[float, float, Tensor]:
-    """Median seconds, peak GB and the result, after one run to warm up."""
-    latents = run()
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    times = []
-    for _ in range(repeats):
-        _wait(device)
-        began = time.perf_counter()
-        latents = run()
-        _wait(device)
-        times.append(time.perf_counter() - began)
-    peak = torch.cuda.max_memory_allocated() if device.type == "cuda" else psutil.Process().memory_info().rss
-    return sorted(times)[repeats // 2], peak / 1e9, latents
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 # --- levers -------------------------------------------------------------------------------------------------------
@@ -166,7 +127,7 @@ def table(
     for line in lines():
         made = make(torch.device("cpu") if line.mode != WHOLE else device)
         if peak is None:
-            peak = rate(device, made.dtype)
+            peak = bench.rate(device, made.dtype)
             yield f"matrix rate {peak / 1e12:.3g} TFLOP/s, {frames} frames of {size[0]}x{size[1]}, {steps} steps, {made.dtype}\n"
             yield "| lever | s a clip | peak GB | share of the matrix rate | difference from plain |"
             yield "|---|---|---|---|---|"
@@ -174,7 +135,7 @@ def table(
             made = change(made)
         settings = replace(Settings(steps), **line.settings)
         run = partial(clip, made, settings, size, frames, needs.place(made, line.mode, device))
-        seconds, gigabytes, latents = measure(run, device, repeats)
+        seconds, gigabytes, latents = bench.measure(run, device, repeats)
         base = latents if base is None else base
         calls = sum(len(span) for span in sampler.spans(frames)) / 24 * steps * (1.0 if settings.guidance > 1 else 0.5)
         share = sum(p.numel() for p in made.denoising_unet.parameters()) / PARAMETERS
@@ -186,51 +147,20 @@ def table(
             torch.cuda.empty_cache()
 
 
-def profile(made: nets.Nets, device: torch.device, size: tuple[int, int], frames: int) -> tuple[str, str]:
-    """Where the time of three steps goes: one line of the largest shares, and the whole table."""
-    places = needs.place(channels_last(made), WHOLE, device)
-    with torch.profiler.profile() as seen:
-        clip(made, Settings(3), size, frames, places)
-    kind = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
-    rows = sorted(seen.key_averages(), key=lambda row: -getattr(row, kind))
-    total = sum(getattr(row, kind) for row in rows)
-    shares = ", ".join(f"{row.key} {getattr(row, kind) / total:.0%}" for row in rows[:6])
-    return f"profile of 3 steps: {shares}", seen.key_averages().table(sort_by=kind, row_limit=40)
-
-
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Measure Animate Anyone, lever by lever.")
-    parser.add_argument("--size", default="512x768", metavar="WxH")
+    parser = bench.parser("Measure Animate Anyone, lever by lever.", "512x768")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--steps", type=int, default=30)
-    parser.add_argument("--weights", type=Path, metavar="DIR", help="these networks instead of full-size ones of random weights")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of a line, of which the median counts")
-    parser.add_argument("--profile", type=Path, metavar="FILE", help="write all of the profile there")
     options = parser.parse_args(arguments)
-    reason = devices.why_no_cuda()
-    if reason and options.device == "cuda":
-        print(f"{reason}.", file=sys.stderr)
-        return 4
-    width, height = (int(part) for part in options.size.split("x"))
-    device, dtype = torch.device(options.device), devices.numbers(torch.device(options.device))
+    device, make = torch.device(options.device), bench.maker(options, build, nets.load)
 
-    def make(where: torch.device) -> nets.Nets:
-        if options.weights is None:
-            return build(where, dtype)
-        made = nets.load(options.weights, dtype)
-        for net in made.all:
-            net.to(where)
-        return made
+    def profiled() -> tuple[str, str]:
+        made = channels_last(make(device))
+        places = needs.place(made, WHOLE, device)
+        return bench.profile(lambda: clip(made, Settings(3), options.size, options.frames, places), device)
 
-    print(torch.cuda.get_device_name() if device.type == "cuda" else "processor")
-    for line in table(make, device, (width, height), options.frames, options.steps, options.repeats):
-        print(line, flush=True)
-    shares, whole = profile(make(device), device, (width, height), options.frames)
-    print(f"\n{shares}")
-    if options.profile:
-        options.profile.write_text(whole, encoding="utf-8")
-    return 0
+    rows = table(make, device, options.size, options.frames, options.steps, options.repeats)
+    return bench.report(options, rows, profiled, "3 steps")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...cels import run
-from ...diffusion import device as devices
 from ...errors import BadInput
 from ...job import Job, Picture
 from ...messages import Event
@@ -48,9 +47,5 @@ class Run(run.Run):
     @functools.cached_property
     def ready(self) -> Ready:
         """The networks, loaded when they are first needed. Raises BadInput, JobFailed."""
-        device = self.device
-        self.progress("Loading the model", 0.0)
-        nets = load_nets(self.weights, devices.numbers(device), lambda name, part: self.progress("Loading the model", part))
-        if nets.note:
-            self.warn(nets.note)
-        return settled(nets, [cel.painting.shot for cel in self.cels.values() if cel.shown], self.job.options, device)
+        nets = self.loaded(load_nets)
+        return settled(nets, [cel.painting.shot for cel in self.cels.values() if cel.shown], self.job.options, self.device)

@@ -77,7 +77,7 @@ class Painting:
     def _sampled(self, ready: Ready) -> torch.Tensor:
         run, shot, nets = self.run, self.shot, ready.nets
         noise, key = sampler.start(shot.count, shot.size, run.job.seed), entry(shot.key)
-        begin = _state(run.cache.get(key), tuple(noise.shape))
+        begin = State.of_arrays(run.cache.get(key), tuple(noise.shape))
         if begin is not None and begin.step == ready.settings.steps:
             return begin.latents
         reference = self._encoded(ready)
@@ -103,7 +103,7 @@ class Painting:
         def keep(state: State) -> None:
             nonlocal last
             if state.latents.nbytes < LARGE or state.step == steps or time.monotonic() - last > PAUSE:
-                self.run.cache.put(key, _arrays(state), level=0)
+                self.run.cache.put(key, state.arrays(), level=0)
                 last = time.monotonic()
 
         return keep
@@ -133,14 +133,3 @@ def settled(nets: Nets, shots: Sequence[Shot], options: Mapping[str, object], de
     plan, settings = needs.plan(nets, largest.size, frames, settings, device, str(options["memory"]))
     needs.prepare(nets)
     return Ready(nets, plan, needs.place(nets, plan.mode, device), settings, frames)
-
-
-def _arrays(state: State) -> dict[str, np.ndarray]:
-    at = np.array([state.step, state.window])
-    return {"at": at, "latents": state.latents.cpu().numpy(), "said": state.said.cpu().numpy()}
-
-
-def _state(kept: Mapping[str, np.ndarray] | None, shape: tuple[int, ...]) -> State | None:
-    if kept is None or kept["latents"].shape != shape:
-        return None
-    return State(int(kept["at"][0]), int(kept["at"][1]), *(torch.from_numpy(kept[name].copy()) for name in ("latents", "said")))

@@ -1,6 +1,5 @@
 """What the networks make of a cel's clips: latents, kept in the cache after each step, and those frames that become drawings."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -96,7 +95,7 @@ class Painting:
         run, clip, nets = self.run, self.cel.clips[number], ready.nets
         shape = (1, FRAMES, *keys.latents.shape[1:])
         entry = f"tooncrafter-latents-{self.key(number)[:24]}"
-        begin = _state(run.cache.get(entry), shape)
+        begin = State.of_arrays(run.cache.get(entry), shape)
         if begin is not None and begin.step == settings.steps:
             return begin.latents.to(ready.device)
         with ready.light.on(nets.text_encoder, nets.image_encoder, nets.projector):
@@ -115,7 +114,7 @@ class Painting:
                 ready.device,
                 lambda done, count: run.denoised(self.cel, number, done / count),
                 run.should_cancel,
-                lambda state: run.cache.put(entry, _arrays(state), level=0),
+                lambda state: run.cache.put(entry, state.arrays(), level=0),
                 begin,
             )
 
@@ -138,14 +137,3 @@ class Painting:
 
     def _seed(self, *parts: object) -> int:
         return int(jobs.digest(self.run.job.seed, *parts)[:12], 16)
-
-
-def _arrays(state: State) -> dict[str, np.ndarray]:
-    return {"step": np.array(state.step), "latents": state.latents.cpu().numpy()}
-
-
-def _state(kept: Mapping[str, np.ndarray] | None, shape: tuple[int, ...]) -> State | None:
-    if kept is None or kept["latents"].shape != shape:
-        return None
-    latents = torch.from_numpy(kept["latents"].copy())
-    return State(int(kept["step"]), 0, latents, torch.zeros_like(latents))
