@@ -5,9 +5,12 @@ import os
 import pytest
 import torch
 
+os.environ["OMP_NUM_THREADS"] = (
+    "1"  # what tests compute is small: threads would only wait for each other, in the processes that tests start too
+)
 
-@pytest.fixture(autouse=True, scope="session")
+
+@pytest.fixture(autouse=True)
 def one_thread():
-    """What tests compute is small: threads would only wait for each other, here and in the processes that tests start."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+    """Each test begins with one thread, whatever the one before has set: with another number of them the last digits are others."""
     torch.set_num_threads(1)
