@@ -5,9 +5,8 @@ import os
 import pytest
 import torch
 
-os.environ["OMP_NUM_THREADS"] = (
-    "1"  # what tests compute is small: threads would only wait for each other, in the processes that tests start too
-)
+# What tests compute is small: threads would only wait for each other, in the processes that tests start too.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 
 @pytest.fixture(autouse=True)
