@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,23 @@ _extensions.mkdir(parents=True)
 
 bpy = pytest.importorskip("bpy", reason="needs a Python with bpy: .venv/bpy-<version>")
 import addon_utils  # noqa: E402  (it is part of bpy)
+
+_STATUS = pytest.StashKey[int]()
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.stash[_STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    """End without Blender's own end, once all is written: bpy 4.5 can wait there for its threads forever."""
+    if _STATUS in config.stash:
+        config.get_terminal_writer().flush()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        _resources.cleanup()
+        os._exit(config.stash[_STATUS])
 
 
 def module(name: str):
