@@ -356,12 +356,11 @@ def _train_model(options: argparse.Namespace) -> int:
 
 
 def _weights(options: argparse.Namespace) -> int:
-    from .download import get
-    from .weights import by_hand
+    from .download import get, where
 
     info = models.info(options.id)
     if options.what == "where":
-        print(by_hand(info.id, info.weights) if info.weights else f"The model '{info.id}' needs no weights.")
+        print(where(info))
         return 0
     shown = {}
 

@@ -25,14 +25,22 @@ PARTS = ".parts"  # where unfinished files wait, below the model's folder
 Tell = Callable[[str, int, int], None]  # file, bytes done and in all
 
 
+def where(info: ModelInfo) -> str:
+    """Which files of a model's weights go where, for whoever puts them there."""
+    if info.by_hand:
+        return f"The weights of '{info.id}' can't be fetched: put the files that docs/{info.id}.md names into {weights.folder(info.id)}."
+    return weights.by_hand(info.id, info.weights) if info.weights else f"The model '{info.id}' needs no weights."
+
+
 def get(info: ModelInfo, accept: bool = False, tell: Tell = lambda file, done, all: None, endpoint: str | None = None) -> Path:
     """Fetch what is missing of a model's weights; returns their folder. `accept` accepts the licenses, which is asked for once.
 
-    Raises BadInput for a model without weights and for a license that is not accepted, JobFailed, saying which file goes where by hand,
-    when the hub can't be reached, and when the disk is too full or a file is not what the hub says it is.
+    Raises BadInput for a model without weights, or whose weights are put in place by hand, and for a license that is not accepted,
+    JobFailed, saying which file goes where by hand, when the hub can't be reached, and when the disk is too full or a file is not what
+    the hub says it is.
     """
     if not info.weights:
-        raise BadInput(f"The model '{info.id}' needs no weights.")
+        raise BadInput(where(info))
     target = weights.folder(info.id)
     for source in info.weights:
         if not accept and not weights.accepted(target, source):

@@ -26,8 +26,7 @@ def look() -> None:
     empty.clear()
     for model in models.available():
         missing[model.id] = store.missing(model.id, model.weights)
-        by_hand = "weights" in model.options and not model.weights
-        if by_hand and not any(store.folder(model.id).glob("*")):
+        if model.by_hand and not any(store.folder(model.id).glob("*")):
             empty.add(model.id)
 
 

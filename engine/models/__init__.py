@@ -21,7 +21,8 @@
     choices = ["a", "b"]                 # text only, may be left out
     folder = true                        # text only, may be left out: it names a folder
 
-    [[weights]]                          # what it needs that is not shipped, one table for each repository of the hub
+    [[weights]]                          # what it needs that is not shipped, one table for each repository of the hub; without any, but
+                                         # with an option `weights`, files are put in place by hand as docs/<model>.md says
     repository = "owner/name"
     commit = "0123…"                     # 40 hexadecimal digits
     license = "One sentence."            # shown and accepted before anything is fetched
@@ -101,6 +102,11 @@ class ModelInfo:
     options: Mapping[str, Option] = field(default_factory=dict)
     weights: tuple[Source, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether it has weights that are not fetched, but that a person puts in place."""
+        return "weights" in self.options and not self.weights
 
     def resolve(self, given: Mapping[str, object]) -> dict[str, object]:
         """All options of the model, those given over the defaults. Raises BadInput for one that it does not have."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import toy_hub
-from tiny_jobs import engine, until
+from tiny_jobs import ROOT, engine, until
 
 from engine import models, weights
 from engine.download import get
@@ -112,6 +112,16 @@ def test_the_models_own_tables_are_whole(tmp_path, monkeypatch):
     assert process.returncode == 2 and "--accept-license" in err
     process = engine("weights", "get", "flats")
     assert process.wait(60) == 2
+
+
+@pytest.mark.parametrize("model", [info.id for info in models.available() if info.by_hand])
+def test_weights_put_in_place_by_hand_are_said_to_be(model, tmp_path, monkeypatch):
+    assert (ROOT / "docs" / f"{model}.md").is_file()
+    monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    out, _ = engine("weights", "where", model).communicate(timeout=60)
+    assert f"docs/{model}.md" in out and str(tmp_path / model) in out
+    process = engine("weights", "get", model)
+    assert process.communicate(timeout=60)[1] == f"error: {out}" and process.returncode == 2
 
 
 # --- for Blender: a child process that tells its events -------------------------------------------------------------
