@@ -3,14 +3,13 @@
 from collections.abc import Callable
 
 import bpy
-from bpy.app.translations import pgettext_tip
 
 from ..engine import models
 from ..engine.client import JobState
-from ..engine.errors import BadInput, ShiageError
+from ..engine.errors import BadInput
 from . import engine, session, weights
-from .jobs import import_pictures
 from .scene import bones, marks, motion, references, settings
+from .starting import StartingOperator
 
 TASK = "animate"
 
@@ -77,40 +76,18 @@ def start(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progress: 
     return entry
 
 
-class SHIAGE_OT_animate_rig(bpy.types.Operator):
+class SHIAGE_OT_animate_rig(StartingOperator, bpy.types.Operator):
     """Make frames of the character on the reference that move like the armature. The engine works beside Blender: go on meanwhile"""
 
     bl_idname = "shiage.animate_rig"
     bl_label = "Animate Rig"
-    bl_options = {"REGISTER"}
 
-    @classmethod
-    def poll(cls, context):
-        reason = obstacle(context.scene)
-        if reason:
-            cls.poll_message_set(pgettext_tip(reason))
-        return not reason
+    @staticmethod
+    def reason(context):
+        return obstacle(context.scene)
 
-    def execute(self, context):
-        manager = context.window_manager
-        manager.progress_begin(0, 100)
-        try:
-            entry = start(context.scene, context.view_layer, lambda fraction: manager.progress_update(int(100 * fraction)))
-        except ShiageError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        finally:
-            manager.progress_end()
-        if settings.output_is_temporary(context.scene):
-            self.report({"WARNING"}, f"This file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends")
-        if bpy.app.background:
-            session.wait(entry, lambda _entry: None)
-            if entry.job.state != "done":
-                self.report({"ERROR"}, entry.job.text)
-                return {"CANCELLED"}
-            import_pictures(entry, context.scene)
-            self.report({"INFO"}, f"{entry.job.text} {entry.remark}")
-        return {"FINISHED"}
+    def start(self, context, on_progress):
+        return start(context.scene, context.view_layer, on_progress)
 
 
 register, unregister = bpy.utils.register_classes_factory((SHIAGE_OT_animate_rig,))

@@ -6,16 +6,15 @@ from pathlib import Path
 import bpy
 from bpy.app.handlers import persistent
 from bpy.app.translations import pgettext_rpt as translated
-from bpy.app.translations import pgettext_tip
 from bpy.props import BoolProperty
 
 from ..engine import models
 from ..engine.client import JobState
-from ..engine.errors import BadInput, ShiageError
+from ..engine.errors import BadInput
 from . import engine, jobs, session, weights
-from .jobs import import_pictures
 from .scene import betweens, fills, inbetween, matches, pictures, settings
 from .scene.matches import Arc, Match
+from .starting import StartingOperator
 
 TASK = "inbetween"
 BUSY = "Inbetweens of this scene are being made: wait, or cancel their job"
@@ -120,44 +119,20 @@ def look() -> None:
             found[folder], ways[folder] = matches.read(folder), matches.arcs(folder)
 
 
-class SHIAGE_OT_fill_inbetweens(bpy.types.Operator):
+class SHIAGE_OT_fill_inbetweens(StartingOperator, bpy.types.Operator):
     """Make the drawings between two keys. The engine works beside Blender: go on drawing meanwhile"""
 
     bl_idname = "shiage.fill_inbetweens"
     bl_label = "Fill Inbetweens"
-    bl_options = {"REGISTER"}
 
     again: BoolProperty(name="Again", description="Fill what was filled last", options={"HIDDEN", "SKIP_SAVE"})
 
-    @classmethod
-    def poll(cls, context):
-        reason = obstacle(context.scene, context.view_layer)
-        if reason:
-            cls.poll_message_set(pgettext_tip(reason))
-        return not reason
+    @staticmethod
+    def reason(context):
+        return obstacle(context.scene, context.view_layer)
 
-    def execute(self, context):
-        manager = context.window_manager
-        manager.progress_begin(0, 100)
-        try:
-            entry = start(
-                context.scene, context.view_layer, None, lambda fraction: manager.progress_update(int(100 * fraction)), self.again
-            )
-        except ShiageError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        finally:
-            manager.progress_end()
-        if settings.output_is_temporary(context.scene) and entry.destination != "STROKES":
-            self.report({"WARNING"}, f"This file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends")
-        if bpy.app.background:
-            session.wait(entry, lambda _entry: None)
-            if entry.job.state != "done":
-                self.report({"ERROR"}, entry.job.text)
-                return {"CANCELLED"}
-            import_pictures(entry, context.scene)
-            self.report({"INFO"}, f"{entry.job.text} {entry.remark}")
-        return {"FINISHED"}
+    def start(self, context, on_progress):
+        return start(context.scene, context.view_layer, None, on_progress, self.again)
 
 
 @persistent
