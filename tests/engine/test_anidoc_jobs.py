@@ -1,8 +1,6 @@
 """AniDoc's jobs beyond the plain one, with tiny random weights: killed and taken up, corrected, between keys, out of memory."""
 
-import signal
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import pytest
 import tiny_anidoc
 from anidoc_shots import PAINT, job, picture
 from PIL import Image
-from tiny_jobs import engine
+from tiny_jobs import engine, killed_at
 
 from engine import job as jobs
 from engine import keys as keyed
@@ -56,17 +54,8 @@ def test_a_killed_job_goes_on_and_ends_the_same(tmp_path, weights):
     shot = {"places": tuple(range(40, 52)), "options": {"preset": "reference", "window": 8, "overlap": 3, "snap": False}}
     whole, killed = (job(tmp_path / name, weights, **shot) for name in ("whole", "killed"))
     assert isinstance(told(whole)[0], Done)
-    process = engine("run", killed)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        events = killed / "events.jsonl"
-        if events.is_file() and events.read_text("utf-8").count('"Denoising"') >= 9:
-            break
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    before = killed_at(killed, "Denoising", 9)
     assert not list((killed / "frames").glob("*.png")), "it was killed in the middle"
-    before = (killed / "events.jsonl").read_text("utf-8").count('"Denoising"')
     end, events = told(killed)
     assert isinstance(end, Done), end
     calls = stages(events).count("Denoising")

@@ -1,8 +1,6 @@
 """Animate Anyone's jobs, with tiny random weights: whole ones, killed ones, and what a person may give that is wrong."""
 
 import json
-import signal
-import time
 from dataclasses import replace
 
 import animate_shots
@@ -13,7 +11,7 @@ import torch
 from animate_shots import pose, sheet
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from tiny_jobs import engine
+from tiny_jobs import engine, killed_at
 
 from engine import job as jobs
 from engine.animate import gather
@@ -71,17 +69,8 @@ def test_a_killed_job_goes_on_and_ends_the_same(tmp_path, weights):
     shot = {"poses": [pose(number / 6) for number in range(7)], "options": {"steps": 20, "window": 4, "overlap": 2, "cyclic": True}}
     whole, killed = (animate_shots.job(tmp_path / name, weights, **shot) for name in ("whole", "killed"))
     assert isinstance(told(whole)[0], Done)
-    process = engine("run", killed)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        events = killed / "events.jsonl"
-        if events.is_file() and events.read_text("utf-8").count('"Denoising"') >= 9:
-            break
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    before = killed_at(killed, "Denoising", 9)
     assert not list((killed / "frames").glob("*.png")), "it was killed in the middle"
-    before = (killed / "events.jsonl").read_text("utf-8").count('"Denoising"')
     end, events = told(killed)
     assert isinstance(end, Done), end
     assert 0 < stages(events).count("Denoising") <= 20 * 4 - before + 1, "no call is made twice but the last"

@@ -1,8 +1,6 @@
 """LVCD's jobs beyond the plain one, with tiny random weights: streamed, killed and taken up, redrawn, with several keys, corrected."""
 
 import shutil
-import signal
-import time
 from dataclasses import replace
 
 import anidoc_shots
@@ -12,7 +10,7 @@ import tiny_lvcd
 import torch
 from lvcd_shots import PAINT, job, places
 from PIL import Image, ImageDraw
-from tiny_jobs import engine
+from tiny_jobs import killed_at
 
 from engine import job as jobs
 from engine.gather import gather
@@ -65,15 +63,7 @@ def test_a_killed_job_goes_on_at_its_segment_and_ends_the_same(tmp_path, weights
     shot = {"places": places(25, step=1), "options": {"preset": "reference", "snap": False}}
     whole, killed = (job(tmp_path / name, weights, **shot) for name in ("whole", "killed"))
     assert calls(told(whole)) == 50
-    process = engine("run", killed)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        events = killed / "events.jsonl"
-        if events.is_file() and events.read_text("utf-8").count('"Denoising"') >= 29:
-            break
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    killed_at(killed, "Denoising", 29)
     assert 0 < len(list((killed / "frames").glob("*.png"))) < 25, "it was killed in the middle"
     assert calls(told(killed)) == 25, "the first segment stays"
     expected, again = pixels(whole), pixels(killed)

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import signal
-import time
 from dataclasses import replace
 
 import cv2
@@ -12,7 +10,7 @@ import pytest
 import tiny_tooncrafter
 from anidoc_shots import PAINT, picture
 from PIL import Image
-from tiny_jobs import engine
+from tiny_jobs import engine, killed_at
 
 from engine import job as jobs
 from engine import keys, models
@@ -256,17 +254,8 @@ def test_a_killed_job_goes_on_and_ends_the_same(shot):
     given = {"places": {0: 50, 4: 80}, "count": 3, "options": {"steps": 16}}
     whole, killed = (shot(name=name, **given) for name in ("whole", "killed"))
     expected, _ = done(whole)
-    process = engine("run", killed)
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
-        events = killed / "events.jsonl"
-        if events.is_file() and events.read_text("utf-8").count('"Denoising"') >= 7:
-            break
-        time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.wait(10)
+    before = killed_at(killed, "Denoising", 7)
     assert not list((killed / "frames").glob("*.png")), "it was killed in the middle"
-    before = (killed / "events.jsonl").read_text("utf-8").count('"Denoising"')
     made, events = done(killed)
     assert 0 < stages(events).count("Denoising") <= 16 - before + 1, "no step is made twice but the last"
     assert same(made, expected)

@@ -44,18 +44,32 @@ def engine(*arguments: object, **options) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", **options)
 
 
+def killed_at(folder: Path, stage: str, count: int) -> int:
+    """Run a job by a process of its own, kill it once it has told that many steps of a stage, and say how many it has told by then."""
+
+    def steps() -> int:
+        events = folder / jobs.EVENTS_FILE
+        return events.read_text("utf-8").count(f'"{stage}"') if events.is_file() else 0
+
+    process = engine("run", folder)
+    until(lambda: steps() >= count or process.poll() is not None, 120, pause=0.002)
+    process.kill()
+    process.wait(10)
+    return steps()
+
+
 def owner(folder: Path) -> int:
     """The process that works on a job folder, once it does."""
     until(lambda: (folder / "lock").is_file() and (folder / "lock").read_text())
     return int((folder / "lock").read_text())
 
 
-def until(condition, seconds: float = 60) -> None:
+def until(condition, seconds: float = 60, pause: float = 0.01) -> None:
     """Wait for a condition to come true; fail after a time that is far beyond what it can take."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "what was waited for did not happen"
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def alive(pid: int) -> bool:
