@@ -19,6 +19,7 @@ from demo import drawings, ink
 from demo.palette import INK, TRACE, rgb
 from engine import job as jobs
 from engine import models
+from engine.files import digest
 from engine.job import Cel, Drawing, Exposure, Job
 from engine.sketch import strokes
 from engine.sketch.strokes import Strokes
@@ -41,7 +42,7 @@ def to_strokes(lines: list[ink.Stroke], shift: float = 0.0) -> Strokes:
 def job_of(folder: Path, shot: list[Strokes], key: Path) -> Job:
     made = []
     for drawing in shot:
-        name = jobs.digest(drawing.points.tobytes(), drawing.widths.tobytes())[:16]
+        name = digest(drawing.points.tobytes(), drawing.widths.tobytes())[:16]
         strokes.save(drawing, folder / f"strokes/{name}.npz")
         made.append(Drawing(name, 0, "strokes", f"strokes/{name}.npz"))
     job = Job(

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from engine.evaluation.inbetween import LOST, OPEN
-from engine.job import write_atomic
+from engine.files import write_atomic
 from engine.sketch.raster import rasterize
 from engine.sketch.strokes import Strokes
 from engine.synthesis.cutout_person import SIZE

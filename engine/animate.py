@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .errors import BadInput
+from .files import digest, file_sha256, write_atomic
 from .gather import Size, check_out, exposures, fitted, opened, picture_size, sketch_files
-from .job import MAX_SIDE, Cel, Drawing, Job, Reference, add_reference, clear_stale, digest, file_sha256, save, write_atomic
+from .job import MAX_SIDE, Cel, Drawing, Job, Reference, add_reference, clear_stale, save
 from .pose import Pose, read
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .job import write_atomic
+from .files import write_atomic
 
 FOLDER = "cache"
 _UNREADABLE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error)

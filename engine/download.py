@@ -14,7 +14,7 @@ from . import models, weights
 from .child import end_with_parent
 from .child import tell as tell_event
 from .errors import BadInput, JobFailed, ShiageError
-from .job import file_sha256
+from .files import file_sha256
 from .messages import Done, Event, Failed, Progress, Started
 from .models import ModelInfo
 from .weights import Source

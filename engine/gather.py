@@ -13,7 +13,8 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 from .errors import BadInput, JobFailed
-from .job import JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Hint, Job, add_reference, digest, file_sha256, frame_name, save, write_atomic
+from .files import digest, file_sha256, write_atomic
+from .job import JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Hint, Job, add_reference, frame_name, save
 from .lock import locked
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".tga")

@@ -12,21 +12,19 @@
     result.json          the outcome of the last run
 
 The folder is the contract, the cache, the crash recovery and what a farm ships around. A file in it is there whole or not
-at all: it is written beside its place and renamed (`write_atomic`).
+at all: it is written beside its place and renamed (`engine.files`).
 """
 
-import hashlib
 import json
 import math
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 
-from .errors import BadInput, JobFailed
+from .errors import BadInput
+from .files import file_sha256, write_atomic, write_json
 
 SCHEMA = 1
 TASKS = ("colorize", "inbetween", "animate")
@@ -191,62 +189,6 @@ def pictures(job: Job) -> dict[tuple[str | None, ...], str]:
     return found
 
 
-# --- hashes and files ---------------------------------------------------------------------------------------------
-
-
-def digest(*parts: object) -> str:
-    """A SHA-256 in hexadecimal of strings, bytes, buffers and JSON values, unambiguous about where each part ends."""
-    sha = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, (bytes, bytearray, memoryview)):
-            data = bytes(part)
-        else:
-            data = json.dumps(part, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        sha.update(len(data).to_bytes(8, "little"))
-        sha.update(data)
-    return sha.hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all. Raises JobFailed, naming the file, when the disk is full or read-only."""
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise JobFailed(f"Could not write {path}: {error.strerror or error}; free some space or choose another output folder.") from error
-
-
-def write_json(path: Path, value: object) -> None:
-    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
-
-
-def add_reference(folder: Path, source: Path) -> Reference:
-    """Copy a reference into the job folder, byte for byte, under its content hash. Raises BadInput when unreadable."""
-    try:
-        if not source.is_file():
-            raise BadInput(f"The reference {source} does not exist: choose another picture.")
-        sha = file_sha256(source)
-    except OSError as error:
-        raise BadInput(f"The reference {source} can't be read ({error.strerror}): choose another picture.") from error
-    name = f"reference/{sha[:16]}{source.suffix.lower()}"
-    target = folder / name
-    if not target.is_file() or file_sha256(target) != sha:
-        write_atomic(target, source.read_bytes())
-    return Reference(file=name, sha256=sha, name=source.name)
-
-
 # --- job.json -----------------------------------------------------------------------------------------------------
 
 
@@ -396,6 +338,21 @@ def read_result(folder: Path) -> dict | None:
     except (OSError, ValueError):
         return None
     return result if isinstance(result, dict) else None
+
+
+def add_reference(folder: Path, source: Path) -> Reference:
+    """Copy a reference into the job folder, byte for byte, under its content hash. Raises BadInput when unreadable."""
+    try:
+        if not source.is_file():
+            raise BadInput(f"The reference {source} does not exist: choose another picture.")
+        sha = file_sha256(source)
+    except OSError as error:
+        raise BadInput(f"The reference {source} can't be read ({error.strerror}): choose another picture.") from error
+    name = f"reference/{sha[:16]}{source.suffix.lower()}"
+    target = folder / name
+    if not target.is_file() or file_sha256(target) != sha:
+        write_atomic(target, source.read_bytes())
+    return Reference(file=name, sha256=sha, name=source.name)
 
 
 def clear_stale(folder: Path, job: Job) -> None:

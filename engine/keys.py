@@ -6,8 +6,9 @@ from pathlib import Path
 
 from . import timing
 from .errors import BadInput
+from .files import digest, file_sha256, write_atomic
 from .gather import Size, check_out, opened, picture_size
-from .job import Cel, Drawing, Exposure, Job, add_reference, clear_stale, digest, file_sha256, save, write_atomic
+from .job import Cel, Drawing, Exposure, Job, add_reference, clear_stale, save
 
 MAX_BETWEEN = 999
 

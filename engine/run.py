@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 from . import models
 from .errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
-from .job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, clear_stale, load, pictures, write_json
+from .files import write_json
+from .job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, clear_stale, load, pictures
 from .lock import locked
 from .messages import Cancelled as CancelledEvent
 from .messages import Done, Event, Failed, FrameDone, Progress, Started, Warned, encode

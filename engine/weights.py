@@ -15,7 +15,7 @@ from pathlib import Path
 from .child import Child
 from .environment import PACKAGE, variables
 from .errors import BadInput, EngineMissing, JobFailed
-from .job import write_json
+from .files import write_json
 
 VARIABLE = "SHIAGE_WEIGHTS"
 ACCEPTED = "accepted.json"

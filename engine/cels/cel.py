@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import job as jobs
 from ..cache import holds, pack
 from ..colors import paint, reference, snap
 from ..errors import BadInput
+from ..files import digest, write_atomic
 from ..matching import embedding
 from ..matching import shot as matching
 from ..regions import Regions
@@ -43,7 +43,7 @@ class Cel:
         painted = [d for d in self.lined if self.job.drawing(d).kind == "painted"]
         self.shas = [ref.sha256 for ref in self.job.cels[number].references]
         look = [self.job.options[name] for name in ("background", "gap")]
-        self._seen = jobs.digest(embedding.REVISION, look, list(self.job.size), painted, self.shas)
+        self._seen = digest(embedding.REVISION, look, list(self.job.size), painted, self.shas)
         self.read = functools.lru_cache(KEPT)(self._read)
 
     @property
@@ -137,7 +137,7 @@ class Cel:
         return Answer(kept["swatch"], kept["confidence"])
 
     def _entry(self, drawing: str) -> str:
-        return "answer-" + jobs.digest(self._seen, self.basis(drawing), drawing)[:24]
+        return "answer-" + digest(self._seen, self.basis(drawing), drawing)[:24]
 
     def entries(self) -> list[str]:
         """The names of all that the cache holds of this cel."""
@@ -183,4 +183,4 @@ class Cel:
         path = self.run.folder / f"regions/{drawing}.npz"
         said = {"swatches": self.swatches, "leaks": regions.leaks, "closures": regions.closures, **answer}
         if not holds(path, said):
-            jobs.write_atomic(path, pack({"labels": regions.grown.astype(np.int32), **said}))
+            write_atomic(path, pack({"labels": regions.grown.astype(np.int32), **said}))

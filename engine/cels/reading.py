@@ -10,7 +10,8 @@ import numpy as np
 
 from ..cache import Cache
 from ..colors import palette, reference
-from ..job import Drawing, Job, digest
+from ..files import digest
+from ..job import Drawing, Job
 from ..matching import embedding, features, pair, shapes, shot
 from ..regions import CROSSINGS, Regions, segment
 from ..sketch import Sketch, raster, scan, strokes

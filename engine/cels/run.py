@@ -15,6 +15,7 @@ from ..cache import Cache
 from ..colors import paint, png
 from ..diffusion import device as devices
 from ..errors import BadInput, Cancelled, JobFailed
+from ..files import digest
 from ..job import Job, Picture
 from ..messages import Event, Progress, Warned
 from . import hints
@@ -145,7 +146,7 @@ class Run:
         """What a picture depends on."""
         options = {name: self.job.options[name] for name in ("snap", "lines")}
         shown = [(cel, drawing) for cel, drawing in zip(self.cels.values(), ids, strict=True) if drawing is not None]
-        return jobs.digest(self.REVISION, options, list(ids), [cel.key(drawing) for cel, drawing in shown])
+        return digest(self.REVISION, options, list(ids), [cel.key(drawing) for cel, drawing in shown])
 
     def _compose(self, ids: tuple[str | None, ...]) -> tuple[np.ndarray, int]:
         width, height = self.job.size

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from ..errors import JobFailed
-from ..job import write_atomic
+from ..files import write_atomic
 
 KEYWORD = b"shiage"
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

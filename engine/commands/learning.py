@@ -107,7 +107,7 @@ def _synth(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     from ..evaluation import evaluate, report
-    from ..job import write_json
+    from ..files import write_json
 
     models.info(options.model, "colorize")
     settings = evaluate.QUICK if options.quick else evaluate.FULL

@@ -10,7 +10,8 @@ import numpy as np
 from .. import job as jobs
 from .. import models
 from ..errors import JobFailed
-from ..job import Cel, Drawing, Exposure, Job, add_reference, file_sha256, pictures, save, write_atomic
+from ..files import file_sha256, write_atomic
+from ..job import Cel, Drawing, Exposure, Job, add_reference, pictures, save
 from ..messages import Done, Failed
 from ..run import run
 from .clicks import Hint, Solve

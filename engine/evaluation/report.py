@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
-from ..job import write_atomic
+from ..files import write_atomic
 from ..synthesis import FAMILIES
 from . import learned, pictures
 from .evaluate import Results, summary

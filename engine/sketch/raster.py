@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ..job import digest
+from ..files import digest
 from . import traces
 from .ends import stroke_ends
 from .sketch import Sketch

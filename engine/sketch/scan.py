@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from ..errors import BadInput
-from ..job import MAX_SIDE, digest, file_sha256
+from ..files import digest, file_sha256
+from ..job import MAX_SIDE
 from . import traces
 from .ends import skeleton_ends
 from .sketch import Sketch

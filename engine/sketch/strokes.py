@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadInput
-from ..job import write_atomic
+from ..files import write_atomic
 
 MAX_POINTS = 20_000_000
 MIN_ALPHA = 13  # of 255; a stroke that is fainter can't be seen and bounds nothing

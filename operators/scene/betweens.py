@@ -10,6 +10,7 @@ import numpy as np
 
 from ...engine import job
 from ...engine.errors import BadInput
+from ...engine.files import digest, write_atomic
 from . import homes, inbetween, keys, layers, pins, plane, settings
 from .homes import Home, Task
 from .keys import Pair
@@ -155,7 +156,7 @@ def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model
         raise BadInput(warnings[0])
     for file, content in [item for cel in cels for item in cel.files.items()]:
         if not (folder / file).is_file():
-            job.write_atomic(folder / file, content)
+            write_atomic(folder / file, content)
     request = job.Job(
         task="inbetween",
         model=model,
@@ -203,7 +204,7 @@ def _cel(scene: bpy.types.Scene, cel: int, part: Part, flats: dict[int, list[Fla
         if first == last:
             made.warnings.append(f"The keys {pair.first} and {pair.last} of {part.name} are the same drawing: nothing lies between them.")
             continue
-        between = [(frame, job.digest(first, last, at, frame)[:16], at) for frame, at in inbetween.drawings(chosen, pair)]
+        between = [(frame, digest(first, last, at, frame)[:16], at) for frame, at in inbetween.drawings(chosen, pair)]
         tasks.append(Task(pair, first, last, tuple(between)))
         made.drawings.extend(job.Drawing(id, cel, "between", f"strokes/{id}.npz", f"{part.name} {frame}", at) for frame, id, at in between)
         made.shown.update({frame: id for frame, id, _ in between})
@@ -247,7 +248,7 @@ def _planes(flats: Sequence[dict[int, list[Flat]]], picture: tuple[int, int]) ->
 def _id(strokes: Strokes, fills: np.ndarray, size: tuple[int, int], cel: int) -> str:
     points, widths = (np.round(values * GRAIN).astype(np.int64) for values in (strokes.points, strokes.widths))
     arrays = (points, widths, strokes.colors, strokes.offsets, strokes.cyclic, fills)
-    return job.digest(list(size), cel, *(array.tobytes() for array in arrays))[:16]
+    return digest(list(size), cel, *(array.tobytes() for array in arrays))[:16]
 
 
 def _content(strokes: Strokes, fills: np.ndarray) -> bytes:

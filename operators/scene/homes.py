@@ -8,8 +8,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from ...engine import job
 from ...engine.errors import BadInput
+from ...engine.files import write_json
 from .keys import Pair
 from .plane import Plane
 
@@ -61,7 +61,7 @@ def write(homes: Sequence[Home], folder: Path) -> None:
                 "tasks": [[task.pair.first, task.pair.last, task.first, task.last, task.made] for task in home.tasks],
             }
         )
-    job.write_json(folder / FILE, raw)
+    write_json(folder / FILE, raw)
 
 
 def read(folder: Path) -> list[Home]:

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...engine.job import digest
+from ...engine.files import digest
 from . import compat
 from .camera import Projection
 

@@ -9,6 +9,7 @@ import bpy
 
 from ...engine import job, pose
 from ...engine.errors import BadInput
+from ...engine.files import digest, write_atomic
 from . import bones, camera, poses
 from .shot import exposures
 from .stepping import stepping
@@ -124,12 +125,12 @@ def write_job(
 
 
 def _id(seen: pose.Pose, size: tuple[int, int]) -> str:
-    return job.digest(seen.json(), list(size))[:16]
+    return digest(seen.json(), list(size))[:16]
 
 
 def _write(folder: Path, id: str, seen: pose.Pose, size: tuple[int, int]) -> str:
     """Write a pose in a picture of `size`; returns its path relative to the folder."""
     file = f"poses/{id}.json"
     if not (folder / file).is_file():  # a file is named by its content and there whole or not at all
-        job.write_atomic(folder / file, json.dumps(seen.json() | {"size": list(size)}).encode())
+        write_atomic(folder / file, json.dumps(seen.json() | {"size": list(size)}).encode())
     return file

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...engine import job
 from ...engine.errors import BadInput
+from ...engine.files import digest, write_atomic
 from ...engine.models import ModelInfo
 from . import camera, inbetween, layers, references, request, settings, shot
 from .betweens import Part
@@ -50,13 +51,13 @@ def write_job(
         cels, drawings, shown = _line_art(scene, shots, folder)
     for cel in range(len(cels)):
         for frame, at in made:
-            id = job.digest([shown[cel][number] for number in numbers], cel, frame, at, guides[frame][0] if frame in guides else None)[:16]
+            id = digest([shown[cel][number] for number in numbers], cel, frame, at, guides[frame][0] if frame in guides else None)[:16]
             guide = guides[frame][0] if frame in guides else None
             drawings[id] = job.Drawing(id, cel, "between", f"strokes/{id}.npz", f"{cels[cel].name} {frame}", at, guide)
             shown[cel][frame] = id
     for id, strokes in guides.values():
         file = f"strokes/{id}.npz"
-        job.write_atomic(folder / file, request.content(Drawing(id, 0, 0, strokes)))
+        write_atomic(folder / file, request.content(Drawing(id, 0, 0, strokes)))
         drawings[id] = job.Drawing(id, 0, "strokes", file, f"{chosen.guide} {id}")
     asked = job.Job(
         task="inbetween",
@@ -160,7 +161,7 @@ def _guides(scene: bpy.types.Scene, view_layer, parts: Sequence[Part], frames: S
             strokes = _sketch(scene, view_layer.depsgraph, ob, name)
             nearest = min(frames, key=lambda frame: (abs(frame - number), frame))
             if len(strokes):
-                id = job.digest("guide", *(array.tobytes() for array in strokes.arrays().values()))[:16]
+                id = digest("guide", *(array.tobytes() for array in strokes.arrays().values()))[:16]
                 guides[nearest] = (id, strokes)
     return guides
 

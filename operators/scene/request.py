@@ -8,6 +8,7 @@ import numpy as np
 
 from ...engine import job
 from ...engine.errors import BadInput
+from ...engine.files import write_atomic
 from .shot import Drawing, Shot
 
 
@@ -59,7 +60,7 @@ def store(drawing: Drawing, shot: Shot, folder: Path) -> job.Drawing:
     """Write a drawing's file into a job folder."""
     kind, file = ("strokes", f"strokes/{drawing.id}.npz") if drawing.strokes is not None else ("raster", f"sketches/{drawing.id}.png")
     if not (folder / file).is_file():  # a file is named by its content and there whole or not at all
-        job.write_atomic(folder / file, content(drawing))
+        write_atomic(folder / file, content(drawing))
     return job.Drawing(drawing.id, drawing.cel, kind, file, f"{shot.cels[drawing.cel].name} {drawing.frame}")
 
 

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from ...engine.errors import BadInput
-from ...engine.job import digest
+from ...engine.files import digest
 from . import compat, png, raster
 from .shot import Cel, Drawing, Shot, exposures
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import bpy
 
 from ...engine.errors import BadInput
-from ...engine.job import Exposure, digest
+from ...engine.files import digest
+from ...engine.job import Exposure
 from . import camera, layers, raster, references
 from .stepping import stepping
 from .strokes import Strokes, extract, join, object_scale

@@ -15,6 +15,7 @@ from mathutils import Vector
 
 from ...engine import job
 from ...engine.errors import BadInput, JobFailed
+from ...engine.files import write_atomic
 from . import camera, compat, png
 from .stepping import stepping
 
@@ -30,7 +31,7 @@ def import_strip(scene: bpy.types.Scene, folder: Path):
     first, names = _pictures(folder)
     directory = folder / "frames"
     if BLANK in names:
-        job.write_atomic(directory / BLANK, _blank(job.load(folder).size))
+        write_atomic(directory / BLANK, _blank(job.load(folder).size))
     editor = scene.sequence_editor or scene.sequence_editor_create()
     strips = compat.strips(editor)
     ours = [
@@ -141,7 +142,7 @@ def _link_frames(folder: Path, names: list[str], size: tuple[int, int]) -> Path:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         blank = directory / "0001.png"
-        job.write_atomic(blank, _blank(size))
+        write_atomic(blank, _blank(size))
         for number, name in enumerate([*names, BLANK], start=2):
             _link(blank if name == BLANK else folder / "frames" / name, directory / f"{number:04d}.png")
     except OSError as error:

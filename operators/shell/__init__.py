@@ -13,9 +13,9 @@ from pathlib import Path
 
 import bpy
 
-from ...engine import job as jobs
 from ...engine import models
 from ...engine.errors import Cancelled, JobFailed, ShiageError
+from ...engine.files import write_json
 from .. import session
 from ..jobs import find_jobs
 from . import animate, colorize, inbetween
@@ -73,7 +73,7 @@ def main(arguments: list[str]) -> int:
             session.close()
     if given.json:
         try:
-            jobs.write_json(given.json, answer | {"exit_code": status})
+            write_json(given.json, answer | {"exit_code": status})
         except JobFailed as error:
             say(f"Error: {error}")
             status = status or error.exit_code

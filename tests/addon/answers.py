@@ -20,7 +20,7 @@ def write(folder, change=lambda arrays: arrays) -> None:
             for _, id, at in task.made:
                 np.savez(folder / f"strokes/{id}.npz", **change(between(first, last, at)))
     pictures = [{"frame": e.frame, "file": "", "unknown": 0, "leaks": 0} for e in request.frames]
-    job.write_json(folder / job.RESULT_FILE, {"status": "done", "text": "Done.", "pictures": pictures, "frames": []})
+    module("engine.files").write_json(folder / job.RESULT_FILE, {"status": "done", "text": "Done.", "pictures": pictures, "frames": []})
 
 
 def between(first, last, at) -> dict:

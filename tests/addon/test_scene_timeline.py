@@ -28,7 +28,7 @@ def picture(color, size=SIZE):
 
 def write_job(folder, timing, missing=(), status=None):
     """A job folder with frames as the engine leaves it: timing [(frame, exposure, name or None)]."""
-    job = module("engine.job")
+    job, files = module("engine.job"), module("engine.files")
     ids = list(dict.fromkeys(name for _, _, name in timing if name))
     request = job.Job(
         task="colorize",
@@ -46,12 +46,12 @@ def write_job(folder, timing, missing=(), status=None):
     for (name,), file in job.pictures(request).items():
         if name in missing:
             continue
-        job.write_atomic(
+        files.write_atomic(
             folder / file, picture(COLORS[name]) if name else module("operators.scene.png").encode(np.zeros((4, 4, 4), np.uint8))
         )
         done.append({"frame": int(file[-8:-4]), "file": file})
     if status:
-        job.write_json(folder / job.RESULT_FILE, {"status": status, "pictures": done})
+        files.write_json(folder / job.RESULT_FILE, {"status": status, "pictures": done})
     return folder
 
 
@@ -167,8 +167,8 @@ def test_unfinished_frames_are_transparent(scene, tmp_path):
 
 def test_pictures_of_an_earlier_request_do_not_count(scene, tmp_path):
     folder = write_job(tmp_path / "job", [(1, 2, "a"), (3, 2, "b")], status="done")
-    job = module("engine.job")
-    job.write_json(folder / job.RESULT_FILE, {"status": "cancelled", "pictures": [{"frame": 3, "file": "frames/0003.png"}]})
+    job, files = module("engine.job"), module("engine.files")
+    files.write_json(folder / job.RESULT_FILE, {"status": "cancelled", "pictures": [{"frame": 3, "file": "frames/0003.png"}]})
     assert names(import_strip(scene, folder)) == ["blank.png"] * 2 + ["0003.png"] * 2
 
 

@@ -11,7 +11,8 @@ from puppets import INK, Pose, draw, pose, puppet
 
 from engine import job as jobs
 from engine import models
-from engine.errors import BadInput, Cancelled
+from engine.errors import BadInput, Cancelled, JobFailed
+from engine.files import digest
 from engine.job import Cel, Drawing, Exposure, Job
 from engine.messages import Progress, Warned
 
@@ -25,7 +26,7 @@ def save(path: Path, pixels: np.ndarray) -> Path:
 
 
 def add_drawing(folder: Path, pixels: np.ndarray, cel: int = 0) -> Drawing:
-    name = jobs.digest(pixels.tobytes(), list(pixels.shape), cel)[:16]
+    name = digest(pixels.tobytes(), list(pixels.shape), cel)[:16]
     save(folder / f"sketches/{name}.png", pixels)
     return Drawing(name, cel, "raster", f"sketches/{name}.png")
 
@@ -218,7 +219,7 @@ def test_a_read_only_folder_fails_with_a_reason(tmp_path, shot, monkeypatch):
     job = make(folder, [([shot[0].picture()], [shot[0].sketch.paint])])
     shutil.rmtree(folder / "frames", ignore_errors=True)
     (folder / "frames").write_text("in the way")
-    with pytest.raises(jobs.JobFailed, match="Could not write"):
+    with pytest.raises(JobFailed, match="Could not write"):
         run(job, folder)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ... import job as jobs
 from ...cels import cel, reading
 from ...diffusion import canvas as canvases
 from ...diffusion.windows import windows
 from ...errors import BadInput
+from ...files import digest
 from ...matching import embedding
 from . import condition, correspondence, painting, points
 from .correspondence import Sight
@@ -35,7 +35,7 @@ class Cel(cel.Cel):
         options = {name: value for name, value in self.job.options.items() if name not in run.PAINT}
         places = [self.job.drawing(drawing).at for drawing in self.order]
         about = [run.about, embedding.REVISION, options, list(self.job.size)]
-        self._key = jobs.digest(*about, self.job.seed, self.job.task, self.order, places, self.shas)
+        self._key = digest(*about, self.job.seed, self.job.task, self.order, places, self.shas)
         self.sight = functools.lru_cache(24)(self._sight)
 
     def basis(self, drawing: str) -> str:

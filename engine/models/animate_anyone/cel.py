@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from ... import job as jobs
 from ...cache import holds, pack
 from ...colors import reference
 from ...errors import BadInput
+from ...files import digest, write_atomic
 from ...job import Reference
 from ...pose import Pose
 from ...pose import read as read_pose
@@ -35,7 +35,7 @@ class Cel:
         self.order = [d for d in dict.fromkeys(e.drawings[number] for e in self.job.frames) if d is not None]
         options = {name: value for name, value in self.job.options.items() if name not in run.PAINT}
         given = [[ref.sha256, ref.pose] for ref in self.job.cels[number].references]
-        self.about = jobs.digest(run.about, options, list(self.job.size), self.job.seed, self.order, given)
+        self.about = digest(run.about, options, list(self.job.size), self.job.seed, self.order, given)
 
     # --- reading ---
 
@@ -208,4 +208,4 @@ class Cel:
         said["confidence"] = np.append(cut.confidence, 1.0).astype(np.float32)
         path = self.run.folder / f"regions/{drawing}.npz"
         if not holds(path, said):
-            jobs.write_atomic(path, pack({"labels": labels, **said}))
+            write_atomic(path, pack({"labels": labels, **said}))

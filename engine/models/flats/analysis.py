@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ...cache import Cache
-from ...job import Drawing, Job, digest
+from ...files import digest
+from ...job import Drawing, Job
 from ...matching import embedding, features, shapes
 from ...regions import CROSSINGS, segment
 from ...sketch import Sketch, raster, scan, strokes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...colors import palette, reference
-from ...job import digest
+from ...files import digest
 from ...matching import embedding, pair, shapes, shot, twin
 from . import analysis, film
 from .evidence import Evidence

@@ -18,6 +18,7 @@ from ... import job as jobs
 from ...cache import Cache, holds, pack
 from ...colors import paint, png
 from ...errors import Cancelled
+from ...files import digest, write_atomic
 from ...job import Job
 from ...messages import Event, Progress, Warned
 from .. import Picture, info
@@ -124,7 +125,7 @@ class Run:
             ids, file = item
             began = time.perf_counter()
             shown = [d for d in ids if d is not None]
-            key = jobs.digest(self.revision, list(self.job.size), options, [[read[d].key, colored[d].key] for d in shown])
+            key = digest(self.revision, list(self.job.size), options, [[read[d].key, colored[d].key] for d in shown])
             for d in shown:
                 self._write_regions(d, read[d], colored[d])
             reused = png.read_key(self.folder / file) == key
@@ -173,7 +174,7 @@ class Run:
         }
         if not holds(path, said):
             grown = analysis.labels(self.job, self.job.drawing(drawing), self.folder, self.cache)
-            jobs.write_atomic(path, pack({"labels": grown.astype(np.int32), **said}))
+            write_atomic(path, pack({"labels": grown.astype(np.int32), **said}))
 
     def _compose(self, shown: list[str], read: dict[str, analysis.Analysis], colored: dict[str, Colored]) -> np.ndarray:
         width, height = self.job.size

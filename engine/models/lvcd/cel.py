@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ... import job as jobs
 from ...cels import cel
 from ...cels.figures import Cutout, whole
 from ...colors import palette, reference
 from ...diffusion import canvas as canvases
 from ...errors import BadInput
+from ...files import digest
 from ...sketch import Sketch
 from . import survey
 from .painting import SCHEME, Painting, Shot
@@ -76,7 +76,7 @@ class Cel(cel.Cel):
 
         Each colors the drawing whose lines meet its own best. Raises BadInput when none meets any.
         """
-        name = "keys-" + jobs.digest(self._seen, self.drawn)[:24]
+        name = "keys-" + digest(self._seen, self.drawn)[:24]
         kept = self.run.cache.get(name)
         if kept is None:
             if not self.shas:
@@ -144,7 +144,7 @@ class Cel(cel.Cel):
     def painting(self) -> Painting:
         options = {name: value for name, value in self.job.options.items() if name not in self.run.PAINT}
         canvas = [list(self.canvas.box), list(self.canvas.size)]
-        key = jobs.digest(self.run.about, options, canvas, list(self.job.size), self.job.seed)
+        key = digest(self.run.about, options, canvas, list(self.job.size), self.job.seed)
         references = {place: self.shas[number] for place, number in self.keys.items()}
         ways = stretches(len(self.drawn), list(references), SCHEME.overlap)
         return Painting(self.run, Shot(key, self.canvas.size, self.drawn, references, ways, self._shown, self._lines))

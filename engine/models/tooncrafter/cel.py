@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ... import job as jobs
 from ...cels import figures
 from ...cels.reading import Reader, entry
 from ...colors import paint, palette, reference, snap
 from ...diffusion import canvas as canvases
 from ...errors import BadInput
+from ...files import digest
 from ...matching import embedding
 from ...sketch import Sketch
 from .painting import Painting
@@ -42,7 +42,7 @@ class Cel:
     def base(self) -> str:
         options = {name: self.job.options[name] for name in DENOISING}
         ways = [self.cut_out, self.canvas.size, self.canvas.box]
-        return jobs.digest(self.run.about, options, list(self.job.size), self.job.seed, ways)
+        return digest(self.run.about, options, list(self.job.size), self.job.seed, ways)
 
     def key(self, drawing: str) -> str:
         """What the picture of a drawing depends on."""
@@ -51,7 +51,7 @@ class Cel:
             return drawing
         number, frame = self.painting.source[drawing]
         options = {name: self.job.options[name] for name in ("snap", "nearest", "lines", "gap")}
-        return jobs.digest(self.painting.decoded_key(number), frame, options, asked.guide, self.keys)
+        return digest(self.painting.decoded_key(number), frame, options, asked.guide, self.keys)
 
     def entries(self) -> list[str]:
         """The names of all that the cache holds of this cel."""
@@ -125,7 +125,7 @@ class Cel:
     @functools.cached_property
     def _seen(self) -> str:
         """What is known of line art depends on this."""
-        return jobs.digest(embedding.REVISION, self.job.options["gap"], list(self.job.size), self.keys)
+        return digest(embedding.REVISION, self.job.options["gap"], list(self.job.size), self.keys)
 
     def sketch(self, drawing: str) -> Sketch:
         return self.reader.sketch(self.job.drawing(drawing))

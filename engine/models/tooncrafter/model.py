@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from ... import job as jobs
 from ...cels import run
 from ...diffusion import device as devices
+from ...files import digest
 from ...job import Job, Picture
 from ...messages import Event
 from . import needs, text
@@ -76,4 +76,4 @@ class Run(run.Run):
 
     def _key(self, ids: tuple[str | None, ...]) -> str:
         shown = [cel.key(drawing) for cel, drawing in zip(self.cels.values(), ids, strict=True) if drawing is not None]
-        return jobs.digest(self.REVISION, shown, list(ids))
+        return digest(self.REVISION, shown, list(ids))

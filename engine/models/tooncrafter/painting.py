@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ... import job as jobs
 from ...diffusion.needs import explained
 from ...diffusion.sampling import State, noise
+from ...files import digest
 from . import sampler, text, tone
 from .ddim import Ddim
 from .needs import Ready
@@ -45,12 +45,12 @@ class Painting:
     def key(self, number: int) -> str:
         """What the latents of a clip depend on."""
         clip = self.cel.clips[number]
-        return jobs.digest(self.cel.base, self._end(clip.first), self._end(clip.last), sorted(clip.guides.items()))
+        return digest(self.cel.base, self._end(clip.first), self._end(clip.last), sorted(clip.guides.items()))
 
     def decoded_key(self, number: int) -> str:
         """What the frames of a clip depend on."""
         options = [self.run.job.options[name] for name in ("passes", "contrast", "tones")]
-        return jobs.digest(self.key(number), options, sorted(self.cel.clips[number].kept))
+        return digest(self.key(number), options, sorted(self.cel.clips[number].kept))
 
     def entries(self) -> list[str]:
         """The names of all that the cache holds of this cel."""
@@ -62,7 +62,7 @@ class Painting:
         if drawing not in self.source:
             return drawing
         number, frame = self.source[drawing]
-        return jobs.digest(self.decoded_key(number), frame)
+        return digest(self.decoded_key(number), frame)
 
     def _shown(self, drawing: str) -> Tensor:
         """An end of a clip as the networks see it, (1, 3, H, W) in -1..1."""
@@ -136,4 +136,4 @@ class Painting:
         return made
 
     def _seed(self, *parts: object) -> int:
-        return int(jobs.digest(self.run.job.seed, *parts)[:12], 16)
+        return int(digest(self.run.job.seed, *parts)[:12], 16)

@@ -12,6 +12,7 @@ from ... import inbetween
 from ... import job as jobs
 from ...colors import paint, palette, png
 from ...errors import Cancelled
+from ...files import digest
 from ...inbetween import Inbetweens
 from ...job import Job
 from ...messages import Event, Progress, Warned
@@ -72,7 +73,7 @@ class Run:
             begun = time.monotonic()
             frame = next(e.frame for e in self.job.frames if e.drawings == ids)
             shown = [drawing for drawing in ids if drawing is not None]
-            key = jobs.digest(self.revision, list(self.job.size), [self._about(drawing) for drawing in shown])
+            key = digest(self.revision, list(self.job.size), [self._about(drawing) for drawing in shown])
             made = [self.folder / self.job.drawing(d).file for d in shown if d in self.between]
             if png.read_key(self.folder / file) == key and all(path.is_file() for path in made):
                 yield Picture(frame, file, reused=True)

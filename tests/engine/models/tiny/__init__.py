@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from engine.errors import BadInput, Cancelled
-from engine.job import pictures, write_atomic
+from engine.files import write_atomic
+from engine.job import pictures
 from engine.messages import Progress, Warned
 from engine.models import Picture
 

@@ -1,0 +1,47 @@
+"""Hashes of what is in files, and files that are there whole or not at all. Standard library only."""
+
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from .errors import JobFailed
+
+
+def digest(*parts: object) -> str:
+    """A SHA-256 in hexadecimal of strings, bytes, buffers and JSON values, unambiguous about where each part ends."""
+    sha = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, (bytes, bytearray, memoryview)):
+            data = bytes(part)
+        else:
+            data = json.dumps(part, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogatepass")
+        sha.update(len(data).to_bytes(8, "little"))
+        sha.update(data)
+    return sha.hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all. Raises JobFailed, naming the file, when the disk is full or read-only."""
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+        raise JobFailed(f"Could not write {path}: {error.strerror or error}; free some space or choose another output folder.") from error
+
+
+def write_json(path: Path, value: object) -> None:
+    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))

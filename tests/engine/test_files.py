@@ -1,0 +1,24 @@
+"""Hashes, and files that are there whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.errors import JobFailed
+from engine.files import digest, write_atomic
+
+
+def test_an_unwritable_place_is_told_and_leaves_no_part(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(JobFailed, match="Could not write"):
+        write_atomic(tmp_path / "file" / "x.png", b"data")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(JobFailed, match="Could not write"):
+        write_atomic(tmp_path / "folder", b"data")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_the_digest_knows_where_each_part_ends() -> None:
+    assert digest("ab", "c") != digest("a", "bc")
+    assert digest(b"ab", b"c") != digest(b"a", b"bc")
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
