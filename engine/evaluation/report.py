@@ -32,11 +32,12 @@ def write(results: Results, out: Path, command: str) -> Path:
             pictures.write(out / name, chosen)
             shown.append((scenario, name, chosen))
     path = out / "evaluation.md"
-    write_atomic(path, _page(found, shown, command).encode())
+    study = _STUDY if (out / "lvcd_study.md").is_file() else ""
+    write_atomic(path, _page(found, shown, study, command).encode())
     return path
 
 
-def _page(found: Mapping, shown: Sequence, command: str) -> str:
+def _page(found: Mapping, shown: Sequence, study: str, command: str) -> str:
     scores, model = found["scores"], found["model"]
     flat = [row for row in scores if "acc" in row]
     groups = list(dict.fromkeys(row["group"] for row in flat))
@@ -51,7 +52,7 @@ def _page(found: Mapping, shown: Sequence, command: str) -> str:
         _closings(found["closings"]),
         _cost(found["cost"]),
     ]
-    parts += [_pictures(shown), _METHODS.format(held_out=f"{HELD_OUT:,}")]
+    parts += [_pictures(shown), study, _METHODS.format(held_out=f"{HELD_OUT:,}")]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -222,6 +223,12 @@ def _pictures(shown: Sequence) -> str:
     return "\n\n".join(parts) if shown else ""
 
 
+_STUDY = """## LVCD's mechanisms
+
+![PSNR, EDMD and TC over the frames of shots](pictures/lvcd_study_drift.png)
+
+LVCD's mechanisms left out one by one, over shots of 75 frames, by networks small enough to be trained on a processor:
+[how, and what it says](lvcd_study.md)."""
 _METHODS = """## What is measured
 
 Acc, Acc-Thr, Pix-Acc, Pix-F-Acc and Pix-B-MIoU are those of BasicPBC and DACoN: a color counts when it is exactly right, pixels
@@ -246,7 +253,7 @@ on lines count nowhere, every drawing counts alike, drawings that are painted al
 * *PSNR*, *SSIM*, *EDMD*, *TC* are of clips whose frames are painted, not flat; with the lines drawn, brought to 256 x 256 px.
   *EDMD*: how far the lines found in a frame are from those of its drawing, in px; *TC*: what a frame differs from the one before
   it, moved by the true frames' optical flow, over the same of the true frames: 1 is as steady as these. They are those of LVCD's
-  paper; `engine/evaluation/film.py` says what it leaves open, [lvcd_study.md](lvcd_study.md) what its mechanisms do to them.
+  paper; `engine/evaluation/film.py` says what it leaves open.
   *LPIPS* and a flow by RAFT are there where their libraries and weights are (`engine/evaluation/learned.py`); FID and FVD are not,
   because what keeps them runs code from its files of weights.
 

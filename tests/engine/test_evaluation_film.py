@@ -151,4 +151,6 @@ def test_a_painted_clip_is_measured(tmp_path):
     assert rows["first key", "flats"]["edmd"] < rows["first key", "copy"]["edmd"]
     assert rows["first key", "copy"]["tc"] > 1.2 and rows["consecutive", "copy"]["tc"] is None
     page = report.write(results, tmp_path, "").read_text("utf-8")
-    assert "TC by the flow of DIS" in page and "EDMD px" in page
+    assert "TC by the flow of DIS" in page and "EDMD px" in page and "lvcd_study" not in page
+    (tmp_path / "lvcd_study.md").touch()
+    assert "](lvcd_study.md)" in report.write(results, tmp_path, "").read_text("utf-8"), "the page that lies beside it"
