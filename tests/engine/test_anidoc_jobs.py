@@ -206,7 +206,7 @@ def test_out_of_memory_fails_the_job_alone_and_says_what_helps(tmp_path, weights
     import resource
 
     small = job(tmp_path / "small", weights)
-    large = job(tmp_path / "large", weights, options={"side": 512, "snap": False})
+    large = job(tmp_path / "large", weights, options={"side": 768, "snap": False})
     worker = Engine(Path(sys.executable), tmp_path)
 
     def outcome(folder):
