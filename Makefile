@@ -30,7 +30,7 @@ format: ## bring the code into shape
 
 bench: ## measure, and write docs/benchmarks.md
 	@$(PYTHON) tools/environments.py engine bpy-5.2
-	@$(ENGINE) bench/run.py $(ARGS)
+	@$(ENGINE) -m lab bench $(ARGS)
 
 engine: ## make the engine's environment only
 	@$(PYTHON) tools/environments.py engine

@@ -6,7 +6,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # a person may have pointed to an
     print("Shiage's engine needs Python 3.11 or newer", file=sys.stderr)
     sys.exit(3)
 
-from .commands import main
+from .cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import bpy
 
 from ..engine import models
-from ..engine.client import JobState
-from ..engine.errors import BadInput
+from ..engine.host.client import JobState
+from ..engine.job.errors import BadInput
 from . import engine, session, weights
-from .scene import bones, marks, motion, references, settings
+from .scene import settings
+from .scene.read import references
+from .scene.rig import bones, marks, motion
 from .starting import StartingOperator
 
 TASK = "animate"

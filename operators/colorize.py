@@ -5,12 +5,13 @@ from collections.abc import Callable
 import bpy
 
 from ..engine import models
-from ..engine.client import JobState
-from ..engine.errors import BadInput
+from ..engine.host.client import JobState
+from ..engine.job.errors import BadInput
 from . import engine, session, weights
-from .scene import compat, hints, layers, references, scans, settings
-from .scene.request import write_job
-from .scene.shot import gather
+from .scene import compat, settings
+from .scene.read import hints, layers, references, scans
+from .scene.read.request import write_job
+from .scene.read.shot import gather
 from .starting import StartingOperator
 
 

@@ -10,11 +10,12 @@ from bpy.app.translations import pgettext_tip
 from bpy.props import EnumProperty, FloatVectorProperty, IntProperty, StringProperty
 
 from ..engine import job as jobs
-from ..engine.client import JobState
-from ..engine.errors import BadInput, ShiageError
+from ..engine.host.client import JobState
+from ..engine.job.errors import BadInput, ShiageError
 from . import engine, session
 from .jobs import import_pictures, push_undo
-from .scene import camera, hints, settings
+from .scene import settings
+from .scene.read import camera, hints
 
 COLUMNS = 8  # swatches in a row of the palette
 

@@ -2,10 +2,10 @@
 
 import bpy
 
-from ..engine import environment
-from ..engine.environment import Child, Status
-from ..engine.errors import ShiageError
-from ..engine.messages import TERMINAL, Cancelled, Done, Failed, Progress
+from ..engine.host import environment
+from ..engine.host.environment import Child, Status
+from ..engine.job.errors import ShiageError
+from ..engine.job.messages import TERMINAL, Cancelled, Done, Failed, Progress
 from . import session
 
 status = Status("missing", "")

@@ -9,11 +9,13 @@ from bpy.app.translations import pgettext_rpt as translated
 from bpy.props import BoolProperty
 
 from ..engine import models
-from ..engine.client import JobState
-from ..engine.errors import BadInput
+from ..engine.host.client import JobState
+from ..engine.job.errors import BadInput
 from . import engine, jobs, session, weights
-from .scene import betweens, fills, inbetween, matches, pictures, settings
-from .scene.matches import Arc, Match
+from .scene import settings
+from .scene.inbetween import betweens, fills, matches, pictures
+from .scene.inbetween.matches import Arc, Match
+from .scene.settings import inbetween
 from .starting import StartingOperator
 
 TASK = "inbetween"

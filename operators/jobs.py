@@ -8,9 +8,11 @@ from bpy.app.handlers import persistent
 from bpy.props import IntProperty, StringProperty
 
 from ..engine import job as jobs
-from ..engine.errors import BadInput, ShiageError
+from ..engine.job.errors import BadInput, ShiageError
 from . import session
-from .scene import fills, settings, timeline
+from .scene import settings
+from .scene.inbetween import fills
+from .scene.place import timeline
 
 on_import: list[Callable[[], None]] = []  # called when strokes have been put into the file
 

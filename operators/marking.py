@@ -4,9 +4,11 @@ import bpy
 from bpy.app.translations import pgettext_tip
 from bpy.props import BoolProperty
 
-from ..engine.errors import BadInput, ShiageError
+from ..engine.job.errors import BadInput, ShiageError
 from . import animate, session
-from .scene import bones, camera, marks, poses, settings
+from .scene import settings
+from .scene.read import camera
+from .scene.rig import bones, marks, poses
 
 NEAR, NEARER = 12, 4  # px around a mark within which a click takes hold of it; while another joint is asked for, which may lie beside
 

@@ -4,9 +4,9 @@ import bpy
 from bpy.app.translations import pgettext_tip
 from bpy.props import IntProperty, StringProperty
 
-from ..engine.errors import BadInput, ShiageError
+from ..engine.job.errors import BadInput, ShiageError
 from .jobs import push_undo
-from .scene import betweens, keys, matches, pins
+from .scene.inbetween import betweens, keys, matches, pins
 
 
 class SHIAGE_OT_select_stroke(bpy.types.Operator):

@@ -5,7 +5,7 @@ from pathlib import Path
 import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, IntProperty, StringProperty
 
-from ..engine.errors import BadInput
+from ..engine.job.errors import BadInput
 
 OWNER = EnumProperty(
     name="For",

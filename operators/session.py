@@ -12,10 +12,11 @@ from pathlib import Path
 import bpy
 
 from .. import __package__ as EXTENSION
-from ..engine import environment, messages
 from ..engine import job as jobs
-from ..engine.client import Engine, JobState
-from ..engine.messages import TERMINAL, Done, Event
+from ..engine.host import environment
+from ..engine.host.client import Engine, JobState
+from ..engine.job import messages
+from ..engine.job.messages import TERMINAL, Done, Event
 
 INTERVAL = 0.1  # seconds between two looks at the engine
 REDRAW = 0.25  # seconds between two redraws of the sidebar, at least

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import bpy
 from bpy.app.translations import pgettext_tip
 
-from ..engine.errors import ShiageError
+from ..engine.job.errors import ShiageError
 from . import session
 from .jobs import import_pictures
 from .scene import settings

@@ -8,10 +8,10 @@ import bpy
 from bpy.props import BoolProperty, StringProperty
 
 from ..engine import models
-from ..engine import weights as store
-from ..engine.environment import Child
-from ..engine.errors import ShiageError
-from ..engine.messages import TERMINAL, Done, Progress
+from ..engine.host import weights_store as store
+from ..engine.host.environment import Child
+from ..engine.job.errors import ShiageError
+from ..engine.job.messages import TERMINAL, Done, Progress
 from . import engine, session
 
 missing: dict[str, list[str]] = {}  # files, by model

@@ -8,7 +8,7 @@ from gpu_extras.batch import batch_for_shader
 from mathutils import Matrix
 
 from ..operators import inbetween
-from ..operators.scene import layers
+from ..operators.scene.read import layers
 
 _handlers: list[object] = []
 

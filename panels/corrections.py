@@ -3,7 +3,7 @@
 import bpy
 
 from ..operators import corrections
-from ..operators.scene import hints
+from ..operators.scene.read import hints
 from .text import sentence, translated
 
 

@@ -4,8 +4,8 @@ import bpy
 
 from ..engine import models
 from ..operators import inbetween, session
-from ..operators.scene import betweens
-from ..operators.scene.matches import Match
+from ..operators.scene.inbetween import betweens
+from ..operators.scene.inbetween.matches import Match
 from . import shot
 from .jobs import draw_progress
 from .text import sentence, translated

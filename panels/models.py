@@ -3,7 +3,7 @@
 import bpy
 
 from ..engine import models
-from ..engine import weights as store
+from ..engine.host import weights_store as store
 from ..operators import engine, weights
 from .text import sentence, translated
 

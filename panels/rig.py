@@ -3,7 +3,7 @@
 import bpy
 
 from ..operators import animate, marking, session
-from ..operators.scene import bones, marks
+from ..operators.scene.rig import bones, marks
 from . import shot
 from .jobs import draw_progress
 from .text import sentence, translated

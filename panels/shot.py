@@ -5,7 +5,8 @@ import bpy
 from .. import __package__ as EXTENSION
 from ..engine import models
 from ..operators import colorize, engine, session
-from ..operators.scene import compat, layers, settings
+from ..operators.scene import compat, settings
+from ..operators.scene.read import layers
 from .jobs import draw_progress
 from .text import sentence, translated
 

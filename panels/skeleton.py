@@ -8,10 +8,12 @@ import bpy
 import gpu
 from gpu_extras.batch import batch_for_shader
 
-from ..engine.errors import ShiageError
-from ..engine.pose import BODY
+from ..engine.job.errors import ShiageError
+from ..engine.job.pose import BODY
 from ..operators import animate, marking
-from ..operators.scene import bones, camera, marks, poses, settings
+from ..operators.scene import settings
+from ..operators.scene.read import camera
+from ..operators.scene.rig import bones, marks, poses
 
 LIMBS = (
     *((1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)),

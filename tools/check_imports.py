@@ -3,7 +3,8 @@
     .venv/engine/bin/python tools/check_imports.py [FOLDER]
 
 The contracts stand in pyproject.toml and speak of `shiage.engine`, `shiage.operators`, ... The repository's folder may have any
-name, so what is shipped is linked into a temporary package `shiage`. FOLDER (default: the repository) is what is checked.
+name, so what is shipped is linked into a temporary package `shiage`, with `lab` beside it. FOLDER (default: the repository) is what is
+checked. On top of the contracts no module may import itself by way of others, not even for its types.
 """
 
 import os
@@ -11,6 +12,9 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import grimp
+import networkx
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("__init__.py", "engine", "operators", "panels")
@@ -23,8 +27,26 @@ def main() -> int:
         package.mkdir()
         for part in PARTS:
             (package / part).symlink_to(folder / part)
+        roots = ["shiage"]
+        if (folder / "lab").is_dir():
+            Path(temporary, "lab").symlink_to(folder / "lab")
+            roots.append("lab")
         command = [Path(sys.executable).with_name("lint-imports"), "--config", ROOT / "pyproject.toml", "--no-cache", "--no-logo"]
-        return subprocess.run(command, cwd=temporary, env={**os.environ, "PYTHONPATH": temporary}).returncode
+        failed = subprocess.run(command, cwd=temporary, env={**os.environ, "PYTHONPATH": temporary}).returncode
+        sys.path.insert(0, temporary)
+        circles = find_circles(roots)
+    print(f"Import circles: {len(circles)}")
+    for circle in circles:
+        print("  " + " <-> ".join(circle))
+    return failed or bool(circles)
+
+
+def find_circles(roots: list[str]) -> list[list[str]]:
+    """Groups of modules of these packages that import each other, directly or not, those that are imported for their types alone too."""
+    graph = grimp.build_graph(*roots, cache_dir=None)
+    edges = ((one, other) for one in graph.modules for other in graph.find_modules_directly_imported_by(one))
+    imports = networkx.DiGraph((one, other) for one, other in edges if other != "shiage")  # of which its name alone is asked
+    return sorted(sorted(group) for group in networkx.strongly_connected_components(imports) if len(group) > 1)
 
 
 if __name__ == "__main__":

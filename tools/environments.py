@@ -45,7 +45,7 @@ class Environment:
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
-        Environment("engine", "3.11", ("engine/requirements.txt", "requirements/dev.txt")),
+        Environment("engine", "3.11", ("engine/requirements.txt", "requirements/lab.txt", "requirements/dev.txt")),
         Environment("bpy-4.5", "3.11", ("requirements/bpy-4.5.txt", "requirements/bpy.txt")),
         Environment("bpy-5.0", "3.11", ("requirements/bpy-5.0.txt", "requirements/bpy.txt")),
         Environment("bpy-5.2", "3.13", ("requirements/bpy-5.2.txt", "requirements/bpy.txt")),

@@ -13,7 +13,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from engine import job as jobs
-from engine.sketch import raster, scan, strokes
+from engine.drawing.sketch import raster, scan, strokes
 
 PAPER = (250, 248, 244)
 WIDTH = 960  # px of each half at most

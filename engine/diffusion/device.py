@@ -2,7 +2,7 @@
 
 import torch
 
-from ..errors import JobFailed
+from ..job.errors import JobFailed
 
 
 def choose(wanted: str) -> torch.device:

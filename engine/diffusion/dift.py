@@ -14,7 +14,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from ..errors import BadInput
+from ..job.errors import BadInput
 from . import weights
 from .sampling import noise
 

@@ -8,7 +8,7 @@ import psutil
 import torch
 from torch import nn
 
-from ..errors import JobFailed
+from ..job.errors import JobFailed
 
 WHOLE, STAGES, GROUPS = "whole", "stages", "groups"
 MODES = (WHOLE, STAGES, GROUPS)

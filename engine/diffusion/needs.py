@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ..errors import JobFailed
+from ..job.errors import JobFailed
 from . import memory
 from .parts import Nets
 from .svd import use_channels_last, use_one_token

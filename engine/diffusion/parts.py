@@ -13,7 +13,7 @@ from diffusers.models.autoencoders.autoencoder_kl_temporal_decoder import Autoen
 from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from ..errors import BadInput
+from ..job.errors import BadInput
 from . import weights
 from .networks import ControlNet, UNet
 

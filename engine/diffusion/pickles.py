@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ..errors import BadInput, JobFailed
+from ..job.errors import BadInput, JobFailed
 
 
 def convert(source: Path, target: Path, help: str) -> Path:

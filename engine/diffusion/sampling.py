@@ -10,7 +10,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
 from torch import Tensor
 
-from ..errors import Cancelled
+from ..job.errors import Cancelled
 from .windows import weights
 
 

@@ -10,7 +10,7 @@ from accelerate import init_empty_weights
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from ..errors import BadInput
+from ..job.errors import BadInput
 
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32}
 PICKLES = (b"\x80", b"PK\x03\x04")  # how pickles and torch's archives of them begin

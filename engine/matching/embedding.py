@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..errors import EngineMissing
+from ..job.errors import EngineMissing
 from .features import mirrored, view
 from .pair import Match
 from .shapes import Shapes
@@ -20,7 +20,7 @@ from .shapes import Shapes
 if TYPE_CHECKING:
     from .network import Network
 
-WEIGHTS = Path(__file__).parents[1] / "models" / "flats" / "weights" / "matcher.safetensors"
+WEIGHTS = Path(__file__).with_name("weights") / "matcher.safetensors"
 SHA256 = "f2267e9cf72d184cf986e3403494e6fa550b9c808a3ce7d5d1f5177f13f4935f"
 # How the network looks at a picture: the figure's px, and whether in a mirror. It was trained on 208 to 304 px; the second look helps
 # with sheets, a third one no more.

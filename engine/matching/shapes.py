@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 from skimage.measure import label
 
-from ..colors.palette import Painted, grow
+from ..drawing.colors.palette import Painted, grow
 
 SIDE = 960  # px, longer side of `labels`
 FLOW_SIDE = 480  # px, longer side of `distance`

@@ -42,12 +42,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
-from ..errors import BadInput, EngineMissing
+from ..host.weights_store import Source
 from ..job import Job, Picture
-from ..messages import Event
-from ..weights import Source
+from ..job.errors import BadInput, EngineMissing
+from ..job.messages import Event
 
 DEFAULTS = {"colorize": "flats", "inbetween": "vector", "animate": "animate_anyone"}  # what does a task unless another is chosen
 DEFAULT = DEFAULTS["colorize"]
@@ -182,12 +182,6 @@ def load(model_id: str, device: str = "auto") -> Model:
         if error.name and error.name.startswith(__name__.partition(".")[0] + "."):
             raise  # a defect of ours, not of the installation
         raise EngineMissing(f"The engine's Python has no module '{error.name}': install the engine again in the preferences.") from error
-
-
-def training(model_id: str) -> Callable[[Mapping[str, Any]], Iterator[str]]:
-    """The training of a model, which is the `train` of its module of that name: settings in, lines about its progress out."""
-    info(model_id)
-    return importlib.import_module(f"{__name__}.{model_id}.train").train
 
 
 @functools.lru_cache(maxsize=64)

@@ -14,8 +14,8 @@ from pathlib import Path
 import bpy
 
 from ...engine import models
-from ...engine.errors import Cancelled, JobFailed, ShiageError
-from ...engine.files import write_json
+from ...engine.job.errors import Cancelled, JobFailed, ShiageError
+from ...engine.job.files import write_json
 from .. import session
 from ..jobs import find_jobs
 from . import animate, colorize, inbetween

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import bpy
 
-from ...engine import models, pose
-from ...engine.errors import BadInput
+from ...engine import models
+from ...engine.job import pose
+from ...engine.job.errors import BadInput
 from .. import animate, references
-from ..scene import marks
+from ..scene.rig import marks
 from . import common
 
 

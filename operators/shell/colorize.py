@@ -9,7 +9,7 @@ import bpy
 from ...engine import job as jobs
 from ...engine import models
 from .. import colorize, references
-from ..scene import hints
+from ..scene.read import hints
 from . import common
 
 

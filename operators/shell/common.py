@@ -11,7 +11,7 @@ import bpy
 
 from ...engine import job as jobs
 from ...engine import models
-from ...engine.errors import BadInput, Cancelled, EngineMissing, JobFailed
+from ...engine.job.errors import BadInput, Cancelled, EngineMissing, JobFailed
 from .. import session
 from ..jobs import import_pictures
 from ..scene import settings

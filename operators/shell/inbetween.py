@@ -5,11 +5,12 @@ import time
 
 import bpy
 
-from ...engine import models, timing
-from ...engine.errors import BadInput
+from ...engine import models
+from ...engine.job import timing
+from ...engine.job.errors import BadInput
 from .. import inbetween
-from ..scene import betweens
-from ..scene.inbetween import MAX_COUNT, STEPS
+from ..scene.inbetween import betweens
+from ..scene.settings.inbetween import MAX_COUNT, STEPS
 from . import common
 
 

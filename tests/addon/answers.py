@@ -14,13 +14,13 @@ def write(folder, change=lambda arrays: arrays) -> None:
     sides must have the same number of points; `change` may alter what is written."""
     job = module("engine.job")
     request = job.load(folder)
-    for home in module("operators.scene.homes").read(folder):
+    for home in module("operators.scene.inbetween.homes").read(folder):
         for task in home.tasks:
             first, last = (load(folder / f"strokes/{key}.npz") for key in (task.first, task.last))
             for _, id, at in task.made:
                 np.savez(folder / f"strokes/{id}.npz", **change(between(first, last, at)))
     pictures = [{"frame": e.frame, "file": "", "unknown": 0, "leaks": 0} for e in request.frames]
-    module("engine.files").write_json(folder / job.RESULT_FILE, {"status": "done", "text": "Done.", "pictures": pictures, "frames": []})
+    module("engine.job.files").write_json(folder / job.RESULT_FILE, {"status": "done", "text": "Done.", "pictures": pictures, "frames": []})
 
 
 def between(first, last, at) -> dict:

@@ -39,7 +39,7 @@ def pytest_unconfigure(config):
 
 
 def module(name: str):
-    """A module of the extension as Blender knows it: module("operators.scene.shot")."""
+    """A module of the extension as Blender knows it: module("operators.scene.read.shot")."""
     return importlib.import_module(f"{PACKAGE}.{name}")
 
 

@@ -41,11 +41,11 @@ def shot(scene, tmp_path, reference):
 
 def gather(scene, **how):
     how = {"size": SIZE, "frames": (1, 12)} | how
-    return module("operators.scene.motion").gather(scene, bpy.context.view_layer, scene.objects["RIG"], **how)
+    return module("operators.scene.rig.motion").gather(scene, bpy.context.view_layer, scene.objects["RIG"], **how)
 
 
 def bad_input():
-    return module("engine.errors").BadInput
+    return module("engine.job.errors").BadInput
 
 
 class TestGather:
@@ -114,7 +114,7 @@ class TestJob:
     def write(self, scene, folder, standing=None, **how):
         motion = gather(scene, **how)
         reference = Path(bpy.path.abspath(scene.shiage.rig.reference.filepath))
-        write = module("operators.scene.motion").write_job
+        write = module("operators.scene.rig.motion").write_job
         return write(motion, folder, "animate_anyone", {}, reference, standing, (200, 400))
 
     def test_the_folder_is_one_that_the_engine_reads(self, shot, tmp_path):
@@ -123,15 +123,15 @@ class TestJob:
         assert (request.task, request.size, request.title) == ("animate", SIZE, "Scene RIG")
         assert len(module("engine.job").pictures(request)) == 5
         for drawing in request.drawings:
-            pose, size = module("engine.pose").read(tmp_path / "job" / drawing.file)
+            pose, size = module("engine.job.pose").read(tmp_path / "job" / drawing.file)
             assert drawing.kind == "pose" and size == SIZE and len(pose.left_hand) == 21 and pose.body[1] is not None
 
     def test_how_the_reference_stands_is_a_pose_of_its_own(self, shot, tmp_path):
-        marks = module("operators.scene.marks")
+        marks = module("operators.scene.rig.marks")
         image = shot.shiage.rig.reference
         marks.put(image, {"nose": (0.5, 0.25), "shoulder.R": (0.4, 0.3), "shoulder.L": (0.6, 0.3)})
         request = self.write(shot, tmp_path / "job", marks.as_pose(image))
-        pose, size = module("engine.pose").read(tmp_path / "job" / request.cels[0].references[0].pose)
+        pose, size = module("engine.job.pose").read(tmp_path / "job" / request.cels[0].references[0].pose)
         assert size == (200, 400)
         assert pose.body[0] == (100, 100) and pose.body[1] == pytest.approx((100, 120)) and pose.body[2] == pytest.approx((80, 120))
         assert pose.body[3] is None
@@ -148,7 +148,7 @@ class TestJob:
         frames.mkdir()
         for file in module("engine.job").pictures(request).values():
             (tmp_path / "job" / file).write_bytes(module("operators.scene.png").encode(np.zeros((*SIZE[::-1], 4), np.uint8)))
-        plane = module("operators.scene.timeline").import_plane(shot, tmp_path / "job")
+        plane = module("operators.scene.place.timeline").import_plane(shot, tmp_path / "job")
         bpy.context.view_layer.update()
         away = [-(plane.matrix_world @ corner.co - shot.camera.location).y for corner in plane.data.vertices]
         assert away == pytest.approx([-5] * 4, abs=0.1)
@@ -157,8 +157,8 @@ class TestJob:
 class TestMarks:
     def test_a_guess_from_the_rest_pose(self, shot):
         assert bpy.ops.shiage.marks_from_rig() == {"FINISHED"}
-        places = module("operators.scene.marks").of_image(shot.shiage.rig.reference)
-        assert set(places) == set(module("operators.scene.marks").JOINTS)
+        places = module("operators.scene.rig.marks").of_image(shot.shiage.rig.reference)
+        assert set(places) == set(module("operators.scene.rig.marks").JOINTS)
         assert places["shoulder.R"][0] < places["nose"][0] < places["shoulder.L"][0]
         assert places["nose"][1] < places["shoulder.R"][1] < places["hip.R"][1] < places["knee.R"][1] < places["ankle.R"][1]
         tall = (80 / 400, 380 / 400)  # the figure, from top to bottom
@@ -169,20 +169,20 @@ class TestMarks:
     def test_the_pose_of_this_frame(self, shot):
         shot.frame_set(9)
         assert bpy.ops.shiage.marks_from_rig(use_frame=True) == {"FINISHED"}
-        places = module("operators.scene.marks").of_image(shot.shiage.rig.reference)
+        places = module("operators.scene.rig.marks").of_image(shot.shiage.rig.reference)
         ((_frame, pose),) = gather(shot, frames=(9, 9)).poses.values()
         assert places["wrist.L"] == pytest.approx((pose.body[7][0] / 384, pose.body[7][1] / 512), abs=1e-5)
         assert bpy.ops.shiage.clear_marks() == {"FINISHED"}
-        assert not module("operators.scene.marks").of_image(shot.shiage.rig.reference)
+        assert not module("operators.scene.rig.marks").of_image(shot.shiage.rig.reference)
 
     def test_they_are_saved_with_the_file(self, shot, tmp_path):
         bpy.ops.shiage.marks_from_rig()
         shot.objects["RIG"].shiage.bones.jaw = "mixamorig:Head"
-        before = module("operators.scene.marks").of_image(shot.shiage.rig.reference)
+        before = module("operators.scene.rig.marks").of_image(shot.shiage.rig.reference)
         bpy.ops.wm.save_mainfile()
         bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
         chosen = bpy.context.scene.shiage.rig
-        assert module("operators.scene.marks").of_image(chosen.reference) == before
+        assert module("operators.scene.rig.marks").of_image(chosen.reference) == before
         assert chosen.armature.shiage.bones.jaw == "mixamorig:Head"
 
 

@@ -87,7 +87,7 @@ def test_only_hints_of_the_job_change(colored, tmp_path):
 
 
 def test_what_is_offered(colored):
-    found = module("operators.scene.hints").region_at(module("operators.scene.settings").job_folder(colored), 4, eye(1))
+    found = module("operators.scene.read.hints").region_at(module("operators.scene.settings").job_folder(colored), 4, eye(1))
     skin, iris = ("#" + bytes(color).hex() for color in (small_shot.SKIN, small_shot.EYE))
     assert set(found.colors) == {skin, iris} and found.color == iris
 
@@ -133,7 +133,7 @@ def test_another_size_of_pictures_asks_for_coloring_anew(colored):
 def test_a_correction_waits_for_the_job_that_runs(colored):
     corrections, session = module("operators.corrections"), module("operators.session")
     entry = module("operators.colorize").start(colored, colored.view_layers[0], None, lambda fraction: None)
-    hints, jobs, settings = module("operators.scene.hints"), module("engine.job"), module("operators.scene.settings")
+    hints, jobs, settings = module("operators.scene.read.hints"), module("engine.job"), module("operators.scene.settings")
     hints.add(colored, jobs.Hint(3, (130.5, 90.5), GREEN_TEXT))
     corrections.solve_again(colored)
     assert not jobs.load(settings.job_folder(colored)).hints, "a running job is left alone"

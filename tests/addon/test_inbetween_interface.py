@@ -131,7 +131,7 @@ def test_spacing(shot, settings, frames, places):
     chosen = shot.shiage.inbetween
     for name, value in settings.items():
         setattr(chosen, name, value)
-    found = module("operators.scene.inbetween").drawings(chosen, module("operators.scene.keys").Pair(1, 9))
+    found = module("operators.scene.settings.inbetween").drawings(chosen, module("operators.scene.inbetween.keys").Pair(1, 9))
     assert [frame for frame, _ in found] == frames
     assert np.allclose([at for _, at in found], places)
 
@@ -215,7 +215,7 @@ def test_select_two_strokes_and_pin_them(shot):
     for frame, stroke in ((1, 1), (9, 2)):
         assert bpy.ops.shiage.select_stroke(object="Figure", layer="Lines", frame=frame, stroke=stroke) == {"FINISHED"}
         assert shot.frame_current == frame and ob.mode == "EDIT"
-        assert module("operators.scene.matches").selected(ob, layer, frame) == [stroke]
+        assert module("operators.scene.inbetween.matches").selected(ob, layer, frame) == [stroke]
     bpy.ops.shiage.pin_pair()
     (item,) = ob.shiage.pins
     assert (item.layer, item.first, item.last) == ("Lines", 1, 9)

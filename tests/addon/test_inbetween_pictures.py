@@ -27,10 +27,10 @@ def write(scene):
     """The folder, the job and the warnings."""
     model = module("engine.models").info(scene.shiage.inbetween.model)
     view_layer = bpy.context.view_layer
-    betweens, settings = module("operators.scene.betweens"), module("operators.scene.settings")
+    betweens, settings = module("operators.scene.inbetween.betweens"), module("operators.scene.settings")
     parts = betweens.parts(scene, betweens.objects(scene.shiage.inbetween, view_layer))
     folder = settings.job_folder(scene, "inbetween")
-    return module("operators.scene.pictures").write_job(scene, view_layer, parts, folder, model, lambda fraction: None)
+    return module("operators.scene.inbetween.pictures").write_job(scene, view_layer, parts, folder, model, lambda fraction: None)
 
 
 def test_painted_keys_come_from_the_colored_shot(shot):
@@ -69,7 +69,7 @@ def test_a_click_makes_frames_with_toon_crafter(shot, tmp_path):
 def test_a_key_that_was_drawn_anew_is_not_painted(shot):
     assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
     shot.objects["Figure"].data.layers[0].frames[1].drawing.strokes[0].points[0].position.x += 0.2
-    with pytest.raises(module("engine.errors").BadInput, match="The key 3 is not painted: ToonCrafter needs painted keys"):
+    with pytest.raises(module("engine.job.errors").BadInput, match="The key 3 is not painted: ToonCrafter needs painted keys"):
         write(shot)
 
 
@@ -80,7 +80,7 @@ def test_line_art_with_a_reference(shot):
     assert kinds == ["strokes", "between", "strokes", "between", "strokes"]
     assert [len(cel.references) for cel in request.cels] == [1]
     shot.shiage.references.clear()
-    with pytest.raises(module("engine.errors").BadInput, match="has no reference"):
+    with pytest.raises(module("engine.job.errors").BadInput, match="has no reference"):
         write(shot)
     assert (folder / "job.json").is_file()
 
@@ -100,10 +100,10 @@ def test_sketches_guide_the_nearest_drawings(shot):
     sketch = request.drawing(guides[3])
     assert sketch.kind == "strokes" and (folder / sketch.file).is_file()
     chosen.guide = "Nothing"
-    with pytest.raises(module("engine.errors").BadInput, match="There is no layer 'Nothing' to follow"):
+    with pytest.raises(module("engine.job.errors").BadInput, match="There is no layer 'Nothing' to follow"):
         write(shot)
     chosen.guide = "Lines"
-    with pytest.raises(module("engine.errors").BadInput, match="The guide layer Lines would be painted too"):
+    with pytest.raises(module("engine.job.errors").BadInput, match="The guide layer Lines would be painted too"):
         write(shot)
 
 

@@ -24,7 +24,7 @@ def get(drawing, name, key="value", width=1, dtype=np.float32):
 
 def everything(drawing):
     """All that a drawing holds, to be compared to the bit."""
-    types = module("operators.scene.attributes")._TYPES
+    types = module("operators.scene.inbetween.attributes")._TYPES
     found = {}
     for attribute in drawing.attributes:
         key, width, dtype = types[attribute.data_type]
@@ -47,7 +47,7 @@ def add(scene, keys=(1, 9), **how):
 
 
 def gather(scene, folder):
-    betweens = module("operators.scene.betweens")
+    betweens = module("operators.scene.inbetween.betweens")
     obs = betweens.objects(scene.shiage.inbetween, bpy.context.view_layer)
     return betweens.write_job(scene, betweens.parts(scene, obs), folder, "vector")
 
@@ -56,7 +56,7 @@ def fill(scene, folder, change=lambda arrays: arrays):
     """Gather, answer and import; returns what was filled."""
     gather(scene, folder)
     answers.write(folder, change)
-    return module("operators.scene.fills").import_strokes(scene, folder)
+    return module("operators.scene.inbetween.fills").import_strokes(scene, folder)
 
 
 def numbers(layer):
@@ -234,12 +234,12 @@ def test_layers_that_move_together_are_one_cel(scene, tmp_path):
     assert [cel.name for cel in request.cels] == ["Paint, Lines"]
     assert [len(answers.load(tmp_path / d.file)["cyclic"]) for d in request.drawings if d.kind == "strokes"] == [7, 7]
     answers.write(tmp_path)
-    assert module("operators.scene.fills").import_strokes(scene, tmp_path).count == 6
+    assert module("operators.scene.inbetween.fills").import_strokes(scene, tmp_path).count == 6
     for layer in ob.data.layers:
         first, made, last = (drawing_at(layer, number) for number in (1, 5, 9))
         assert np.allclose(positions(made), (positions(first) + positions(last)) / 2, atol=1e-5)
         assert np.allclose(get(made, "radius"), get(first, "radius"), atol=1e-7)
-    found = module("operators.scene.matches").read(tmp_path)
+    found = module("operators.scene.inbetween.matches").read(tmp_path)
     assert {(match.layer, match.a, match.b) for match in found} == {
         *(("Paint", i, i) for i in range(2)),
         *(("Lines", i, i) for i in range(5)),
@@ -260,7 +260,7 @@ def test_a_partner_on_another_layer_lends_its_way_alone(scene, tmp_path):
     assert [drawing.attributes.domain_size("CURVE") for drawing in made] == [2, 5]
     assert "softness" not in made[0].attributes or not get(made[0], "softness").any()
     assert np.allclose(get(made[0], "radius")[20:], 0.02)
-    (match,) = [match for match in module("operators.scene.matches").read(tmp_path) if match.layer == "Paint" and match.a == 1]
+    (match,) = [match for match in module("operators.scene.inbetween.matches").read(tmp_path) if match.layer == "Paint" and match.a == 1]
     assert match.b is None
 
 
@@ -285,7 +285,7 @@ def test_two_equal_keys_are_a_hold(scene, tmp_path):
     _, warnings = gather(scene, tmp_path)
     assert warnings == ("The keys 1 and 9 of Lines are the same drawing: nothing lies between them.",)
     answers.write(tmp_path)
-    module("operators.scene.fills").import_strokes(scene, tmp_path)
+    module("operators.scene.inbetween.fills").import_strokes(scene, tmp_path)
     assert numbers(layer) == [1, 9, 11, 13, 15, 17]
 
 
@@ -333,7 +333,7 @@ def test_what_somebody_has_changed_is_theirs(scene, tmp_path, change):
     assert [d.name for d in request.drawings if d.kind == "strokes"] == ["Lines 1", "Lines 5"]
     if change not in ("added", "erased"):  # the answers by hand pair strokes by number
         answers.write(tmp_path)
-        module("operators.scene.fills").import_strokes(scene, tmp_path)
+        module("operators.scene.inbetween.fills").import_strokes(scene, tmp_path)
     assert everything(drawing_at(layer, 5)) == before
     assert numbers(layer) == [1, 3, 5, 7, 9]
 
@@ -344,7 +344,7 @@ def test_a_key_that_changes_meanwhile_gets_nothing(scene, tmp_path):
     gather(scene, tmp_path)
     answers.write(tmp_path)
     drawing_at(layer, 17).strokes[0].points[3].position.x += 0.5
-    filled = module("operators.scene.fills").import_strokes(scene, tmp_path)
+    filled = module("operators.scene.inbetween.fills").import_strokes(scene, tmp_path)
     assert numbers(layer) == [1, 3, 5, 7, 9, 17]
     assert "The key 17 of Lines has changed since" in filled.text
 
@@ -354,8 +354,8 @@ def test_a_drawing_that_came_between_meanwhile_stays_alone(scene, tmp_path):
     gather(scene, tmp_path)
     answers.write(tmp_path)
     figures.write(layer.frames.new(4).drawing, figures.figure())
-    with pytest.raises(module("engine.errors").BadInput, match="has other keys from 1 to 9"):
-        module("operators.scene.fills").import_strokes(scene, tmp_path)
+    with pytest.raises(module("engine.job.errors").BadInput, match="has other keys from 1 to 9"):
+        module("operators.scene.inbetween.fills").import_strokes(scene, tmp_path)
     assert numbers(layer) == [1, 4, 9]
 
 

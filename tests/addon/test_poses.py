@@ -18,7 +18,7 @@ def seen(scene, ob):
     poses, bones, camera = (module(f"operators.scene.{name}") for name in ("poses", "bones", "camera"))
     depsgraph, size = bpy.context.evaluated_depsgraph_get(), module("operators.scene.settings").size(scene)
     pose = poses.seen(poses.figure(ob, bones.of_armature(ob)), depsgraph, camera.of_scene(scene, depsgraph, size))
-    return dict(zip(module("engine.pose").BODY, pose.body, strict=True)), pose
+    return dict(zip(module("engine.job.pose").BODY, pose.body, strict=True)), pose
 
 
 def rendered(scene, ob, naming, tmp_path):
@@ -228,7 +228,7 @@ class TestEvaluated:
         ob = rigs.add(scene)
         rigs.look(scene)
         ob.hide_viewport = True
-        with pytest.raises(module("engine.errors").BadInput, match="'RIG' is not in the scene 'Scene', or disabled in its viewports"):
+        with pytest.raises(module("engine.job.errors").BadInput, match="'RIG' is not in the scene 'Scene', or disabled in its viewports"):
             seen(scene, ob)
 
 
@@ -293,12 +293,12 @@ class TestHead:
 
 class TestNames:
     def known(self, names):
-        return module("operators.scene.bones").known(tuple(names))
+        return module("operators.scene.rig.bones").known(tuple(names))
 
     @pytest.mark.parametrize("naming", ["Mixamo", "CMU", "MakeHuman"])
     def test_rigs_that_are_known(self, scene, naming):
         ob = rigs.add(scene, naming)
-        bones = module("operators.scene.bones")
+        bones = module("operators.scene.rig.bones")
         found = bones.of_armature(ob)
         assert not bones.missing(found) and naming in found.preset and not found.twice
         assert {place: found.names[place] for place in JOINTS} == {place: rigs.bone(ob, naming, place).name for place in JOINTS}
@@ -312,7 +312,7 @@ class TestNames:
             if generated:
                 bpy.ops.pose.rigify_generate()
             ob = bpy.context.object
-            bones = module("operators.scene.bones")
+            bones = module("operators.scene.rig.bones")
             found = bones.of_armature(ob)
             assert found.preset == ("Rigify" if generated else "Human Metarig") and not found.twice
             assert set(found.names) == set(bones.PLACES)
@@ -329,8 +329,8 @@ class TestNames:
         addon_utils.enable("rigify", default_set=True)
         try:
             bpy.ops.object.armature_basic_human_metarig_add()
-            found = module("operators.scene.bones").of_armature(bpy.context.object)
-            assert not module("operators.scene.bones").missing(found) and "thumb.1.R" not in found.names
+            found = module("operators.scene.rig.bones").of_armature(bpy.context.object)
+            assert not module("operators.scene.rig.bones").missing(found) and "thumb.1.R" not in found.names
         finally:
             addon_utils.disable("rigify", default_set=True)
 
@@ -348,8 +348,8 @@ class TestNames:
 
     def test_nothing_is_known_of_other_creatures(self, scene):
         names = ["Bone", "Bone.001", "tentacle.L", "wing.R", "jaw", "head"]
-        assert not self.known(names).names or module("operators.scene.bones").obstacle(self.known(names))
-        with pytest.raises(module("engine.errors").BadInput, match="The armature 'RIG' can't be read as a figure"):
+        assert not self.known(names).names or module("operators.scene.rig.bones").obstacle(self.known(names))
+        with pytest.raises(module("engine.job.errors").BadInput, match="The armature 'RIG' can't be read as a figure"):
             seen(scene, rigs.add(scene, "strange"))
 
     def test_the_animators_choice_goes_before_names(self, scene):
@@ -364,6 +364,6 @@ class TestNames:
 
 
 def test_the_template_is_a_face():
-    face = module("operators.scene.face")
+    face = module("operators.scene.rig.face")
     assert face.TEMPLATE.shape == (68, 3) and sorted(face.SWAPPED) == list(range(68))
     assert np.allclose(face.TEMPLATE[face.SWAPPED] * (-1, 1, 1), face.TEMPLATE), "left and right are alike"

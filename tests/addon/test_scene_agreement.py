@@ -291,7 +291,7 @@ import json, sys
 from pathlib import Path
 import cv2, numpy as np
 from engine import job
-from engine.sketch import raster, scan, strokes
+from engine.drawing.sketch import raster, scan, strokes
 
 answers = {}
 for folder in sorted(Path(sys.argv[1]).iterdir()):
@@ -331,7 +331,7 @@ def answers(extension, tmp_path_factory):
 
     if not engine_python().is_file():
         pytest.skip("needs the engine's environment: make .venv/engine")
-    shot, request = module("operators.scene.shot"), module("operators.scene.request")
+    shot, request = module("operators.scene.read.shot"), module("operators.scene.read.request")
     root = tmp_path_factory.mktemp("agreement")
     reference = root.parent / "reference.png"
     reference.write_bytes(b"not looked at here")

@@ -30,7 +30,7 @@ def add_strip(scene, folder, names, start=1, channel=1):
 
 
 def gather(scene, name="scans", frames=(1, 8), **how):
-    return module("operators.scene.scans").gather(scene, name, size=how.pop("size", SIZE), frames=frames, **how)
+    return module("operators.scene.read.scans").gather(scene, name, size=how.pop("size", SIZE), frames=frames, **how)
 
 
 def test_held_scans_are_one_drawing_as_they_are_on_the_disk(scene, tmp_path):
@@ -88,7 +88,7 @@ def test_a_movie_that_holds_its_drawings(scene, tmp_path):
 
 
 def test_what_can_not_be_read_is_told(scene, tmp_path):
-    error = module("engine.errors").BadInput
+    error = module("engine.job.errors").BadInput
     with pytest.raises(error, match="no strip"):
         gather(scene)
     add_strip(scene, tmp_path, [scan(tmp_path, "one.png", 80)], start=50)
@@ -111,7 +111,7 @@ def test_the_job_folder_of_scans(scene, tmp_path):
     sheet = tmp_path / "sheet.png"
     sheet.write_bytes(b"a picture")
     shot = gather(scene, frames=(1, 1))
-    request = module("operators.scene.request").write_job(shot, tmp_path / "job", "flats", {}, [sheet])
+    request = module("operators.scene.read.request").write_job(shot, tmp_path / "job", "flats", {}, [sheet])
     (drawing,) = request.drawings
     assert (drawing.kind, drawing.file) == ("raster", f"sketches/{drawing.id}.png")
     assert (tmp_path / "job" / drawing.file).read_bytes() == next(iter(shot.drawings.values())).picture

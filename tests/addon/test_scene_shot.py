@@ -12,7 +12,7 @@ SIZE = (512, 320)
 
 
 def gather(scene, frames=(1, 12), **how):
-    return module("operators.scene.shot").gather(scene, bpy.context.view_layer, size=SIZE, frames=frames, **how)
+    return module("operators.scene.read.shot").gather(scene, bpy.context.view_layer, size=SIZE, frames=frames, **how)
 
 
 def timing(shot):
@@ -30,7 +30,7 @@ def reference(name="sheet"):
 
 
 def bad_input():
-    return pytest.raises(module("engine.errors").BadInput)
+    return pytest.raises(module("engine.job.errors").BadInput)
 
 
 def snapshot():
@@ -108,7 +108,7 @@ def test_identity_depends_on_content_and_size_alone(scene):
     figures.add(scene)
     first = gather(scene)
     assert set(gather(scene, frames=(5, 6)).drawings) == set(first.drawings)
-    small = module("operators.scene.shot").gather(scene, bpy.context.view_layer, size=(256, 160), frames=(1, 1))
+    small = module("operators.scene.read.shot").gather(scene, bpy.context.view_layer, size=(256, 160), frames=(1, 1))
     assert set(small.drawings).isdisjoint(first.drawings)
 
 
@@ -141,7 +141,7 @@ def test_layers_of_a_rough_group_and_left_out_layers(scene):
     assert set(gather(scene).drawings) != expected
     ob.shiage.excluded_layers.add().name = "Colors"
     assert set(gather(scene).drawings) == expected
-    left_out = module("operators.scene.layers").left_out
+    left_out = module("operators.scene.read.layers").left_out
     assert {layer.name: left_out(ob, layer) for layer in ob.data.layers} == {"Lines": "", "Inside": "rough", "Colors": "left out"}
 
 
@@ -325,9 +325,9 @@ def test_an_error_on_the_way_brings_the_frame_back(scene):
 
     def stop(fraction):
         if fraction > 0.3:
-            raise module("engine.errors").Cancelled("stopped")
+            raise module("engine.job.errors").Cancelled("stopped")
 
-    with pytest.raises(module("engine.errors").Cancelled):
+    with pytest.raises(module("engine.job.errors").Cancelled):
         gather(scene, on_progress=stop)
     assert scene.frame_current == 7
 
@@ -338,7 +338,7 @@ def test_an_error_on_the_way_brings_the_frame_back(scene):
 def test_the_job_folder_holds_what_was_read(scene, tmp_path):
     figures.add(scene, keys=(1, 3))
     shot = gather(scene)
-    write_job, job = module("operators.scene.request").write_job, module("engine.job")
+    write_job, job = module("operators.scene.read.request").write_job, module("engine.job")
     with bad_input() as caught:
         write_job(shot, tmp_path / "job", "flats", {}, [])
     assert "no reference" in str(caught.value)

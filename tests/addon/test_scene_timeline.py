@@ -28,7 +28,7 @@ def picture(color, size=SIZE):
 
 def write_job(folder, timing, missing=(), status=None):
     """A job folder with frames as the engine leaves it: timing [(frame, exposure, name or None)]."""
-    job, files = module("engine.job"), module("engine.files")
+    job, files = module("engine.job"), module("engine.job.files")
     ids = list(dict.fromkeys(name for _, _, name in timing if name))
     request = job.Job(
         task="colorize",
@@ -56,7 +56,7 @@ def write_job(folder, timing, missing=(), status=None):
 
 
 def import_strip(scene, folder):
-    return module("operators.scene.timeline").import_strip(scene, folder)
+    return module("operators.scene.place.timeline").import_strip(scene, folder)
 
 
 def names(strip):
@@ -82,7 +82,7 @@ def rendered(scene, frame):
     scene.render.film_transparent = True
     module("operators.scene.compat").render_png(scene)
     scene.view_settings.view_transform = "Standard"
-    png = module("operators.scene.raster").png_of(scene)
+    png = module("operators.scene.read.raster").png_of(scene)
     return module("operators.scene.png").decode(png)
 
 
@@ -167,19 +167,19 @@ def test_unfinished_frames_are_transparent(scene, tmp_path):
 
 def test_pictures_of_an_earlier_request_do_not_count(scene, tmp_path):
     folder = write_job(tmp_path / "job", [(1, 2, "a"), (3, 2, "b")], status="done")
-    job, files = module("engine.job"), module("engine.files")
+    job, files = module("engine.job"), module("engine.job.files")
     files.write_json(folder / job.RESULT_FILE, {"status": "cancelled", "pictures": [{"frame": 3, "file": "frames/0003.png"}]})
     assert names(import_strip(scene, folder)) == ["blank.png"] * 2 + ["0003.png"] * 2
 
 
 def test_nothing_to_import_is_told_and_nothing_made(scene, tmp_path):
     folder = write_job(tmp_path / "job", [(1, 2, "a")], missing=("a",))
-    for put in (import_strip, module("operators.scene.timeline").import_plane):
-        with pytest.raises(module("engine.errors").BadInput, match="No frame"):
+    for put in (import_strip, module("operators.scene.place.timeline").import_plane):
+        with pytest.raises(module("engine.job.errors").BadInput, match="No frame"):
             put(scene, folder)
     assert scene.sequence_editor is None or not len(strips(scene))
     assert [ob.name for ob in scene.objects] == ["Camera"]
-    with pytest.raises(module("engine.errors").BadInput):
+    with pytest.raises(module("engine.job.errors").BadInput):
         import_strip(scene, tmp_path / "nowhere")
 
 
@@ -189,7 +189,7 @@ def test_paths_are_relative_in_a_saved_file_and_survive_it(scene, tmp_path):
     folder = write_job(place / "job", [(1, 2, "a")])
     bpy.ops.wm.save_as_mainfile(filepath=str(place / "shot.blend"))
     assert import_strip(scene, folder).directory.startswith("//job")
-    assert module("operators.scene.timeline").import_plane(scene, folder)
+    assert module("operators.scene.place.timeline").import_plane(scene, folder)
     assert bpy.data.images[-1].filepath.startswith("//job")
     bpy.ops.wm.save_mainfile()
     moved = tmp_path / "moved"
@@ -199,7 +199,7 @@ def test_paths_are_relative_in_a_saved_file_and_survive_it(scene, tmp_path):
     assert rendered(scene, 1)[160, 256].tolist() == [*COLORS["a"], 255]
     count = len(scene.objects)
     import_strip(scene, moved / "job")
-    module("operators.scene.timeline").import_plane(scene, moved / "job")
+    module("operators.scene.place.timeline").import_plane(scene, moved / "job")
     assert (len(strips(scene)), len(scene.objects)) == (1, count)
 
 
@@ -207,7 +207,7 @@ def test_undo_and_redo(scene, tmp_path):
     folder = write_job(tmp_path / "job", [(1, 2, "a")])
     bpy.ops.ed.undo_push(message="before")
     import_strip(scene, folder)
-    module("operators.scene.timeline").import_plane(scene, folder)
+    module("operators.scene.place.timeline").import_plane(scene, folder)
     bpy.ops.ed.undo_push(message="import")
     bpy.ops.ed.undo()
     scene = bpy.context.scene
@@ -217,7 +217,7 @@ def test_undo_and_redo(scene, tmp_path):
     scene = bpy.context.scene
     assert names(strips(scene)[0]) == ["0001.png"] * 2
     assert len(scene.objects) == 2
-    strip, plane = import_strip(scene, folder), module("operators.scene.timeline").import_plane(scene, folder)
+    strip, plane = import_strip(scene, folder), module("operators.scene.place.timeline").import_plane(scene, folder)
     assert (len(strips(scene)), len(scene.objects)) == (1, 2)
     assert strip and plane
 
@@ -233,7 +233,7 @@ def test_the_sequencer_shows_the_scene(scene, tmp_path):
 
 
 def import_plane(scene, folder):
-    return module("operators.scene.timeline").import_plane(scene, folder)
+    return module("operators.scene.place.timeline").import_plane(scene, folder)
 
 
 @pytest.mark.parametrize("lens", ["PERSP", "ORTHO", "shifted"])
@@ -284,7 +284,7 @@ def test_the_plane_lies_behind_the_drawings_and_follows_the_camera(scene, tmp_pa
 
 
 def test_other_color_management_is_told(scene):
-    warning = module("operators.scene.timeline").color_warning
+    warning = module("operators.scene.place.timeline").color_warning
     scene.view_settings.view_transform = "Standard"
     assert warning(scene) == ""
     scene.view_settings.view_transform = "AgX"

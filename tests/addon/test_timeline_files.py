@@ -17,7 +17,7 @@ def strip_of(scene, tmp_path: Path):
     editor = scene.sequence_editor_create()
     strips = module("operators.scene.compat").strips(editor)
     strip = strips.new_image(name="Colored", filepath=str(tmp_path / "0001.png"), channel=1, frame_start=1)
-    return editor, strip, module("operators.scene.timeline")._set_files
+    return editor, strip, module("operators.scene.place.timeline")._set_files
 
 
 def test_no_file_has_a_size_that_was_never_set(strip_of) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.evaluation.inbetween import gaps, matched
-from engine.synthesis.keys import pair
+from lab.evaluation.inbetween import gaps, matched
+from lab.synthesis.keys import pair
 
-BENCH = Path(__file__).resolve().parents[2] / "bench"
+BENCH = Path(__file__).resolve().parents[2] / "lab" / "bench"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from engine.gather import gather
+from engine.cli.colorize_job import gather
 from engine.job import Hint
 
 PAINT = {"head": (220, 60, 40), "body": (40, 90, 200)}

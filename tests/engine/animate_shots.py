@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from engine.animate import gather
-from engine.pose import Pose
+from engine.cli.animate_job import gather
+from engine.job.pose import Pose
 
 PAINT = {"skin": (240, 200, 170), "shirt": (210, 50, 50), "trousers": (40, 60, 150)}
 

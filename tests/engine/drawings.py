@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine.sketch.strokes import Strokes
+from engine.drawing.sketch.strokes import Strokes
 
 BLACK, RED, BLUE, BROWN = (0, 0, 0, 255), (230, 20, 20, 255), (30, 60, 240, 255), (110, 60, 30, 255)
 

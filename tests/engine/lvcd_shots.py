@@ -4,7 +4,7 @@ from pathlib import Path
 
 import anidoc_shots
 
-from engine.gather import gather
+from engine.cli.colorize_job import gather
 from engine.job import Hint
 
 PAINT = anidoc_shots.PAINT

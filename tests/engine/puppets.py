@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import cv2
 import numpy as np
 
-from engine.sketch import Sketch
+from engine.drawing.sketch import Sketch
 
 INK = (30, 24, 36)
 SHADE = (47, 98, 224)  # the trace line that bounds a shadow

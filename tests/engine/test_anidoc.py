@@ -12,15 +12,15 @@ from PIL import Image, ImageDraw
 
 from engine import job as jobs
 from engine import models
+from engine.cli.colorize_job import gather
 from engine.diffusion import canvas
 from engine.diffusion.needs import prepare
 from engine.diffusion.sampling import noise
 from engine.diffusion.windows import windows
-from engine.errors import BadInput
-from engine.gather import gather
-from engine.messages import Cancelled, Done, Failed, Progress, Warned
+from engine.job.errors import BadInput
+from engine.job.messages import Cancelled, Done, Failed, Progress, Warned
 from engine.models.anidoc import condition, correspondence, needs, nets, points, sampler
-from engine.run import run
+from engine.worker.run import run
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_without_a_card_nobody_is_sent_to_download(shot, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_large_networks_do_not_start_on_a_processor_unasked(shot, monkeypatch):
-    monkeypatch.setattr("engine.cels.run.SMALL", 1)
+    monkeypatch.setattr("engine.pictures.run.SMALL", 1)
     folder = shot()
     end, events = told(folder)
     assert isinstance(end, Failed) and "needs no graphics card" in end.text
@@ -214,7 +214,7 @@ def test_a_drawing_in_which_nothing_can_be_matched(shot, tmp_path):
 
 
 def test_memory_that_does_not_suffice_is_told_before_it_starts(weights):
-    from engine.errors import JobFailed
+    from engine.job.errors import JobFailed
     from engine.models.anidoc.presets import PRESETS
 
     loaded = nets.load(weights, torch.float32)

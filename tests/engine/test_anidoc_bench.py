@@ -5,8 +5,9 @@ import tiny_anidoc
 import torch
 
 from engine.diffusion.reuse import reusing
-from engine.models.anidoc import bench, nets, presets
+from engine.models.anidoc import nets, presets
 from engine.models.anidoc.sampler import Settings
+from lab.models.anidoc import bench
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,15 @@ from PIL import Image
 from tiny_jobs import engine, killed_at
 
 from engine import job as jobs
-from engine import keys as keyed
-from engine import models, timing
-from engine import weights as store
-from engine.client import Engine
-from engine.errors import BadInput
-from engine.job import Hint, Place
-from engine.messages import Done, Failed, Progress, Warned
+from engine import models
+from engine.cli import inbetween_job as keyed
+from engine.host import weights_store as store
+from engine.host.client import Engine
+from engine.job import Hint, Place, timing
+from engine.job.errors import BadInput
+from engine.job.messages import Done, Failed, Progress, Warned
 from engine.models.anidoc import correspondence
-from engine.run import run
+from engine.worker.run import run
 
 
 @pytest.fixture(scope="module")

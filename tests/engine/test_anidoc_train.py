@@ -8,10 +8,11 @@ import tiny_anidoc
 import torch
 from PIL import Image, ImageDraw
 
-from engine.diffusion import clips as shots
-from engine.errors import BadInput
-from engine.models.anidoc import clips, nets, train
-from engine.synthesis.write import write
+from engine.job.errors import BadInput
+from engine.models.anidoc import nets
+from lab.diffusion import clips as shots
+from lab.models.anidoc import clips, train
+from lab.synthesis.write import write
 
 SIZE = (64, 64)
 

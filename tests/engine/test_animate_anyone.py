@@ -9,10 +9,10 @@ import pytest
 from animate_shots import PAINT, pose, sheet
 from PIL import Image
 
-from engine.errors import BadInput
+from engine.job.errors import BadInput
+from engine.job.pose import Pose, parse, read
 from engine.models.animate_anyone import alignment, figure, finish, framing, pose_image, sampler
-from engine.pose import Pose, parse, read
-from engine.synthesis import Plan, sample
+from lab.synthesis import Plan, sample
 
 
 def length(one: Pose, a: int, b: int) -> float:

@@ -4,8 +4,9 @@ import pytest
 import tiny_animate_anyone
 import torch
 
-from engine.models.animate_anyone import bench, needs, nets
+from engine.models.animate_anyone import needs, nets
 from engine.models.animate_anyone.sampler import Settings
+from lab.models.animate_anyone import bench
 
 
 def test_the_table_has_a_line_for_each_lever(capsys, tmp_path):

@@ -14,13 +14,13 @@ from safetensors.torch import load_file, save_file
 from tiny_jobs import engine, killed_at
 
 from engine import job as jobs
-from engine.animate import gather
-from engine.cache import Cache
-from engine.errors import BadInput
-from engine.messages import Done, Failed, Progress, Warned
+from engine.cli.animate_job import gather
+from engine.job.errors import BadInput
+from engine.job.messages import Done, Failed, Progress, Warned
+from engine.job.pose import Pose
 from engine.models.animate_anyone import painting, pose_image
-from engine.pose import Pose
-from engine.run import run
+from engine.pictures.cache import Cache
+from engine.worker.run import run
 
 
 @pytest.fixture(scope="module")

@@ -8,15 +8,15 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from engine.diffusion import clips, training
-from engine.errors import BadInput
-from engine.messages import Done
-from engine.models.animate_anyone import lessons, train
-from engine.pose import BODY
-from engine.run import run
-from engine.synthesis import Plan, sample
-from engine.synthesis.truth import bodies
-from engine.synthesis.write import write
+from engine.job.errors import BadInput
+from engine.job.messages import Done
+from engine.job.pose import BODY
+from engine.worker.run import run
+from lab.diffusion import clips, training
+from lab.models.animate_anyone import lessons, train
+from lab.synthesis import Plan, sample
+from lab.synthesis.truth import bodies
+from lab.synthesis.write import write
 
 SIZE = (64, 64)
 CPU = torch.device("cpu")

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw
 from tiny_jobs import MODELS, ODD_NAMES, ROOT, engine, exists, journal, make, owner, result, until, well_formed
 
 from engine import models
-from engine.gather import sketch_files
-from engine.messages import Cancelled, Done, Failed, decode
+from engine.cli.colorize_job import sketch_files
+from engine.job.messages import Cancelled, Done, Failed, decode
 
 RED = (200, 40, 40, 255)
 

@@ -10,9 +10,9 @@ import pytest
 
 from demo import drawings, ink, pose
 from demo.palette import INK, TRACE, rgb
-from engine.regions import segment
-from engine.sketch.raster import rasterize
-from engine.sketch.strokes import Strokes
+from engine.drawing.regions import segment
+from engine.drawing.sketch.raster import rasterize
+from engine.drawing.sketch.strokes import Strokes
 
 POSES = dict(enumerate(pose.poses(), 1))
 

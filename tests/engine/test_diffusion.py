@@ -14,7 +14,7 @@ from engine.diffusion import device, memory, weights
 from engine.diffusion.sampling import denoise, euler, noise
 from engine.diffusion.windows import weights as shares
 from engine.diffusion.windows import windows
-from engine.errors import BadInput, Cancelled, JobFailed
+from engine.job.errors import BadInput, Cancelled, JobFailed
 
 
 def net() -> nn.Module:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.diffusion import clips
-from engine.errors import BadInput
-from engine.synthesis.write import write
+from engine.job.errors import BadInput
+from lab.diffusion import clips
+from lab.synthesis.write import write
 
 BACKS = ((250, 240, 230), (60, 90, 60), (120, 30, 160))
 

@@ -6,9 +6,9 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from engine.diffusion import training
-from engine.diffusion.training import Course, Settings
-from engine.errors import BadInput
+from engine.job.errors import BadInput
+from lab.diffusion import training
+from lab.diffusion.training import Course, Settings
 
 
 def course(net, seen=None, trainable=lambda name: True):

@@ -13,14 +13,14 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from PIL import Image, ImageDraw
 from transformers import CLIPTextConfig, CLIPTextModel
 
-from engine.cels.figures import Cutout, described, figures
 from engine.diffusion.dift import Dift
-from engine.errors import BadInput
+from engine.job.errors import BadInput
+from engine.job.messages import Done, Failed
 from engine.matching import embedding
-from engine.messages import Done, Failed
 from engine.models.anidoc import dift
 from engine.models.anidoc.correspondence import Sight, Start
-from engine.run import run
+from engine.pictures.figures import Cutout, described, figures
+from engine.worker.run import run
 
 
 @pytest.fixture(autouse=True)

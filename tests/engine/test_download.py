@@ -8,10 +8,11 @@ import pytest
 import toy_hub
 from tiny_jobs import ROOT, engine, until
 
-from engine import models, weights
-from engine.download import get
-from engine.errors import BadInput, EngineMissing, JobFailed
-from engine.messages import Cancelled, Done, Failed, Progress, Started
+from engine import models
+from engine.host import weights_store as weights
+from engine.job.errors import BadInput, EngineMissing, JobFailed
+from engine.job.messages import Cancelled, Done, Failed, Progress, Started
+from engine.worker.download import get
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {"deep/net/config.json": b'{"a": 1}', "deep/net/model.safetensors": bytes(range(256)) * 100_000, "other.bin": b"never asked for"}
@@ -92,7 +93,7 @@ def test_without_a_hub_it_says_what_goes_where(hub):
 
 
 def test_a_full_disk_is_told_before_anything_is_fetched(hub, monkeypatch):
-    import engine.download as download
+    from engine.worker import download
 
     monkeypatch.setattr(download, "SPARE", 1 << 60)
     with pytest.raises(JobFailed, match="free some space"):

@@ -12,10 +12,10 @@ import psutil
 import pytest
 from tiny_jobs import ROOT, alive, until, well_formed
 
-from engine import environment
-from engine.child import Child
-from engine.errors import BadInput, EngineMissing, JobFailed
-from engine.messages import Cancelled, Done, Failed, Progress
+from engine.host import environment
+from engine.host.child import Child
+from engine.job.errors import BadInput, EngineMissing, JobFailed
+from engine.job.messages import Cancelled, Done, Failed, Progress
 
 PYTHON = Path(sys.executable)
 

@@ -8,14 +8,14 @@ import pytest
 from drawings import box, drawing, line
 from PIL import Image
 
-from engine.evaluation import autofill, baselines, gaps, mistakes, shots
-from engine.evaluation.clicks import Hint, clicks
-from engine.evaluation.metrics import UNKNOWN, accuracy, codes, flicker, majority, mean, neighbors, purity, true_regions, trust
-from engine.evaluation.mistakes import Scene
-from engine.evaluation.tasks import Reference, Task, tasks
-from engine.regions import segment
-from engine.sketch import strokes
-from engine.sketch.raster import rasterize
+from engine.drawing.regions import segment
+from engine.drawing.sketch import strokes
+from engine.drawing.sketch.raster import rasterize
+from lab.evaluation import autofill, baselines, gaps, mistakes, shots
+from lab.evaluation.clicks import Hint, clicks
+from lab.evaluation.metrics import UNKNOWN, accuracy, codes, flicker, majority, mean, neighbors, purity, true_regions, trust
+from lab.evaluation.mistakes import Scene
+from lab.evaluation.tasks import Reference, Task, tasks
 
 RED, GREEN, BLUE, BROWN = (
     int(codes(np.array([color], np.uint8))[0]) for color in ((200, 0, 0, 255), (0, 200, 0, 255), (0, 0, 200, 255), (90, 60, 0, 255))

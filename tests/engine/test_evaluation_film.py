@@ -8,9 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.errors import BadInput
-from engine.evaluation import evaluate, film, learned, report
-from engine.evaluation.metrics import nanmean
+from engine.job.errors import BadInput
+from lab.evaluation import evaluate, film, learned, report
+from lab.evaluation.metrics import nanmean
 
 PAPER, SKIN, INK = (250, 245, 235), (230, 160, 120), (20, 15, 25)
 

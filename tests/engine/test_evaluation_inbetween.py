@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from engine.evaluation.inbetween import LOST, OPEN, chamfer, dissolve, gaps, matched
-from engine.inbetween import Between
-from engine.synthesis.keys import pair
-from engine.synthesis.visible import Drawing, gather, junctions
+from engine.drawing.inbetween import Between
+from lab.evaluation.inbetween import LOST, OPEN, chamfer, dissolve, gaps, matched
+from lab.synthesis.keys import pair
+from lab.synthesis.visible import Drawing, gather, junctions
 
 
 def drawing(*lines, cyclic=()):

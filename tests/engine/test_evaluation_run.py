@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.commands import main
-from engine.evaluation import answers, metrics, shots, tasks
-from engine.evaluation.clicks import Hint
-from engine.synthesis import FAMILIES
+from engine.cli import main
+from lab.evaluation import answers, metrics, shots, tasks
+from lab.evaluation.clicks import Hint
+from lab.synthesis import FAMILIES
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.errors import JobFailed
-from engine.files import digest, write_atomic
+from engine.job.errors import JobFailed
+from engine.job.files import digest, write_atomic
 
 
 def test_an_unwritable_place_is_told_and_leaves_no_part(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from puppets import INK, Pose, draw, pose, puppet
 
 from engine import job as jobs
 from engine import models
-from engine.errors import BadInput, Cancelled, JobFailed
-from engine.files import digest
 from engine.job import Cel, Drawing, Exposure, Job
-from engine.messages import Progress, Warned
+from engine.job.errors import BadInput, Cancelled, JobFailed
+from engine.job.files import digest
+from engine.job.messages import Progress, Warned
 
 SIZE = (480, 420)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.cache import Cache
+from engine.pictures.cache import Cache
 
 
 def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:

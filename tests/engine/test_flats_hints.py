@@ -10,7 +10,7 @@ from test_flats import SIZE, make, read, run
 
 from engine import job as jobs
 from engine.job import Hint, Job, Place
-from engine.messages import Warned
+from engine.job.messages import Warned
 
 MARK = (1, 254, 3, 255)  # a color that no reference has
 MARKED = "#01fe03"
@@ -84,7 +84,7 @@ def test_one_correction_is_heard_by_the_drawings_that_follow(folder, shot):
 
 
 def test_only_changed_pictures_are_painted_and_nothing_is_read_again(folder, shot, monkeypatch):
-    from engine.colors import reference
+    from engine.drawing.colors import reference
     from engine.matching import embedding, pair
     from engine.models.flats import analysis
 

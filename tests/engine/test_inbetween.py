@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
-from engine.errors import BadInput
-from engine.inbetween import Inbetweens, Matches, between, correspond
-from engine.sketch.strokes import Strokes
+from engine.drawing.inbetween import Inbetweens, Matches, between, correspond
+from engine.drawing.sketch.strokes import Strokes
+from engine.job.errors import BadInput
 
 PLACES = (-1.0, -0.25, 0.0, 0.25, 0.5, 0.9, 1.0, 1.5, 2.0)
 

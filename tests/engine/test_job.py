@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine import job as jobs
-from engine.errors import BadInput
-from engine.files import write_atomic, write_json
+from engine.job.errors import BadInput
+from engine.job.files import write_atomic, write_json
 
 
 def make_job(**changes) -> jobs.Job:

@@ -13,11 +13,11 @@ from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
 from engine import job as jobs
-from engine.errors import BadInput, JobFailed
-from engine.gather import gather
-from engine.messages import Cancelled, Done, Failed, Progress, Warned
+from engine.cli.colorize_job import gather
+from engine.job.errors import BadInput, JobFailed
+from engine.job.messages import Cancelled, Done, Failed, Progress, Warned
 from engine.models.lvcd import nets, painting, plan, sampler, survey
-from engine.run import run
+from engine.worker.run import run
 
 
 @pytest.fixture(scope="module")

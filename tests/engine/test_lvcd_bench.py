@@ -5,7 +5,8 @@ import tiny_lvcd
 import torch
 
 from engine.diffusion import edm
-from engine.models.lvcd import bench, painting
+from engine.models.lvcd import painting
+from lab.models.lvcd import bench
 
 
 def test_the_table_has_a_line_for_each_lever(monkeypatch, capsys, tmp_path):

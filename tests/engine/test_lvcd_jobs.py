@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw
 from tiny_jobs import killed_at
 
 from engine import job as jobs
-from engine.gather import gather
+from engine.cli.colorize_job import gather
 from engine.job import Hint
-from engine.messages import Done, FrameDone, Progress, Warned
+from engine.job.messages import Done, FrameDone, Progress, Warned
 from engine.models.lvcd import plan, sampler
 from engine.models.lvcd.painting import SCHEME
-from engine.run import run
+from engine.worker.run import run
 
 STEPS = 5  # of the preset `draft`
 

@@ -8,9 +8,10 @@ import tiny_lvcd
 import torch
 from PIL import Image, ImageDraw
 
-from engine.diffusion import clips
-from engine.errors import BadInput
-from engine.models.lvcd import nets, slots, train
+from engine.job.errors import BadInput
+from engine.models.lvcd import nets, slots
+from lab.diffusion import clips
+from lab.models.lvcd import train
 
 SIZE = (64, 64)
 CPU = torch.device("cpu")

@@ -6,11 +6,11 @@ import numpy as np
 from PIL import Image
 
 from engine import job as jobs
-from engine import run
+from engine.drawing.sketch import strokes
 from engine.job import Cel, Drawing, Exposure, Job
-from engine.messages import Done
+from engine.job.messages import Done
 from engine.models import info
-from engine.sketch import strokes
+from engine.worker import run
 
 
 def drawing(size: tuple[int, int], count: int, seed: int) -> strokes.Strokes:

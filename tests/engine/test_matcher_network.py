@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from engine.errors import BadInput, EngineMissing, JobFailed
-from engine.matching import embedding, features, lessons, trial
+from engine.job.errors import BadInput, EngineMissing, JobFailed
+from engine.matching import embedding, features
 from engine.matching.network import Network, collate
-from engine.matching.training import Config, configured, group_loss, task, train
-from engine.synthesis import Plan
+from lab.matching import lessons, trial
+from lab.matching.training import Config, configured, group_loss, task, train
+from lab.synthesis import Plan
 
 
 @pytest.fixture(scope="module")

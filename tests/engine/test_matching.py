@@ -7,10 +7,10 @@ import pytest
 from puppets import Drawn, Pose, Puppet, draw, pose, puppet, redrawn
 from scipy import sparse
 
-from engine.colors import palette
-from engine.colors.palette import Painted
+from engine.drawing.colors import palette
+from engine.drawing.colors.palette import Painted
+from engine.drawing.regions import CROSSINGS, segment
 from engine.matching import pair, shapes, shot, twin
-from engine.regions import CROSSINGS, segment
 
 SEEDS = range(60, 66)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine import messages as m
+from engine.job import messages as m
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from engine.colors import paint, png
+from engine.drawing.colors import paint, png
 
 RED, CLEAR = (201, 33, 70, 255), (0, 0, 0, 0)
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from engine.colors import palette
+from engine.drawing.colors import palette
 
 SKIN, SHADE, HAIR = (254, 237, 229), (253, 237, 229), (60, 40, 120)  # skin and its shade differ by one level
 INK = (0, 0, 0)

@@ -13,10 +13,10 @@ import psutil
 import pytest
 from tiny_jobs import MODELS, ODD_NAMES, ROOT, alive, exists, make, owner, until, well_formed
 
-from engine.client import Engine
-from engine.errors import BadInput, EngineMissing
-from engine.messages import Cancelled, Done, Failed, FrameDone, Started
-from engine.process import LOG_NAME
+from engine.host.client import Engine
+from engine.host.process import LOG_NAME
+from engine.job.errors import BadInput, EngineMissing
+from engine.job.messages import Cancelled, Done, Failed, FrameDone, Started
 
 PYTHON = Path(sys.executable)
 

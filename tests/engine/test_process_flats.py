@@ -8,10 +8,10 @@ import pytest
 from PIL import Image, ImageDraw
 from tiny_jobs import owner, until, well_formed
 
-from engine.client import Engine
-from engine.gather import gather
-from engine.messages import Cancelled, Done, FrameDone, Progress
-from engine.run import run
+from engine.cli.colorize_job import gather
+from engine.host.client import Engine
+from engine.job.messages import Cancelled, Done, FrameDone, Progress
+from engine.worker.run import run
 
 COUNT = 16
 

@@ -11,8 +11,8 @@ from tiny_jobs import MODELS, ODD_NAMES, engine, exists, journal, make, owner, r
 
 from engine import job as jobs
 from engine import models
-from engine.messages import Cancelled, Done, Failed, FrameDone, Progress, Started, Warned, decode
-from engine.run import run
+from engine.job.messages import Cancelled, Done, Failed, FrameDone, Progress, Started, Warned, decode
+from engine.worker.run import run
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,7 @@ def test_a_full_disk_still_tells_the_failure(tmp_path):
 
 
 def test_too_small_a_disk_is_told_before_the_work(tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.run.SPARE", 1 << 60)
+    monkeypatch.setattr("engine.worker.run.SPARE", 1 << 60)
     end = told(make(tmp_path))[-1]
     assert isinstance(end, Failed) and "free some space" in end.text
     assert not (tmp_path / "frames").exists()

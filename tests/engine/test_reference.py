@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.colors import reference
-from engine.errors import BadInput
+from engine.drawing.colors import reference
+from engine.job.errors import BadInput
 
 
 def figure(width=64, height=48):

@@ -5,10 +5,10 @@ from drawings import BLUE, RED, box, circle, drawing, figure, line, stroke
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.regions import CROSSINGS, close_gaps, segment
-from engine.sketch import Sketch
-from engine.sketch.ends import skeleton_ends
-from engine.sketch.raster import rasterize
+from engine.drawing.regions import CROSSINGS, close_gaps, segment
+from engine.drawing.sketch import Sketch
+from engine.drawing.sketch.ends import skeleton_ends
+from engine.drawing.sketch.raster import rasterize
 
 SIZE = (400, 300)
 

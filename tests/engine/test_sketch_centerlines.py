@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import distance_transform_edt
 
-from engine.sketch import Sketch, centerlines, raster
+from engine.drawing.sketch import Sketch, centerlines, raster
 
 SIZE = (200, 160)
 

@@ -5,7 +5,7 @@ from drawings import BLACK, BLUE, BROWN, RED, circle, drawing, figure, line, str
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.sketch.raster import rasterize
+from engine.drawing.sketch.raster import rasterize
 
 SMALL, LARGE = (320, 240), (1920, 1080)  # supersampled by 8, by 4
 

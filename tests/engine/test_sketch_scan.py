@@ -6,10 +6,10 @@ import pytest
 from drawings import BLACK, BLUE, BROWN, RED, circle, drawing, figure, line, stroke
 from PIL import Image
 
-from engine.errors import BadInput
-from engine.regions import segment
-from engine.sketch import scan
-from engine.sketch.raster import rasterize
+from engine.drawing.regions import segment
+from engine.drawing.sketch import scan
+from engine.drawing.sketch.raster import rasterize
+from engine.job.errors import BadInput
 
 SIZE = (400, 300)
 

@@ -7,9 +7,9 @@ from drawings import circle, drawing, figure, line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine.errors import BadInput
-from engine.sketch import strokes
-from engine.sketch.strokes import Strokes
+from engine.drawing.sketch import strokes
+from engine.drawing.sketch.strokes import Strokes
+from engine.job.errors import BadInput
 
 
 def same(one: Strokes, two: Strokes) -> bool:

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.colors.paint import compose
-from engine.colors.palette import lab_of
-from engine.colors.snap import snap
+from engine.drawing.colors.paint import compose
+from engine.drawing.colors.palette import lab_of
+from engine.drawing.colors.snap import snap
 
 SWATCHES = np.array(
     [

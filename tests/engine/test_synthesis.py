@@ -10,12 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.commands import main
-from engine.synthesis import FAMILIES, RELATIONS, Plan, damage, draw, lines, regions, sample, sketch, stage, track
-from engine.synthesis.edges import Strokes
-from engine.synthesis.lines import Lines
-from engine.synthesis.palette import TONES
-from engine.synthesis.render import Layers
+from engine.cli import main
+from lab.synthesis import FAMILIES, RELATIONS, Plan, damage, draw, lines, regions, sample, sketch, stage, track
+from lab.synthesis.edges import Strokes
+from lab.synthesis.lines import Lines
+from lab.synthesis.palette import TONES
+from lab.synthesis.render import Layers
 
 SMALL = (256, 256)
 

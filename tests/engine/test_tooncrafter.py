@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from engine.diffusion import memory, weights
-from engine.errors import BadInput
+from engine.job.errors import BadInput
 from engine.models.tooncrafter import ddim, layout, needs, nets, sampler, text, tone
 from engine.models.tooncrafter.plan import MOST, Between, between, plan, spread
 

@@ -5,7 +5,8 @@ import tiny_tooncrafter
 import torch
 
 from engine.diffusion import weights
-from engine.models.tooncrafter import bench, nets
+from engine.models.tooncrafter import nets
+from lab.models.tooncrafter import bench
 
 
 @pytest.mark.timeout(600)  # eleven lines of networks, two runs each

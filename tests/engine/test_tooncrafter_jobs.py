@@ -13,11 +13,12 @@ from PIL import Image
 from tiny_jobs import engine, killed_at
 
 from engine import job as jobs
-from engine import keys, models
-from engine import weights as store
-from engine.errors import BadInput, JobFailed
-from engine.messages import Cancelled, Done, Failed, Progress, Warned
-from engine.run import run
+from engine import models
+from engine.cli import inbetween_job as keys
+from engine.host import weights_store as store
+from engine.job.errors import BadInput, JobFailed
+from engine.job.messages import Cancelled, Done, Failed, Progress, Warned
+from engine.worker.run import run
 
 SIZE = (160, 120)
 WHITE = (255, 255, 255, 255)

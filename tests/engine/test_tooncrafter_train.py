@@ -7,10 +7,11 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file, save_file
 
-from engine.commands import main
-from engine.diffusion import clips, training
-from engine.errors import BadInput
-from engine.models.tooncrafter import critic, layout, nets, train
+from engine.cli import main
+from engine.job.errors import BadInput
+from engine.models.tooncrafter import layout, nets
+from lab.diffusion import clips, training
+from lab.models.tooncrafter import critic, train
 
 NEW = ("attn_refinement", "time_stack", "mix_factor", "time_mix_conv")
 

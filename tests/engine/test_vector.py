@@ -9,12 +9,12 @@ import pytest
 from tiny_jobs import engine
 
 from engine import job as jobs
-from engine import keys as keyed
-from engine.errors import BadInput
-from engine.messages import Failed, Warned
-from engine.run import run
-from engine.sketch import strokes as stroke_files
-from engine.sketch.strokes import Strokes
+from engine.cli import inbetween_job as keyed
+from engine.drawing.sketch import strokes as stroke_files
+from engine.drawing.sketch.strokes import Strokes
+from engine.job.errors import BadInput
+from engine.job.messages import Failed, Warned
+from engine.worker.run import run
 
 SIZE = (240, 180)
 RED, BLUE = (230, 60, 50, 255), (40, 80, 220, 255)

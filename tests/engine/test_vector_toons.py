@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from engine.synthesis import cutout_person
-from engine.synthesis.cutout import Part, line, tube
-from engine.synthesis.cutout_figure import parts
-from engine.synthesis.keys import PLACES, VARIANTS, pair
-from engine.synthesis.visible import dense, junctions, pieces, see
+from lab.synthesis import cutout_person
+from lab.synthesis.cutout import Part, line, tube
+from lab.synthesis.cutout_figure import parts
+from lab.synthesis.keys import PLACES, VARIANTS, pair
+from lab.synthesis.visible import dense, junctions, pieces, see
 
 SQUARE = np.array([[40.0, 40.0], [60.0, 40.0], [60.0, 60.0], [40.0, 60.0]])
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from engine import job as jobs
-from engine.messages import TERMINAL, Started, decode
+from engine.job.messages import TERMINAL, Started, decode
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = Path(__file__).resolve().parent / "models"

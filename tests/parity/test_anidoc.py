@@ -14,7 +14,8 @@ from engine.diffusion import weights
 from engine.diffusion.networks import Residuals
 from engine.diffusion.sampling import State, euler
 from engine.diffusion.svd import clip_pixels, set_context_order
-from engine.models.anidoc import lineart, nets, points, sampler
+from engine.models.anidoc import nets, points, sampler
+from lab.models.anidoc import lineart
 
 FOLDER = synthetic.FOLDER / "anidoc"
 META = synthetic.meta("anidoc")

@@ -11,11 +11,13 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from engine.diffusion import training, weights
+from engine.diffusion import weights
 from engine.diffusion.sampling import ddim
 from engine.diffusion.windows import closed
-from engine.models.animate_anyone import nets, networks, pose_image, sampler, train
-from engine.pose import Pose
+from engine.job.pose import Pose
+from engine.models.animate_anyone import nets, networks, pose_image, sampler
+from lab.diffusion import training
+from lab.models.animate_anyone import train
 
 FOLDER = synthetic.FOLDER / "animate_anyone"
 META = synthetic.meta("animate_anyone")

@@ -11,8 +11,10 @@ import synthetic
 import torch
 from safetensors.torch import load_file
 
-from engine.diffusion import edm, parts, training, weights
-from engine.models.lvcd import naming, nets, sampler, slots, train
+from engine.diffusion import edm, parts, weights
+from engine.models.lvcd import naming, nets, sampler, slots
+from lab.diffusion import training
+from lab.models.lvcd import train
 
 FOLDER = synthetic.FOLDER / "lvcd"
 META = synthetic.meta("lvcd")

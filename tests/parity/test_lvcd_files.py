@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from engine.diffusion import parts
-from engine.errors import BadInput
+from engine.job.errors import BadInput
 from engine.models.lvcd import naming, nets, slots
 
 ABOUT = synthetic.meta("lvcd")["components"]

@@ -233,7 +233,7 @@ def test_sampling(name) -> None:
 
 @pytest.mark.parametrize("name", cases("train_step"))
 def test_training_step(name) -> None:
-    from engine.models.tooncrafter import train
+    from lab.models.tooncrafter import train
 
     data = read(name)
     unet = net("unet")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from ...cels import cel, reading
 from ...diffusion import canvas as canvases
 from ...diffusion.windows import windows
-from ...errors import BadInput
-from ...files import digest
+from ...job.errors import BadInput
+from ...job.files import digest
 from ...matching import embedding
+from ...pictures import cel, reading
 from . import condition, correspondence, painting, points
 from .correspondence import Sight
 from .painting import Painting, Shot

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...cels.figures import Figure
-from ...cels.reading import SURE, Fit
 from ...matching import embedding, shot
 from ...matching.shapes import Shapes
+from ...pictures.figures import Figure
+from ...pictures.reading import SURE, Fit
 from . import points
 
 

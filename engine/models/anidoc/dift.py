@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...cels.figures import Figure
 from ...diffusion import canvas
 from ...diffusion import device as devices
 from ...diffusion.canvas import Canvas
 from ...diffusion.dift import Dift
+from ...pictures.figures import Figure
 from . import points
 from .correspondence import Sight, Start
 

@@ -4,10 +4,10 @@ import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...cels import run
-from ...errors import BadInput
 from ...job import Job
-from ...messages import Event
+from ...job.errors import BadInput
+from ...job.messages import Event
+from ...pictures import run
 from .. import Picture, info
 from .cel import Cel
 from .dift import Matches

@@ -10,7 +10,7 @@ import torch
 from ...diffusion import parts, weights
 from ...diffusion.networks import ControlNet
 from ...diffusion.parts import FILES
-from ...errors import BadInput
+from ...job.errors import BadInput
 
 CONDITION_CHANNELS = 8  # sketch RGB, points of the reference, points of the frame, reference RGB
 HELP = "get them with `python -m engine weights get anidoc`, or put them there by hand as docs/anidoc.md says"

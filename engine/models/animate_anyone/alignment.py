@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...pose import Points, Pose
+from ...job.pose import Points, Pose
 
 NOSE, NECK = 0, 1
 SHOULDERS, HIPS, ANKLES = (2, 5), (8, 11), (10, 13)

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from ...cache import holds, pack
-from ...colors import reference
-from ...errors import BadInput
-from ...files import digest, write_atomic
+from ...drawing.colors import reference
 from ...job import Reference
-from ...pose import Pose
-from ...pose import read as read_pose
+from ...job.errors import BadInput
+from ...job.files import digest, write_atomic
+from ...job.pose import Pose
+from ...job.pose import read as read_pose
+from ...pictures.cache import holds, pack
 from . import alignment, figure, finish, framing, painting, pose_image, sampler
 from .painting import Painting, Shot
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...colors import palette
-from ...errors import BadInput
+from ...drawing.colors import palette
+from ...job.errors import BadInput
 
 # What the figure is put on, the best first: even, and like the studios that the networks learned from.
 GROUNDS = ((255, 255, 255), (200, 200, 200), (128, 128, 128), (150, 190, 230), (170, 220, 170), (235, 190, 210))

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from skimage.measure import label
 
-from ...colors import paint, snap
-from ...colors.palette import grow, lab_of
+from ...drawing.colors import paint, snap
+from ...drawing.colors.palette import grow, lab_of
 
 STROKE = 1 / 90  # of the picture's longer side: the widest line that is found
 FAINT, BOLD = 12.0, 50.0  # CIELAB lightness by which the frame's lines are darker than what lies beside them, at least and at most

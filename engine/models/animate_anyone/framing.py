@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...pose import Point, Pose
+from ...job.pose import Point, Pose
 
 STEP = 64  # px; the sides of the network's pictures are multiples of this
 SLIM = 0.5  # of the longer side that the shorter one is at least

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ...cels import run
-from ...errors import BadInput
 from ...job import Job, Picture
-from ...messages import Event
+from ...job.errors import BadInput
+from ...job.messages import Event
+from ...pictures import run
 from .cel import Cel
 from .nets import FILES, find
 from .nets import load as load_nets

@@ -20,7 +20,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ...diffusion import weights
 from ...diffusion.pickles import convert
-from ...errors import BadInput
+from ...job.errors import BadInput
 from .networks import UNet, build_denoising, build_reference
 
 HELP = "put the published files there as docs/animate_anyone.md says"

@@ -9,7 +9,7 @@ from colorsys import hsv_to_rgb
 import cv2
 import numpy as np
 
-from ...pose import Point, Points, Pose
+from ...job.pose import Point, Points, Pose
 
 SHORT = 512  # px, of the pictures that poses are drawn on
 STEP = 64  # px; their sides are multiples of this

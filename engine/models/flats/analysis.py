@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ...cache import Cache
-from ...files import digest
+from ...drawing.regions import CROSSINGS, segment
+from ...drawing.sketch import Sketch, raster, scan, strokes
 from ...job import Drawing, Job
+from ...job.files import digest
 from ...matching import embedding, features, shapes
-from ...regions import CROSSINGS, segment
-from ...sketch import Sketch, raster, scan, strokes
+from ...pictures.cache import Cache
 
 HEIGHT = 1080  # px; the option `gap` is given for a picture of this height
 

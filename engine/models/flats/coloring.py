@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...colors import palette, reference
-from ...files import digest
+from ...drawing.colors import palette, reference
+from ...job.files import digest
 from ...matching import embedding, pair, shapes, shot, twin
 from . import analysis, film
 from .evidence import Evidence

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...colors.palette import Painted, grow
+from ...drawing.colors.palette import Painted, grow
 from ...matching import twin
 from ...matching.shapes import REACH, SIDE, Shapes
 

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 
 from ... import job as jobs
-from ...cache import Cache, holds, pack
-from ...colors import paint, png
-from ...errors import Cancelled
-from ...files import digest, write_atomic
+from ...drawing.colors import paint, png
 from ...job import Job
-from ...messages import Event, Progress, Warned
+from ...job.errors import Cancelled
+from ...job.files import digest, write_atomic
+from ...job.messages import Event, Progress, Warned
+from ...pictures.cache import Cache, holds, pack
 from .. import Picture, info
 from . import analysis, film, hints
 from .coloring import Colored, blank, listen, solve

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ...cels import cel
-from ...cels.figures import Cutout, whole
-from ...colors import palette, reference
 from ...diffusion import canvas as canvases
-from ...errors import BadInput
-from ...files import digest
-from ...sketch import Sketch
+from ...drawing.colors import palette, reference
+from ...drawing.sketch import Sketch
+from ...job.errors import BadInput
+from ...job.files import digest
+from ...pictures import cel
+from ...pictures.figures import Cutout, whole
 from . import survey
 from .painting import SCHEME, Painting, Shot
 from .plan import stretches

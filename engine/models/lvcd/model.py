@@ -4,9 +4,9 @@ import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ...cels import run
 from ...job import Job
-from ...messages import Event
+from ...job.messages import Event
+from ...pictures import run
 from .. import Picture
 from .cel import Cel
 from .nets import files

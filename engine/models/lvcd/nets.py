@@ -14,7 +14,7 @@ from torch import Tensor
 from ...diffusion import parts, pickles, weights
 from ...diffusion.networks import ControlNet
 from ...diffusion.parts import Nets
-from ...errors import BadInput
+from ...job.errors import BadInput
 from . import naming, slots
 
 HELP = "docs/lvcd.md says which files go where"

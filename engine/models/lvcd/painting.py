@@ -12,7 +12,7 @@ from diffusers.schedulers.scheduling_utils import AysSchedules
 from ...diffusion import canvas, edm, memory
 from ...diffusion.needs import explained, needs, prepare
 from ...diffusion.sampling import noise
-from ...files import digest
+from ...job.files import digest
 from . import sampler
 from .nets import Nets
 from .plan import Stretch, Way, segment_of

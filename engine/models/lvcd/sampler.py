@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...diffusion import edm
 from ...diffusion.svd import clip_pixels, decode
-from ...errors import Cancelled
+from ...job.errors import Cancelled
 from . import slots
 from .nets import Nets
 from .slots import VIDEO

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...colors import palette
+from ...drawing.colors import palette
 
 SIDE = 384  # px; the longer side at which lines are laid over each other
 REACH = 2.0  # px of these; so far lines may lie apart and still be the same

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from ...cels import figures
-from ...cels.reading import Reader, entry
-from ...colors import paint, palette, reference, snap
 from ...diffusion import canvas as canvases
-from ...errors import BadInput
-from ...files import digest
+from ...drawing.colors import paint, palette, reference, snap
+from ...drawing.sketch import Sketch
+from ...job.errors import BadInput
+from ...job.files import digest
 from ...matching import embedding
-from ...sketch import Sketch
+from ...pictures import figures
+from ...pictures.reading import Reader, entry
 from .painting import Painting
 from .plan import COARSE, Between, Clip, plan
 

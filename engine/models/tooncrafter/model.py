@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from ...cels import run
 from ...diffusion import device as devices
-from ...files import digest
 from ...job import Job, Picture
-from ...messages import Event
+from ...job.files import digest
+from ...job.messages import Event
+from ...pictures import run
 from . import needs, text
 from .cel import Cel
 from .nets import NAMES, TOWERS, find

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModel
 
 from ...diffusion import pickles, weights
-from ...errors import BadInput
+from ...job.errors import BadInput
 from . import layout
 from .networks import Projector, SketchEncoder, UNet
 from .vae import Vae

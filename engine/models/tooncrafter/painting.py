@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...diffusion.needs import explained
 from ...diffusion.sampling import State, noise
-from ...files import digest
+from ...job.files import digest
 from . import sampler, text, tone
 from .ddim import Ddim
 from .needs import Ready

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ...errors import BadInput
+from ...job.errors import BadInput
 from .networks import FRAMES
 
 INNER = FRAMES - 2  # frames of a clip that are not its ends

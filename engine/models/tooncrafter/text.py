@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from ...errors import BadInput
+from ...job.errors import BadInput
 from .nets import HELP
 from .networks import TEXT
 

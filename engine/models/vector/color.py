@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from scipy.spatial import cKDTree
 
-from ...regions import Regions
-from ...sketch.strokes import Strokes
+from ...drawing.regions import Regions
+from ...drawing.sketch.strokes import Strokes
 
 GRID = 8  # px between the places whose way is found by the strokes around; between them it is interpolated
 NEAR = 8  # points of strokes that tell a place where it came from

@@ -7,11 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ...colors import palette, reference
+from ...drawing.colors import palette, reference
+from ...drawing.sketch import Sketch, centerlines, scan
+from ...drawing.sketch import strokes as stroke_files
+from ...drawing.sketch.strokes import Strokes
 from ...job import Drawing, Job
-from ...sketch import Sketch, centerlines, scan
-from ...sketch import strokes as stroke_files
-from ...sketch.strokes import Strokes
 
 SEEN = 0.005  # of the picture that must wear a color for a key to be a painted one
 OUTLINED = 0.5  # of the borders between colors must have a line

@@ -8,17 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ... import inbetween
 from ... import job as jobs
-from ...colors import paint, palette, png
-from ...errors import Cancelled
-from ...files import digest
-from ...inbetween import Inbetweens
+from ...drawing import inbetween
+from ...drawing.colors import paint, palette, png
+from ...drawing.inbetween import Inbetweens
+from ...drawing.regions import segment
+from ...drawing.sketch import raster
+from ...drawing.sketch import strokes as stroke_files
 from ...job import Job
-from ...messages import Event, Progress, Warned
-from ...regions import segment
-from ...sketch import raster
-from ...sketch import strokes as stroke_files
+from ...job.errors import Cancelled
+from ...job.files import digest
+from ...job.messages import Event, Progress, Warned
 from .. import Picture, info
 from . import color, keys
 from .keys import Between, Key

@@ -22,7 +22,7 @@ def on_picture(area, place):
 
 
 def marked():
-    return driver.module("operators.scene.marks").of_image(bpy.context.scene.shiage.rig.reference)
+    return driver.module("operators.scene.rig.marks").of_image(bpy.context.scene.shiage.rig.reference)
 
 
 def near(at, place):

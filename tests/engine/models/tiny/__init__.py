@@ -7,10 +7,10 @@ import sys
 import time
 from pathlib import Path
 
-from engine.errors import BadInput, Cancelled
-from engine.files import write_atomic
 from engine.job import pictures
-from engine.messages import Progress, Warned
+from engine.job.errors import BadInput, Cancelled
+from engine.job.files import write_atomic
+from engine.job.messages import Progress, Warned
 from engine.models import Picture
 
 

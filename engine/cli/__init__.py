@@ -1,0 +1,64 @@
+"""The commands of `python -m engine`. A command imports what it needs when it runs: `serve` must be up at once, and without any library."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import VERSION, models
+from ..job.errors import BadInput, ShiageError
+from . import catalog, process, tasks
+from .common import Commands
+
+IN_LABORATORY = ("synth", "evaluate", "train")  # commands that were the engine's
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if given and given[0] in IN_LABORATORY:
+            raise BadInput(f"The engine has no command '{given[0]}': in a clone of the repository, run `python -m lab {given[0]}`.")
+        early = _early(given)
+        add_model_folders(early.models)
+        options = _parser(early.model).parse_args(given)
+        return options.command(options)
+    except ShiageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _early(given: Sequence[str]) -> argparse.Namespace:
+    """`--models DIR` and `--model ID` are read before the rest, because the options that there are depend on them."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--models", action="append", default=[], type=Path)
+    parser.add_argument("--model", default=next((models.DEFAULTS[word] for word in given if word in models.DEFAULTS), models.DEFAULT))
+    try:
+        early = parser.parse_known_args(given)[0]
+    except argparse.ArgumentError as error:
+        raise BadInput(f"{error}.") from error
+    return early
+
+
+def add_model_folders(folders: Sequence[Path]) -> None:
+    """Add folders to the search path of models. Raises BadInput when one is missing."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise BadInput(f"There is no folder of models at {folder}.")
+    models.__path__.extend(str(folder.resolve()) for folder in folders)
+
+
+def _parser(model: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="engine", description="Paints drawings after colored references.")
+    parser.add_argument("--version", action="version", version=VERSION)
+    folders = argparse.ArgumentParser(add_help=False)
+    folders.add_argument("--models", action="append", type=Path, metavar="DIR", help="a further folder of models")
+    told = argparse.ArgumentParser(add_help=False)
+    told.add_argument("--json", action="store_true", help="print every event as a line of JSON on stdout, and no progress")
+    commands = Commands(parser.add_subparsers(title="commands", required=True, metavar="COMMAND"), folders, told)
+    tasks.add(commands, model)
+    process.add(commands)
+    catalog.add(commands)
+    return parser

@@ -1,0 +1,188 @@
+"""A folder of sketches and some references -> a job folder, for the shell; and what all such gathering needs."""
+
+import io
+import os
+import re
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from ..job import JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Hint, Job, add_reference, frame_name, save
+from ..job.errors import BadInput, JobFailed
+from ..job.files import digest, file_sha256, write_atomic
+from ..job.lock import locked
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".tga")
+INSIDE = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # folders of a job, out of which old files are removed
+
+Size = tuple[int, int]
+
+
+def gather(
+    sketches: Path,
+    references: Sequence[Path],
+    out: Path,
+    model: str,
+    device: str = "auto",
+    size: Size | None = None,
+    options: Mapping[str, object] | None = None,
+    hints: Sequence[Hint] = (),
+) -> Job:
+    """Make `out` the job folder that colors every picture in `sketches`, frame i being the i-th in the natural order of names.
+
+    `size` in px is that of the frames, else it is the sketches' own; a sketch of another shape is fitted into it whole, with paper
+    at its sides. Equal sketches are one drawing. Raises BadInput, JobFailed; `out` is not touched before the input is known to be good.
+    """
+    paths = sketch_files(sketches)
+    size = common_size(paths, size)
+    for path in references:
+        picture_size(path, "reference")
+    check_out(out, [sketches, *references])
+    ids = [digest(file_sha256(path), list(size), 0)[:16] for path in paths]
+    sources = dict(zip(ids[::-1], paths[::-1], strict=True))  # of equal sketches the first
+    drawings = {key: Drawing(key, 0, "raster", f"sketches/{key}{sources[key].suffix.lower()}", sources[key].name) for key in ids}
+    with opened(out):
+        for key, drawing in drawings.items():
+            write_atomic(out / drawing.file, fitted(sources[key], size))
+        cel = Cel("sketches", tuple(add_reference(out, path) for path in references))
+        job = Job(
+            task="colorize",
+            model=model,
+            size=size,
+            cels=(cel,),
+            drawings=tuple(drawings.values()),
+            frames=exposures(ids),
+            title=sketches.resolve().name,
+            device=device,
+            options=dict(options or {}),
+            hints=tuple(hints),
+        )
+        save(job, out)
+    return job
+
+
+def spread(job: Job, folder: Path) -> None:
+    """Give every frame that shows a held drawing a file of its own, beside the one that the job has made. Raises JobFailed."""
+    first = {}
+    for exposure in job.frames:
+        made = folder / "frames" / first.setdefault(exposure.drawings, frame_name(exposure.frame))
+        for frame in range(exposure.frame, exposure.frame + exposure.exposure):
+            target = folder / "frames" / frame_name(frame)
+            if target != made and made.exists():
+                _link(made, target)
+
+
+@contextmanager
+def opened(out: Path) -> Iterator[None]:
+    """The job folder, made if need be, for this process alone. Raises JobFailed."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JobFailed(f"Can't write to {out} ({error.strerror}): make it writable or choose another output folder.") from error
+    with locked(out):
+        yield
+
+
+def _link(made: Path, target: Path) -> None:
+    try:
+        target.unlink(missing_ok=True)
+        os.link(made, target)
+    except OSError:  # a disk without links
+        try:
+            shutil.copyfile(made, target)
+        except OSError as error:
+            raise JobFailed(f"Could not write {target} ({error.strerror}): free some space or choose another output folder.") from error
+
+
+def sketch_files(folder: Path, what: str = "sketches", more: Sequence[str] = ()) -> list[Path]:
+    """The pictures of a folder, and files with the suffixes `more`, in the natural order of their names: a2 before a10. Raises BadInput
+    when there are none."""
+    suffixes = (*more, *SUFFIXES)
+    if not folder.is_dir():
+        raise BadInput(f"There is no folder of {what} at {folder}.")
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith(".")]
+    except OSError as error:
+        raise BadInput(f"The folder of {what} {folder} can't be read ({error.strerror}).") from error
+    if not found:
+        raise BadInput(f"There is no picture in {folder}: {what} are {', '.join(suffixes)} files.")
+    return sorted(found, key=lambda path: (_natural(path.name), path.name))
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts by the value of the numbers in a name: text and numbers by turns."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name.casefold()) if part]
+
+
+def picture_size(path: Path, what: str = "sketch") -> Size:
+    """The size of a picture that can be read to its end. Raises BadInput."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                if max(image.size) > MAX_SIDE:
+                    raise BadInput(f"The {what} {path} is {image.width}x{image.height} px: make it {MAX_SIDE} px at most.")
+                size = ImageOps.exif_transpose(image).size
+    except FileNotFoundError as error:
+        raise BadInput(f"The {what} {path} does not exist: choose another picture.") from error
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise BadInput(f"The {what} {path} can't be read as a picture ({error}): save it as PNG.") from error
+    return size
+
+
+def common_size(paths: Sequence[Path], wanted: Size | None) -> Size:
+    sizes = [picture_size(path) for path in paths]
+    for path, size in zip(paths, sizes, strict=True):
+        if wanted is None and size != sizes[0]:
+            raise BadInput(
+                f"The sketches differ in size, {paths[0].name} is {sizes[0][0]}x{sizes[0][1]} and {path.name} {size[0]}x{size[1]} px: "
+                "give --size WxH to fit all into one."
+            )
+    width, height = wanted or sizes[0]
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise BadInput(f"Frames of {width}x{height} px can't be made: each side must lie between 1 and {MAX_SIDE}.")
+    return width, height
+
+
+def fitted(path: Path, size: Size) -> bytes:
+    """The sketch's file; with paper added at its sides when its shape is another than that of `size`, which the model scales it to."""
+    with Image.open(path) as image:
+        turned = ImageOps.exif_transpose(image)
+        width, height = turned.size
+        wide, high = max(width, round(height * size[0] / size[1])), max(height, round(width * size[1] / size[0]))
+        if max(wide / width, high / height) < 1.01:
+            return path.read_bytes()
+        clear = turned.has_transparency_data
+        picture = turned.convert("RGBA" if clear else "RGB")
+        canvas = Image.new(picture.mode, (wide, high), (0, 0, 0, 0) if clear else picture.getpixel((0, 0)))
+        canvas.paste(picture, ((wide - width) // 2, (high - height) // 2))
+    data = io.BytesIO()
+    canvas.save(data, "PNG")
+    return data.getvalue()
+
+
+def exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
+    """One exposure for each run of equal drawings; frames count from 0."""
+    frames, frame = [], 0
+    for key, run in groupby(ids):
+        length = len(list(run))
+        frames.append(Exposure(frame, length, (key,)))
+        frame += length
+    return tuple(frames)
+
+
+def check_out(out: Path, given: Sequence[Path]) -> None:
+    """A job folder is tidied when it is used again: so it must be one, and nothing that was given may lie in it."""
+    if not (out / JOB_FILE).is_file():
+        for name in INSIDE:
+            if (out / name).is_dir() and any((out / name).iterdir()):
+                raise BadInput(f"{out} has a folder '{name}' that is not Shiage's: choose an empty or a new output folder.")
+    inside = [(out / name).resolve() for name in INSIDE]
+    for path in given:
+        if any(path.resolve().is_relative_to(folder) for folder in inside):
+            raise BadInput(f"{path} lies among what is written to {out}: copy it elsewhere, or choose another output folder.")

@@ -1,0 +1,90 @@
+"""Keys of a shot -> a job folder that makes what lies between them, for the shell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..job import Cel, Drawing, Exposure, Job, add_reference, clear_stale, save, timing
+from ..job.errors import BadInput
+from ..job.files import digest, file_sha256, write_atomic
+from .colorize_job import Size, check_out, opened, picture_size
+
+MAX_BETWEEN = 999
+
+
+def places(count: int, keys: Sequence[int], easing: str, chart: str) -> dict[int, float]:
+    """Where the drawings between keys lie: {number: place}. `keys` are their numbers, from 0 to `count` + 1; an easing holds from each key
+    to the next. Raises BadInput for a timing chart that has not a place for each drawing between two keys."""
+    if not chart:
+        return {
+            number: timing.ease((number - before) / (after - before), easing)
+            for before, after in zip(keys, keys[1:], strict=False)
+            for number in range(before + 1, after)
+        }
+    given = timing.chart(chart)
+    if len(keys) > 2 or len(given) != count:
+        raise BadInput(
+            f"The timing chart has {len(given)} places for {count} drawings between {len(keys)} keys: give one for each, of two keys."
+        )
+    return dict(enumerate(given, 1))
+
+
+def gather(
+    keys: Mapping[int, Path],
+    count: int,
+    references: Sequence[Path],
+    out: Path,
+    model: str,
+    device: str = "auto",
+    options: Mapping[str, object] | None = None,
+    sketches: Mapping[int, Path] | None = None,
+    easing: str = "linear",
+    chart: str = "",
+) -> Job:
+    """Make `out` the job folder that makes the drawings between keys: frame 0 is the first key, frame `count` + 1 the last.
+
+    `keys` by their numbers, among them these two. With `references` they are line art, without any they are painted pictures. `sketches`
+    are line art that drawings between follow. Raises BadInput, JobFailed; `out` is not touched before the input is known to be good.
+    """
+    sketches = sketches or {}
+    if not 1 <= count <= MAX_BETWEEN:
+        raise BadInput(f"There can be 1 to {MAX_BETWEEN} drawings between two keys, not {count}.")
+    for number in [*keys, *sketches]:
+        if not 0 <= number <= count + 1 or (number in sketches and number in keys):
+            raise BadInput(f"There is no drawing {number} to be made: give sketches for those from 1 to {count} that are no keys.")
+    numbers = sorted(keys)
+    at = places(count, numbers, easing, chart)
+    size = _common_size([keys[number] for number in numbers] + list(sketches.values()))
+    for path in references:
+        picture_size(path, "reference")
+    check_out(out, [*keys.values(), *sketches.values(), *references])
+    ids = {number: digest(file_sha256(path), list(size), 0)[:16] for number, path in [*keys.items(), *sketches.items()]}
+    with opened(out):
+        drawings: dict[str, Drawing] = {}
+        for number, path in [*sketches.items(), *keys.items()]:  # a key that is a sketch too is a key
+            file = f"sketches/{ids[number]}{path.suffix.lower()}"
+            if number in keys and not references:
+                drawings[ids[number]] = Drawing(ids[number], 0, "painted", add_reference(out, path).file, path.name)
+            else:
+                drawings[ids[number]] = Drawing(ids[number], 0, "raster", file, path.name)
+                write_atomic(out / file, path.read_bytes())
+        shown = dict(ids)
+        for number, place in at.items():
+            new = digest([ids[n] for n in numbers], count, number, place, ids.get(number))[:16]
+            drawings[new] = Drawing(new, 0, "between", f"strokes/{new}.npz", at=place, guide=ids.get(number))
+            shown[number] = new
+        cels = (Cel("keys", tuple(add_reference(out, path) for path in references)),)
+        frames = tuple(Exposure(number, 1, (shown[number],)) for number in range(count + 2))
+        job = Job("inbetween", model, size, cels, tuple(drawings.values()), frames, keys[numbers[0]].stem, device=device)
+        job = replace(job, options=dict(options or {}))
+        save(job, out)
+        clear_stale(out, job)
+    return job
+
+
+def _common_size(paths: Sequence[Path]) -> Size:
+    sizes = [picture_size(path, "key") for path in paths]
+    for path, size in zip(paths, sizes, strict=True):
+        if size != sizes[0]:
+            raise BadInput(f"{paths[0].name} is {sizes[0][0]}x{sizes[0][1]} px and {path.name} {size[0]}x{size[1]}: bring all to one size.")
+    return sizes[0]

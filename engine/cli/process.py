@@ -1,0 +1,38 @@
+"""The commands that run what is there: run, serve, selftest."""
+
+import argparse
+from pathlib import Path
+
+from .common import Commands
+
+
+def add(commands: Commands) -> None:
+    run = commands.add("run", "run a job folder, or finish what an interrupted run left", commands.folders, commands.told)
+    run.add_argument("job", type=Path, metavar="JOB", help="the job folder")
+    run.set_defaults(command=_run)
+
+    serve = commands.add("serve", "serve Blender until it ends; takes one JSON line on stdin", commands.folders)
+    serve.set_defaults(command=_serve)
+
+    test = commands.add("selftest", "paint a circle, to see that the installation is whole")
+    test.set_defaults(command=_selftest)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from ..worker.console import run_job
+
+    return run_job(options.job, options.json)
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from ..worker.serve import serve
+
+    serve()
+    return 0
+
+
+def _selftest(options: argparse.Namespace) -> int:
+    from .selftest import selftest
+
+    print(selftest())
+    return 0

@@ -1,0 +1,201 @@
+"""Which stroke of one key is which of the other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from ...job.errors import BadInput
+from ..sketch.strokes import Strokes
+from . import alignment
+from .agreement import agreement, image
+from .candidates import FEATURES, NOTHING, Candidates, candidates, sharing
+from .curves import whole, xy
+from .cutting import cut
+from .leftovers import absorb
+from .matches import Matches
+from .order import Order, copies, learned
+from .units import Units, units
+
+# What features (candidates.FEATURES) say for a match, as log odds.
+_WEIGHTS = np.array(
+    [
+        [0.0, -3.0, -4.6, -2.6, -5.0, -1.5, -3.0, -0.3, -0.1, 0.9, 3.5, 1.4, 0.6],  # where all of the drawing goes
+        [-1.9, -5.0, -4.8, -3.7, -3.6, -1.5, -3.0, 0.0, -0.1, 0.4, 2.9, 1.4, 0.9],  # where the surroundings go
+    ]
+)
+_SUPPORT = [FEATURES.index("support"), FEATURES.index("ally")]
+_HOPES = (4.0, 3.0, 2.0, 1.5)  # log odds given to all matches, round by round: what moved far is found only once its neighbors are
+_RELAXATIONS = 5
+_MANY = 90  # strokes
+_SCARCE = 4.0
+_SURE = 20.0  # log odds of what a person pinned
+_CALIBRATION = (0.63, 0.55)  # of log odds, so that they are right as often as they say on drawn people
+_ALONE = 0.27  # how often a stroke that got no partner has none, there
+_LIMIT = 5.0  # seconds for the best selection; then the best one found is taken
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Candidates that are true together, and their log odds float64 (K,)."""
+
+    found: Candidates
+    odds: np.ndarray
+
+
+def correspond(
+    a: Strokes,
+    b: Strokes,
+    pairs: Sequence[tuple[int, int]] = (),
+    fills_a: np.ndarray | None = None,
+    fills_b: np.ndarray | None = None,
+) -> Matches:
+    """Find the strokes of key `a` in key `b`.
+
+    pairs    strokes (of a, of b) that a person says are the same
+    fills_*  bool (S,): strokes that bound painted areas; they match only such. None: none does
+    Raises BadInput for pairs of strokes that aren't there.
+    """
+    for i, j in pairs:
+        if not (0 <= i < len(a) and 0 <= j < len(b)):
+            raise BadInput(f"Strokes {i} and {j} are pinned together, but the keys have {len(a)} and {len(b)}: pin them again.")
+    fills_a = np.zeros(len(a), bool) if fills_a is None else np.asarray(fills_a, bool)
+    fills_b = np.zeros(len(b), bool) if fills_b is None else np.asarray(fills_b, bool)
+    units_a, units_b = units(a, fills_a), units(b, fills_b)
+    chosen = _select(units_a, units_b, pairs, copies(a, b))
+    return absorb(a, b, _matches(a, b, units_a, units_b, chosen, fills_a, fills_b))
+
+
+def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]], order: Order) -> Selection:
+    """Find the best candidates, look again from where they say that their surroundings go, and again."""
+    points = np.concatenate([a.samples.ravel(), b.samples.ravel()])
+    size = max(float(np.hypot(*np.ptp(xy(points), axis=0))), 1.0) if len(points) else 1.0
+    pinned = _pinned(a, b, pairs)
+    single_a, single_b = a.members[:, 1] < 0, b.members[:, 1] < 0
+    first = alignment.overall(a.samples[single_a], b.samples[single_b], size)
+    maps = np.full((1, len(a)), first[0]), np.full((1, len(a)), first[1])
+    chosen = Selection(NOTHING, np.zeros(0))
+    few = _scarcity(int(max(single_a.sum(), single_b.sum())))
+    for turn, hope in enumerate(_HOPES):
+        weights = _WEIGHTS[min(turn, 1)]
+        if len(chosen.found):
+            one, two = _matched_samples(a, b, chosen.found)
+            names, trust = a.members[chosen.found.a], 1.0 / (1.0 + np.exp(-chosen.odds))
+            maps = alignment.local(a.samples.mean(1), a.members, one, two, names, trust, size, first[0])
+            order = learned(order, names[:, 0], b.members[chosen.found.b, 0])
+        found = candidates(a, b, maps, order, size, weights, pinned)
+        if not len(found):
+            return Selection(found, np.zeros(0))
+        odds = _settled(a, b, found, size, pinned, weights, hope + few)
+        rows = _packed(a, b, found, odds)
+        chosen = Selection(found.take(rows), odds[rows])
+    # The fewer strokes are left over, the likelier it is that one is the other, however far away.
+    free_a, free_b = ~sharing(a, chosen.found.a), ~sharing(b, chosen.found.b)
+    left = np.flatnonzero(free_a[found.a] & free_b[found.b])
+    more = _scarcity(int(max((free_a & single_a).sum(), (free_b & single_b).sum()))) - few
+    last = left[_packed(a, b, found.take(left), odds[left] + max(more, 0.0))]
+    rows = np.concatenate([rows, last])
+    return Selection(found.take(rows), odds[rows])
+
+
+def _scarcity(count: int) -> float:
+    """Log odds for a match where there are fewer strokes to choose from than in the drawings that the weights were fitted to."""
+    return float(np.clip(np.log(_MANY / max(count, 1)), 0.0, _SCARCE))
+
+
+def _settled(a: Units, b: Units, found: Candidates, size: float, pinned, weights: np.ndarray, hope: float) -> np.ndarray:
+    """Bring candidates to agreement with their neighbors': log odds, float64 (C,)."""
+    known = np.isin(found.a, pinned[0]) & np.isin(found.b, pinned[1])
+    score = found.features @ weights + hope + _SURE * known
+    neighbors = agreement(a, b, found, score, size)
+    odds = score
+    for _ in range(_RELAXATIONS):
+        found.features[:, _SUPPORT] = np.stack(neighbors.support(_probability(found, odds)), 1)
+        odds = score + found.features[:, _SUPPORT] @ weights[_SUPPORT]
+    return odds
+
+
+def _probability(found: Candidates, odds: np.ndarray) -> np.ndarray:
+    """Of each candidate against all others of either unit, and against none."""
+    power = np.exp(np.clip(odds, -30.0, 30.0))
+    of_a, of_b = np.bincount(found.a, power), np.bincount(found.b, power)
+    return power / (1.0 + of_a[found.a]) * power / (1.0 + of_b[found.b])
+
+
+def _packed(a: Units, b: Units, found: Candidates, odds: np.ndarray) -> np.ndarray:
+    """The rows that have the most odds together while no stroke is in two of them."""
+    rows = np.flatnonzero(odds > 0.0)
+    if not len(rows):
+        return rows
+    used, column = [], []
+    for units_, unit, base in ((a, found.a[rows], 0), (b, found.b[rows], int(a.members.max()) + 1)):
+        row, nth = np.nonzero(units_.members[unit] >= 0)
+        used.append(units_.members[unit[row], nth] + base)
+        column.append(row)
+    stroke, name = np.unique(np.concatenate(used), return_inverse=True)
+    at = np.concatenate(column)
+    matrix = sparse.csr_matrix((np.ones(len(at)), (name, at)), (len(stroke), len(rows)))
+    best = milp(
+        -odds[rows],
+        constraints=LinearConstraint(matrix, -np.inf, 1.0),
+        integrality=np.ones(len(rows)),
+        bounds=Bounds(0.0, 1.0),
+        options={"time_limit": _LIMIT, "mip_rel_gap": 1e-3},
+    )
+    return rows[best.x > 0.5] if best.x is not None else _greedy(matrix, rows, odds)
+
+
+def _greedy(matrix, rows: np.ndarray, odds: np.ndarray) -> np.ndarray:
+    taken, free = [], np.ones(matrix.shape[0], bool)
+    columns = matrix.tocsc()
+    for at in np.argsort(-odds[rows]):
+        strokes = columns.indices[columns.indptr[at] : columns.indptr[at + 1]]
+        if free[strokes].all():
+            free[strokes] = False
+            taken.append(at)
+    return rows[np.sort(np.array(taken, np.int64))]
+
+
+def _pinned(a: Units, b: Units, pairs: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Units for pinned strokes: single ones, or the chain of those that are pinned to one stroke."""
+    one, two = [], []
+    for i in dict.fromkeys(i for i, _ in pairs):
+        js = sorted({j for k, j in pairs if k == i})
+        others = sorted({k for k, j in pairs if j in js})
+        unit_a, unit_b = _unit(a, others if len(js) == 1 else [i]), _unit(b, js)
+        if unit_a >= 0 and unit_b >= 0 and unit_a not in one and unit_b not in two:
+            one.append(unit_a)
+            two.append(unit_b)
+    return np.array(one, np.int64), np.array(two, np.int64)
+
+
+def _unit(units_: Units, strokes: Sequence[int]) -> int:
+    wanted = sorted([-1] * (units_.members.shape[1] - len(strokes)) + list(strokes))
+    rows = np.flatnonzero((np.sort(units_.members, 1) == wanted[-units_.members.shape[1] :]).all(1)) if len(strokes) <= 4 else []
+    return int(rows[0]) if len(rows) else -1
+
+
+def _matched_samples(a: Units, b: Units, found: Candidates) -> tuple[np.ndarray, np.ndarray]:
+    """Points of matched units, evenly along them, one on the other: complex128 (K, GRID) each."""
+    grid = np.linspace(0.0, 1.0, a.samples.shape[1])
+    rows = np.arange(len(found))[:, None]
+    return a.samples[found.a], image(b, found, rows, np.broadcast_to(grid, (len(found), len(grid))))
+
+
+def _matches(a: Strokes, b: Strokes, units_a: Units, units_b: Units, chosen: Selection, fills_a, fills_b) -> Matches:
+    pieces, spans, row = cut(a, b, units_a, units_b, chosen.found)
+    scale, offset = _CALIBRATION
+    confidence = 1.0 / (1.0 + np.exp(-scale * chosen.odds - offset))[row] if len(row) else np.zeros(0)
+    confidence[chosen.odds[row] > _SURE / 2.0] = 1.0
+    parts = [(pieces, spans, confidence, fills_a[pieces[:, 0]])]
+    for side, (key, fills) in enumerate(((a, fills_a), (b, fills_b))):
+        rest = np.setdiff1d(np.flatnonzero(np.diff(key.offsets)), pieces[:, side])
+        alone = np.full((len(rest), 2), -1)
+        alone[:, side] = rest
+        stretch = np.zeros((len(rest), 4))
+        stretch[:, 2 * side : 2 * side + 2] = whole(key)[rest]
+        parts.append((alone, stretch, np.full(len(rest), _ALONE), fills[rest]))
+    pieces, spans, confidence, fills = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Matches(pieces.astype(np.int32), spans.astype(np.float32), confidence.astype(np.float32), fills)

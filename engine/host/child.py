@@ -1,0 +1,112 @@
+"""A child process of Blender's that tells its events in a file: it is polled from a timer, and cancelled at any time. Standard library
+only."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ..job.errors import JobFailed
+from ..job.messages import TERMINAL, Cancelled, Event, Failed, decode, encode
+
+# A child of Blender that opens no window, and that Ctrl-C in Blender's terminal does not reach.
+DETACHED: Mapping = {"creationflags": 0x08000000} if os.name == "nt" else {"start_new_session": True}
+
+
+class Child:
+    """A process at work, which ends with this one. Its events, the last of them terminal, are lines of the file `events`, its prints go to
+    the file `log`; `name` is what its events call their job, `what` how a person calls it."""
+
+    def __init__(self, command: Sequence[object], events: Path, log: Path, variables: Mapping[str, str], name: str, what: str) -> None:
+        """Start it. Raises OSError."""
+        self.events, self.log = events, log
+        self.running = True
+        self._name, self._what = name, what
+        self._offset = 0
+        self._held: list[Event] = []  # the terminal event, until the process is gone
+        events.unlink(missing_ok=True)
+        with open(log, "wb") as file:
+            self._process = subprocess.Popen(
+                [str(part) for part in command],
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=file,
+                cwd=log.parent,
+                env=dict(variables),
+                **DETACHED,
+            )
+
+    def poll(self) -> list[Event]:
+        """What has happened since the last call, the terminal event once the process is gone. Never waits."""
+        if not self.running:
+            return []
+        code = self._process.poll()  # before reading: what it said last must not be missed
+        events = self._held + self._read()
+        ended = bool(events) and isinstance(events[-1], TERMINAL)
+        self._held = [events.pop()] if ended and code is None else []
+        if code is not None:
+            self.running = False
+            if not ended:
+                events.append(Failed(self._name, JobFailed.kind, f"{self._what} broke off ({code}): start it again; see {self.log}."))
+        return events
+
+    def _read(self) -> list[Event]:
+        try:
+            with open(self.events, "rb") as file:
+                file.seek(self._offset)
+                whole, end, _ = file.read().rpartition(b"\n")
+        except FileNotFoundError:
+            return []
+        self._offset += len(whole) + len(end)
+        return [decode(line) for line in whole.splitlines()]  # type: ignore[misc]  # such a child writes events only
+
+    def cancel(self) -> list[Event]:
+        """End it at once, with everything that it started. Returns what was not polled yet, the last of it terminal."""
+        if not self.running:
+            return []
+        kill_tree(self._process)
+        events = self._held + self._read()
+        self.running = False
+        if not (events and isinstance(events[-1], TERMINAL)):
+            events.append(Cancelled(self._name))
+        return events
+
+
+def kill_tree(process: subprocess.Popen) -> None:
+    """End a process that was started DETACHED, and all that it started."""
+    if process.poll() is None:
+        kill_group(process.pid)
+        process.wait(10)
+    if process.stdin:
+        process.stdin.close()
+
+
+def kill_group(pid: int) -> None:
+    if os.name == "nt":
+        subprocess.run(["taskkill", "/T", "/F", "/PID", str(pid)], capture_output=True, check=False, **DETACHED)
+    else:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(pid, signal.SIGKILL)
+
+
+# --- in the child -------------------------------------------------------------------------------------------------
+
+
+def tell(events: Path, event: Event) -> None:
+    """Write an event where `Child` reads it."""
+    with open(events, "ab", buffering=0) as file:
+        file.write(encode(event) + b"\n")
+
+
+def end_with_parent() -> None:
+    """From now on, end this process and all that it started when its stdin closes: when it is cancelled, or whoever started it is gone."""
+
+    def wait() -> None:
+        while os.read(0, 4096):  # not sys.stdin: its lock, held by a thread, makes an orderly end of Python abort
+            pass
+        kill_group(os.getpid())
+
+    threading.Thread(target=wait, daemon=True).start()

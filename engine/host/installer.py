@@ -1,0 +1,125 @@
+"""Builds the engine's environment: `python -m engine.host.installer TARGET REQUIREMENTS`, started by `environment.start_install`.
+
+Standard library only. Everything it makes lies in TARGET, the downloads and temporary files too. Its events go to install.jsonl
+there, its prints are the log. It ends, and what it started with it, when its stdin closes: when it is cancelled, or whoever started
+it is gone.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ..job.errors import EngineMissing, JobFailed, ShiageError
+from ..job.lock import locked
+from ..job.messages import Done, Event, Failed, Progress, Started
+from . import environment
+from .child import end_with_parent, tell
+
+INSTALLED = 0.9  # the fraction at which all packages are in place
+
+
+def main(target: Path, requirements: Path) -> int:
+    """Install, or complete or update what is there; tell exactly one terminal event. Returns the exit code."""
+    name = str(target)
+    tell(target / environment.EVENTS_FILE, Started(name))
+    try:
+        with locked(target):
+            _install(target, requirements)
+            end: Event = Done(name, "The engine is installed.")
+    except ShiageError as error:
+        end = Failed(name, error.kind, str(error))
+    except OSError as error:
+        end = Failed(name, JobFailed.kind, f"The installation could not write ({error}): free some space, then start it again.")
+    tell(target / environment.EVENTS_FILE, end)
+    return 0 if isinstance(end, Done) else JobFailed.exit_code
+
+
+def _install(target: Path, requirements: Path) -> None:
+    mark = target / environment.MARK_FILE
+    python = environment.venv_python(target)
+    uv = shutil.which("uv")
+    _progress(target, "Making the environment", 0.0)
+    if mark.exists() or environment.status(python, requirements).state not in ("ready", "outdated"):
+        shutil.rmtree(target / "venv", ignore_errors=True)  # a half-written package looks whole to pip; its download is kept
+    mark.touch()
+    (target / "tmp").mkdir(exist_ok=True)
+    if not python.exists():
+        base = environment.find_python()
+        if uv:
+            _run([uv, "venv", "--python", base or environment.VERSIONS[0], target / "venv"], target)  # it fetches a Python if need be
+        else:
+            _run([base or _own_python(), "-m", "venv", target / "venv"], target)
+    if uv:
+        command = [uv, "pip", "install", "--python", python, "--torch-backend", "auto"]
+    else:
+        command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+    _run([*command, "--only-binary", ":all:", "-r", requirements], target, len(environment.pins(requirements)))
+    _progress(target, "Checking", INSTALLED)
+    status = environment.check(python, requirements)
+    if status.state != "ready":
+        raise JobFailed(f"The installation is not whole: {status.text}")
+    for name in ("tmp", "cache"):
+        shutil.rmtree(target / name, ignore_errors=True)
+    mark.unlink()
+
+
+def _own_python() -> Path:
+    """The Python that runs this, which may be Blender's: the last resort, because it goes when that Blender goes."""
+    if not environment.makes_environments(Path(sys.executable)):
+        raise EngineMissing("No Python 3.11 to 3.13 with the module venv was found: install one from python.org, then try again.")
+    return Path(sys.executable)
+
+
+def _run(command: list, target: Path, packages: int = 0) -> None:
+    """Run one step, its output into the log. The step's words tell how far it is: pip names each package that it collects."""
+    print("$", *command, flush=True)
+    process = subprocess.Popen(
+        [str(part) for part in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        cwd=target,
+        env=_variables(target),
+        encoding="utf-8",
+        errors="replace",
+    )
+    collected, last = 0, ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        print(line, end="", flush=True)
+        last = line.strip() or last
+        if line.startswith(("Collecting ", "Processing ")) and packages:
+            collected += 1
+            package = Path(line.split()[1]).name.partition("=")[0].partition("-")[0]
+            _progress(target, f"Downloading {package}", INSTALLED * 0.7 * min(collected / packages, 1.0))
+        elif line.startswith(("Installing collected", "Prepared ")):
+            _progress(target, "Unpacking", INSTALLED * 0.75)
+    if process.wait() != 0:
+        raise JobFailed(f"The installation failed ({last[:200]}): see {environment.LOG_FILE} in {target}, then try again.")
+
+
+def _variables(target: Path) -> dict[str, str]:
+    """pip and uv keep to the target: their downloads, their temporary files, and the Python that uv may fetch."""
+    kept = {key: value for key, value in os.environ.items() if not key.upper().startswith("PYTHON") and key != "VIRTUAL_ENV"}
+    temporary, cache = str(target / "tmp"), str(target / "cache")
+    return kept | {
+        "PYTHONUTF8": "1",
+        "PYTHONUNBUFFERED": "1",
+        "PIP_CACHE_DIR": cache,
+        "UV_CACHE_DIR": cache,
+        "UV_PYTHON_INSTALL_DIR": str(target / "python"),
+        "TMPDIR": temporary,
+        "TEMP": temporary,
+        "TMP": temporary,
+    }
+
+
+def _progress(target: Path, stage: str, fraction: float) -> None:
+    tell(target / environment.EVENTS_FILE, Progress(str(target), stage, fraction))
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

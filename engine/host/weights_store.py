@@ -1,0 +1,118 @@
+"""Where the weights of models are kept, which of them are there, and how Blender has the missing ones fetched. Standard library only.
+
+<folder>/<model>/...            the files that the model's model.toml names
+<folder>/<model>/accepted.json  [repository, commit] of each license that a person has accepted
+<folder>/<model>/files.json     {file: {repository, commit, sha256}} of what was downloaded
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..job.errors import BadInput, EngineMissing, JobFailed
+from ..job.files import write_json
+from .child import Child
+from .environment import PACKAGE, variables
+
+VARIABLE = "SHIAGE_WEIGHTS"
+ACCEPTED = "accepted.json"
+FILES = "files.json"
+EVENTS_FILE = "weights.jsonl"
+LOG_FILE = "weights.log"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files of one repository of the hub that a model needs; see `engine.models`."""
+
+    repository: str
+    commit: str
+    license: str
+    terms: str
+    files: tuple[str, ...]
+    bytes: int
+    prefix: str = ""
+
+
+def folder(model: str) -> Path:
+    """The folder of a model's weights: below that of the environment variable, else below the person's own data."""
+    return Path(os.environ.get(VARIABLE) or _data()) / model
+
+
+def missing(model: str, sources: Sequence[Source]) -> list[str]:
+    """The files that are not there."""
+    target = folder(model)
+    return [file for source in sources for file in source.files if not (target / file).is_file()]
+
+
+def by_hand(model: str, sources: Sequence[Source]) -> str:
+    """Which files go where, for a machine without network."""
+    target = folder(model)
+    lines = [f"Put these files into {target}:"]
+    for source in sources:
+        lines.append(f"  from https://huggingface.co/{source.repository}/tree/{source.commit} ({source.license})")
+        lines += [f"    {source.prefix}{file}  ->  {target / file}" for file in source.files]
+    return "\n".join(lines)
+
+
+def start_get(model: str, python: Path, logs: Path, online: bool) -> Child:
+    """Begin to fetch a model's missing weights by the engine's Python, whose licenses are accepted; the log goes to the folder `logs`.
+
+    What an interrupted download has fetched is used by the next. The child's events are Started, Progress, and one of Done, Failed,
+    Cancelled; `job` is the model. `online`: whether the person allows network access. Raises BadInput when not, EngineMissing, JobFailed.
+    """
+    if not online:
+        raise BadInput("Downloading needs the network: allow online access in Blender's preferences, under System.")
+    if not python.is_file():
+        raise EngineMissing(f"There is no engine at {python}: install it, or choose another Python.")
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+        events = logs / EVENTS_FILE
+        command = [python, "-m", f"{PACKAGE}.worker.download", model, events]
+        return Child(command, events, logs / LOG_FILE, variables(logs), model, "The download")
+    except OSError as error:
+        raise JobFailed(f"The download can't be started ({error.strerror or error}): make {logs} writable.") from error
+
+
+# --- what is written beside them ----------------------------------------------------------------------------------
+
+
+def accepted(target: Path, source: Source) -> bool:
+    """Whether the license of a repository was accepted, once, for the weights in this folder."""
+    return [source.repository, source.commit] in _read(target / ACCEPTED, [])
+
+
+def accept(target: Path, source: Source) -> None:
+    """Note it. Raises JobFailed when the folder can't be written to."""
+    if not accepted(target, source):
+        write_json(target / ACCEPTED, [*_read(target / ACCEPTED, []), [source.repository, source.commit]])
+
+
+def recorded(target: Path) -> dict[str, dict[str, str]]:
+    """What was downloaded into a folder, by file."""
+    return _read(target / FILES, {})
+
+
+def record(target: Path, file: str, source: Source, sha256: str) -> None:
+    known = {"repository": source.repository, "commit": source.commit, "sha256": sha256}
+    write_json(target / FILES, recorded(target) | {file: known})
+
+
+def _read(path: Path, default):
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return default
+    return value if isinstance(value, type(default)) else default
+
+
+def _data() -> Path:
+    home = Path.home()
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local") / "Shiage" / "weights"
+    if sys.platform == "darwin":
+        return home / "Library/Application Support/Shiage/weights"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share") / "shiage" / "weights"

@@ -1,0 +1,143 @@
+"""What the engine tells while it works, and what it is told. JSON objects; standard library only.
+
+Each class below is one message: `type` in JSON is its `TYPE`, the other keys are its fields. Events go engine -> caller, are
+appended to events.jsonl as they happen and sent over the connection. Requests go caller -> engine over the connection only.
+A job's events begin with one Started and close with exactly one of Done, Failed, Cancelled.
+"""
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import ClassVar
+
+
+@dataclass(frozen=True)
+class Hello:
+    """Event, once a connection: the engine is up."""
+
+    TYPE: ClassVar[str] = "hello"
+    version: str
+    python: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """Event, about once a second: the engine is alive. `rss` is its resident memory in bytes, 0 where unknown."""
+
+    TYPE: ClassVar[str] = "heartbeat"
+    rss: int = 0
+
+
+@dataclass(frozen=True)
+class Started:
+    """Event: the engine begins with a job. `job` is the job folder, here and in all events of a job."""
+
+    TYPE: ClassVar[str] = "started"
+    job: str
+    model: str = ""
+    pictures: int = 0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Event: `fraction` of the whole job, 0..1, never falling; `remaining` seconds, negative while unknown."""
+
+    TYPE: ClassVar[str] = "progress"
+    job: str
+    stage: str
+    fraction: float
+    remaining: float = -1.0
+
+
+@dataclass(frozen=True)
+class FrameDone:
+    """Event: a picture is in place. `reused`: an earlier run had made it and nothing of it changed."""
+
+    TYPE: ClassVar[str] = "frame"
+    job: str
+    frame: int
+    file: str
+    reused: bool = False
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Event: something a person should look at; the job goes on. One sentence."""
+
+    TYPE: ClassVar[str] = "warning"
+    job: str
+    text: str
+    frame: int | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """Terminal event: every picture is in place; `summary` is one sentence, the details are in result.json."""
+
+    TYPE: ClassVar[str] = "done"
+    job: str
+    summary: str = ""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Terminal event: `kind` as in `engine.job.errors`, `text` one sentence that says what happened and what to do."""
+
+    TYPE: ClassVar[str] = "failed"
+    job: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """Terminal event: a person cancelled; finished pictures stay."""
+
+    TYPE: ClassVar[str] = "cancelled"
+    job: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """Request: run the job in this folder, after those already asked for."""
+
+    TYPE: ClassVar[str] = "run"
+    job: str
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Request: stop this job, or take it out of the queue."""
+
+    TYPE: ClassVar[str] = "cancel"
+    job: str
+
+
+@dataclass(frozen=True)
+class Quit:
+    """Request: stop what is running and end."""
+
+    TYPE: ClassVar[str] = "quit"
+
+
+Event = Hello | Heartbeat | Started | Progress | FrameDone | Warned | Done | Failed | Cancelled
+Request = Run | Cancel | Quit
+TERMINAL = (Done, Failed, Cancelled)
+_CLASSES = {cls.TYPE: cls for cls in (Hello, Heartbeat, Started, Progress, FrameDone, Warned, Done, Failed, Cancelled, Run, Cancel, Quit)}
+
+
+def encode(message: Event | Request) -> bytes:
+    return json.dumps({"type": message.TYPE, **asdict(message)}, ensure_ascii=True).encode("ascii")
+
+
+def decode(data: bytes | str) -> Event | Request:
+    """The inverse of `encode`. Unknown keys are ignored, so that a newer engine may say more. Raises ValueError."""
+    raw = json.loads(data)
+    if not isinstance(raw, dict) or raw.get("type") not in _CLASSES:
+        raise ValueError(f"not a message: {data!r:.200}")
+    cls = _CLASSES[raw["type"]]
+    known = {f.name for f in fields(cls)}
+    try:
+        return cls(**{k: v for k, v in raw.items() if k in known})
+    except TypeError as error:
+        raise ValueError(f"incomplete message: {error}") from error

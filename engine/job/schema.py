@@ -1,0 +1,260 @@
+"""What is asked of the engine: one job, in frozen dataclasses. Standard library only."""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from .errors import BadInput
+
+SCHEMA = 1
+TASKS = ("colorize", "inbetween", "animate")
+KINDS = ("strokes", "raster", "painted", "between", "pose")
+MAX_SIDE = 16384  # px; a picture of this side still fits OpenCV's and PNG's limits
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A coloured picture: a frame of the shot, or a sheet in any pose. `file` is relative to the job folder.
+
+    `pose`, for the task animate, is a file like those of poses (`engine.pose`) that says where the figure's joints are in it, in its own
+    pixels.
+    """
+
+    file: str
+    sha256: str
+    name: str = ""
+    pose: str | None = None
+
+
+@dataclass(frozen=True)
+class Cel:
+    """What is coloured together, from the same references: a character, or the whole shot. Cels are stacked back to front."""
+
+    name: str
+    references: tuple[Reference, ...]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One drawing of one cel as the camera sees it. `id` is a hash of its content: equal drawings are one drawing.
+
+    `kind`: line art as `strokes` or as a `raster` picture, or, for the task inbetween, a `painted` key, or one `between` that is to be
+    made. The `file` of the latter does not exist yet: a model that makes strokes writes them there, others leave it out. `at` is its
+    place in time between the keys around it, 0 at the one before, 1 at the one after; an overshoot lies outside. `guide` names a drawing
+    of line art that it is to follow. A `pose`, for the task animate, is a figure's joints.
+    """
+
+    id: str
+    cel: int
+    kind: str
+    file: str
+    name: str = ""
+    at: float = 0.0
+    guide: str | None = None
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """A run of `exposure` scene frames, from `frame` on, that shows the same drawings.
+
+    `drawings` holds a drawing id, or None where the cel shows nothing, for each cel of the job, back to front.
+    """
+
+    frame: int
+    exposure: int
+    drawings: tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A point of the picture that is shown at scene frame `frame`: `point` x, y in pixels from its top left."""
+
+    frame: int
+    point: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What a person says of the region at a point of the picture that is shown at scene frame `frame`; see Place.
+
+    `swatch` is its color, '#rrggbb' or '#rrggbbaa', or None to leave it unpainted. With `same_as` it wears what the region there wears,
+    and `swatch` says nothing. Of two hints for one region the later one counts.
+    """
+
+    frame: int
+    point: tuple[float, float]
+    swatch: str | None = None
+    same_as: Place | None = None
+
+    @property
+    def place(self) -> Place:
+        return Place(self.frame, self.point)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A person says that stroke `a` of the key `first` becomes stroke `b` of the key `last`; both count from 0 in their strokes files."""
+
+    first: str
+    a: int
+    last: str
+    b: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A finished picture, as a model yields it.
+
+    `frame` the scene frame that it is first shown at, `file` its path relative to the job folder, `reused` whether an earlier run
+    made it, `regions` / `unknown` / `leaks` how many regions it has, of which so many are left unpainted for doubt, and so many
+    for a leak, `seconds` what it took.
+    """
+
+    frame: int
+    file: str
+    reused: bool = False
+    regions: int = 0
+    unknown: int = 0
+    leaks: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request to the engine. Sizes are in pixels (width, height); `options` are the model's own, see its model.toml."""
+
+    task: str
+    model: str
+    size: tuple[int, int]
+    cels: tuple[Cel, ...]
+    drawings: tuple[Drawing, ...]
+    frames: tuple[Exposure, ...]
+    title: str = ""
+    fps: float = 24.0
+    seed: int = 0
+    device: str = "auto"
+    options: Mapping[str, object] = field(default_factory=dict)
+    hints: tuple[Hint, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    schema: int = SCHEMA
+
+    def drawing(self, drawing_id: str) -> Drawing:
+        return next(d for d in self.drawings if d.id == drawing_id)
+
+    def shown_at(self, place: Place) -> Exposure | str:
+        """What is shown at a place of the picture, or why nothing is."""
+        exposure = next((e for e in self.frames if e.frame <= place.frame < e.frame + e.exposure), None)
+        if exposure is None:
+            return f"frame {place.frame} is not in the shot"
+        inside = all(0 <= at < side for at, side in zip(place.point, self.size, strict=True))
+        return exposure if inside else "it lies outside the picture"
+
+
+def frame_name(frame: int) -> str:
+    """The file name of the picture that is first shown at scene frame `frame`: 12 -> '0012.png', -3 -> '-003.png'."""
+    return f"{frame:04d}.png"
+
+
+def pictures(job: Job) -> dict[tuple[str | None, ...], str]:
+    """The distinct pictures of a job, in order of appearance: {drawings back to front: path relative to the folder}."""
+    found: dict[tuple[str | None, ...], str] = {}
+    for exposure in job.frames:
+        found.setdefault(exposure.drawings, f"frames/{frame_name(exposure.frame)}")
+    return found
+
+
+# --- checks ---
+
+
+def validate(job: Job) -> None:
+    """Check what the types can't say. Raises BadInput."""
+    if job.task not in TASKS:
+        raise BadInput(f"Unknown task '{job.task}': use one of {', '.join(TASKS)}.")
+    width, height = job.size
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise BadInput(f"A picture of {width} x {height} px can't be made: each side must lie between 1 and {MAX_SIDE}.")
+    if not job.frames:
+        raise BadInput("There is no frame to work on: choose a frame range that has drawings.")
+    if not isinstance(job.options, Mapping):
+        raise BadInput("The job's options are not a table: make the job again.")
+    ids = {d.id for d in job.drawings}
+    for exposure in job.frames:
+        if (
+            exposure.exposure < 1
+            or len(exposure.drawings) != len(job.cels)
+            or any(d is not None and d not in ids for d in exposure.drawings)
+        ):
+            raise BadInput(f"Frame {exposure.frame} of the job names drawings that it does not have: make the job again.")
+    for drawing in job.drawings:
+        if drawing.kind not in KINDS or not 0 <= drawing.cel < len(job.cels):
+            raise BadInput(f"Drawing {drawing.id} of the job is not understood: make the job again with this version of Shiage.")
+    for drawing in job.drawings:
+        tasks = _ONLY.get(drawing.kind, TASKS)
+        if job.task not in tasks:
+            raise BadInput(f"Only the task {tasks[0]} knows drawings of the kind '{drawing.kind}', not '{job.task}': make the job again.")
+    if job.task == "inbetween":
+        _check_keys(job)
+    for hint in job.hints:
+        _check_hint(hint)
+    for file in files(job):
+        path = PurePosixPath(file)
+        if path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file:
+            raise BadInput(f"The job names a file outside its folder ({file}): it was not opened.")
+
+
+_ONLY = {"painted": ("inbetween",), "between": ("inbetween",), "pose": ("animate",)}  # kinds that one task alone knows
+
+
+def _check_keys(job: Job) -> None:
+    """What is to be made lies between drawings of its cel, at a time, and follows line art that is there."""
+    kinds = {drawing.id: drawing.kind for drawing in job.drawings}
+    for cel, named in enumerate(job.cels):
+        shown = [kinds[id] for exposure in job.frames if (id := exposure.drawings[cel]) is not None]
+        if shown and "between" in (shown[0], shown[-1]):
+            raise BadInput(f"There is no key at both ends of the drawings to be made of {named.name}: give a first and a last one.")
+    for drawing in job.drawings:
+        if type(drawing.at) not in (int, float) or not -1.0 <= drawing.at <= 2.0:
+            raise BadInput(f"A drawing to be made lies at {drawing.at!r} between its keys: give 0 to 1, or up to 1 more for an overshoot.")
+        if drawing.guide is not None and kinds.get(drawing.guide) not in ("strokes", "raster"):
+            raise BadInput(f"The line art {drawing.guide} that a drawing is to follow is not in the job: make the job again.")
+    for pair in job.pairs:
+        if any(
+            kinds.get(key) != "strokes" or type(stroke) is not int or stroke < 0
+            for key, stroke in [(pair.first, pair.a), (pair.last, pair.b)]
+        ):
+            raise BadInput(f"The pair of strokes {pair.a} and {pair.b} names drawings that the job does not have: pin it again.")
+
+
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?")
+
+
+def _check_hint(hint: Hint) -> None:
+    for place in (hint.place, *filter(None, [hint.same_as])):
+        if (
+            type(place.frame) is not int
+            or len(place.point) != 2
+            or not all(type(v) in (int, float) and math.isfinite(v) for v in place.point)
+        ):
+            raise BadInput(f"The hint at {place.point} in frame {place.frame} has no place: give a whole frame and two numbers.")
+    if hint.swatch is not None and not (isinstance(hint.swatch, str) and _COLOR.fullmatch(hint.swatch)):
+        raise BadInput(f"The hint in frame {hint.frame} has the color {hint.swatch!r}: give it as #rrggbb or #rrggbbaa, or none.")
+
+
+def parse_hint(text: str) -> Hint:
+    """A hint as the shells take it: 'FRAME,X,Y,#RRGGBB', 'FRAME,X,Y,none' or 'FRAME,X,Y,=FRAME,X,Y'. Raises BadInput."""
+    number = r"([-+]?\d+(?:\.\d*)?)"
+    place = rf"([-+]?\d+),{number},{number}"
+    match = re.fullmatch(rf"{place},(?:({_COLOR.pattern})|none|={place})", text.replace(" ", ""))
+    if match is None:
+        raise BadInput(f"'{text}' is no hint: write FRAME,X,Y,#RRGGBB, or none for the color, or =FRAME,X,Y for that of another region.")
+    frame, x, y, color, other, other_x, other_y = match.groups()
+    same_as = Place(int(other), (float(other_x), float(other_y))) if other else None
+    return Hint(int(frame), (float(x), float(y)), color, same_as)
+
+
+def files(job: Job) -> Iterable[str]:
+    yield from (d.file for d in job.drawings)
+    yield from (r.file for c in job.cels for r in c.references)
+    yield from (r.pose for c in job.cels for r in c.references if r.pose is not None)

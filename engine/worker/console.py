@@ -1,0 +1,116 @@
+"""What the shell sees of a job: progress on stderr, JSON lines on stdout, Ctrl-C and SIGTERM as a cancellation."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from ..job.errors import BadInput, Cancelled, EngineMissing, JobFailed
+from ..job.messages import Done, Event, Failed, Progress, Started, Warned, encode
+from .run import run
+
+EXIT_CODES = {error.kind: error.exit_code for error in (BadInput, EngineMissing, JobFailed, Cancelled)}
+
+
+def run_job(folder: Path, as_json: bool) -> int:
+    """Run a job before the eyes of the person at the terminal; returns the exit code."""
+    with _terminal() as (out, err), _cancelled_by_signal() as cancelled:
+        show = _json_lines(out) if as_json else Console(err)
+        end = run(folder, show, cancelled)
+    if isinstance(end, Done):
+        return 0
+    return EXIT_CODES.get(end.kind, JobFailed.exit_code) if isinstance(end, Failed) else Cancelled.exit_code
+
+
+class Console:
+    """Events as text: one line rewritten in place on a terminal, a line for every tenth elsewhere."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._rewrites = stream.isatty()
+        self._shown = -1.0
+        self._begun = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case Started():
+                self._print(f"{event.pictures} pictures with {event.model}" if event.model else "")
+            case Progress():
+                self._progress(event)
+            case Warned():
+                self._print(f"warning: {event.text}")
+            case Done():
+                self._print(f"Done in {time.monotonic() - self._begun:.1f} s: {event.summary}")
+            case Failed():
+                self._print(f"error: {event.text}")
+            case _ if event.TYPE == "cancelled":
+                self._print("Cancelled; finished pictures are kept.")
+
+    def _progress(self, event: Progress) -> None:
+        if not self._rewrites and event.fraction < min(self._shown + 0.1, 1.0):
+            return
+        self._shown = event.fraction
+        filled = round(event.fraction * 24)
+        left = f"{event.remaining:5.0f} s left" if event.remaining >= 0 else ""
+        line = f"[{'#' * filled}{'.' * (24 - filled)}] {event.fraction:4.0%}  {event.stage} {left}"
+        self._write(f"\r{line[:110]:<110}" if self._rewrites else line.rstrip() + "\n")
+
+    def _print(self, text: str) -> None:
+        if text:
+            self._write(f"\r{text:<110}\n" if self._rewrites else text + "\n")
+
+    def _write(self, text: str) -> None:
+        write(self._stream, text)
+
+
+def _json_lines(stream: TextIO):
+    return lambda event: write(stream, encode(event).decode("ascii") + "\n")
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write at once. A reader that went away (`| head`) is no reason to stop a job."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except (BrokenPipeError, ValueError):
+        pass
+
+
+@contextmanager
+def _terminal() -> Iterator[tuple[TextIO, TextIO]]:
+    """Copies of stdout and stderr, because a running job sends the process's own to engine.log."""
+    streams = [os.fdopen(os.dup(handle), "w", encoding="utf-8", errors="replace") for handle in (1, 2)]
+    try:
+        yield streams[0], streams[1]
+    finally:
+        for stream in streams:
+            try:
+                stream.close()
+            except OSError:  # a reader that went away, again
+                pass
+
+
+@contextmanager
+def _cancelled_by_signal():
+    """Yields `should_cancel`. The first signal asks, the second interrupts at once."""
+    asked = []
+
+    def on_signal(number: int, frame: object) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    saved = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in saved.items():
+            signal.signal(number, handler)
+
+
+def fail(text: str) -> None:
+    write(sys.stderr, f"error: {text}\n")

@@ -1,0 +1,245 @@
+"""Runs one job folder from its request to exactly one terminal event, whatever happens in between. Standard library only;
+a model brings its own libraries.
+"""
+
+import contextlib
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import BinaryIO
+
+from .. import models
+from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, clear_stale, load, pictures
+from ..job.errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
+from ..job.files import write_json
+from ..job.lock import locked
+from ..job.messages import Cancelled as CancelledEvent
+from ..job.messages import Done, Event, Failed, FrameDone, Progress, Started, Warned, encode
+from ..models import Picture
+
+SPARE = 64 << 20  # bytes that must stay free on the disk
+Terminal = Done | Failed | CancelledEvent
+
+
+def run(
+    folder: Path,
+    on_event: Callable[[Event], None] = lambda event: None,
+    should_cancel: Callable[[], bool] = lambda: False,
+    name: str | None = None,
+) -> Terminal:
+    """Run the job in `folder`; returns its terminal event, which `on_event` has had too, and raises nothing.
+
+    `should_cancel` is asked often, from this thread; a file named `cancel` in the folder cancels as well. Events name the job as
+    `name`, the folder's path unless told otherwise. While it runs, whatever the process prints goes to engine.log.
+    """
+    return _Run(folder, on_event, should_cancel, str(folder) if name is None else name).run()
+
+
+class _Run:
+    def __init__(self, folder: Path, on_event: Callable[[Event], None], should_cancel: Callable[[], bool], name: str) -> None:
+        self.folder = folder
+        self.name = name
+        self.job: Job | None = None
+        self.pictures: list[Picture] = []
+        self.warnings: list[str] = []
+        self._on_event = on_event
+        self._should_cancel = should_cancel
+        self._journal: BinaryIO | None = None
+        self._stage = "Making pictures"
+        self._begun = time.monotonic()
+        self._fraction = 0.0
+        self._started = False
+
+    def run(self) -> Terminal:
+        with contextlib.ExitStack() as stack:
+            try:
+                self._open(stack)
+                self._work()
+                end: Terminal = Done(self.name, self._summary())
+            except (Cancelled, KeyboardInterrupt):
+                end = CancelledEvent(self.name)
+            except BaseException as error:  # noqa: BLE001  # exactly one terminal event was promised; reported as Failed
+                self._log(error)
+                end = _failure(self.name, error)
+            return self._finish(end)
+
+    # --- beginning and end ----------------------------------------------------------------------------------------
+
+    def _open(self, stack: contextlib.ExitStack) -> None:
+        """Take the folder for this process: until this is done, nothing in it is touched."""
+        try:
+            if not (self.folder / JOB_FILE).is_file():
+                raise BadInput(f"There is no job in {self.folder}: it has no {JOB_FILE}.")
+            stack.enter_context(locked(self.folder))
+            stack.enter_context(redirected(self.folder / LOG_FILE))
+            (self.folder / RESULT_FILE).unlink(missing_ok=True)
+            self._journal = stack.enter_context((self.folder / EVENTS_FILE).open("wb", buffering=0))
+        except OSError as error:
+            raise JobFailed(f"Can't write to {self.folder} ({error.strerror}): make it writable or choose another folder.") from error
+
+    def _finish(self, end: Terminal) -> Terminal:
+        """Write the outcome and tell it. The folder may be gone or full by now, which must not silence the event."""
+        try:
+            if self._journal is not None and self._present():
+                write_json(self.folder / RESULT_FILE, self._result(end))
+                (self.folder / CANCEL_FILE).unlink(missing_ok=True)
+        except (JobFailed, OSError) as error:
+            self._log(error)
+            if isinstance(end, Done):
+                end = _failure(self.name, error)
+        for event in (end,) if self._started else (Started(self.name), end):
+            with contextlib.suppress(OSError):
+                self._write(event)
+            self._on_event(event)
+        return end
+
+    def _log(self, error: BaseException) -> None:
+        """The traceback, into engine.log: nowhere while the folder isn't ours, and as far as it goes on a full disk."""
+        if self._journal is not None:
+            with contextlib.suppress(OSError), open(self.folder / LOG_FILE, "a", encoding="utf-8", errors="backslashreplace") as log:
+                traceback.print_exception(error, file=log)
+
+    def _result(self, end: Terminal) -> dict:
+        done = {picture.file for picture in self.pictures}
+        table = pictures(self.job) if self.job else {}
+        frames = [[e.frame, e.exposure, table[e.drawings]] for e in (self.job.frames if self.job else ())]
+        return {
+            "status": end.TYPE,
+            "kind": end.kind if isinstance(end, Failed) else "",
+            "text": end.text if isinstance(end, Failed) else end.summary if isinstance(end, Done) else "",
+            "seconds": round(time.monotonic() - self._begun, 3),
+            "model": self.job.model if self.job else "",
+            "pictures": [asdict(picture) for picture in sorted(self.pictures, key=lambda picture: picture.frame)],
+            "frames": [row for row in frames if row[2] in done],
+            "warnings": self.warnings,
+        }
+
+    def _summary(self) -> str:
+        made = sum(not picture.reused for picture in self.pictures)
+        unknown, leaks = (sum(getattr(picture, name) for picture in self.pictures) for name in ("unknown", "leaks"))
+        text = f"{len(self.pictures)} pictures, {made} of them made now"
+        if unknown or leaks:
+            text += f"; {unknown} regions left unpainted for doubt, {leaks} for a leak"
+        return text + "."
+
+    # --- the work -------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        job = self.job = load(self.folder)
+        wanted = set(pictures(job).values())
+        self._tell(Started(self.name, job.model, len(wanted)))
+        self._started = True
+        self._check_cancelled()
+        info = models.info(job.model, job.task)
+        job = replace(job, options=info.resolve(job.options))
+        if job.device in models.DEVICES and job.device not in ("auto", *info.devices):
+            self._tell(Warned(self.name, f"The model '{info.id}' makes no use of the device '{job.device}'."))
+            job = replace(job, device="auto")
+        clear_stale(self.folder, job)
+        self._check_space(job, len(wanted))
+        self._tell(Progress(self.name, "Loading the model", 0.0))
+        model = models.load(job.model, job.device)
+        self._check_cancelled()
+        for picture in model.run(job, self.folder, self._relay, self._cancelled):
+            self.pictures.append(picture)
+            self._tell(FrameDone(self.name, picture.frame, picture.file, picture.reused))
+            if len(self.pictures) / len(wanted) > self._fraction:  # the model said less
+                self._relay(Progress(self.name, self._stage, len(self.pictures) / len(wanted)))
+            if len(self.pictures) < len(wanted):
+                self._check_cancelled()
+        missing = wanted - {picture.file for picture in self.pictures}
+        if missing:
+            self._check_cancelled()
+            raise JobFailed(f"The model '{job.model}' ended without making {min(missing)}: please report this.")
+
+    def _check_space(self, job: Job, count: int) -> None:
+        """Flat frames and labels compress to far less than the one byte a pixel that is asked for here."""
+        have = sum((self.folder / file).exists() for file in pictures(job).values())
+        need = SPARE + (count - have) * job.size[0] * job.size[1]
+        free = shutil.disk_usage(self.folder).free
+        if free < need:
+            raise JobFailed(f"The disk of {self.folder} has {free >> 20} MB free and the job may need {need >> 20} MB: free some space.")
+
+    def _cancelled(self) -> bool:
+        if not self._present():
+            raise JobFailed(f"The job's folder {self.folder} was removed while it ran: start the job again.")
+        return self._should_cancel() or (self.folder / CANCEL_FILE).exists()
+
+    def _check_cancelled(self) -> None:
+        if self._cancelled():
+            raise Cancelled("cancelled")
+
+    def _present(self) -> bool:
+        return (self.folder / JOB_FILE).exists()
+
+    # --- events ---------------------------------------------------------------------------------------------------
+
+    def _relay(self, event: Event) -> None:
+        """An event of the model: its progress never falls, and the time left is worked out for it."""
+        if isinstance(event, Progress):
+            self._stage = event.stage
+            self._fraction = min(max(self._fraction, event.fraction), 1.0)
+            remaining = event.remaining
+            if remaining < 0 and self._fraction > 0.02:
+                remaining = (time.monotonic() - self._begun) * (1 - self._fraction) / self._fraction
+            event = replace(event, job=self.name, fraction=self._fraction, remaining=round(remaining, 2))
+        elif isinstance(event, Warned):
+            event = replace(event, job=self.name)
+            self.warnings.append(event.text)
+        else:
+            raise TypeError(f"a model tells Progress and Warned, not {type(event).__name__}")
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        self._write(event)
+        self._on_event(event)
+
+    def _write(self, event: Event) -> None:
+        if self._journal is not None:
+            self._journal.write(encode(event) + b"\n")
+
+
+def _failure(name: str, error: BaseException) -> Failed:
+    """What a person is told about an exception; its traceback is in engine.log."""
+    if isinstance(error, ShiageError):
+        return Failed(name, error.kind, str(error))
+    if isinstance(error, ModuleNotFoundError):
+        return Failed(
+            name, EngineMissing.kind, f"The engine's Python has no module '{error.name}': install the engine again in the preferences."
+        )
+    if isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__ or "insufficient memory" in str(error).lower():
+        text = "The memory did not suffice: choose a smaller size, or close other programs."
+    elif isinstance(error, OSError):
+        text = f"A file could not be read or written ({error}): check the disk, then start the job again."
+    else:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0][:200]
+        text = f"The engine stopped unexpectedly ({type(error).__name__}: {reason}): start the job again; details are in {LOG_FILE}."
+    return Failed(name, JobFailed.kind, text)
+
+
+@contextlib.contextmanager
+def redirected(log: Path) -> Iterator[None]:
+    """Whatever this process prints, C libraries and child processes included, goes to the end of a file."""
+    with open(log, "ab", buffering=0) as file:
+        saved = [os.dup(handle) for handle in (1, 2)]
+        try:
+            _flush()
+            for handle in (1, 2):
+                os.dup2(file.fileno(), handle)
+            yield
+        finally:
+            _flush()
+            for handle, copy in zip((1, 2), saved, strict=True):
+                os.dup2(copy, handle)
+                os.close(copy)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # a full disk, a closed or missing stream
+            stream.flush()

@@ -1,0 +1,84 @@
+"""How long the default model takes for the demo's drawings at 1920x1080, on two threads. Prints JSON: medians.
+
+.venv/engine/bin/python -m lab.bench.flats
+"""
+
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from demo import drawings, ink
+from demo.palette import INK, TRACE, rgb
+from engine import job as jobs
+from engine import models
+from engine.drawing.sketch import strokes
+from engine.drawing.sketch.strokes import Strokes
+from engine.job import Cel, Drawing, Exposure, Job
+from engine.job.files import digest
+
+COUNT, TIMES = 12, 3
+
+
+def to_strokes(lines: list[ink.Stroke], shift: float = 0.0) -> Strokes:
+    counts = [len(line.points) for line in lines]
+    colors = np.array([(*rgb(TRACE.get(line.trace, INK)), 255) for line in lines], np.uint8)
+    return Strokes(
+        points=(np.concatenate([line.points for line in lines]) + shift).astype(np.float32),
+        widths=np.concatenate([np.broadcast_to(line.widths, n) for line, n in zip(lines, counts, strict=True)]).astype(np.float32),
+        colors=np.repeat(colors, counts, axis=0),
+        offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
+        cyclic=np.zeros(len(lines), bool),
+    )
+
+
+def job_of(folder: Path, shot: list[Strokes], key: Path) -> Job:
+    made = []
+    for drawing in shot:
+        name = digest(drawing.points.tobytes(), drawing.widths.tobytes())[:16]
+        strokes.save(drawing, folder / f"strokes/{name}.npz")
+        made.append(Drawing(name, 0, "strokes", f"strokes/{name}.npz"))
+    job = Job(
+        task="colorize",
+        model="flats",
+        size=drawings.SIZE,
+        cels=(Cel("all", (jobs.add_reference(folder, key),)),),
+        drawings=tuple(made),
+        frames=tuple(Exposure(1 + 2 * i, 2, (drawing.id,)) for i, drawing in enumerate(made)),
+        options=models.info("flats").resolve({}),
+    )
+    jobs.save(job, folder)
+    return job
+
+
+def run(folder: Path, job: Job) -> float:
+    start = time.perf_counter()
+    for _ in models.load("flats").run(job, folder, lambda event: None, lambda: False):
+        pass
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    drawn = drawings.draw_all()[:COUNT]
+    shot = [to_strokes(drawing.lines) for drawing in drawn]
+    redrawn = [*shot[:6], to_strokes(drawn[6].lines, shift=0.5), *shot[7:]]
+    taken: dict[str, list[float]] = {"first run": [], "nothing changed": [], "one drawing redrawn": []}
+    with tempfile.TemporaryDirectory() as base:
+        key = Path(base) / "key.png"
+        Image.fromarray(ink.painted(drawn[0].parts, drawn[0].whole, drawings.SIZE, rgb(INK))).save(key)
+        for time_of in range(TIMES):
+            folder = Path(base) / f"job{time_of}"
+            job = job_of(folder, shot, key)
+            taken["first run"].append(run(folder, job))
+            taken["nothing changed"].append(run(folder, job))
+            taken["one drawing redrawn"].append(run(folder, job_of(folder, redrawn, key)))
+    medians = {name: round(statistics.median(seconds), 3) for name, seconds in taken.items()}
+    print(json.dumps({"drawings": COUNT, "drawings per second": round(COUNT / medians["first run"], 2), "seconds": medians}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Vector inbetweens against Blender's own Interpolate Sequence and cross-dissolve. Writes docs/evaluation_inbetween.md and its picture.
+
+.venv/engine/bin/python -m lab.bench.inbetween [--seeds 100-107] [--variants home,all] [--out docs] [--cases]
+
+People whose true drawings between two keys are known, see engine/synthesis/keys.py and engine/evaluation/inbetween.py. Needs a real
+Blender. `--cases` prints the numbers of every pair instead of writing.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from subprocess import run
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+import blender
+
+from engine.drawing.inbetween import Between, Inbetweens, correspond
+from engine.drawing.sketch.strokes import Strokes, save
+
+from ..evaluation.inbetween import Matched, chamfer, dissolve, gaps, matched
+from ..synthesis.keys import PLACES, VARIANTS, Pair, pair
+from ..synthesis.visible import INK
+from .inbetween_report import write
+
+ROOT = Path(__file__).resolve().parents[2]
+METHODS = ("Shiage", "Blender", "dissolve")
+FLIPS = ("AUTO", "NONE")
+
+
+@dataclass
+class Tally:
+    """What was measured of one method on one variant: a number for each drawing, each junction, each pair."""
+
+    chamfer: list[float] = field(default_factory=list)
+    gaps: list[np.ndarray] = field(default_factory=list)
+    matched: list[Matched] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Results:
+    """`tallies` by variant and method; a picture's worth of drawings `examples` by variant: pair and drawings at the middle by method."""
+
+    seeds: range
+    blender: str
+    machine: str
+    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
+    flips: dict[str, str] = field(default_factory=dict)
+    examples: dict[str, tuple[Pair, dict[str, Strokes]]] = field(default_factory=dict)
+    strokes: list[int] = field(default_factory=list)  # in each key
+    pinned: list[float] = field(default_factory=list)  # chamfer on home ground of Shiage with every stroke pinned by hand
+    seconds: float = 0.0
+    date: date = field(default_factory=date.today)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", default="100-107", help="first and last, default %(default)s")
+    parser.add_argument("--variants", default=",".join(VARIANTS))
+    parser.add_argument("--out", type=Path, default=ROOT / "docs")
+    parser.add_argument("--cases", action="store_true", help="print the numbers of every pair, and write nothing")
+    options = parser.parse_args()
+    first, last = (int(number) for number in options.seeds.split("-"))
+    variants = options.variants.split(",")
+    results = measure(range(first, last + 1), variants, options.cases)
+    if not options.cases:
+        write(results, options.out)
+
+
+def measure(seeds: range, variants: list[str], cases: bool) -> Results:
+    command = blender.find()
+    if command is None:
+        sys.exit("There is no Blender on this machine: `make blender` installs one, or put it on PATH.")
+    began = time.process_time()
+    results = Results(seeds, ".".join(map(str, blender.version(command))), f"{os.cpu_count()} cores, Python {platform.python_version()}")
+    pairs = [pair(seed, variant) for variant in variants for seed in seeds]
+    with tempfile.TemporaryDirectory(prefix="shiage-inbetween-") as name:
+        work = Path(name)
+        for one, folder in zip(pairs, interpolate(pairs, command, work), strict=True):
+            found = dict(made_by(one, folder))
+            add(results, one, found)
+            if cases:
+                report(one, found)
+    for variant in variants:  # of Blender's two ways to flip strokes, the one that it does better with
+        best = min(FLIPS, key=lambda flip: np.mean(results.tallies[variant, flip].chamfer))
+        results.flips[variant] = best
+        results.tallies[variant, "Blender"] = results.tallies[variant, best]
+        drawings = results.examples[variant][1]
+        drawings["Blender"] = drawings[best]
+    results.seconds = time.process_time() - began
+    return results
+
+
+def made_by(one: Pair, folder: Path) -> Iterator[tuple[str, tuple[list[Between], float]]]:
+    """The drawings of each method at PLACES, and the seconds of processor time that they took; 0 where that isn't known."""
+    began = time.process_time()
+    matches = correspond(one.first.strokes, one.last.strokes)
+    made = Inbetweens(one.first.strokes, one.last.strokes, matches)
+    drawings = [made.at(at) for at in PLACES]
+    yield "Shiage", (drawings, time.process_time() - began)
+    for flip in FLIPS:
+        yield flip, ([interpolated(folder / f"{flip}_{round(4 * at)}.npz") for at in PLACES], 0.0)
+    yield "dissolve", ([dissolve(one, at) for at in PLACES], 0.0)
+
+
+def interpolate(pairs: list[Pair], command: list[str], work: Path) -> list[Path]:
+    """Have Blender make the drawings between pairs of keys: a folder of files for `interpolated` for each, in `work`."""
+    folders = [work / f"{number:04d}" for number in range(len(pairs))]
+    for one, folder in zip(pairs, folders, strict=True):
+        save(one.first.strokes, folder / "first.npz")
+        save(one.last.strokes, folder / "last.npz")
+    script = ROOT / "lab" / "bench" / "interpolate_sequence.py"
+    arguments = ["-b", "--factory-startup", "--python-exit-code", "1", "--python", str(script), "--", str(work)]
+    run([*command, *arguments], env=blender.surroundings(command), check=True, capture_output=True)
+    return folders
+
+
+def interpolated(path: Path) -> Between:
+    """What Blender made."""
+    with np.load(path, allow_pickle=False) as arrays:
+        found = dict(arrays)
+    count, starts = len(found["points"]), found["offsets"][:-1]
+    colors = np.tile(np.array(INK, np.uint8), (count, 1))
+    colors[:, 3] = np.round(255 * found["alpha"].clip(0, 1))
+    strokes = Strokes(found["points"], found["widths"], colors, found["offsets"], found["cyclic"])
+    source = np.stack([np.round(found[f"stroke_{key}"][starts]) for key in ("first", "last")], 1).astype(np.int32)
+    place = np.stack([found[f"index_{key}"] for key in ("first", "last")], 1)
+    return Between(strokes, source, place, np.ones(len(strokes), np.float32), np.zeros(len(strokes), bool))
+
+
+def add(results: Results, one: Pair, found: dict[str, tuple[list[Between], float]]) -> None:
+    results.strokes += [len(one.first.strokes), len(one.last.strokes)]
+    if one.variant == "home":
+        pairs = [(number, number) for number in range(len(one.first.strokes))]
+        made = Inbetweens(one.first.strokes, one.last.strokes, correspond(one.first.strokes, one.last.strokes, pairs))
+        results.pinned += [chamfer(one.truth(at).strokes, made.at(at).strokes) for at in PLACES]
+    for method, (drawings, seconds) in found.items():
+        tally = results.tallies.setdefault((one.variant, method), Tally())
+        for at, drawing in zip(PLACES, drawings, strict=True):
+            tally.chamfer.append(chamfer(one.truth(at).strokes, drawing.strokes))
+            tally.gaps.append(gaps(one, at, drawing))
+        tally.matched.append(matched(one, drawings[1]))
+        tally.seconds.append(seconds)
+    results.examples.setdefault(one.variant, (one, {method: drawings[1].strokes for method, (drawings, _) in found.items()}))
+
+
+def report(one: Pair, found: dict[str, tuple[list[Between], float]]) -> None:
+    """One line of numbers for each pair."""
+    words = [f"{one.seed:4d} {one.variant:10s}"]
+    for method, (drawings, seconds) in found.items():
+        far = np.mean([chamfer(one.truth(at).strokes, drawing.strokes) for at, drawing in zip(PLACES, drawings, strict=True)])
+        apart = np.concatenate([gaps(one, at, drawing) for at, drawing in zip(PLACES, drawings, strict=True)])
+        right = matched(one, drawings[1])
+        words.append(
+            f"{method} {far:5.2f} px, open {100 * (apart > 3).mean():4.1f} %, right {100 * right.right:3.0f} found {100 * right.found:3.0f}"
+        )
+        words[-1] += f" in {seconds:.2f} s" if seconds else ""
+    print(" | ".join(words), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,190 @@
+"""docs/evaluation_inbetween.md and its picture, from what inbetween.py measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from engine.drawing.sketch.raster import rasterize
+from engine.drawing.sketch.strokes import Strokes
+from engine.job.files import write_atomic
+
+from ..evaluation.inbetween import LOST, OPEN
+from ..synthesis.cutout_person import SIZE
+from ..synthesis.keys import PLACES
+
+if TYPE_CHECKING:
+    from .inbetween import Results
+
+SHOWN = ("home", "split", "changing", "all")
+TILE = (196, 300)  # px, width and height
+BINS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
+EQUAL, BEATEN = 1.0, 0.7  # of Blender's: on home ground, and elsewhere
+
+_TEXT = """# Evaluation of vector inbetweens
+
+Written by `python -m lab.bench.inbetween` on {date} in {seconds:.0f} s of processor time ({machine}). Blender {blender},
+run in the background.
+
+Cut-out people (`lab/synthesis/cutout_*.py`), of whom every true drawing is known: {strokes} strokes in a picture of {size} x {size} px,
+limbs that swing in arcs, heads that turn, bodies that squash, and parts that pass before each other. Seeds {first} to {last}, not looked
+at while the methods were made. Between the two keys of each, drawings at {places} of the way are compared with the true ones.
+
+![First key, last key, the true drawing halfway, Shiage's, Blender's, cross-dissolve](pictures/evaluation_inbetween.png)
+
+From left to right: the keys, the true drawing halfway, Shiage's, Blender's, cross-dissolve. From top to bottom, of seed
+{first}: {shown}.
+
+## What is wanted
+
+On home ground, where strokes have the same order, direction and number of points in both keys, Blender's own tool is to be equalled;
+elsewhere its errors are to be less by 30 %.
+
+{wanted}
+
+*px* is the chamfer distance; *open* the share of junctions that are torn by more than {open:g} px, *gap* their mean gap. Less is better. A
+cross-dissolve tears nothing, because it moves nothing: it shows both keys at once. *reversed*, *resampled* and *jittered* keys are all but
+home ground for Blender too: it turns strokes about and fills up points by itself, so that its junctions hold there, and arcs are all that
+can be won.
+
+## Matches
+
+{matches}
+{pinned}
+## Confidence
+
+Of Shiage's strokes, all variants together: how sure it says it is, and how often it is right.
+
+{trust}
+
+## What is measured
+
+* **Keys**: on *home* ground, or as animators draw them. *shuffled*: the strokes of the last key come in another order · *reversed*: half
+  of them are drawn from the other end · *resampled*: each stroke has a point every 2 to 9 px, unevenly · *split*: one in three long strokes
+  is drawn in two, one in three that meet at a corner in one go · *jittered*: both keys are off by a px or two, and so is the truth, by the
+  mix of both · *changing*: strokes vanish behind others, come out, or are cut in two by what passes before them · *all*: all of it. But for
+  the last two, lines that are not seen as one stroke, or as so and so many, in all drawings are left out of keys and truth.
+* **Chamfer distance**, px at {size} px height: the mean distance from lines made to true lines and that from true lines to lines made,
+  averaged. Lines made count as much as they are opaque.
+* **Junctions**: places of the true drawing where a stroke's end touches another line, {junctions:.0f} in a drawing that a key has too. In
+  what was made of that key, the gap is the distance from that end to that line, at most {lost:g} px, and as much where one of them is
+  missing. A junction that is elsewhere but whole counts as whole: where it is, the chamfer distance tells.
+* **Matches**: *right* is the share of all matched lines, by length, that are the same line of the character, a quarter of it off at most;
+  *found* the share of what both keys show that was matched rightly.
+* **Confidence**: a stroke with a partner is right if most of its points are; one without if the other key doesn't show it.
+* **Blender**: `grease_pencil.interpolate_sequence`, linear, all strokes of the layer, in the front view. Of its ways to flip strokes the
+  better one is taken for each kind of keys ({flips}).
+* **Cross-dissolve**: the first key as opaque as there is way left, the last key as opaque as there is way behind.
+
+Shiage took {own:.2f} s of processor time for a pair: matching, and three drawings.
+"""
+
+
+def write(results: Results, folder: Path) -> None:
+    """Write the page into `folder` and the picture into its pictures/."""
+    variants = [variant for variant, method in results.tallies if method == "Shiage"]
+    shown = [variant for variant in SHOWN if variant in variants]
+    own = [results.tallies[variant, "Shiage"] for variant in variants]
+    text = _TEXT.format(
+        date=results.date.isoformat(),
+        seconds=results.seconds,
+        machine=results.machine,
+        blender=results.blender,
+        size=SIZE,
+        strokes=_span(results.strokes),
+        first=results.seeds[0],
+        last=results.seeds[-1],
+        places=", ".join(f"{place:g}" for place in PLACES),
+        shown=", ".join(f"*{variant}*" for variant in shown),
+        wanted=_wanted(results, variants),
+        matches=_matches(results, variants),
+        pinned=_pinned(results),
+        trust=_trust(results, variants),
+        open=OPEN,
+        lost=LOST,
+        junctions=np.mean([len(found) / 2 for tally in own for found in tally.gaps]),
+        flips=", ".join(f"{variant}: {flip}" for variant, flip in results.flips.items()),
+        own=np.mean([seconds for tally in own for seconds in tally.seconds]),
+    )
+    write_atomic(folder / "evaluation_inbetween.md", text.encode())
+    rows = [np.concatenate(list(_tiles(*results.examples[variant])), 1) for variant in shown]
+    picture = Image.fromarray(np.concatenate(rows)).quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    path = folder / "pictures" / "evaluation_inbetween.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture.save(path, optimize=True)
+
+
+def _span(numbers: list[int]) -> str:
+    return f"{min(numbers)} to {max(numbers)}"
+
+
+def _table(head: str, rows: list[str]) -> str:
+    return "\n".join([head, "|---" + "|---:" * (head.count("|") - 2) + "|", *rows])
+
+
+def _wanted(results: Results, variants: list[str]) -> str:
+    rows = []
+    for variant in variants:
+        tallies = [results.tallies[variant, method] for method in ("Shiage", "Blender", "dissolve")]
+        far = [float(np.mean(tally.chamfer)) for tally in tallies]
+        apart = [np.concatenate(tally.gaps) for tally in tallies]
+        torn, gap = [float((gaps > OPEN).mean()) for gaps in apart], [float(gaps.mean()) for gaps in apart]
+        ratios = [far[0] / far[1], torn[0] / max(torn[1], 1e-9), gap[0] / gap[1]]
+        bound = EQUAL if variant == "home" else BEATEN
+        said = [f"**{ratio:.2f}**" if ratio <= bound else f"{ratio:.2f} (no)" for ratio in ratios]
+        rows.append(
+            f"| {variant} | {far[0]:.2f} | {far[1]:.2f} | {far[2]:.2f} | {said[0]} | "
+            f"{100 * torn[0]:.1f} % | {100 * torn[1]:.1f} % | {100 * torn[2]:.1f} % | {said[1]} | "
+            f"{gap[0]:.2f} | {gap[1]:.2f} | {said[2]} | ≤ {bound:.1f} |"
+        )
+    head = (
+        "| keys | px, Shiage | Blender | dissolve | Shiage / Blender | open, Shiage | Blender | dissolve | Shiage / Blender | "
+        "gap, Shiage | Blender | Shiage / Blender | wanted |"
+    )
+    return _table(head, rows)
+
+
+def _matches(results: Results, variants: list[str]) -> str:
+    rows = []
+    for variant in variants:
+        found = [results.tallies[variant, method].matched for method in ("Shiage", "Blender")]
+        shares = [100 * np.mean([getattr(one, name) for one in some]) for some in found for name in ("right", "found")]
+        rows.append(f"| {variant} | " + " | ".join(f"{share:.1f} %" for share in shares) + " |")
+    return _table("| keys | right, Shiage | found, Shiage | right, Blender | found, Blender |", rows)
+
+
+def _pinned(results: Results) -> str:
+    if not results.pinned:
+        return ""
+    return f"\nWith every stroke pinned by hand on home ground, Shiage is {np.mean(results.pinned):.2f} px off: that is its motion alone.\n"
+
+
+def _trust(results: Results, variants: list[str]) -> str:
+    some = [one for variant in variants for one in results.tallies[variant, "Shiage"].matched]
+    said, sure = (np.concatenate([getattr(one, name) for one in some]) for name in ("confidence", "sure"))
+    rows = []
+    for low, high in zip(BINS, BINS[1:], strict=False):
+        inside = (said >= low) & ((said < high) | (high == BINS[-1]))
+        if inside.any():
+            shares = [100 * share for share in (inside.mean(), said[inside].mean(), sure[inside].mean())]
+            rows.append(f"| {low:g} – {high:g} | " + " | ".join(f"{share:.1f} %" for share in shares) + " |")
+    return _table("| confidence | share of strokes | mean confidence | right |", rows)
+
+
+def _tiles(pair, drawings: dict[str, Strokes]):
+    """A row of pictures, all cut to where the figure is in any of the true ones."""
+    true = [pair.first.strokes, pair.last.strokes, pair.truth(0.5).strokes]
+    points = np.concatenate([strokes.points for strokes in true])
+    middle = (points.min(0) + points.max(0)) / 2
+    half = np.maximum(np.ptp(points, axis=0) / 2 + 8, 1)
+    scale = min(TILE[0] / 2 / half[0], TILE[1] / 2 / half[1])
+    for strokes in (*true, *(drawings[method] for method in ("Shiage", "Blender", "dissolve"))):
+        near = (strokes.points - middle) * 2 * scale + TILE  # drawn twice as large, so that thin lines stay lines
+        placed = Strokes(near.astype(np.float32), strokes.widths * 2 * scale, strokes.colors, strokes.offsets, strokes.cyclic)
+        paint = rasterize(placed, (2 * TILE[0], 2 * TILE[1])).paint
+        alpha = paint[..., 3:] / 255
+        yield cv2.resize((paint[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8), TILE, interpolation=cv2.INTER_AREA)

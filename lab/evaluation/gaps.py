@@ -1,0 +1,117 @@
+"""How well the gaps of damaged lines are closed: against the same world drawn whole."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from engine.drawing.regions import Regions, segment
+from engine.drawing.sketch import Sketch, scan
+
+from ..synthesis import Plan, sample
+from .metrics import codes, majority, nanmean
+from .shots import CLOSING, HELD_OUT, save
+
+NEAR = 3.0  # px; a hand strays this far from where a line should be
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Of one drawing, 0..1; nan where there is nothing to count.
+
+    precision  share of the closures that run where the whole drawing has a line
+    recall     share of the open gaps between two regions that a closure closes
+    boundary   F-score of the regions' boundaries, against those of the whole drawing, 3 px apart at most
+    ceiling    share of the figure's pixels that have the right color when every region has the color that most of it should have
+    unclosed   the same when no gap is closed
+    """
+
+    precision: float
+    recall: float
+    boundary: float
+    ceiling: float
+    unclosed: float
+
+
+def closing(family: str, seed: int, size: int, folder: Path) -> Closing:
+    """Measure one world of a single drawing with all the damage there is: gaps of 1 to 12 px."""
+    pair = []
+    for damage in (0.0, 1.0):
+        drawn = sample(seed + HELD_OUT, Plan(family, (size, size), drawings=1, damage=damage))
+        pair.append((scan.read(save(folder / f"{damage:g}.png", drawn.lines.paint[0].numpy())), drawn))
+    (whole, _), (damaged, drawn) = pair
+    target, bare, cut = segment(whole, 0.0), segment(damaged, 0.0), segment(damaged, CLOSING)
+    truth = codes(drawn.colors()[0].numpy())
+    precision, recall = joins(cut.closures, drawn.gaps[:, 1:].numpy(), whole.lines, target.labels, damaged.lines)
+    return Closing(precision, recall, boundary_f(cut.grown, target.grown), ceiling(cut, truth, damaged), ceiling(bare, truth, damaged))
+
+
+def ceiling(regions: Regions, truth: np.ndarray, sketch: Sketch) -> float:
+    """Pix-F of perfect matching: each region gets the color (code) that most of its pixels should have."""
+    winner, _, _ = majority(regions.labels, truth)
+    figure = (truth != 0) & ~sketch.lines
+    return float((winner[regions.labels] == truth)[figure].mean()) if figure.any() else float("nan")
+
+
+def joins(closures: np.ndarray, gaps: np.ndarray, whole: np.ndarray, target: np.ndarray, drawn: np.ndarray) -> tuple[float, float]:
+    """Precision and recall of closures (M, 4) for gaps (K, 3) x, y, px. `whole` bool (H, W) are the lines as they should be, `target` the
+    regions between them, `drawn` the damaged lines. A gap counts when it lies between two regions and lets paint through."""
+    far = cv2.distanceTransform((~whole).view(np.uint8), cv2.DIST_L2, 5)
+    height, width = whole.shape
+    t = (np.arange(9) + 0.5)[:, None, None] / 9
+    along = closures[:, :2] * (1 - t) + closures[:, 2:] * t  # (9, M, 2)
+    x, y = along[..., 0].astype(int).clip(0, width - 1), along[..., 1].astype(int).clip(0, height - 1)
+    right = (far[y, x] <= NEAR).mean(0) > 0.5
+    found = [bool((_distance(closures, gap[:2]) <= NEAR + gap[2] / 2).any()) for gap in gaps if _open(gap, target, drawn)]
+    return nanmean(right.astype(float)), nanmean(np.array(found, float))
+
+
+def _distance(closures: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """From a point to each closure, (M,)."""
+    start, way = closures[:, :2], closures[:, 2:] - closures[:, :2]
+    t = ((point - start) * way).sum(1) / np.maximum((way**2).sum(1), 1e-9)
+    return np.hypot(*(start + t.clip(0, 1)[:, None] * way - point).T)
+
+
+def _open(gap: np.ndarray, target: np.ndarray, drawn: np.ndarray) -> bool:
+    """Whether two regions that should be apart are joined around a gap."""
+    x, y, span = gap
+    reach = int(span / 2) + 5
+    crop = np.s_[max(int(y) - reach, 0) : int(y) + reach + 1, max(int(x) - reach, 0) : int(x) + reach + 1]
+    sides, paper = target[crop], ~drawn[crop]
+    parts = np.asarray(cv2.connectedComponents(paper.view(np.uint8), connectivity=4)[1], np.int32)
+    sides = np.where(paper, sides, 0)
+    area = np.bincount(sides.ravel())
+    area[0] = 0
+    order = np.argsort(-area)[:2]
+    if len(order) < 2 or area[order[1]] < 8:
+        return False
+    one, two = (np.bincount(parts[sides == side]).argmax() for side in order)
+    return bool(one == two)
+
+
+def boundary_f(cut: np.ndarray, target: np.ndarray) -> float:
+    """F-score of the boundaries between regions in two label maps (H, W), those that are NEAR each other being the same."""
+    one, two = _boundary(cut), _boundary(target)
+    if not one.any() or not two.any():
+        return float(one.any() == two.any())
+    precision = (_far(two)[one] <= NEAR).mean()
+    recall = (_far(one)[two] <= NEAR).mean()
+    return float(2 * precision * recall / max(precision + recall, 1e-9))
+
+
+def _boundary(labels: np.ndarray) -> np.ndarray:
+    found = np.zeros(labels.shape, bool)
+    found[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    found[1:] |= labels[1:] != labels[:-1]
+    return found
+
+
+def _far(mask: np.ndarray) -> np.ndarray:
+    return cv2.distanceTransform((~mask).view(np.uint8), cv2.DIST_L2, 5)
+
+
+def average(found: Sequence[Closing]) -> Closing:
+    return Closing(*(nanmean([getattr(one, f.name) for one in found]) for f in fields(Closing)))

@@ -1,0 +1,1 @@
+"""How the matcher's network is trained and tried."""

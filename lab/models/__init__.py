@@ -1,0 +1,1 @@
+"""The training and the benchmarks of each diffusion model, a folder each."""

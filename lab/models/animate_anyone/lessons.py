@@ -1,0 +1,149 @@
+"""What Animate Anyone learns from: a reference, and frames of the same figure with their poses.
+
+Toon worlds know their joints, and their references are other poses of the figure. Any other clip has a folder `poses` in it, with a JSON
+file (`engine.job.pose`) or a drawn picture for each frame, of the same name; another frame of it is the reference.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from engine.job.errors import BadInput
+from engine.job.pose import Pose
+from engine.job.pose import read as read_pose
+from engine.models.animate_anyone import figure, pose_image
+
+from ...diffusion import clips
+from ...diffusion.clips import Clip
+
+APART = 30  # frames that the reference lies from the frame, if there are so many
+SPARSE = 4  # every so many frames of a film are looked at, at most
+CROP = 0.9  # share of a picture's sides that is looked at, at least
+SCENE = 0.3  # share of the lessons that have a painted background, if there is one
+
+
+@dataclass(frozen=True)
+class Example:
+    """`frames` uint8 (F, H, W, 3) and `poses` likewise, cropped alike · `reference` uint8 (H, W, 3) in the same crop, `whole` all of it."""
+
+    frames: np.ndarray
+    poses: np.ndarray
+    reference: np.ndarray
+    whole: np.ndarray
+
+
+def known(found: Sequence[Clip]) -> list[Clip]:
+    """Those clips that have poses: of toon worlds, those of one person. Raises BadInput when there is none."""
+    kept = [clip for clip in found if _has_poses(clip)]
+    if not kept:
+        raise BadInput(
+            "No clip has poses: draw toon worlds anew with `lab synth`, or put a folder 'poses', a file for each frame, into each clip."
+        )
+    return kept
+
+
+def read(clip: Clip, size: tuple[int, int], frames: int, rng: np.random.Generator) -> Example:
+    """A random run of `frames` frames of a clip at `size` (width, height), or all it has. Raises BadInput."""
+    count = min(frames, len(clip.frames))
+    step = int(rng.integers(1, max(1, min(SPARSE, (len(clip.frames) - 1) // max(count - 1, 1))) + 1))
+    start = int(rng.integers(0, len(clip.frames) - (count - 1) * step))
+    numbers = [start + step * place for place in range(count)]
+    reference = _reference(clip, numbers, rng)
+    ground = _ground(clip, rng)
+    box = _crop(rng)
+
+    def seen(paths: Sequence[Path], part: tuple[float, float, float, float]) -> np.ndarray:
+        pictures = [_open(path) for path in paths]
+        return np.stack([_fitted(clips.over(picture, ground(picture.shape[1::-1])), size, part) for picture in pictures])
+
+    poses = _poses(clip, [clip.frames[number] for number in numbers])
+    return Example(
+        seen([clip.frames[number] for number in numbers], box),
+        np.stack([_fitted(picture, size, box) for picture in poses]),
+        seen([reference], box)[0],
+        seen([reference], (0.0, 0.0, 1.0, 1.0))[0],
+    )
+
+
+def _has_poses(clip: Clip) -> bool:
+    if (clip.folder / "poses").is_dir():
+        return True
+    bodies = _bodies(clip)
+    return bodies is not None and bodies.shape[1] == 1 and bool(np.isfinite(bodies[..., 0]).any(axis=(1, 2)).all())
+
+
+def _bodies(clip: Clip) -> np.ndarray | None:
+    """float32 (D, characters, 18, 2) of a toon world; None of another clip."""
+    try:
+        with np.load(clip.folder / "truth.npz", allow_pickle=False) as truth:
+            return truth["bodies"] if "bodies" in truth.files else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{clip.folder / 'truth.npz'} is damaged ({error}): draw the sample again.") from error
+
+
+def _poses(clip: Clip, paths: Sequence[Path]) -> list[np.ndarray]:
+    """The poses of frames as pictures, uint8 (h, w, 3), of the frames' shape."""
+    bodies = _bodies(clip)
+    drawn = []
+    for path in paths:
+        with Image.open(path) as frame:
+            size = frame.size
+        if bodies is not None:
+            joints = tuple(None if np.isnan(x) else (float(x), float(y)) for x, y in bodies[clips.number(path), 0])
+            drawn.append(pose_image.drawn(Pose(joints), size))
+            continue
+        file = clip.folder / "poses" / f"{path.stem}.json"
+        if file.is_file():
+            pose, own = read_pose(file)
+            width, height = own or size
+            drawn.append(pose_image.drawn(pose.moved(lambda at: (at[0] * size[0] / width, at[1] * size[1] / height)), size))  # noqa: B023
+        else:
+            drawn.append(clips.over(_open(file.with_suffix(".png")), 0))
+    return drawn
+
+
+def _reference(clip: Clip, numbers: Sequence[int], rng: np.random.Generator) -> Path:
+    """A sheet; else a frame far from those that are shown, if there is one."""
+    if clip.sheets:
+        return clip.sheets[rng.integers(len(clip.sheets))]
+    others = [n for n in range(len(clip.frames)) if min(abs(n - shown) for shown in numbers) >= APART]
+    others = others or [n for n in range(len(clip.frames)) if n not in numbers] or list(range(len(clip.frames)))
+    return clip.frames[others[rng.integers(len(others))]]
+
+
+def _ground(clip: Clip, rng: np.random.Generator):
+    """What clear pictures of a lesson lie on: an even ground, or the clip's background; by their size."""
+    plate = clip.folder / "plate.png"
+    if plate.is_file() and rng.random() < SCENE:
+        picture = clips.over(_open(plate))
+        return lambda size: np.asarray(Image.fromarray(picture).resize(size))
+    color = np.array(figure.GROUNDS[rng.integers(len(figure.GROUNDS))])
+    return lambda size: color
+
+
+def _crop(rng: np.random.Generator) -> tuple[float, float, float, float]:
+    """A part of a picture, left, top, right, bottom in its sides."""
+    wide, high = rng.uniform(CROP, 1.0, 2)
+    left, top = rng.uniform(0.0, 1.0 - wide), rng.uniform(0.0, 1.0 - high)
+    return left, top, left + wide, top + high
+
+
+def _fitted(picture: np.ndarray, size: tuple[int, int], part: tuple[float, float, float, float]) -> np.ndarray:
+    """A part of a picture uint8 (h, w, 3) at `size`."""
+    height, width = picture.shape[:2]
+    box = (part[0] * width, part[1] * height, part[2] * width, part[3] * height)
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, box))
+
+
+def _open(path: Path) -> np.ndarray:
+    """uint8 (H, W, 4). Raises BadInput."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGBA"))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise BadInput(f"The picture {path} can't be read ({error}): remove its clip or save it as PNG.") from error

@@ -1,0 +1,1 @@
+"""See engine/models/lvcd."""

@@ -1,0 +1,1 @@
+"""Keys of a scene, and the drawings that are made between them."""

@@ -1,0 +1,260 @@
+"""The keys of layers as a job for a model that makes strokes."""
+
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ....engine import job
+from ....engine.job.errors import BadInput
+from ....engine.job.files import digest, write_atomic
+from .. import settings
+from ..read import layers
+from ..read.shot import held
+from ..read.strokes import GRAIN, Flat, Strokes, flatten
+from ..settings import inbetween
+from . import homes, keys, pins, plane
+from .homes import Home, Task
+from .keys import Pair
+from .plane import Plane
+
+FLAT = 0.05  # of the drawings' longer extent: layers that lie within so much depth are one cel
+MARGIN = 0.1  # of the drawings' longer extent, on each side: drawings between may swing out
+
+
+@dataclass(frozen=True)
+class Part:
+    """Layers of an object that have the same keys and move together, from bottom to top, and the pairs of their keys to be filled. They are
+    one cel: so the paint on one of them goes where the lines on another do."""
+
+    ob: bpy.types.Object
+    layers: tuple[bpy.types.GreasePencilLayer, ...]
+    pairs: tuple[Pair, ...]
+
+    @property
+    def name(self) -> str:
+        return ", ".join(layer.name for layer in self.layers)
+
+
+def objects(chosen: inbetween.SHIAGE_PG_inbetween, view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
+    """The Grease Pencil objects to fill; of those that share their drawings the first."""
+    candidates = [view_layer.objects.active]
+    if chosen.use_selected:
+        candidates = [ob for ob in view_layer.objects if ob.select_get(view_layer=view_layer)]
+    drawn = [ob for ob in candidates if ob is not None and ob.type == "GREASEPENCIL" and ob.visible_get(view_layer=view_layer)]
+    return list({ob.data: ob for ob in reversed(drawn)}.values())[::-1]
+
+
+def parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[Part]:
+    """The layers of objects that take part, one by one. Raises BadInput, saying why, when none does. Reads no strokes."""
+    found, reasons = [], []
+    chosen = scene.shiage.inbetween
+    for ob in obs:
+        if ob.data.library is not None or ob.data.override_library is not None:
+            raise BadInput(f"The drawings of {ob.name} are linked from another file: make them local first (Object, Relations).")
+        for layer in _layers(ob, chosen.layers):
+            pairs = tuple(_pairs(scene, layer))
+            if pairs:
+                found.append(Part(ob, (layer,), pairs))
+            else:
+                reasons.append(_why_no_pair(scene, layer))
+    if not found:
+        raise BadInput(next(filter(None, reasons), "Every layer is hidden, locked, rough or left out: choose one, or show it."))
+    return found
+
+
+def _layers(ob: bpy.types.Object, which: str) -> list:
+    if which == "ACTIVE":
+        active = ob.data.layers.active
+        if active is None or is_locked(active) or layers.left_out(ob, active) == "hidden":
+            raise BadInput(f"The active layer of {ob.name} is hidden or locked: show and unlock it, or choose another.")
+        return [active]
+    names = {layer.name for layer in ob.data.layers}
+    own = {keys.OWN_LAYER.format(name) for name in names}
+    return [layer for layer in ob.data.layers if not is_locked(layer) and not layers.left_out(ob, layer) and layer.name not in own]
+
+
+def is_locked(layer) -> bool:
+    group, locked = layer.parent_group, layer.lock
+    while group is not None:
+        locked, group = locked or group.lock, group.parent_group
+    return locked
+
+
+def _pairs(scene: bpy.types.Scene, layer):
+    chosen = scene.shiage.inbetween
+    if chosen.keys == "RANGE":
+        yield from keys.pairs_within(layer, chosen.frame_start, chosen.frame_end)
+    elif (pair := keys.pair_around(layer, scene.frame_current)) is not None:
+        yield pair
+
+
+def _why_no_pair(scene: bpy.types.Scene, layer) -> str:
+    chosen = scene.shiage.inbetween
+    if chosen.keys == "RANGE":
+        return f"There are no two keys of {layer.name} from frame {chosen.frame_start} to {chosen.frame_end}: choose other frames."
+    before, after = keys.around(layer, scene.frame_current)
+    for frame in (before, after):
+        if frame is not None and before is not None and after is not None and not keys.is_key(frame):
+            return f"The key {frame.frame_number} of {layer.name} has no strokes: draw it, or go to other keys."
+    if before is None:
+        return f"There is no key of {layer.name} before frame {scene.frame_current}: go to a frame between two keys."
+    return f"There is no key of {layer.name} after frame {scene.frame_current}: go to a frame between two keys."
+
+
+def parts_again(scene: bpy.types.Scene, folder: Path) -> list[Part]:
+    """The layers and the pairs of keys that an earlier job has filled. Raises BadInput when one is not there any more."""
+    found = []
+    for home in homes.read(folder):
+        ob, members = homes.find(scene, home)
+        pairs = tuple(task.pair for task in home.tasks)
+        for layer in members:
+            if not all(pair in keys.pairs_within(layer, pair.first, pair.last) for pair in pairs):
+                raise BadInput(f"{layer.name} has other keys than when it was filled: go to a frame between two keys, and fill those.")
+        found.append(Part(ob, tuple(members), pairs))
+    return found
+
+
+# --- the job --------------------------------------------------------------------------------------------------------
+
+
+def read_key(layer, number: int, materials: Sequence) -> Flat:
+    """The key that begins at a scene frame. Raises BadInput when it is no longer there."""
+    return flatten(keys.drawing_at(layer, number), materials, 1.0)
+
+
+def _placement(layer) -> tuple:
+    """What moves a layer: layers that are moved alike lie over each other as they are drawn."""
+    parent = None if layer.parent is None else layer.parent.name_full
+    rows = (*layer.matrix_local, *layer.matrix_parent_inverse)
+    return parent, layer.parent_bone, tuple(round(value, 5) for row in rows for value in row)
+
+
+def _together(found: Sequence[Part]) -> list[Part]:
+    """Layers that have the same keys, move alike, and are drawn in about one plane as one part."""
+    groups: dict[tuple, list[Part]] = {}
+    for part in found:
+        groups.setdefault((part.ob.name_full, part.pairs, _placement(part.layers[0])), []).append(part)
+    joined = []
+    for members in groups.values():
+        whole = Part(members[0].ob, tuple(layer for part in members for layer in part.layers), members[0].pairs)
+        points = np.concatenate([flat.points for flats in _keys(whole).values() for flat in flats])
+        depth, extent = plane.fit(points).depth(points), np.ptp(points, axis=0).max()
+        joined += [whole] if np.ptp(depth) <= FLAT * extent else members
+    return joined
+
+
+def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model: str) -> tuple[job.Job, tuple[str, ...]]:
+    """Write the job folder that fills between keys, and remove what an earlier request left there. Returns the job, and what a person
+    should know. Raises BadInput when there is nothing to make, JobFailed when the folder can't be written."""
+    found = _together(found)
+    flats = [_keys(part) for part in found]
+    planes, size = _planes(flats, settings.size(scene))
+    cels = [_cel(scene, cel, part, flats[cel], planes[cel], size) for cel, part in enumerate(found)]
+    warnings = tuple(text for cel in cels for text in cel.warnings)
+    if not any(cel.home.tasks for cel in cels):
+        raise BadInput(warnings[0])
+    for file, content in [item for cel in cels for item in cel.files.items()]:
+        if not (folder / file).is_file():
+            write_atomic(folder / file, content)
+    request = job.Job(
+        task="inbetween",
+        model=model,
+        size=size,
+        cels=tuple(job.Cel(part.name, ()) for part in found),
+        drawings=tuple({drawing.id: drawing for cel in cels for drawing in cel.drawings}.values()),
+        frames=held([cel.shown for cel in cels]),
+        title=scene.name,
+        fps=scene.render.fps / scene.render.fps_base,
+        options=settings.options(scene, model),
+        pairs=tuple(dict.fromkeys(pair for cel in cels for pair in cel.pairs)),
+    )
+    job.save(request, folder)
+    job.clear_stale(folder, request)
+    homes.write([cel.home for cel in cels], folder)
+    return request, warnings
+
+
+@dataclass(frozen=True)
+class _Cel:
+    """What a part is in the job: `shown`, which drawing begins at which frame; `files` by their names in the folder."""
+
+    home: Home
+    drawings: list[job.Drawing]
+    shown: dict[int, str]
+    pairs: list[job.Pair]
+    files: dict[str, bytes]
+    warnings: list[str]
+
+
+def _cel(scene: bpy.types.Scene, cel: int, part: Part, flats: dict[int, list[Flat]], lies_in: Plane, size: tuple[int, int]) -> _Cel:
+    chosen = scene.shiage.inbetween
+    ids: dict[int, str] = {}
+    made = _Cel(Home(part.ob.name, part.ob.data.name, (), lies_in, False, {}, ()), [], {}, [], {}, [])
+    for number, of_layers in flats.items():
+        strokes = plane.strokes_in(of_layers, part.layers, lies_in)
+        fills = np.concatenate([flat.fills for flat in of_layers])
+        ids[number] = _id(strokes, fills, size, cel)
+        made.drawings.append(job.Drawing(ids[number], cel, "strokes", f"strokes/{ids[number]}.npz", f"{part.name} {number}"))
+        made.files[made.drawings[-1].file] = _content(strokes, fills)
+    made.shown.update(ids)
+    tasks = []
+    for pair in part.pairs:
+        first, last = ids[pair.first], ids[pair.last]
+        if first == last:
+            made.warnings.append(f"The keys {pair.first} and {pair.last} of {part.name} are the same drawing: nothing lies between them.")
+            continue
+        between = [(frame, digest(first, last, at, frame)[:16], at) for frame, at in inbetween.drawings(chosen, pair)]
+        tasks.append(Task(pair, first, last, tuple(between)))
+        made.drawings.extend(job.Drawing(id, cel, "between", f"strokes/{id}.npz", f"{part.name} {frame}", at) for frame, id, at in between)
+        made.shown.update({frame: id for frame, id, _ in between})
+        made.pairs.extend(job.Pair(first, a, last, b) for a, b in _pinned(part, flats[pair.first], flats[pair.last]))
+    counts = {ids[number]: tuple(len(flat.cyclic) for flat in of_layers) for number, of_layers in flats.items()}
+    names = tuple(layer.name for layer in part.layers)
+    return replace(made, home=Home(part.ob.name, part.ob.data.name, names, lies_in, chosen.destination == "OWN", counts, tuple(tasks)))
+
+
+def _pinned(part: Part, first: Sequence[Flat], last: Sequence[Flat]) -> Iterator[tuple[int, int]]:
+    """The pinned strokes of two keys, counted over all layers."""
+    begun = [0, 0]
+    for layer, a, b in zip(part.layers, first, last, strict=True):
+        for one, other in pins.of_pair(part.ob, layer.name, a, b):
+            yield begun[0] + one, begun[1] + other
+        begun = [begun[0] + len(a.cyclic), begun[1] + len(b.cyclic)]
+
+
+def _keys(part: Part) -> dict[int, list[Flat]]:
+    """The keys of a part by frame, layer by layer."""
+    numbers = sorted({number for pair in part.pairs for number in (pair.first, pair.last)})
+    return {number: [read_key(layer, number, part.ob.data.materials) for layer in part.layers] for number in numbers}
+
+
+def _planes(flats: Sequence[dict[int, list[Flat]]], picture: tuple[int, int]) -> tuple[list[Plane], tuple[int, int]]:
+    """The plane of each part, and the size of the picture that all lie on; drawings are as large in it as they fit the scene's picture."""
+    points = [np.concatenate([flat.points for of_layers in numbers.values() for flat in of_layers]) for numbers in flats]
+    radius = max(float(flat.radii.max(initial=0)) for numbers in flats for of_layers in numbers.values() for flat in of_layers)
+    planes = [plane.fit(part) for part in points]
+    places = [p.place(part) for p, part in zip(planes, points, strict=True)]
+    low = np.min([place.min(axis=0) for place in places], axis=0)
+    high = np.max([place.max(axis=0) for place in places], axis=0)
+    extent = np.maximum(high - low, max(1e-6, 4 * radius))
+    margin = MARGIN * extent.max()
+    scale = float((np.array(picture) / (extent + 2 * margin)).min())
+    size = np.ceil((extent + 2 * margin) * scale).astype(int)
+    corner = (float(low[0] - margin), float(high[1] + margin))
+    return [Plane(p.right, p.up, p.foot, scale, corner) for p in planes], (int(size[0]), int(size[1]))
+
+
+def _id(strokes: Strokes, fills: np.ndarray, size: tuple[int, int], cel: int) -> str:
+    points, widths = (np.round(values * GRAIN).astype(np.int64) for values in (strokes.points, strokes.widths))
+    arrays = (points, widths, strokes.colors, strokes.offsets, strokes.cyclic, fills)
+    return digest(list(size), cel, *(array.tobytes() for array in arrays))[:16]
+
+
+def _content(strokes: Strokes, fills: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **strokes.arrays(), fills=fills)  # pyright: ignore[reportArgumentType]  (allow_pickle is newer than Blender 4.5)
+    return buffer.getvalue()

@@ -1,0 +1,179 @@
+"""Keys as the camera sees them, as a job for a model that makes pictures between them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from ....engine import job
+from ....engine.job.errors import BadInput
+from ....engine.job.files import digest, write_atomic
+from ....engine.models import ModelInfo
+from .. import settings
+from ..read import camera, layers, references, request, shot
+from ..read.shot import Cel, Drawing, Shot
+from ..read.stepping import stepping
+from ..read.strokes import Strokes, extract, object_scale
+from ..settings import inbetween
+from .betweens import Part
+from .keys import Pair
+
+
+def write_job(
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    parts: Sequence[Part],
+    folder: Path,
+    model: ModelInfo,
+    on_progress: Callable[[float], None],
+) -> tuple[Path, job.Job, tuple[str, ...]]:
+    """Write the job folder, one for each range of keys beside `folder`, so that each result keeps its own. Returns it, the job, and
+    what a person should know. Raises BadInput when the model would not get what it needs, JobFailed when the folder can't be written."""
+    chosen = scene.shiage.inbetween
+    numbers = _numbers(chosen, parts)
+    folder = folder.with_name(f"{folder.name}-{numbers[0]}-{numbers[-1]}")
+    made = [drawing for pair in zip(numbers, numbers[1:], strict=False) for drawing in inbetween.drawings(chosen, Pair(*pair))]
+    guides = _guides(scene, view_layer, parts, [frame for frame, _ in made])
+    shots = []
+    for done, number in enumerate(numbers):
+        size, objects = settings.size(scene), settings.objects(scene, view_layer)
+        shots.append(shot.gather(scene, view_layer, size=size, frames=(number, number), objects=objects))
+        on_progress((done + 1) / len(numbers))
+    painted = [_painted(scene, seen) for seen in shots]
+    warnings = _warnings(scene, numbers)
+    pictures = [path for path in painted if path is not None]
+    if len(pictures) == len(numbers):
+        cels, drawings, shown = _painted_keys(scene, numbers, pictures, folder)
+    elif "painted" in model.needs:
+        number = numbers[painted.index(None)]
+        raise BadInput(f"The key {number} is not painted: {model.title} needs painted keys, so color the shot first, as it is drawn now.")
+    else:
+        cels, drawings, shown = _line_art(scene, shots, folder)
+    for cel in range(len(cels)):
+        for frame, at in made:
+            id = digest([shown[cel][number] for number in numbers], cel, frame, at, guides[frame][0] if frame in guides else None)[:16]
+            guide = guides[frame][0] if frame in guides else None
+            drawings[id] = job.Drawing(id, cel, "between", f"strokes/{id}.npz", f"{cels[cel].name} {frame}", at, guide)
+            shown[cel][frame] = id
+    for id, strokes in guides.values():
+        file = f"strokes/{id}.npz"
+        write_atomic(folder / file, request.content(Drawing(id, 0, 0, strokes)))
+        drawings[id] = job.Drawing(id, 0, "strokes", file, f"{chosen.guide} {id}")
+    asked = job.Job(
+        task="inbetween",
+        model=model.id,
+        size=settings.size(scene),
+        cels=tuple(cels),
+        drawings=tuple(drawings.values()),
+        frames=shot.held(shown),
+        title=f"{scene.name} {numbers[0]}–{numbers[-1]}",
+        fps=scene.render.fps / scene.render.fps_base,
+        options=settings.options(scene, model.id),
+    )
+    job.save(asked, folder)
+    job.clear_stale(folder, asked)
+    return folder, asked, warnings
+
+
+def _numbers(chosen: inbetween.SHIAGE_PG_inbetween, parts: Sequence[Part]) -> list[int]:
+    """The scene frames of the keys: those of any layer, or the nearest ones around the playhead."""
+    pairs = [pair for part in parts for pair in part.pairs]
+    if chosen.keys == "PLAYHEAD":
+        return [max(pair.first for pair in pairs), min(pair.last for pair in pairs)]
+    return sorted({number for pair in pairs for number in (pair.first, pair.last)})
+
+
+def _warnings(scene: bpy.types.Scene, numbers: Sequence[int]) -> tuple[str, ...]:
+    cuts = [m for m in scene.timeline_markers if m.camera is not None and numbers[0] < m.frame <= numbers[-1]]
+    return tuple(f"The camera changes at frame {m.frame}, between the keys: what lies between may make no sense." for m in cuts)
+
+
+# --- keys -----------------------------------------------------------------------------------------------------------
+
+
+def _painted(scene: bpy.types.Scene, seen: Shot) -> Path | None:
+    """The picture of a key in the result of Colorize Shot, if it was made of the drawings that are there now."""
+    (exposure,) = seen.exposures
+    try:
+        folder = settings.job_folder(scene)
+        colored = job.load(folder)
+    except BadInput:
+        return None
+    file = job.pictures(colored).get(exposure.drawings)
+    done = {picture["file"] for picture in (job.read_result(folder) or {}).get("pictures", [])}
+    return folder / file if file is not None and file in done and (folder / file).is_file() else None
+
+
+def _painted_keys(scene: bpy.types.Scene, numbers: Sequence[int], painted: Sequence[Path], folder: Path):
+    drawings, shown = {}, [{}]
+    for number, path in zip(numbers, painted, strict=True):
+        copied = job.add_reference(folder, path)
+        id = copied.sha256[:16]
+        drawings[id] = job.Drawing(id, 0, "painted", copied.file, f"{scene.name} {number}")
+        shown[0][number] = id
+    return [job.Cel(scene.name, ())], drawings, shown
+
+
+def _line_art(scene: bpy.types.Scene, shots: Sequence[Shot], folder: Path):
+    """The cels that all keys show, with their references, and their drawings."""
+    own = references.files(scene.shiage.references, folder / "reference")
+    names = [cel.name for cel in shots[0].cels if all(cel.name in [c.name for c in seen.cels] for seen in shots)]
+    if not names:
+        raise BadInput("The keys show different objects: go to keys that show the same ones.")
+    cels, drawings, shown = [], {}, []
+    for index, name in enumerate(names):
+        cel: Cel = next(cel for cel in shots[0].cels if cel.name == name)
+        paths = cel.references or own
+        if not paths:
+            raise BadInput(f"{name} has no reference: choose a colored picture for the shot or for the object, or color the shot first.")
+        cels.append(job.Cel(name, tuple(job.add_reference(folder, Path(path)) for path in paths)))
+        shown.append({})
+        for seen in shots:
+            (exposure,) = seen.exposures
+            id = exposure.drawings[[c.name for c in seen.cels].index(name)]
+            assert id is not None, "a cel that is gathered at a frame shows something there"
+            drawings[id] = replace(request.store(seen.drawings[id], seen, folder), cel=index)
+            shown[-1][exposure.frame] = id
+    return cels, drawings, shown
+
+
+# --- guides ---------------------------------------------------------------------------------------------------------
+
+
+def _guides(scene: bpy.types.Scene, view_layer, parts: Sequence[Part], frames: Sequence[int]) -> dict[int, tuple[str, Strokes]]:
+    """The sketches that drawings between follow: {frame: (id, strokes)}. Each goes to the drawing that is nearest to it in time."""
+    name = scene.shiage.inbetween.guide
+    if not name:
+        return {}
+    found = next(((part.ob, layer) for part in parts if (layer := part.ob.data.layers.get(name)) is not None), None)
+    if found is None:
+        raise BadInput(f"There is no layer '{name}' to follow: choose another guide layer, or none.")
+    ob, layer = found
+    if not layers.left_out(ob, layer):
+        raise BadInput(f"The guide layer {name} would be painted too: leave it out of the shot, under Drawings.")
+    sketched = [frame.frame_number for frame in layer.frames if frame.drawing is not None and frame.drawing.attributes.domain_size("CURVE")]
+    guides = {}
+    with stepping(scene) as go_to:
+        for number in sketched:
+            if not frames[0] <= number <= frames[-1]:
+                continue
+            go_to(number)
+            strokes = _sketch(scene, view_layer.depsgraph, ob, name)
+            nearest = min(frames, key=lambda frame: (abs(frame - number), frame))
+            if len(strokes):
+                id = digest("guide", *(array.tobytes() for array in strokes.arrays().values()))[:16]
+                guides[nearest] = (id, strokes)
+    return guides
+
+
+def _sketch(scene: bpy.types.Scene, depsgraph, ob: bpy.types.Object, name: str) -> Strokes:
+    """What a layer shows to the camera at the present frame, hidden or not."""
+    evaluated = ob.evaluated_get(depsgraph)
+    layer = evaluated.data.layers[name]
+    materials = [slot.material for slot in evaluated.material_slots] or list(evaluated.data.materials)
+    projection = camera.of_scene(scene, depsgraph, settings.size(scene))
+    world = evaluated.matrix_world
+    matrix = layers.world_matrix(layer, world, depsgraph)
+    return extract(layer.current_frame().drawing, materials, 1.0, np.asarray(matrix), object_scale(world), projection)

@@ -1,0 +1,1 @@
+"""Where finished pictures go in a scene."""

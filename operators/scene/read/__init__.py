@@ -1,0 +1,1 @@
+"""What is read of a scene: its drawings as the camera sees them."""

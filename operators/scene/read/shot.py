@@ -1,0 +1,242 @@
+"""What the camera sees of the drawings of a frame range: cels, drawings by content, exposures.
+
+Held drawings are looked at frame by frame, which is cheap, and become one by their content. So a drawing that moves before the camera,
+or is seen by a moving camera, is a new drawing at each frame.
+"""
+
+import statistics
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import bpy
+
+from ....engine.job import Exposure
+from ....engine.job.errors import BadInput
+from ....engine.job.files import digest
+from . import camera, layers, raster, references
+from .stepping import stepping
+from .strokes import Strokes, extract, join, object_scale
+
+
+@dataclass(frozen=True)
+class Cel:
+    """What is colored together. `objects` by name; `references` are its own, without any it shares those of the shot."""
+
+    name: str
+    objects: tuple[str, ...] = ()
+    references: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A distinct drawing of a cel, first shown at `frame`: its `strokes`, or a PNG `picture` of what they can't express."""
+
+    id: str
+    cel: int
+    frame: int
+    strokes: Strokes | None = None
+    picture: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Shot:
+    """`cels` back to front · `drawings` by id · `exposures` cover the range without a gap · `warnings` one sentence each."""
+
+    title: str
+    size: tuple[int, int]
+    fps: float
+    cels: tuple[Cel, ...]
+    drawings: Mapping[str, Drawing]
+    exposures: tuple[Exposure, ...]
+    warnings: tuple[str, ...] = ()
+
+
+_Key = tuple[str, ...]  # the names of a cel's own references; () for what shares the shot's
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What one object, or one instance of it, shows at one frame. `holder` has the references that it is colored after; `state` is None
+    where the strokes say it all, else it holds what the look depends on beside them."""
+
+    part: raster.Part
+    holder: bpy.types.Object
+    depth: float
+    strokes: Strokes
+    state: list | None
+
+
+def gather(
+    scene: bpy.types.Scene,
+    view_layer: bpy.types.ViewLayer,
+    *,
+    size: tuple[int, int],
+    frames: tuple[int, int],
+    step: int = 1,
+    objects: Iterable[bpy.types.Object] | None = None,
+    on_progress: Callable[[float], None] = lambda fraction: None,
+) -> Shot:
+    """Read the drawings of the frames first..last (included), each `step`-th of them, held for `step` frames.
+
+    `objects` are the Grease Pencil objects (or the instancers of some) that take part, None for all. What is hidden in the viewport or
+    for rendering takes no part; see `layers.left_out` for layers. Objects with the same references of their own are one cel; those
+    without any are one cel too. Raises BadInput when there is nothing to color, and what `on_progress` (fraction 0..1) raises; the
+    scene is left as it was in each case.
+    """
+    first, last = frames
+    if last < first:
+        raise BadInput(f"The frame range {first} to {last} is empty: choose an end that is not before the start.")
+    everything = set(scene.objects) if objects is None else set(objects)
+    chosen = everything & set(_rendered(view_layer.layer_collection))
+    numbers = range(first, last + 1, max(1, step))
+    shown: list[dict[_Key, str]] = []  # for each number, the drawing of each cel
+    found: dict[str, Drawing] = {}
+    depths: dict[_Key, dict[int, float]] = {}  # of each cel at each number
+    members: dict[_Key, dict[str, bpy.types.Object]] = {}
+    with stepping(scene) as go_to:
+        for number in numbers:
+            go_to(number)
+            depsgraph = view_layer.depsgraph
+            projection = camera.of_scene(scene, depsgraph, size)
+            shown.append({})
+            for key, pieces in _pieces(depsgraph, projection, chosen).items():
+                drawing = _drawing(key, pieces, number, scene, depsgraph, size, found)
+                if drawing is None:
+                    continue
+                found.setdefault(drawing.id, drawing)
+                shown[-1][key] = drawing.id
+                depths.setdefault(key, {})[number] = statistics.fmean(piece.depth for piece in pieces)
+                members.setdefault(key, {}).update((piece.part.owner.name, piece.holder) for piece in pieces)
+            on_progress(len(shown) / len(numbers))
+    if not found:
+        raise BadInput(
+            _why_nothing(everything, chosen, view_layer) or f"Nothing is drawn from frame {first} to {last}: choose other frames."
+        )
+    return _shot(scene, size, numbers, last, shown, found, depths, members)
+
+
+# --- who takes part -----------------------------------------------------------------------------------------------
+
+
+def _why_nothing(everything, chosen, view_layer) -> str:
+    """What keeps all objects from being seen, or '' when it is not their being hidden."""
+    drawn = {ob for ob in everything if ob.type == "GREASEPENCIL"}
+    if any(ob.instance_type != "NONE" or ob.modifiers for ob in everything - drawn):
+        return ""  # they may bring in drawings of other objects
+    if not drawn:
+        return "There is no Grease Pencil object: draw one, or choose others."
+    visible = {ob for ob in drawn & chosen if not ob.hide_render and ob.visible_get(view_layer=view_layer)}
+    if not visible:
+        return "Every Grease Pencil object is hidden: show one in the viewport and for rendering."
+    if all(layers.left_out(ob, layer) for ob in visible for layer in ob.data.layers):
+        return "Every layer is hidden, rough or left out: show the layer that has the lines."
+    return ""
+
+
+def _rendered(tree: bpy.types.LayerCollection) -> Iterator[bpy.types.Object]:
+    """The objects of the collections that are not turned off for rendering."""
+    if not tree.exclude and not tree.collection.hide_render:
+        yield from tree.collection.objects
+        for child in tree.children:
+            yield from _rendered(child)
+
+
+def _pieces(depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
+    """What each cel shows at the depsgraph's frame, the farther objects first, as Blender draws them: it sorts whole objects by how far
+    their origin lies along the camera's axis; within an object the layers, and in a layer the strokes, go from bottom to top."""
+    found: dict[_Key, list[_Piece]] = {}
+    for instance in depsgraph.object_instances:
+        ob = instance.object
+        if ob.type != "GREASEPENCIL" or not instance.show_self:
+            continue
+        owner = (instance.parent or ob).original if instance.is_instance else ob.original
+        if not {owner, ob.original} & chosen or owner.hide_render or ob.original.hide_render:
+            continue
+        holder = owner if references.key(owner.shiage.references) else ob.original
+        part = raster.Part(owner, ob.original, ob, instance.matrix_world.copy())
+        found.setdefault(references.key(holder.shiage.references), []).append(_piece(part, holder, depsgraph, projection))
+    for pieces in found.values():
+        pieces.sort(key=lambda piece: -piece.depth)
+    return found
+
+
+# --- drawings -----------------------------------------------------------------------------------------------------
+
+
+def _piece(part: raster.Part, holder: bpy.types.Object, depsgraph, projection) -> _Piece:
+    ob = part.evaluated
+    materials = [slot.material for slot in ob.material_slots] or list(ob.data.materials)
+    scale = object_scale(part.matrix)
+    lines, otherwise = [], False
+    for layer in ob.data.layers:
+        frame = layer.current_frame()
+        if frame is None or frame.drawing is None or layers.left_out(part.original, layer):
+            continue
+        strokes = extract(frame.drawing, materials, layer.opacity, layers.world_matrix(layer, part.matrix, depsgraph), scale, projection)
+        if len(strokes):
+            lines.append(strokes)
+            otherwise = otherwise or layers.drawn_otherwise(part.original, layer, materials)
+    state = layers.state(part.original, ob, materials, part.matrix, depsgraph, projection) if otherwise else None
+    return _Piece(part, holder, projection.depth(part.matrix.translation), join(lines), state)
+
+
+def _drawing(key, pieces, frame, scene, depsgraph, size, found) -> Drawing | None:
+    """The drawing that pieces make together, None where they show nothing. A picture is made of one that is not found yet."""
+    strokes = join([piece.strokes for piece in pieces])
+    if not len(strokes):
+        return None
+    states = [piece.state for piece in pieces if piece.state is not None]
+    drawing_id = digest(list(key), list(size), states, *(array.tobytes() for array in strokes.arrays().values()))[:16]
+    if not states or drawing_id in found:
+        return Drawing(drawing_id, 0, frame, strokes)
+    return Drawing(drawing_id, 0, frame, picture=raster.render(scene, depsgraph, [piece.part for piece in pieces], size))
+
+
+def _shot(scene, size, numbers, last, shown, found, depths, members) -> Shot:
+    order = sorted(depths, key=lambda key: -statistics.fmean(depths[key].values()))
+    warnings = []
+    for back, front in zip(order, order[1:], strict=False):
+        crossed = [n for n in numbers if n in depths[back] and n in depths[front] and depths[back][n] < depths[front][n]]
+        if crossed:
+            names = ", ".join(members[back]), ", ".join(members[front])
+            warnings.append(f"{names[0]} comes before {names[1]} at frame {crossed[0]}, but stays behind it in the colored frames.")
+    folder = Path(bpy.app.tempdir) / "shiage-references"
+    cels = []
+    for key in order:
+        holder = next(iter(members[key].values()))
+        own = references.files(holder.shiage.references, folder)
+        cels.append(Cel(", ".join(members[key]), tuple(members[key]), own))
+    cel_of = {drawing_id: order.index(key) for frame in shown for key, drawing_id in frame.items()}
+    return Shot(
+        title=scene.name,
+        size=size,
+        fps=scene.render.fps / scene.render.fps_base,
+        cels=tuple(cels),
+        drawings={drawing_id: replace(drawing, cel=cel_of[drawing_id]) for drawing_id, drawing in found.items()},
+        exposures=exposures(numbers, last, [tuple(frame.get(key) for key in order) for frame in shown]),
+        warnings=tuple(warnings),
+    )
+
+
+def held(shown: Sequence[Mapping[int, str]]) -> tuple[Exposure, ...]:
+    """The frames of cels whose drawings are held until the next: for each cel, which drawing begins at which frame."""
+    numbers = range(min(map(min, shown)), max(map(max, shown)) + 1)
+    now: tuple[str | None, ...] = (None,) * len(shown)
+    frames = []
+    for number in numbers:
+        now = tuple(cel.get(number, before) for cel, before in zip(shown, now, strict=True))
+        frames.append(now)
+    return exposures(numbers, numbers[-1], frames)
+
+
+def exposures(numbers: range, last: int, drawings: Sequence[tuple[str | None, ...]]) -> tuple[Exposure, ...]:
+    """Runs of equal drawings; `drawings` belongs to `numbers`, each of which stands for the frames up to the next, or to `last`."""
+    runs: list[Exposure] = []
+    for number, now in zip(numbers, drawings, strict=True):
+        length = min(numbers.step, last - number + 1)
+        if runs and runs[-1].drawings == now:
+            runs[-1] = replace(runs[-1], exposure=runs[-1].exposure + length)
+        else:
+            runs.append(Exposure(number, length, now))
+    return tuple(runs)

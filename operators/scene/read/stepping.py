@@ -1,0 +1,58 @@
+"""Walk through the frames of a scene and leave it as it was."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import bpy
+
+from .. import compat
+
+
+@contextmanager
+def stepping(scene: bpy.types.Scene) -> Iterator[Callable[[int], None]]:
+    """Gives a function that goes to a frame. At the end the artist's frame is back, and so is what a change of frame overwrites:
+    the camera chosen by hand against the markers', and poses that are not keyed yet."""
+    frame, subframe, camera = scene.frame_current, scene.frame_subframe, scene.camera
+    before = list(_animated_values())
+    try:
+        yield scene.frame_set
+    finally:
+        scene.frame_set(frame, subframe=subframe)
+        if scene.camera != camera:
+            scene.camera = camera
+        for owner, path, value in before:
+            if _value(owner, path) != value:
+                _set(owner, path, value)
+
+
+def _animated_values() -> Iterator[tuple[bpy.types.ID, str, object]]:
+    """(data-block, path, value) of everything in the file that a curve animates."""
+    for prop in bpy.data.bl_rna.properties:
+        if prop.type != "COLLECTION":
+            continue
+        for block in getattr(bpy.data, prop.identifier):
+            animation = getattr(block, "animation_data", None)
+            if animation is None:
+                continue
+            for path in {curve.data_path for curve in compat.fcurves(animation)}:
+                value = _value(block, path)
+                if value is not None:
+                    yield block, path, value
+
+
+def _value(block: bpy.types.ID, path: str):
+    try:
+        value = block.path_resolve(path)
+    except ValueError:  # the curve animates something that is gone
+        return None
+    return tuple(value) if hasattr(value, "__len__") and not isinstance(value, (str, set)) else value
+
+
+def _set(block: bpy.types.ID, path: str, value) -> None:
+    if path.endswith("]"):  # a custom property: owner["name"]
+        owner_path, _, name = path.rpartition("[")
+        owner = block.path_resolve(owner_path) if owner_path else block
+        owner[name[1:-2]] = value
+    else:
+        owner_path, _, name = path.rpartition(".")
+        setattr(block.path_resolve(owner_path) if owner_path else block, name, value)

@@ -1,0 +1,1 @@
+"""Armatures of a scene, and the poses that are read of them."""
