@@ -9,6 +9,10 @@
     needs = ["reference"]                # what the animator must give
     devices = ["cpu"]                    # what it can use, best last
 
+    [stages]                             # what its progress goes through, in order, and the share of the time that each takes, 1 in all
+    "Reading drawings" = 0.4
+    Painting = 0.6
+
     [notes]                              # what to know of a task before choosing the model for it; may be left out
     inbetween = "One sentence."
 
@@ -20,6 +24,7 @@
     maximum = 64.0
     choices = ["a", "b"]                 # text only, may be left out
     folder = true                        # text only, may be left out: it names a folder
+    paint_only = true                    # may be left out: it changes nothing of what networks make, which is kept when it changes
 
     [[weights]]                          # what it needs that is not shipped, one table for each repository of the hub; without any, but
                                          # with an option `weights`, files are put in place by hand as docs/<model>.md says
@@ -66,6 +71,7 @@ class Option:
     maximum: float | None = None
     choices: tuple[str, ...] = ()
     folder: bool = False
+    paint_only: bool = False
 
     def check(self, value: object) -> object:
         """The value in the option's own type. Raises BadInput when it is of another type or out of range."""
@@ -99,6 +105,7 @@ class ModelInfo:
     revision: str
     needs: tuple[str, ...] = ()
     devices: tuple[str, ...] = ("cpu",)
+    stages: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
     weights: tuple[Source, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -107,6 +114,10 @@ class ModelInfo:
     def by_hand(self) -> bool:
         """Whether it has weights that are not fetched, but that a person puts in place."""
         return "weights" in self.options and not self.weights
+
+    def network_options(self, options: Mapping[str, object]) -> dict[str, object]:
+        """Those of a job's `options` that change what its networks make."""
+        return {name: value for name, value in options.items() if not self.options[name].paint_only}
 
     def resolve(self, given: Mapping[str, object]) -> dict[str, object]:
         """All options of the model, those given over the defaults. Raises BadInput for one that it does not have."""
@@ -148,6 +159,11 @@ def info(model_id: str, task: str | None = None) -> ModelInfo:
                 raise BadInput(f"The model '{model_id}' can't {task}: models that can are {able}.")
             return model
     raise BadInput(f"There is no model '{model_id}': choose one of {', '.join(m.id for m in models) or 'none'}.")
+
+
+def alternatives(task: str) -> tuple[ModelInfo, ...]:
+    """The models that do a task without a graphics card, the default first. Raises BadInput for a model.toml that is not understood."""
+    return tuple(model for model in available() if task in model.tasks and set(model.devices) <= {"cpu"})
 
 
 def add_flags(group: argparse._ArgumentGroup, model: ModelInfo) -> None:
