@@ -1,6 +1,6 @@
 """How the drawings of a cel fit the figures of its references, and each other: what guides a network, and what is likely where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,17 +55,27 @@ class DrawingMatch:
         return DrawingMatch(arrays["lines"], arrays["word"], fits, *links)
 
 
-def match_drawing(store: DrawingStore, drawing: str, before: str | None, palette_size: int, figures: Sequence[Figure]) -> DrawingMatch:
-    """Match a drawing with the figures, which wear swatches of a palette of so many, and with the drawing before. Raises BadInput."""
+def match_drawing(
+    store: DrawingStore, drawing: str, before: str | None, fingerprint: str, load_figures: Callable[[], tuple[np.ndarray, Sequence[Figure]]]
+) -> DrawingMatch:
+    """Match a drawing with figures and with the drawing before, or load what is kept of it. `load_figures` gives the palette uint8 (P, 4)
+    and the figures, when needed; `fingerprint` is what they depend on. Raises BadInput."""
+    key = match_key(fingerprint, drawing, before)
+    kept = store.cache.get(key)
+    if kept is not None:
+        return DrawingMatch.of_arrays(kept)
     seen, tokens = store.describe_drawing(drawing)
+    swatches, figures = load_figures()
     matches = [match_regions(seen, figure.shapes, tokens, figure.tokens)[0] for figure in figures]
-    probs = shot.from_references(list(zip(matches, [f.shapes for f in figures], strict=True)), palette_size, seen.count)
+    probs = shot.from_references(list(zip(matches, [f.shapes for f in figures], strict=True)), len(swatches), seen.count)
     forth = back = None
     if before is not None:
         old, old_tokens = store.describe_drawing(before)
         forth, back = (shot.link(match) for match in match_regions(old, seen, old_tokens, tokens))
     fits = tuple(_fit_figure(match, seen.areas) for match in matches)
-    return DrawingMatch(np.packbits(store.read_lines(drawing)), probs, fits, forth, back)
+    match = DrawingMatch(np.packbits(store.read_lines(drawing)), probs, fits, forth, back)
+    store.cache.put(key, match.arrays())
+    return match
 
 
 def match_regions(

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from ..drawing.colors import paint, png
-from ..job import Picture, pictures
+from ..job import Job, Picture, pictures
 from ..job.files import digest
 from .context import JobContext
 from .hints import locate_hints
@@ -39,6 +39,12 @@ def apply_hints(context: JobContext, layers: Sequence[Layer]) -> None:
     located = locate_hints(context, able) if context.job.hints else {}
     for layer in able:
         layer.apply_hints(located.get(layer.number, ()))
+
+
+def describe_frame_by(revision: str, job: Job, options: Iterable[str]) -> Callable[[Ids, list], Sequence[object]]:
+    """What a frame's key is made of: the model's revision, these options of the job, the drawings, and the layers' keys of them."""
+    chosen = {name: job.options[name] for name in options}
+    return lambda ids, keys: (revision, chosen, list(ids), keys)
 
 
 def render_frames(

@@ -184,8 +184,8 @@ class _Run:
         if isinstance(event, Progress):
             self._stage = event.stage
             self._fraction = min(max(self._fraction, event.fraction), 1.0)
-            remaining = event.remaining
-            if remaining < 0 and self._fraction > 0.02:
+            remaining = -1.0
+            if self._fraction > 0.02:
                 remaining = (time.monotonic() - self._begun) * (1 - self._fraction) / self._fraction
             event = replace(event, job=self.name, fraction=self._fraction, remaining=round(remaining, 2))
         elif isinstance(event, Warned):

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,9 @@ from engine.diffusion.windows import windows
 from engine.job.errors import BadInput
 from engine.job.messages import Cancelled, Done, Failed, Progress, Warned
 from engine.models.anidoc import condition, correspondence, needs, nets, points, sampler
+from engine.models.anidoc.layer import AniDocLayer
+from engine.pictures.context import open_context
+from engine.pictures.drawings import DrawingStore
 from engine.worker.run import run
 
 
@@ -183,7 +187,7 @@ def test_without_a_card_nobody_is_sent_to_download(shot, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_large_networks_do_not_start_on_a_processor_unasked(shot, monkeypatch):
-    monkeypatch.setattr("engine.pictures.run.SMALL", 1)
+    monkeypatch.setattr("engine.diffusion.adapter.SMALL", 1)
     folder = shot()
     end, events = told(folder)
     assert isinstance(end, Failed) and "needs no graphics card" in end.text
@@ -241,13 +245,14 @@ def test_what_is_shown_can_be_put_back(box, longer):
 
 def test_points_follow_what_they_lie_in(shot):
     """The ids in the maps lie in the regions that they name, in the reference and in each drawing."""
-    from engine.models.anidoc import model
-
     folder = shot((50, 60, 70, 80, 90), {"side": 192})
     asked = jobs.load(folder)
-    asked = replace(asked, options=models.info("anidoc").resolve(asked.options))
-    cel = model.Cel(model.Run(asked, folder, lambda event: None, lambda: False, "cpu"), 0)
-    made = cel.painting.shot.condition(range(5), 0, False)[0]
+    model = models.info("anidoc")
+    asked = replace(asked, options=model.resolve(asked.options))
+    context = open_context(asked, folder, model.revision, model.stages, lambda event: None, lambda: False)
+    loader = SimpleNamespace(weights_fingerprint=[], load_pipeline=lambda: None)  # of the networks nothing is asked
+    layer = AniDocLayer(context, DrawingStore(asked, folder, context.cache), 0, loader, {})  # type: ignore[arg-type]
+    made = layer.renderer.spec.build_condition(range(5), 0, False)[0]
     ids = [int(v) for v in made[0, 3].unique() if v]
     assert len(ids) == 2
     colors = {}
@@ -259,8 +264,8 @@ def test_points_follow_what_they_lie_in(shot):
     for index, place in enumerate((50, 60, 70, 80, 90)):
         for number in ids:
             y, x = (made[index, 4] == number).nonzero()[0].tolist()
-            there = cel.canvas.to(np.array([place, centers[colors[number]]], np.float32))
-            assert np.abs(there - (x, y)).max() < 12 * cel.canvas.scale
+            there = layer.canvas.to(np.array([place, centers[colors[number]]], np.float32))
+            assert np.abs(there - (x, y)).max() < 12 * layer.canvas.scale
 
 
 def test_condition_channels():

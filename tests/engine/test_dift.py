@@ -19,7 +19,7 @@ from engine.job.messages import Done, Failed
 from engine.matching import embedding
 from engine.models.anidoc import dift
 from engine.models.anidoc.correspondence import Sight, Start
-from engine.pictures.figures import Cutout, described, figures
+from engine.pictures.figures import Cutout, describe_cutouts, find_figures
 from engine.worker.run import run
 
 
@@ -82,8 +82,8 @@ def test_a_drawing_is_found_in_itself(folder):
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), None, "black", 3)
     pixels = np.asarray(image)
     rgba = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
-    cutout = figures(rgba, "keep")[0]
-    _, (figure,) = described([Cutout(pixels, cutout.painted, cut_out=False)])
+    cutout = find_figures(rgba, "keep")[0]
+    _, (figure,) = describe_cutouts([Cutout(pixels, cutout.painted, cut_out=False)])
     sight = Sight.of(figure.shapes, embedding.load().dense(figure.shapes), 128)
     points = np.array([[35, 54], [90, 72], [72, 100]], np.float32)
     known = Start(points, np.zeros((3, 2), np.float32), np.ones(3, np.int64))

@@ -12,8 +12,8 @@ import numpy as np
 
 from ...matching import embedding, shot
 from ...matching.shapes import Shapes
+from ...pictures.figure_match import SURE, FigureFit
 from ...pictures.figures import Figure
-from ...pictures.reading import SURE, Fit
 from . import points
 
 
@@ -67,7 +67,7 @@ class Start:
     regions: np.ndarray
 
 
-def start(fit: Fit, figure: Figure, clear: np.ndarray, shown: Sight, drawing: Sight) -> Start:
+def start(fit: FigureFit, figure: Figure, clear: np.ndarray, shown: Sight, drawing: Sight) -> Start:
     """The regions of a drawing that wear paint in the figure, one point each. `clear` bool (P,) tells what is no paint in the palette."""
     assert figure.shapes.swatch is not None
     wears = figure.shapes.swatch[fit.region]
