@@ -20,6 +20,7 @@ from ..job.messages import Event, Progress, Warned
 from . import hints
 from .cache import Cache
 from .cel import Cel
+from .context import JobContext
 
 SMALL = 50_000_000  # parameters; a network with no more of them runs on a processor in reasonable time
 
@@ -64,7 +65,11 @@ class Run:
 
     # --- helpers of the stages ---
 
-    def warn(self, text: str) -> None:
+    @functools.cached_property
+    def context(self) -> JobContext:
+        return JobContext(self.job, self.folder, self.cache, self.warn, self.progress, self.check)
+
+    def warn(self, text: str, frame: int | None = None) -> None:
         """Tell it, once."""
         if text not in self._warned:
             self._warned.add(text)

@@ -14,9 +14,9 @@ from ...job.errors import BadInput
 from ...job.files import digest
 from ...matching import embedding
 from ...pictures import cel, reading
-from . import condition, correspondence, painting, points
+from . import condition, correspondence, points
+from .clip import AniDocClip, AniDocRenderer
 from .correspondence import Sight
-from .painting import Painting, Shot
 
 if TYPE_CHECKING:
     from .model import Run
@@ -42,7 +42,7 @@ class Cel(cel.Cel):
         return self._key
 
     def kept(self) -> list[str]:
-        return [painting.entry(self._key)]
+        return [f"{AniDocRenderer.CACHE_NAME}-{self._key[:24]}"]
 
     def _all_read(self) -> Iterator[reading.Read]:
         for done, drawing in enumerate(self.lined):
@@ -59,7 +59,7 @@ class Cel(cel.Cel):
         return canvases.fit(box, int(str(self.job.options["side"])))
 
     @functools.cached_property
-    def painting(self) -> Painting:
+    def renderer(self) -> AniDocRenderer:
         count, length = len(self.order), int(str(self.job.options["window"]))
         if self.between:
             spans = self._between_keys()
@@ -69,7 +69,8 @@ class Cel(cel.Cel):
         for span, which in zip(spans, chosen, strict=True):
             if self.read(self.order[span.start]).fits[which].share < 0.1:
                 self.run.warn(f"Hardly anything of the drawing at {span.start + 1} is found in the reference: its colors are guessed.")
-        return Painting(self.run, Shot(self._key, self.canvas.size, count, spans, chosen, self._shown, self._condition))
+        clip = AniDocClip(self._key, self.canvas.size, count, spans, chosen, self._shown, self._condition)
+        return AniDocRenderer(self.run.context, lambda: self.run.ready, clip)
 
     def _between_keys(self) -> list[range]:
         """A window from each key to the next."""
@@ -119,4 +120,4 @@ class Cel(cel.Cel):
 
     def frame(self, drawing: str) -> np.ndarray:
         """What the networks painted, uint8 (H, W, 3) of the shot's size."""
-        return self.canvas.put_back(self.painting.frame(self.order.index(drawing)), self.job.size)
+        return self.canvas.put_back(self.renderer.render_frame(self.order.index(drawing)), self.job.size)

@@ -4,6 +4,8 @@ import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ...diffusion.clip import find_largest
+from ...diffusion.loaded import LoadedPipeline
 from ...job import Job
 from ...job.errors import BadInput
 from ...job.messages import Event
@@ -11,9 +13,9 @@ from ...pictures import run
 from .. import Picture, info
 from .cel import Cel
 from .dift import Matches
-from .nets import FILES, find
-from .nets import load as load_nets
-from .painting import Ready, settled
+from .memory import place_for_job
+from .pipeline import AniDocPipeline
+from .weights import FILES, find_weights, load_networks
 
 
 class AniDoc:
@@ -36,7 +38,7 @@ class Run(run.Run):
         return Cel(self, number)
 
     def files(self) -> list[Path]:
-        return [find(self.weights, name) for name in FILES]
+        return [find_weights(self.weights, name) for name in FILES]
 
     @functools.cached_property
     def about(self) -> list:
@@ -51,13 +53,14 @@ class Run(run.Run):
         return Matches(Path(folder).expanduser(), self.device, self.job.seed) if folder else None
 
     @functools.cached_property
-    def ready(self) -> Ready:
+    def ready(self) -> LoadedPipeline[AniDocPipeline]:
         """The networks, loaded when they are first needed. Raises BadInput, JobFailed."""
-        nets = self.loaded(load_nets)
+        nets = self.loaded(load_networks)
         if nets.sparse and self.job.task != "inbetween":
             raise BadInput(
                 "These weights are of the sparse stage, which makes inbetweens: give weights of the dense stage to color drawings."
             )
         if self.job.task == "inbetween" and not nets.sparse:
             raise BadInput(f"These weights are of the dense stage, which colors drawings. {info('anidoc').notes['inbetween']}")
-        return settled(nets, [cel.painting.shot for cel in self.cels.values() if cel.order], self.job.options, self.device)
+        largest = find_largest(cel.renderer.spec for cel in self.cels.values() if cel.order)
+        return place_for_job(nets, largest.size, len(largest.windows[0]), self.job.options, self.device)

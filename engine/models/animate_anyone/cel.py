@@ -16,8 +16,8 @@ from ...job.files import digest, write_atomic
 from ...job.pose import Pose
 from ...job.pose import read as read_pose
 from ...pictures.cache import holds, pack
-from . import alignment, figure, finish, framing, painting, pose_image, sampler
-from .painting import Painting, Shot
+from . import alignment, figure, finish, framing, pipeline, pose_image
+from .clip import AnimateAnyoneClip, AnimateAnyoneRenderer
 
 if TYPE_CHECKING:
     from .model import Run
@@ -132,11 +132,11 @@ class Cel:
         return framing.around(whole, self.job.size, int(str(self.job.options["side"])))
 
     @functools.cached_property
-    def painting(self) -> Painting:
+    def renderer(self) -> AnimateAnyoneRenderer:
         options: Any = self.job.options
         count, length = len(self.shown), options["window"]
         self._tell_spacing()
-        spans = sampler.spans(count, length, min(options["overlap"], length - 1), options["cyclic"], options["stride"])
+        spans = pipeline.plan_windows(count, length, min(options["overlap"], length - 1), options["cyclic"], options["stride"])
         drawn: dict[int, bytes] = {}
 
         def poses(frames: Sequence[int]) -> np.ndarray:
@@ -146,14 +146,15 @@ class Cel:
             shape = (len(frames), self.framing.size[1], self.framing.size[0], 3)
             return np.frombuffer(b"".join(zlib.decompress(drawn[frame]) for frame in frames), np.uint8).reshape(shape)
 
-        return Painting(self.run, Shot(self.about, self.framing.size, count, spans, self._reference, poses))
+        clip = AnimateAnyoneClip(self.about, self.framing.size, count, spans, self._reference, poses)
+        return AnimateAnyoneRenderer(self.run.context, lambda: self.run.ready, clip)
 
     def _drawn(self, name: str) -> np.ndarray:
         """A pose as the network sees it, uint8 (H, W, 3): drawn as for its training, then resized."""
         pose, size = self.poses[name], self.framing.size
         if pose is None:
             return self.framing.show(self._picture(name))
-        return sampler.fitted(pose_image.drawn(pose.moved(self.framing.to), size), size)
+        return pipeline.resize_picture(pose_image.drawn(pose.moved(self.framing.to), size), size)
 
     def _reference(self) -> np.ndarray:
         """The reference as the network sees it, uint8 (H, W, 3): as large as the figure is in the shot, and where it stands there."""
@@ -182,14 +183,14 @@ class Cel:
 
     def entries(self) -> list[str]:
         """The names of all that the cache holds of this cel."""
-        return [painting.entry(self.about)]
+        return [f"{AnimateAnyoneRenderer.CACHE_NAME}-{self.about[:24]}"]
 
     def layer(self, drawing: str) -> tuple[np.ndarray, int]:
         """A drawing's picture uint8 (H, W, 4) and the number of its patches of paint, of which regions/<id>.npz tells."""
         if drawing not in self.shown:
             return np.zeros((self.job.size[1], self.job.size[0], 4), np.uint8), 0
         found, options = self.figure, self.job.options
-        frame = self.framing.enlarged(self.painting.frame(self.shown.index(drawing)))
+        frame = self.framing.enlarged(self.renderer.render_frame(self.shown.index(drawing)))
         cut = finish.cut(frame, found.swatches, found.ground, found.apart, bool(options["clean"]))
         self._tell(drawing, cut)
         if options["snap"]:

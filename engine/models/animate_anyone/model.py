@@ -5,14 +5,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ...diffusion.clip import find_largest
+from ...diffusion.loaded import LoadedPipeline
 from ...job import Job, Picture
 from ...job.errors import BadInput
 from ...job.messages import Event
 from ...pictures import run
 from .cel import Cel
-from .nets import FILES, find
-from .nets import load as load_nets
-from .painting import Ready, settled
+from .memory import place_for_job
+from .pipeline import AnimateAnyonePipeline
+from .weights import FILES, find_weights, load_networks
 
 
 class AnimateAnyone:
@@ -42,10 +44,11 @@ class Run(run.Run):
         return cel
 
     def files(self) -> list[Path]:
-        return [find(self.weights, name) for name in FILES]
+        return [find_weights(self.weights, name) for name in FILES]
 
     @functools.cached_property
-    def ready(self) -> Ready:
+    def ready(self) -> LoadedPipeline[AnimateAnyonePipeline]:
         """The networks, loaded when they are first needed. Raises BadInput, JobFailed."""
-        nets = self.loaded(load_nets)
-        return settled(nets, [cel.painting.shot for cel in self.cels.values() if cel.shown], self.job.options, self.device)
+        nets = self.loaded(load_networks)
+        largest = find_largest(cel.renderer.spec for cel in self.cels.values() if cel.shown)
+        return place_for_job(nets, largest.size, len(largest.windows[0]), self.job.options, self.device)

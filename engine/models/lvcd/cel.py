@@ -14,8 +14,9 @@ from ...job.files import digest
 from ...pictures import cel
 from ...pictures.figures import Cutout, whole
 from . import survey
-from .painting import SCHEME, Painting, Shot
-from .plan import stretches
+from .clip import LvcdClip, LvcdRenderer
+from .pipeline import SCHEME
+from .plan import plan_stretches
 
 if TYPE_CHECKING:
     from .model import Run
@@ -141,13 +142,14 @@ class Cel(cel.Cel):
     # --- painting ---
 
     @functools.cached_property
-    def painting(self) -> Painting:
+    def renderer(self) -> LvcdRenderer:
         options = {name: value for name, value in self.job.options.items() if name not in self.run.PAINT}
         canvas = [list(self.canvas.box), list(self.canvas.size)]
         key = digest(self.run.about, options, canvas, list(self.job.size), self.job.seed)
         references = {place: self.shas[number] for place, number in self.keys.items()}
-        ways = stretches(len(self.drawn), list(references), SCHEME.overlap)
-        return Painting(self.run, Shot(key, self.canvas.size, self.drawn, references, ways, self._shown, self._lines))
+        ways = plan_stretches(len(self.drawn), list(references), SCHEME.overlap)
+        clip = LvcdClip(key, self.canvas.size, self.drawn, references, ways, self._shown, self._lines, self.run.denoised)
+        return LvcdRenderer(self.run.context, lambda: self.run.ready, clip)
 
     def _on_white(self, place: int) -> np.ndarray:
         """The picture of a key, uint8 (H, W, 3)."""
@@ -170,7 +172,7 @@ class Cel(cel.Cel):
         if drawing not in self.places:
             return "blank"
         place = self.places[drawing]
-        return self.shas[self.keys[place]] if place in self.keys else self.painting.basis(place)
+        return self.shas[self.keys[place]] if place in self.keys else self.renderer.fingerprint_frame(place)
 
     @functools.cached_property
     def places(self) -> dict[str, int]:
@@ -181,7 +183,7 @@ class Cel(cel.Cel):
         place = self.places[drawing]
         if place in self.keys:
             return self._on_white(place)
-        return self.canvas.put_back(self.painting.frame(place), self.job.size)
+        return self.canvas.put_back(self.renderer.render_frame(place), self.job.size)
 
     def layer(self, drawing: str) -> tuple[np.ndarray, int]:
         if drawing in self.places:
@@ -192,4 +194,4 @@ class Cel(cel.Cel):
         if not self.drawn:
             return [f"survey-{drawing}" for drawing in self.order]
         _ = self.keys
-        return [*(f"survey-{drawing}" for drawing in self.order), self._kept_keys, *self.painting.kept()]
+        return [*(f"survey-{drawing}" for drawing in self.order), self._kept_keys, *self.renderer.cache_keys()]

@@ -4,14 +4,15 @@ import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ...diffusion.loaded import LoadedPipeline
 from ...job import Job
 from ...job.messages import Event
 from ...pictures import run
 from .. import Picture
 from .cel import Cel
-from .nets import files
-from .nets import load as load_nets
-from .painting import Ready
+from .memory import place_for_job
+from .pipeline import LvcdPipeline
+from .weights import find_files, load_networks
 
 
 class LVCD:
@@ -37,13 +38,14 @@ class Run(run.Run):
         return Cel(self, number)
 
     def files(self) -> list[Path]:
-        return list(files(self.weights).values())
+        return list(find_files(self.weights).values())
 
     @functools.cached_property
-    def ready(self) -> Ready:
+    def ready(self) -> LoadedPipeline[LvcdPipeline]:
         """The networks, loaded when they are first needed. Raises BadInput, JobFailed."""
-        nets = self.loaded(load_nets)
-        return Ready.of(nets, [cel.canvas.size for cel in self.cels.values() if cel.drawn], self.device, str(self.job.options["memory"]))
+        nets = self.loaded(load_networks)
+        largest = max((cel.canvas.size for cel in self.cels.values() if cel.drawn), key=lambda size: size[0] * size[1])
+        return place_for_job(nets, largest, self.job.options, self.device)
 
     def denoised(self, part: float, whole: bool) -> None:
         """So many more segments are denoised; `whole` when they are finished."""
@@ -53,5 +55,5 @@ class Run(run.Run):
     @functools.cached_property
     def _segments(self) -> int:
         """Those that are left to do."""
-        names = {name for cel in self.cels.values() if cel.drawn for name in cel.painting.kept()}
+        names = {name for cel in self.cels.values() if cel.drawn for name in cel.renderer.cache_keys()}
         return max(1, sum(not self.cache.has(name) for name in names))

@@ -15,8 +15,8 @@ from ...job.files import digest
 from ...matching import embedding
 from ...pictures import figures
 from ...pictures.reading import Reader, entry
-from .painting import Painting
-from .plan import COARSE, Between, Clip, plan
+from .clip import ClipTree, ToonCrafterRenderer
+from .plan import COARSE, BetweenDrawing, ToonCrafterClip, plan_clips
 
 if TYPE_CHECKING:
     from .model import Run
@@ -34,9 +34,18 @@ class Cel:
         self.run, self.job, self.number = run, run.job, number
         shown = [self.job.drawing(d) for e in self.job.frames if (d := e.drawings[number]) is not None]
         self.order = [d for before, d in zip([None, *shown], shown, strict=False) if d != before]
-        self.clips: Sequence[Clip] = plan([Between(d.id, d.at, d.guide) if d.kind == "between" else d.id for d in self.order])
+        self.clips: Sequence[ToonCrafterClip] = plan_clips(
+            [BetweenDrawing(d.id, d.at, d.guide) if d.kind == "between" else d.id for d in self.order]
+        )
         self.keys = list(dict.fromkeys(d.id for d in self.order if d.kind != "between"))
-        self.painting = Painting(self)
+
+    @functools.cached_property
+    def renderer(self) -> ToonCrafterRenderer:
+        def report(done: float) -> None:
+            self.run.denoised(self, done)
+
+        tree = ClipTree(self.base, self.canvas.size, self.clips, self.shown, self.lines, report)
+        return ToonCrafterRenderer(self.run.context, lambda: self.run.ready, tree)
 
     @functools.cached_property
     def base(self) -> str:
@@ -49,14 +58,13 @@ class Cel:
         asked = self.job.drawing(drawing)
         if asked.kind != "between":
             return drawing
-        number, frame = self.painting.source[drawing]
         options = {name: self.job.options[name] for name in ("snap", "nearest", "lines", "gap")}
-        return digest(self.painting.decoded_key(number), frame, options, asked.guide, self.keys)
+        return digest(*self.renderer.fingerprint_drawing(drawing), options, asked.guide, self.keys)
 
     def entries(self) -> list[str]:
         """The names of all that the cache holds of this cel."""
         guides = {guide for clip in self.clips for guide in clip.guides.values()}
-        return [*self.painting.entries(), *(entry(self._seen, guide, None) for guide in guides)]
+        return [*(self.renderer.cache_keys() if self.clips else []), *(entry(self._seen, guide, None) for guide in guides)]
 
     @functools.cached_property
     def _told(self) -> bool:
@@ -164,7 +172,7 @@ class Cel:
         if asked.kind != "between":
             return self.given[drawing], 0
         _ = self._told
-        frame = self.canvas.put_back(self.painting.frame(drawing), self.job.size)
+        frame = self.canvas.put_back(self.renderer.render_drawing(drawing), self.job.size)
         if asked.guide is not None and self.job.options["snap"] and not self.line_art:
             return self._snapped(frame, asked.guide)
         if self.job.options["nearest"] and not self.line_art:

@@ -5,18 +5,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from ...diffusion import device as devices
+from ...diffusion.loaded import LoadedPipeline
 from ...job import Job, Picture
 from ...job.files import digest
 from ...job.messages import Event
 from ...pictures import run
-from . import needs, text
+from . import text
 from .cel import Cel
-from .nets import NAMES, TOWERS, find
-from .nets import load as load_nets
-from .sampler import Settings
+from .memory import place_for_job
+from .pipeline import ToonCrafterPipeline
+from .weights import NAMES, TOWERS, find_weights, load_networks
 
 
 class ToonCrafter:
@@ -30,49 +28,35 @@ class ToonCrafter:
 
 
 class Run(run.Run):
-    """`free` is what the networks are told of nothing, once it is known."""
-
     MODEL = "tooncrafter"
     REVISION = "1"
     STAGES = {"Painting": 0.0, "Loading the model": 0.1, "Denoising": 0.9}  # pictures are painted between two clips' denoising
     PAINT = frozenset(("snap", "nearest", "lines", "gap", "memory", "weights"))
-    free: torch.Tensor | None = None
 
     def cel(self, number: int) -> Any:
         return Cel(self, number)
 
     def files(self) -> list[Path]:
         towers = [path for part in TOWERS for name in NAMES[part] if (path := self.weights / name).is_file()]
-        return [find(self.weights, "model"), *([find(self.weights, "sketch_encoder")] if self._guided else []), *towers]
+        return [find_weights(self.weights, "model"), *([find_weights(self.weights, "sketch_encoder")] if self._guided else []), *towers]
 
     @property
     def _guided(self) -> bool:
         return any(clip.guides for cel in self.cels.values() for clip in cel.clips)
 
     @functools.cached_property
-    def settings(self) -> Settings:
-        options = self.job.options
-        return Settings(steps=int(str(options["steps"])), guidance=float(str(options["guidance"])), fps=float(str(options["fps"])))
-
-    @functools.cached_property
-    def ready(self) -> needs.Ready:
+    def ready(self) -> LoadedPipeline[ToonCrafterPipeline]:
         """The networks, loaded when they are first needed. Raises BadInput, JobFailed."""
-        device = self.device
-        text.tokens(
-            str(self.job.options["prompt"]), self.weights / "tokenizer"
-        )  # so that nothing is loaded for a prompt that can't be read
-        self.progress("Loading the model", 0.0)
-        tell = functools.partial(self.progress, "Loading the model")
-        nets = load_nets(self.weights, devices.numbers(device), self._guided, tell=tell)
-        if nets.note:
-            self.warn(nets.note)
+        _ = self.device  # told before anything is loaded
+        text.tokens(str(self.job.options["prompt"]), self.weights / "tokenizer")  # so that nothing is loaded for one that can't be read
+        nets = self.loaded(lambda folder, dtype, tell: load_networks(folder, dtype, self._guided, tell=tell))
         largest = max((cel.canvas.size for cel in self.cels.values() if cel.clips), key=lambda size: size[0] * size[1])
-        return needs.ready(nets, largest, device, str(self.job.options["memory"]))
+        return place_for_job(nets, largest, self.job.options, self.device)
 
-    def denoised(self, cel: Cel, number: int, part: float) -> None:
-        """Tell that a part of a cel's clip is done."""
-        before = sum(len(other.clips) for other in self.cels.values() if other.number < cel.number) + number
-        self.progress("Denoising", (before + part) / sum(len(other.clips) for other in self.cels.values()))
+    def denoised(self, cel: Cel, done: float) -> None:
+        """Tell that so many clips of a cel are denoised."""
+        before = sum(len(other.clips) for other in self.cels.values() if other.number < cel.number)
+        self.progress("Denoising", (before + done) / sum(len(other.clips) for other in self.cels.values()))
 
     def _key(self, ids: tuple[str | None, ...]) -> str:
         shown = [cel.key(drawing) for cel, drawing in zip(self.cels.values(), ids, strict=True) if drawing is not None]
