@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .sampler import TiedFrame, split_segments
+from .pipeline import TiedFrame, split_segments
 from .slots import VIDEO
 
 
