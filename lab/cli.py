@@ -163,7 +163,7 @@ def _train(options: argparse.Namespace) -> int:
 def _train_model(options: argparse.Namespace) -> int:
     training = importlib.import_module(f".models.{options.model}.train", __package__)
     settings = {name: value for name, value in vars(options).items() if name not in ("command", "model")}
-    for line in training.train(settings):
+    for line in training.train_model(settings):
         print(line, flush=True)
     return 0
 

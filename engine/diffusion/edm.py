@@ -13,25 +13,25 @@ class Scalings:
     """What a noise level makes of a network: it is given `into` x noisy latents and the time `time`, and what it says counts `out` beside
     `skip` x noisy latents. Each of the shape of the noise levels."""
 
-    skip: Tensor
-    out: Tensor
-    into: Tensor
-    time: Tensor
+    c_skip: Tensor
+    c_out: Tensor
+    c_in: Tensor
+    c_noise: Tensor
 
 
-def sigmas(steps: int) -> Tensor:
+def build_sigmas(steps: int) -> Tensor:
     """Noise levels float32 (steps + 1,), from the highest to the lowest, then 0."""
     ramp = torch.linspace(0, 1, steps, dtype=torch.float64)
     high, low = HIGH ** (1 / RHO), LOW ** (1 / RHO)
     return torch.cat([(high + ramp * (low - high)) ** RHO, torch.zeros(1, dtype=torch.float64)]).float()
 
 
-def scalings(sigma: Tensor) -> Scalings:
+def compute_scalings(sigma: Tensor) -> Scalings:
     """For noise levels of any shape, all above 0."""
     whole = sigma**2 + 1
-    return Scalings(skip=1 / whole, out=-sigma / whole**0.5, into=1 / whole**0.5, time=0.25 * sigma.log())
+    return Scalings(c_skip=1 / whole, c_out=-sigma / whole**0.5, c_in=1 / whole**0.5, c_noise=0.25 * sigma.log())
 
 
-def euler(noisy: Tensor, clean: Tensor, sigma: Tensor, following: Tensor) -> Tensor:
+def step_euler(noisy: Tensor, clean: Tensor, sigma: Tensor, following: Tensor) -> Tensor:
     """From one noise level to the next, given what the network thinks is the clean picture."""
     return noisy + (noisy - clean) / sigma * (following - sigma)

@@ -16,7 +16,7 @@ SPARE = 600 << 20  # bytes for the driver's context and what the allocator can't
 
 
 @dataclass(frozen=True)
-class Needs:
+class MemoryNeeds:
     """Bytes that a job takes: `parts` of each network, `stages` the names of those that work at the same time, `work` of each stage's
     intermediate results, `decoding` the work of decoding one frame, `group` of the largest blocks that must be there together when a
     network is fed block by block."""
@@ -29,7 +29,7 @@ class Needs:
 
 
 @dataclass(frozen=True)
-class Plan:
+class MemoryPlan:
     """`mode`: `whole`, every network stays on the device; `stages`, those of the stage at work; `groups`, a few blocks of them.
 
     `chunk` frames are decoded at once · `bytes` what it is thought to take · `free` what there is.
@@ -41,17 +41,17 @@ class Plan:
     free: int
 
 
-def plan(needs: Needs, free: int, wanted: str = "auto", most: int = 8, least: int = 1) -> Plan:
+def plan_memory(needs: MemoryNeeds, free: int, wanted: str = "auto", most: int = 8, least: int = 1) -> MemoryPlan:
     """The fastest mode that fits into `free` bytes, or the wanted one, and the largest decoding chunk of `least` to `most` beside it.
 
     Raises JobFailed, saying what is needed, when none fits.
     """
     modes = MODES if wanted == "auto" else (wanted,)
     for mode in modes:
-        if bytes_of(needs, mode, least) <= free:
-            chunk = max(n for n in range(least, most + 1) if bytes_of(needs, mode, n) <= free)
-            return Plan(mode, chunk, bytes_of(needs, mode, chunk), free)
-    needed = bytes_of(needs, modes[-1], least)
+        if count_bytes(needs, mode, least) <= free:
+            chunk = max(n for n in range(least, most + 1) if count_bytes(needs, mode, n) <= free)
+            return MemoryPlan(mode, chunk, count_bytes(needs, mode, chunk), free)
+    needed = count_bytes(needs, modes[-1], least)
     other = "" if wanted in ("auto", GROUPS) else ", set Memory to Auto"
     raise JobFailed(
         f"The job needs some {needed / 2**30:.1f} GB of the device's memory and {free / 2**30:.1f} GB are free: "
@@ -59,7 +59,7 @@ def plan(needs: Needs, free: int, wanted: str = "auto", most: int = 8, least: in
     )
 
 
-def bytes_of(needs: Needs, mode: str, chunk: int) -> int:
+def count_bytes(needs: MemoryNeeds, mode: str, chunk: int) -> int:
     """What a job is thought to take at its peak."""
     peaks = []
     for names, work in zip(needs.stages, needs.work, strict=True):
@@ -69,7 +69,7 @@ def bytes_of(needs: Needs, mode: str, chunk: int) -> int:
     return max(peaks) + SPARE
 
 
-def free_bytes(device: torch.device) -> int:
+def count_free_bytes(device: torch.device) -> int:
     """What can be had on a device now, what this process has reserved and not used included."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
@@ -77,44 +77,43 @@ def free_bytes(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
-def exhausted(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that a device, or this machine, has no memory left."""
-    said = str(error)
-    cpu = "DefaultCPUAllocator" in said or "not enough memory" in said
-    cuda = "CUDA error: out of memory" in said or "ALLOC_FAILED" in said
+    text = str(error)
+    cpu = "DefaultCPUAllocator" in text or "not enough memory" in text
+    cuda = "CUDA error: out of memory" in text or "ALLOC_FAILED" in text
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or cpu or cuda
 
 
-def size_of(net: nn.Module) -> int:
+def count_parameter_bytes(net: nn.Module) -> int:
     """Bytes of a network's parameters."""
     return sum(parameter.numel() * parameter.element_size() for parameter in net.parameters())
 
 
 class Placement:
-    """Carries out a plan: `with placement.on(a, b):` has these networks on the device."""
+    """Carries out a plan: `with placement.hold_networks(a, b):` has these networks on the device."""
 
-    def __init__(self, mode: str, device: torch.device, nets: Sequence[nn.Module]) -> None:
-        self.mode = mode
+    def __init__(self, device: torch.device, modes: Mapping[nn.Module, str]) -> None:
+        """`modes` says how each network waits, as the modes of a plan; one that is not among them stays where it is."""
         self.device = device
-        for net in nets:
+        self._staged = {net for net, mode in modes.items() if mode == STAGES}
+        for net, mode in modes.items():
             if mode == WHOLE:
                 net.to(device)
             elif mode == GROUPS:
                 _feed_by_groups(net, device)
 
     @contextmanager
-    def on(self, *nets: nn.Module) -> Iterator[None]:
-        if self.mode != STAGES:
-            yield
-            return
+    def hold_networks(self, *nets: nn.Module) -> Iterator[None]:
+        staged = [net for net in nets if net in self._staged]
         try:
-            for net in nets:
+            for net in staged:
                 net.to(self.device)
             yield
         finally:
-            for net in nets:
+            for net in staged:
                 net.to("cpu")
-            if self.device.type == "cuda":
+            if staged and self.device.type == "cuda":
                 torch.cuda.empty_cache()
 
 

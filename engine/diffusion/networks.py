@@ -16,7 +16,7 @@ from diffusers.models.unets.unet_spatio_temporal_condition import UNetSpatioTemp
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .svd import contract, embed, expand
+from .svd import embed_time, run_down, run_up
 
 REPEATED = ["BasicTransformerBlock", "TemporalBasicTransformerBlock"]  # what is compiled once for all
 
@@ -29,7 +29,7 @@ class Residuals:
     middle: Tensor
 
 
-class UNet(UNetSpatioTemporalConditionModel):
+class SvdUNet(UNetSpatioTemporalConditionModel):
     """The UNet; `forward` differs from its parent's by the residuals alone."""
 
     _repeated_blocks = REPEATED
@@ -38,16 +38,16 @@ class UNet(UNetSpatioTemporalConditionModel):
         """The prediction (B, F, 4, h, w) for 8 channels of noisy and reference latents. `timestep` is one number or (B,), `token`
         (B, 1, C), `time_ids` (B, 3)."""
         frames = sample.shape[1]
-        embedding = embed(self, timestep, time_ids, frames, sample.dtype)
+        embedding = embed_time(self, timestep, time_ids, frames, sample.dtype)
         context = token.repeat_interleave(frames, dim=0)
-        skips, hidden = contract(self, self.conv_in(sample.flatten(0, 1)), embedding, context, frames)
+        skips, hidden = run_down(self, self.conv_in(sample.flatten(0, 1)), embedding, context, frames)
         if residuals is not None:
             skips = [skip + more for skip, more in zip(skips, residuals.skips, strict=True)]
             hidden = hidden + residuals.middle
-        return expand(self, hidden, skips, embedding, context, frames).unflatten(0, (-1, frames))
+        return run_up(self, hidden, skips, embedding, context, frames).unflatten(0, (-1, frames))
 
 
-class ControlNet(ModelMixin, ConfigMixin):
+class SvdControlNet(ModelMixin, ConfigMixin):
     """A copy of the UNet's down path and middle, and what leads the condition in and the residuals out."""
 
     _supports_gradient_checkpointing = True
@@ -81,7 +81,7 @@ class ControlNet(ModelMixin, ConfigMixin):
         self.time_embedding = TimestepEmbedding(widths[0], time)
         self.add_time_proj = Timesteps(addition_time_embed_dim, True, downscale_freq_shift=0)
         self.add_embedding = TimestepEmbedding(projection_class_embeddings_input_dim, time)
-        self.controlnet_cond_embedding = Hint(conditioning_channels, conditioning_embedding_out_channels, widths[0])
+        self.controlnet_cond_embedding = ConditionEmbedding(conditioning_channels, conditioning_embedding_out_channels, widths[0])
         self.down_blocks = nn.ModuleList()
         outs = [widths[0]]
         for i, kind in enumerate(down_block_types):
@@ -109,16 +109,16 @@ class ControlNet(ModelMixin, ConfigMixin):
             cross_attention_dim=cross_attention_dim,
             num_attention_heads=heads[-1],
         )
-        self.controlnet_down_blocks = nn.ModuleList(_zero(nn.Conv2d(width, width, 1)) for width in outs)
-        self.controlnet_mid_block = _zero(nn.Conv2d(widths[-1], widths[-1], 1))
+        self.controlnet_down_blocks = nn.ModuleList(_zero_weights(nn.Conv2d(width, width, 1)) for width in outs)
+        self.controlnet_mid_block = _zero_weights(nn.Conv2d(widths[-1], widths[-1], 1))
 
     def forward(self, sample: Tensor, timestep: Tensor, token: Tensor, time_ids: Tensor, hint: Tensor, scale: float = 1.0) -> Residuals:
         """The residuals; `hint` is what `embed_condition` made of the condition, of this batch or of one sample for all."""
         batch, frames = sample.shape[:2]
-        embedding = embed(self, timestep, time_ids, frames, sample.dtype)
+        embedding = embed_time(self, timestep, time_ids, frames, sample.dtype)
         context = token.repeat_interleave(frames, dim=0)
         hidden = self.conv_in(sample.flatten(0, 1)) + hint.repeat(batch * frames // len(hint), 1, 1, 1)
-        skips, middle = contract(self, hidden, embedding, context, frames)
+        skips, middle = run_down(self, hidden, embedding, context, frames)
         scaled = tuple(conv(skip) * scale for conv, skip in zip(self.controlnet_down_blocks, skips, strict=True))
         return Residuals(scaled, self.controlnet_mid_block(middle) * scale)
 
@@ -127,7 +127,7 @@ class ControlNet(ModelMixin, ConfigMixin):
         return self.controlnet_cond_embedding(condition.flatten(0, 1))
 
     @classmethod
-    def of_unet(cls, unet: UNet, channels: int = 8) -> "ControlNet":
+    def from_unet(cls, unet: SvdUNet, channels: int = 8) -> "SvdControlNet":
         """A ControlNet to be trained, for conditions of so many channels: it begins as a copy of the UNet that adds nothing yet."""
         config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
         net = cls(**{**config, "conditioning_channels": channels})
@@ -136,7 +136,7 @@ class ControlNet(ModelMixin, ConfigMixin):
         return net
 
 
-class Hint(nn.Module):
+class ConditionEmbedding(nn.Module):
     """The condition, eight times smaller and as wide as the net's first layer."""
 
     def __init__(self, channels: int, widths: Sequence[int], out: int) -> None:
@@ -146,7 +146,7 @@ class Hint(nn.Module):
         for narrow, wide in zip(widths, widths[1:], strict=False):
             self.blocks.append(nn.Conv2d(narrow, narrow, 3, padding=1))
             self.blocks.append(nn.Conv2d(narrow, wide, 3, padding=1, stride=2))
-        self.conv_out = _zero(nn.Conv2d(widths[-1], out, 3, padding=1))
+        self.conv_out = _zero_weights(nn.Conv2d(widths[-1], out, 3, padding=1))
 
     def forward(self, condition: Tensor) -> Tensor:
         hidden = functional.silu(self.conv_in(condition))
@@ -155,7 +155,7 @@ class Hint(nn.Module):
         return self.conv_out(hidden)
 
 
-def _zero(layer: nn.Conv2d) -> nn.Conv2d:
+def _zero_weights(layer: nn.Conv2d) -> nn.Conv2d:
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.zero_()

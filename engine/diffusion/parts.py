@@ -1,4 +1,4 @@
-"""The parts of Stable Video Diffusion: how they are configured, where a folder of weights has them, and how they are built and loaded.
+"""The parts of Stable Video Diffusion: how they are configured, found in a folder of weights, built and loaded, and what memory they take.
 
 A folder is laid out as diffusers does: <part>/config.json and the part's file beside it.
 """
@@ -14,8 +14,9 @@ from torch import nn
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ..job.errors import BadInput
-from . import weights
-from .networks import ControlNet, UNet
+from . import memory, weights
+from .networks import SvdControlNet, SvdUNet
+from .svd import use_channels_last, use_one_token
 
 # The published networks. The UNet of 14 frames and that of 25 differ in their weights alone.
 UNET = {"num_attention_heads": [5, 10, 20, 20], "cross_attention_dim": 1024, "num_frames": 25, "sample_size": 96}
@@ -59,11 +60,11 @@ HELP = "get the weights again"
 
 
 @dataclass(frozen=True)
-class Nets:
+class SvdNetworks:
     """The networks of a model made of Stable Video Diffusion. `note` is what the folder of the weights says to the person."""
 
-    unet: UNet
-    controlnet: ControlNet
+    unet: SvdUNet
+    controlnet: SvdControlNet
     vae: Any  # their libraries' types say less than they have
     image_encoder: Any
     note: str = ""
@@ -81,16 +82,16 @@ def build_unet(config: Mapping[str, Any], help: str = HELP) -> Any:
     """Raises BadInput when the configuration doesn't say how many attention heads there are: no weight's shape would tell."""
     if "num_attention_heads" not in config:
         raise BadInput(f"The UNet's config.json does not give num_attention_heads: {help}.")
-    return UNet.from_config(dict(config))
+    return SvdUNet.from_config(dict(config))
 
 
-def build_controlnet(config: Mapping[str, Any], help: str = HELP) -> ControlNet:
+def build_controlnet(config: Mapping[str, Any], help: str = HELP) -> SvdControlNet:
     """Raises BadInput when the configuration is another ControlNet's."""
     kept = {name: value for name, value in config.items() if not name.startswith("_")}
     if "num_attention_heads" not in kept:
         raise BadInput(f"The ControlNet's config.json does not give num_attention_heads: {help}.")
     try:
-        return ControlNet(**kept)
+        return SvdControlNet(**kept)
     except TypeError as error:
         raise BadInput(f"The ControlNet's config.json is another network's ({error}): {help}.") from error
 
@@ -111,21 +112,54 @@ BUILDERS: Mapping[str, Callable] = {
 }
 
 
-def find(folder: Path, part: str) -> Path:
+def find_part(folder: Path, part: str) -> Path:
     """The file of a part, or where it should be."""
     paths = [folder / part / file for file in FILES[part]]
     return next((path for path in paths if path.is_file()), paths[0])
 
 
-def load(folder: Path, part: str, dtype: torch.dtype, help: str, build: Callable | None = None) -> Any:
+def load_part(folder: Path, part: str, dtype: torch.dtype, help: str, build: Callable | None = None) -> Any:
     """A part of a folder, on the processor, ready for inference. Raises BadInput, saying what is wrong and `help`."""
-    path = find(folder, part)
+    path = find_part(folder, part)
     config = weights.read_config(path.parent / "config.json", help)
-    net = weights.empty(lambda: (build or BUILDERS[part])(config, help))
-    return weights.load(net, path, dtype, ignore=CONSTANTS if part == "image_encoder" else (), help=help)
+    net = weights.build_empty(lambda: (build or BUILDERS[part])(config, help))
+    return weights.load_weights(net, path, dtype, ignore=CONSTANTS if part == "image_encoder" else (), help=help)
 
 
-def note(folder: Path, help: str) -> str:
+def read_note(folder: Path, help: str) -> str:
     """What a folder of weights says to the person, '' when that is nothing. Raises BadInput."""
     path = folder / "about.json"
     return str(weights.read_config(path, help).get("note", "")) if path.is_file() else ""
+
+
+# --- at work ------------------------------------------------------------------------------------------------------
+
+# Intermediate results, in copies of the network's widest layer of one frame's latents, and in full-size pictures of the decoder.
+# The feed-forward of a transformer is 8 + 4 times as wide as its layer; skips, residuals and hints are the rest.
+DENOISING = 30
+DECODING = 10
+
+
+def apply_shortcuts(networks: SvdNetworks, compiled: bool = False) -> None:
+    """Exact shortcuts; the networks' repeated blocks are `compiled` if that is wanted, which takes a minute once."""
+    for net in (networks.unet, networks.controlnet):
+        use_one_token(net)
+        if networks.dtype != torch.float32:
+            use_channels_last(net)
+        if compiled:
+            net.compile_repeated_blocks()
+
+
+def estimate_needs(networks: SvdNetworks, size: tuple[int, int], frames: int, at_once: int = 1, more: int = 0) -> memory.MemoryNeeds:
+    """For calls of `at_once` x `frames` pictures of `size` px; `more` copies of the widest layer of `frames` are kept beside the work."""
+    item = networks.unet.conv_in.weight.element_size()
+    layer = networks.unet.config["block_out_channels"][0] * (size[0] // 8) * (size[1] // 8) * frames * item
+    decoding = DECODING * networks.vae.config["block_out_channels"][0] * size[0] * size[1] * 4
+    parts = {name: getattr(networks, name) for name in ("unet", "controlnet", "vae", "image_encoder")}
+    return memory.MemoryNeeds(
+        parts={name: memory.count_parameter_bytes(net) for name, net in parts.items()},
+        stages=(("image_encoder", "vae"), ("unet", "controlnet"), ("vae",)),
+        work=(decoding, layer * (DENOISING * at_once + more), 0),
+        decoding=decoding,
+        group=max(p.numel() * p.element_size() for p in networks.unet.parameters()) * 4,
+    )

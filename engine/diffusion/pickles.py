@@ -10,7 +10,7 @@ from torch import Tensor
 from ..job.errors import BadInput, JobFailed
 
 
-def convert(source: Path, target: Path, help: str) -> Path:
+def convert_pickle(source: Path, target: Path, help: str) -> Path:
     """Write the tensors of a pickle, or of its `state_dict` (DeepSpeed's `module`), as safetensors in half precision; returns `target`.
 
     Raises BadInput when the file holds anything but tensors, or is cut off, JobFailed when there is no room for the other.
@@ -25,7 +25,7 @@ def convert(source: Path, target: Path, help: str) -> Path:
         raise BadInput(f"{source} holds something else than named weights: {help}.")
     part = target.with_suffix(".part")
     try:
-        save_file({name: _half(tensor) for name, tensor in state.items()}, part)
+        save_file({name: _halve_precision(tensor) for name, tensor in state.items()}, part)
         part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -33,5 +33,5 @@ def convert(source: Path, target: Path, help: str) -> Path:
     return target
 
 
-def _half(tensor: Tensor) -> Tensor:
+def _halve_precision(tensor: Tensor) -> Tensor:
     return (tensor.half() if tensor.is_floating_point() else tensor).contiguous().clone()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 MIDDLE = (0.15, 0.85)  # share of the steps between which outputs are used again
 
 
-class Reuse:
+class AttentionReuse:
     """Says whether the present call computes its attention, keeps it, or takes what an earlier call with the same `slot` kept."""
 
     def __init__(self, every: int) -> None:
@@ -22,17 +22,17 @@ class Reuse:
         self.slot: Hashable = None
         self.again = self.keeping = False
 
-    def at(self, step: int, count: int, slot: Hashable) -> None:
+    def begin_step(self, step: int, count: int, slot: Hashable) -> None:
         """The next call is of this step of so many; `slot` tells apart the calls of one step, which must not hear each other."""
         low, high = (round(share * count) for share in MIDDLE)
         self.slot, self.keeping = slot, self.every > 1 and low <= step < high
         self.again = self.keeping and (step - low) % self.every > 0
 
 
-class Reused:
+class ReusedAttention:
     """An attention processor that asks `Reuse`."""
 
-    def __init__(self, inner: Any, reuse: Reuse) -> None:
+    def __init__(self, inner: Any, reuse: AttentionReuse) -> None:
         self.inner, self.reuse = inner, reuse
 
     def __call__(self, attn: nn.Module, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -46,9 +46,9 @@ class Reused:
 
 
 @contextmanager
-def reusing(every: int, *nets: nn.Module) -> Iterator[Reuse]:
+def reuse_attention(every: int, *nets: nn.Module) -> Iterator[AttentionReuse]:
     """Let the self-attention of networks obey the `Reuse` that is given, until the end; with `every` 1 nothing is touched."""
-    reuse = Reuse(every)
+    reuse = AttentionReuse(every)
     layers: list[Any] = [
         layer
         for net in nets
@@ -58,7 +58,7 @@ def reusing(every: int, *nets: nn.Module) -> Iterator[Reuse]:
     before = [layer.processor for layer in layers]
     try:
         for layer in layers:
-            layer.set_processor(Reused(layer.processor, reuse))
+            layer.set_processor(ReusedAttention(layer.processor, reuse))
         yield reuse
     finally:
         for layer, processor in zip(layers, before, strict=True):

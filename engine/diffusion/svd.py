@@ -16,7 +16,7 @@ from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 CONTEXT_ORDERS = ("correct", "released")
 
 
-def embed(net: Any, timestep: Tensor, time_ids: Tensor, frames: int, dtype: torch.dtype) -> Tensor:
+def embed_time(net: Any, timestep: Tensor, time_ids: Tensor, frames: int, dtype: torch.dtype) -> Tensor:
     """The embedding (B * F, C) of a timestep, a number, and of the ids (B, n) that go with it."""
     batch = len(time_ids)
     time = net.time_embedding(net.time_proj(timestep.reshape(-1).expand(batch)).to(dtype))
@@ -24,7 +24,7 @@ def embed(net: Any, timestep: Tensor, time_ids: Tensor, frames: int, dtype: torc
     return (time + ids).repeat_interleave(frames, dim=0)
 
 
-def contract(net: Any, hidden: Tensor, embedding: Tensor, context: Tensor, frames: int) -> tuple[list[Tensor], Tensor]:
+def run_down(net: Any, hidden: Tensor, embedding: Tensor, context: Tensor, frames: int) -> tuple[list[Tensor], Tensor]:
     """The down path and the middle: the skips, input first, and the output of the middle. `context` is (B * F, n, C)."""
     images = hidden.new_zeros(len(hidden) // frames, frames)
     skips = [hidden]
@@ -35,7 +35,7 @@ def contract(net: Any, hidden: Tensor, embedding: Tensor, context: Tensor, frame
     return skips, net.mid_block(hidden_states=hidden, temb=embedding, encoder_hidden_states=context, image_only_indicator=images)
 
 
-def expand(net: Any, hidden: Tensor, skips: Sequence[Tensor], embedding: Tensor, context: Tensor, frames: int) -> Tensor:
+def run_up(net: Any, hidden: Tensor, skips: Sequence[Tensor], embedding: Tensor, context: Tensor, frames: int) -> Tensor:
     """The up path and the output, (B * F, out channels, h, w). Heights and widths must divide by 2 for each downsampling."""
     images = hidden.new_zeros(len(hidden) // frames, frames)
     left = list(skips)
@@ -67,16 +67,16 @@ def set_context_order(net: nn.Module, order: str) -> None:
                 handle = getattr(block, "shiage_order", None)
                 if handle is not None:
                     handle.remove()
-                block.shiage_order = block.register_forward_pre_hook(_mix_up, with_kwargs=True) if order == "released" else None
+                block.shiage_order = block.register_forward_pre_hook(_mix_context, with_kwargs=True) if order == "released" else None
 
 
-def _mix_up(block: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+def _mix_context(block: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
     """Rows (sample, pixel) of the context become (pixel, sample)."""
     context, pixels = kwargs["encoder_hidden_states"], args[0].shape[1]
     return args, kwargs | {"encoder_hidden_states": context.unflatten(0, (-1, pixels)).transpose(0, 1).flatten(0, 1)}
 
 
-class OneToken:
+class OneTokenAttention:
     """Attention to a single token, whose weight is always 1: the token's value, and no query to compute it with.
 
     Exact, and cheaper by all that depends on the hidden states. Install it with `use_one_token`.
@@ -93,7 +93,7 @@ def use_one_token(net: nn.Module) -> None:
     """Let every cross-attention of a Stable Video Diffusion net take the shortcut of `OneToken`. For inference."""
     for name, module in net.named_modules():
         if name.endswith(".attn2") and isinstance(module, Attention):
-            module.set_processor(OneToken())  # pyright: ignore[reportArgumentType]  # any callable will do
+            module.set_processor(OneTokenAttention())  # pyright: ignore[reportArgumentType]  # any callable will do
 
 
 def use_channels_last(net: nn.Module) -> None:
@@ -115,7 +115,7 @@ def clip_pixels(images: Tensor, side: int = 224) -> Tensor:
     return (small - mean) / std
 
 
-def decode(vae: Any, latents: Tensor) -> Tensor:
+def decode_frames(vae: Any, latents: Tensor) -> Tensor:
     """A run of latents (F, 4, h, w), decoded together: frames (F, 3, 8 h, 8 w) in 0..1, float32 on the processor."""
     frames = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, num_frames=len(latents)).sample
     return (frames.float() / 2.0 + 0.5).clamp(0.0, 1.0).cpu()

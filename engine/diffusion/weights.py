@@ -15,49 +15,51 @@ from ..job.errors import BadInput
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32}
 PICKLES = (b"\x80", b"PK\x03\x04")  # how pickles and torch's archives of them begin
 
-Net = TypeVar("Net", bound=nn.Module)
+Network = TypeVar("Network", bound=nn.Module)
 
 
-def empty(build: Callable[[], Net]) -> Net:
+def build_empty(build: Callable[[], Network]) -> Network:
     """A network without weights: its parameters are on the meta device until `load` fills them, its constants are there."""
     with init_empty_weights(include_buffers=False):
         return build()
 
 
-def load(
-    net: Net,
+def load_weights(
+    net: Network,
     path: Path,
     dtype: torch.dtype,
     rename: Callable[[str], str] = str,
     ignore: Collection[str] = (),
     help: str = "get them again",
-) -> Net:
+) -> Network:
     """Fill a network from a file, ready for inference. `rename` turns the file's names into the network's; `ignore` names constants
     that the network has computed itself. `help` says how to get the right file.
 
     Raises BadInput, naming what differs, when the file is not a safetensors file of exactly this network's names and shapes in
     16 or 32 bit floats.
     """
-    state = {rename(name): tensor for name, tensor in tensors(path, help) if name not in ignore}
-    return fill(net, state, path.name, dtype, help)
+    state = {rename(name): tensor for name, tensor in read_tensors(path, help) if name not in ignore}
+    return fill_weights(net, state, path.name, dtype, help)
 
 
-def fill(net: Net, state: Mapping[str, Tensor], file: str, dtype: torch.dtype, help: str) -> Net:
+def fill_weights(net: Network, state: Mapping[str, Tensor], file: str, dtype: torch.dtype, help: str) -> Network:
     """Fill a network with what was read from a file of that name, ready for inference. Raises BadInput, naming what differs."""
     wanted = {name: tuple(parameter.shape) for name, parameter in net.state_dict().items()}
-    compare({name: tuple(tensor.shape) for name, tensor in state.items()}, wanted, file, help)
+    compare_shapes({name: tuple(tensor.shape) for name, tensor in state.items()}, wanted, file, help)
     net.load_state_dict({name: tensor.to(dtype) for name, tensor in state.items()}, strict=True, assign=True)
     return net.eval().requires_grad_(False)
 
 
-def compare(given: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], file: str, help: str) -> None:
+def compare_shapes(given: Mapping[str, tuple[int, ...]], wanted: Mapping[str, tuple[int, ...]], file: str, help: str) -> None:
     """Raise BadInput unless both have the same names and shapes."""
     lacking = sorted(wanted.keys() - given.keys())
     if lacking:
-        raise BadInput(f"{file} lacks the weights {_some(lacking)}: it belongs to another model or version; {help}.")
+        raise BadInput(f"{file} lacks the weights {_list_some(lacking)}: it belongs to another model or version; {help}.")
     surplus = sorted(given.keys() - wanted.keys())
     if surplus:
-        raise BadInput(f"{file} has weights that the network does not know, {_some(surplus)}: it is of another model or version; {help}.")
+        raise BadInput(
+            f"{file} has weights that the network does not know, {_list_some(surplus)}: it is of another model or version; {help}."
+        )
     for name, shape in wanted.items():
         if given[name] != shape:
             raise BadInput(f"The weights {name} in {file} have the shape {list(given[name])} instead of {list(shape)}; {help}.")
@@ -76,7 +78,7 @@ def read_config(path: Path, help: str) -> dict:
     return config
 
 
-def tensors(path: Path, help: str, skip: tuple[str, ...] = ()) -> Iterator[tuple[str, Tensor]]:
+def read_tensors(path: Path, help: str, skip: tuple[str, ...] = ()) -> Iterator[tuple[str, Tensor]]:
     """The names and tensors of a safetensors file, one at a time, but for names that begin with one of `skip`. Raises BadInput as `load`
     does."""
     if not path.is_file():
@@ -98,5 +100,5 @@ def tensors(path: Path, help: str, skip: tuple[str, ...] = ()) -> Iterator[tuple
         raise BadInput(f"{path} is damaged or was not downloaded to its end ({error}): {help}.") from error
 
 
-def _some(names: list[str]) -> str:
+def _list_some(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

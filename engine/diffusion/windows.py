@@ -35,7 +35,7 @@ def closed(count: int, length: int, overlap: int, stride: int = 1) -> list[list[
     ]
 
 
-def weights(spans: Sequence[Sequence[int]], count: int, even: bool = False) -> np.ndarray:
+def blend_weights(spans: Sequence[Sequence[int]], count: int, even: bool = False) -> np.ndarray:
     """How much each window counts for each element, float32 (len(spans), count): less towards its ends, or all the same if `even`.
     Columns add up to 1."""
     table = np.zeros((len(spans), count), np.float32)

@@ -25,8 +25,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from engine.diffusion import edm
-from engine.diffusion.svd import decode
-from engine.models.lvcd import nets, sampler, slots
+from engine.diffusion.parts import SvdNetworks
+from engine.diffusion.svd import decode_frames
+from engine.models.lvcd import networks, pipeline, slots
 
 from ..diffusion import clips, training
 from ..evaluation import film
@@ -54,7 +55,7 @@ UNET = {
     "num_attention_heads": [2, 2],
 }
 HINT = [16, 32, 32]  # widths of the sketch's encoder: one fourth of the sketch's size
-WITH, WITHOUT = slots.beginning(), slots.without_reference(slots.beginning())
+WITH, WITHOUT = slots.build_first_layout(), slots.drop_reference(slots.build_first_layout())
 NETS = {"plain": WITHOUT, "with": WITH, "without": WITHOUT}
 CPU = torch.device("cpu")
 KINDS = tuple(FAMILIES)
@@ -70,20 +71,20 @@ class Way:
     title: str
     color: tuple[int, int, int]
     net: str = "with"
-    scheme: sampler.Scheme = sampler.Scheme()
+    scheme: pipeline.SegmentScheme = pipeline.SegmentScheme()
     previous: bool = False
 
     @property
     def joins(self) -> list[int]:
         """The last frames of its segments, after each of which another goes on."""
-        return [span.stop - 1 for span in sampler.segments(FRAMES, self.scheme.overlap)[:-1]]
+        return [span.stop - 1 for span in pipeline.split_segments(FRAMES, self.scheme.overlap)[:-1]]
 
 
 WAYS = {
     "full": Way("as published", (20, 90, 200)),
-    "attention": Way("no Reference Attention", (220, 120, 0), "without", sampler.Scheme(attention=False)),
-    "scheme": Way("no sampling scheme", (40, 150, 60), scheme=sampler.Scheme(overlap=0)),
-    "previous": Way("previous frame as reference", (200, 30, 60), scheme=sampler.Scheme(overlap=0), previous=True),
+    "attention": Way("no Reference Attention", (220, 120, 0), "without", pipeline.SegmentScheme(attention=False)),
+    "scheme": Way("no sampling scheme", (40, 150, 60), scheme=pipeline.SegmentScheme(overlap=0)),
+    "previous": Way("previous frame as reference", (200, 30, 60), scheme=pipeline.SegmentScheme(overlap=0), previous=True),
 }
 
 
@@ -95,7 +96,7 @@ class Patches(nn.Module):
 
     As the VAE has one scale: components made equal would have the networks learn lines that the sketch tells as hard as colors."""
 
-    config = SimpleNamespace(scaling_factor=sampler.SCALE)
+    config = SimpleNamespace(scaling_factor=pipeline.SCALE)
     dtype, device = torch.float32, CPU
 
     def __init__(self, basis: Mapping[str, Tensor]) -> None:
@@ -104,11 +105,11 @@ class Patches(nn.Module):
 
     def encode(self, pictures: Tensor) -> SimpleNamespace:
         squares = functional.pixel_unshuffle(pictures, PATCH).movedim(1, -1)
-        latents = ((squares - self.mean) @ self.axes / self.deviation / sampler.SCALE).movedim(-1, 1)
+        latents = ((squares - self.mean) @ self.axes / self.deviation / pipeline.SCALE).movedim(-1, 1)
         return SimpleNamespace(latent_dist=SimpleNamespace(sample=lambda: latents, mode=lambda: latents))
 
     def decode(self, latents: Tensor, num_frames: int) -> SimpleNamespace:
-        squares = latents.movedim(1, -1) * sampler.SCALE * self.deviation @ self.axes.T + self.mean
+        squares = latents.movedim(1, -1) * pipeline.SCALE * self.deviation @ self.axes.T + self.mean
         return SimpleNamespace(sample=functional.pixel_shuffle(squares.movedim(-1, 1), PATCH))
 
 
@@ -133,18 +134,18 @@ class Silent(nn.Module):
         return SimpleNamespace(image_embeds=torch.zeros(len(pixels), TOKEN))
 
 
-def build(out: Path, learned: str = "") -> nets.Nets:
+def build(out: Path, learned: str = "") -> SvdNetworks:
     """Networks as they were learned, averaged; without a name of numbers drawn by chance, also where a ControlNet begins with zeros so as
     not to disturb what was learned before."""
     torch.manual_seed(0)
-    unet, controlnet = nets.build_unet(UNET), nets.build_controlnet({**UNET, "conditioning_embedding_out_channels": HINT})
+    unet, controlnet = networks.build_unet(UNET), networks.build_controlnet({**UNET, "conditioning_embedding_out_channels": HINT})
     hint = controlnet.controlnet_cond_embedding.conv_out
     for layer in (*controlnet.controlnet_down_blocks, controlnet.controlnet_mid_block, hint):
         layer.reset_parameters()
     for part, net in (("unet", unet), ("controlnet", controlnet)):
         if learned:
             net.load_state_dict(load_file(out / learned / "average_weights" / f"{part}.safetensors"))
-    return nets.Nets(unet, controlnet, Patches(load_file(out / "components.safetensors")), Silent())
+    return SvdNetworks(unet, controlnet, Patches(load_file(out / "components.safetensors")), Silent())
 
 
 # --- data ---------------------------------------------------------------------------------------------------------
@@ -153,7 +154,7 @@ def build(out: Path, learned: str = "") -> nets.Nets:
 def world(seed: int, pans: bool) -> Shot:
     """Of a family that the seed tells. Where the camera pans, colors are seldom where the reference has them."""
     drawn = sample(seed, Plan(KINDS[seed % len(KINDS)], (DRAWN, DRAWN), drawings=FRAMES, damage=0.0))
-    colors, lines = clips.over(drawn.pictures().numpy()), 255 - drawn.lines.paint[..., 3].numpy()
+    colors, lines = clips.flatten_pictures(drawn.pictures().numpy()), 255 - drawn.lines.paint[..., 3].numpy()
     rng = np.random.default_rng(seed)
     way = (rng.uniform(*PAN) * rng.choice([-1, 1]), rng.uniform(-SINK, SINK)) if pans else (0.0, 0.0)
     colors, lines = (
@@ -185,26 +186,26 @@ def learn(name: str, after: str, out: Path, steps: int, shots: Sequence[Shot]) -
     torch.set_num_threads(1)
     loaded = build(out, after)
 
-    def lesson(rng: np.random.Generator, device: torch.device) -> train.Lesson:
+    def lesson(rng: np.random.Generator, device: torch.device) -> train.LvcdBatch:
         frames, sketches = shots[rng.integers(len(shots))]
         start = int(rng.integers(1, FRAMES - slots.VIDEO + 1))
         rows = [int(rng.integers(max(1, start // 4))), *range(start, start + slots.VIDEO)]
-        return train.lesson(loaded, *varied(frames[rows], sketches[rows], rng), device)
+        return train.build_batch(loaded, *varied(frames[rows], sketches[rows], rng), device)
 
     def save(folder: Path, states: training.States) -> None:
         for part, state in states.items():
-            training.write(folder / f"{part}.safetensors", state)
+            training.write_weights(folder / f"{part}.safetensors", state)
 
-    course = training.Course(
-        nets={"unet": loaded.unet, "controlnet": loaded.controlnet},
-        lesson=lesson,
-        loss=lambda drawn, rng: train.loss(loaded, drawn, rng, NETS[name]),
-        sheet=lambda drawn: train.sample_sheet(loaded, drawn, NETS[name], STEPS),
-        save=save,
+    spec = training.TrainingSpec(
+        networks={"unet": loaded.unet, "controlnet": loaded.controlnet},
+        draw_batch=lesson,
+        compute_loss=lambda drawn, rng: train.compute_loss(loaded, drawn, rng, NETS[name]),
+        draw_sheet=lambda drawn: train.draw_sheet(loaded, drawn, NETS[name], STEPS),
+        save_weights=save,
         about=f"{len(shots)} shots",
     )
-    settings = training.Settings(out / name, steps, rate=1e-3, every=500, ema=0.998)
-    for line in training.run(course, settings):
+    settings = training.LoopSettings(out / name, steps, rate=1e-3, every=500, ema=0.998)
+    for line in training.run_training(spec, settings):
         print(f"{name}: {line}", flush=True)
 
 
@@ -225,19 +226,19 @@ def paint(way: Way, out: Path, frames: np.ndarray, sketches: np.ndarray) -> np.n
     return np.stack(made)
 
 
-def _chain(way: Way, loaded: nets.Nets, first: np.ndarray, sketches: np.ndarray, count: int) -> Iterator[np.ndarray]:
-    reference = sampler.Reference.of(loaded, torch.from_numpy(first).permute(2, 0, 1)[None].float() / 255.0)
-    lines = torch.from_numpy(1.0 - sketches[:, None].astype(np.float32) / 255.0).expand(-1, nets.CHANNELS, -1, -1)
-    chain = sampler.Chain(reference, count, lambda index: lines[index])
+def _chain(way: Way, loaded: SvdNetworks, first: np.ndarray, sketches: np.ndarray, count: int) -> Iterator[np.ndarray]:
+    reference = pipeline.LvcdReference.encode_picture(loaded, torch.from_numpy(first).permute(2, 0, 1)[None].float() / 255.0)
+    lines = torch.from_numpy(1.0 - sketches[:, None].astype(np.float32) / 255.0).expand(-1, networks.CHANNELS, -1, -1)
+    chain = pipeline.LvcdChain(reference, count, lambda index: lines[index])
     shape = (slots.VIDEO + 1 + way.scheme.overlap, CHANNELS, SIDE // PATCH, SIDE // PATCH)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(1234))
-    for _, latents in sampler.run(loaded, chain, noise, edm.sigmas(STEPS), way.scheme, CPU):
+    for _, latents in pipeline.run_chain(loaded, chain, noise, edm.build_sigmas(STEPS), way.scheme, CPU):
         yield from pixels(loaded.vae, latents)
 
 
 def pixels(vae: Patches, latents: Tensor) -> np.ndarray:
     """uint8 (F, 48, 48, 3)."""
-    return (decode(vae, latents).permute(0, 2, 3, 1).numpy() * 255.0 + 0.5).astype(np.uint8)
+    return (decode_frames(vae, latents).permute(0, 2, 3, 1).numpy() * 255.0 + 0.5).astype(np.uint8)
 
 
 def measure(name: str, out: Path, shot: Shot) -> tuple[np.ndarray, Film]:
@@ -248,7 +249,7 @@ def measure(name: str, out: Path, shot: Shot) -> tuple[np.ndarray, Film]:
         made = np.repeat(frames[:1], FRAMES, axis=0)
     elif name == "coded":
         vae, pictures = build(out).vae, torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        made = pixels(vae, vae.encode(pictures).latent_dist.mode() * sampler.SCALE)
+        made = pixels(vae, vae.encode(pictures).latent_dist.mode() * pipeline.SCALE)
     else:
         made = paint(WAYS[name], out, frames, sketches)
     found = film.compare(made, frames, sketches)
@@ -273,7 +274,7 @@ def main() -> None:
             list(pool.map(world, range(first, first + count), repeat(pans)))
             for first, count, pans in ((0, given.worlds, False), (0, given.worlds, True), (FIRST, given.films, True))
         )
-        training.write(given.out / "components.safetensors", components(still))
+        training.write_weights(given.out / "components.safetensors", components(still))
         pool.submit(learn, "plain", "", given.out, given.before, still).result()
         for job in [pool.submit(learn, name, "plain", given.out, given.steps, panned) for name in ("with", "without")]:
             job.result()

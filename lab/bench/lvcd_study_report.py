@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
-from engine.models.lvcd import sampler
+from engine.models.lvcd import pipeline
 
 from ..diffusion import clips
 from ..evaluation.metrics import nanmean
@@ -40,7 +40,7 @@ def plot(curves: Mapping[str, tuple[tuple[int, int, int], np.ndarray]], frames: 
     def at(frame: float, value: float) -> tuple[float, float]:
         return LEFT + frame * (WIDTH - LEFT - 8) / (frames - 1), HEIGHT - LOW - (value - low) / (high - low) * (HEIGHT - LOW - 22)
 
-    for span in sampler.segments(frames)[:-1]:
+    for span in pipeline.split_segments(frames)[:-1]:
         pen.line((at(span.stop - 0.5, low), at(span.stop - 0.5, high)), (225, 225, 225))
     for value in np.linspace(low, high, 4)[1:3]:
         pen.line((at(0, value), at(frames - 1, value)), (225, 225, 225))
@@ -67,7 +67,7 @@ def legend(titles: Mapping[str, tuple[int, int, int]]) -> np.ndarray:
 def look(made: Mapping[str, np.ndarray], truth: np.ndarray, sketches: np.ndarray) -> np.ndarray:
     """Every twelfth frame of the sketches, of the truth and of each way, below each other, twice as large."""
     rows = [np.repeat(sketches[..., None], 3, axis=3), truth, *made.values()]
-    sheet = clips.sheet([row[2::12] for row in rows])
+    sheet = clips.build_sheet([row[2::12] for row in rows])
     return cv2.resize(sheet, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
 
 

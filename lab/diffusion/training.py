@@ -1,23 +1,23 @@
 """The training loop of all diffusion models, to be read in a sitting.
 
-A model's `train(settings)` makes a `Course`, which is all that is its own, and hands it over:
+A model's `train_model(settings)` makes a `TrainingSpec`, which is all that is its own, and hands it over:
 
-    def train(settings):
-        found = clips.find(settings["data"], settings["out"] / "shots", least=15)
-        nets = begin(settings["weights"])                                       # in single precision
-        course = Course(
-            nets={"unet": nets.unet, "controlnet": nets.controlnet},            # what is trained, in whole or in part
-            frozen=(nets.vae, nets.image_encoder),                              # what only has to be on the device
-            trainable=lambda name: "temporal" not in name,                      # of "unet.conv_in.weight" and so on
-            lesson=lambda rng, device: lesson(nets, read(found, rng), rng),     # anything; computed without gradients
-            loss=lambda lesson, rng: loss(nets, lesson, rng),                   # a number, the mean over the lesson
-            sheet=lambda lesson: sheet(nets, lesson),                           # uint8 (H, W, 3), what it is now
-            save=lambda folder, states: save(folder, states, nets),             # in the model's layout, `load` must read it
+    def train_model(settings):
+        found = clips.find_clips(settings["data"], settings["out"] / "shots", least=15)
+        nets = load_trainable(settings["weights"])                                # in single precision
+        spec = TrainingSpec(
+            networks={"unet": nets.unet, "controlnet": nets.controlnet},          # what is trained, in whole or in part
+            frozen=(nets.vae, nets.image_encoder),                                # what only has to be on the device
+            trainable=lambda name: "temporal" not in name,                        # of "unet.conv_in.weight" and so on
+            draw_batch=lambda rng, device: build_batch(nets, read(found, rng)),   # anything; computed without gradients
+            compute_loss=lambda batch, rng: compute_loss(nets, batch, rng),       # a number, the mean over the batch
+            draw_sheet=lambda batch: draw_sheet(nets, batch),                     # uint8 (H, W, 3), what it is now
+            save_weights=lambda folder, states: save_weights(folder, states),     # in the model's layout, it must be read again
             about=f"{len(found)} clips",
         )
-        yield from training.run(course, training.Settings.of(settings))
+        yield from training.run_training(spec, training.LoopSettings.select_options(settings))
 
-All chance comes from `rng` and from torch's own generator, both seeded anew for each lesson by the seed, the step and the process; so a
+All chance comes from `rng` and from torch's own generator, both seeded anew for each batch by the seed, the step and the process; so a
 training that was stopped goes on as if it had not been. What it needs for that is in out/state/<step>, written beside and renamed: a
 folder there is whole. Nothing is pickled.
 
@@ -47,8 +47,8 @@ TELL = 10  # steps between two lines
 
 
 @dataclass(frozen=True)
-class Settings:
-    """`out` the folder of weights, sample sheets and state · `steps` of the optimizer · `rate` its learning rate · `accumulate` lessons in
+class LoopSettings:
+    """`out` the folder of weights, sample sheets and state · `steps` of the optimizer · `rate` its learning rate · `accumulate` batches in
     each step and process · `every` so many steps all is saved and a sheet drawn · `ema` the decay of the averaged weights · `clip` the
     largest norm of a step's gradient, 0 for any · `decay` of the weights, and `betas`, the optimizer's · `bf16` mixed precision; without a
     say, on graphics cards · `checkpointing` activations are computed again instead of kept, by networks that can."""
@@ -67,77 +67,77 @@ class Settings:
     checkpointing: bool = False
 
     @staticmethod
-    def of(given: Mapping[str, Any], **more: Any) -> "Settings":
+    def select_options(given: Mapping[str, Any], **more: Any) -> "LoopSettings":
         """Those of a command's options that are among them, and what the model itself sets."""
-        known = {field.name for field in fields(Settings)}
-        return Settings(**{name: value for name, value in given.items() if name in known and value is not None} | more)
+        known = {field.name for field in fields(LoopSettings)}
+        return LoopSettings(**{name: value for name, value in given.items() if name in known and value is not None} | more)
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingSpec:
     """What a model gives to be trained; see the module's docstring.
 
-    `save` is given a folder and the whole state of each trained network, float32 on the processor: once the weights as they are, into
-    `out`, once averaged, into out/average_weights.
+    `save_weights` is given a folder and the whole state of each trained network, float32 on the processor: once the weights as they are,
+    into `out`, once averaged, into out/average_weights.
     """
 
-    nets: Mapping[str, nn.Module]
-    lesson: Callable[[np.random.Generator, torch.device], Any]
-    loss: Callable[[Any, np.random.Generator], Tensor]
-    save: Callable[[Path, States], None]
-    sheet: Callable[[Any], np.ndarray]
+    networks: Mapping[str, nn.Module]
+    draw_batch: Callable[[np.random.Generator, torch.device], Any]
+    compute_loss: Callable[[Any, np.random.Generator], Tensor]
+    save_weights: Callable[[Path, States], None]
+    draw_sheet: Callable[[Any], np.ndarray]
     trainable: Callable[[str], bool] = lambda name: True
     frozen: Sequence[nn.Module] = ()
     about: str = ""
 
 
-class Student(nn.Module):
-    """The networks of a course as one, whose call is the loss."""
+class LossModule(nn.Module):
+    """The networks of a spec as one, whose call is the loss."""
 
-    def __init__(self, course: Course) -> None:
+    def __init__(self, spec: TrainingSpec) -> None:
         super().__init__()
-        self.nets = nn.ModuleDict(course.nets)
-        self.course = course
+        self.nets = nn.ModuleDict(spec.networks)
+        self.spec = spec
 
-    def forward(self, lesson: Any, rng: np.random.Generator) -> Tensor:
-        return self.course.loss(lesson, rng)
+    def forward(self, batch: Any, rng: np.random.Generator) -> Tensor:
+        return self.spec.compute_loss(batch, rng)
 
 
-def run(course: Course, settings: Settings) -> Iterator[str]:
+def run_training(spec: TrainingSpec, settings: LoopSettings) -> Iterator[str]:
     """Train, or take up what was stopped; yields lines about the progress. Raises BadInput when what was stopped was something else."""
     device = devices.choose("auto")
     bf16 = device.type == "cuda" if settings.bf16 is None else settings.bf16
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
-    student = Student(course).float().train()
-    for net in course.nets.values() if settings.checkpointing else ():
+    module = LossModule(spec).float().train()
+    for net in spec.networks.values() if settings.checkpointing else ():
         if getattr(net, "_supports_gradient_checkpointing", False):
             net.enable_gradient_checkpointing()  # pyright: ignore[reportCallIssue]  # of diffusers' networks
-    for net in course.frozen:
+    for net in spec.frozen:
         net.to(accelerator.device).requires_grad_(False)
-    learned = select(student.nets, course.trainable)
+    learned = select_parameters(module.nets, spec.trainable)
     optimizer = torch.optim.AdamW(learned.values(), lr=settings.rate, weight_decay=settings.decay, betas=settings.betas)
-    student.to(accelerator.device)
+    module.to(accelerator.device)
     average = {name: parameter.detach().clone() for name, parameter in learned.items()}
-    begin = _restore(settings.out, learned, average, optimizer)
-    student, optimizer = accelerator.prepare(student, optimizer)
+    begin = _restore_state(settings.out, learned, average, optimizer)
+    module, optimizer = accelerator.prepare(module, optimizer)
     if accelerator.is_main_process:
-        yield f"{course.about}: {sum(p.numel() for p in learned.values()):,} parameters, from step {begin}"
-    losses, since, lesson = [], time.monotonic(), None
+        yield f"{spec.about}: {sum(p.numel() for p in learned.values()):,} parameters, from step {begin}"
+    losses, since, batch = [], time.monotonic(), None
     for step in range(begin, settings.steps):
         total = 0.0
         for part in range(settings.accumulate):
-            rng = seeded(settings.seed, step, part, accelerator.process_index)
+            rng = seed_generator(settings.seed, step, part, accelerator.process_index)
             with torch.no_grad():
-                lesson = course.lesson(rng, accelerator.device)
-            with nullcontext() if part + 1 == settings.accumulate else accelerator.no_sync(student):
-                value = student(lesson, rng) / settings.accumulate  # the mean over all lessons of a step, whatever their number
+                batch = spec.draw_batch(rng, accelerator.device)
+            with nullcontext() if part + 1 == settings.accumulate else accelerator.no_sync(module):
+                value = module(batch, rng) / settings.accumulate  # the mean over all batches of a step, whatever their number
                 accelerator.backward(value)
             total += value.item()
         if settings.clip:
             accelerator.clip_grad_norm_(learned.values(), settings.clip)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        _follow(average, learned, min(settings.ema, (1 + step) / (10 + step)))
+        _update_average(average, learned, min(settings.ema, (1 + step) / (10 + step)))
         losses.append(total)
         done = step + 1
         if accelerator.is_main_process and (done % TELL == 0 or done == settings.steps):
@@ -145,15 +145,15 @@ def run(course: Course, settings: Settings) -> Iterator[str]:
             yield f"step {done} of {settings.steps}: loss {np.mean(losses):.4f}, {pace:.2f} s a step"
             losses, since = [], time.monotonic()
         if accelerator.is_main_process and (done % settings.every == 0 or done == settings.steps):
-            _keep(settings.out, learned, average, optimizer, done)
-            course.save(settings.out, _states(course.nets, {}))
-            course.save(settings.out / "average_weights", _states(course.nets, average))
+            _save_state(settings.out, learned, average, optimizer, done)
+            spec.save_weights(settings.out, _collect_states(spec.networks, {}))
+            spec.save_weights(settings.out / "average_weights", _collect_states(spec.networks, average))
             with torch.no_grad():
-                Image.fromarray(course.sheet(lesson)).save(settings.out / f"samples_{done:06d}.png")
+                Image.fromarray(spec.draw_sheet(batch)).save(settings.out / f"samples_{done:06d}.png")
     accelerator.end_training()
 
 
-def select(nets: Mapping[str, nn.Module] | nn.ModuleDict, trainable: Callable[[str], bool]) -> dict[str, nn.Parameter]:
+def select_parameters(nets: Mapping[str, nn.Module] | nn.ModuleDict, trainable: Callable[[str], bool]) -> dict[str, nn.Parameter]:
     """The parameters that are learned, by names such as "unet.conv_in.weight"; all others are frozen."""
     chosen = {}
     for part, net in nets.items():
@@ -164,14 +164,14 @@ def select(nets: Mapping[str, nn.Module] | nn.ModuleDict, trainable: Callable[[s
     return chosen
 
 
-def seeded(*seed: int) -> np.random.Generator:
+def seed_generator(*seed: int) -> np.random.Generator:
     """A generator for these whole numbers, after which torch's is seeded as well."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(int(rng.integers(1 << 62)))
     return rng
 
 
-def _follow(average: Mapping[str, Tensor], learned: Mapping[str, nn.Parameter], decay: float) -> None:
+def _update_average(average: Mapping[str, Tensor], learned: Mapping[str, nn.Parameter], decay: float) -> None:
     with torch.no_grad():
         for name, parameter in learned.items():
             average[name].lerp_(parameter, 1.0 - decay)
@@ -180,7 +180,7 @@ def _follow(average: Mapping[str, Tensor], learned: Mapping[str, nn.Parameter], 
 # --- files --------------------------------------------------------------------------------------------------------
 
 
-def write(path: Path, state: Mapping[str, Tensor]) -> None:
+def write_weights(path: Path, state: Mapping[str, Tensor]) -> None:
     """A safetensors file, float32 or what the tensors are, beside its place and renamed: it is there whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
@@ -188,19 +188,19 @@ def write(path: Path, state: Mapping[str, Tensor]) -> None:
     part.replace(path)
 
 
-def _states(nets: Mapping[str, nn.Module], instead: Mapping[str, Tensor]) -> States:
+def _collect_states(nets: Mapping[str, nn.Module], instead: Mapping[str, Tensor]) -> States:
     """All weights of networks, some of them replaced."""
     return {
         part: {name: instead.get(f"{part}.{name}", value).cpu() for name, value in net.state_dict().items()} for part, net in nets.items()
     }
 
 
-def _keep(out: Path, learned: Mapping[str, Tensor], average: Mapping[str, Tensor], optimizer: Any, step: int) -> None:
+def _save_state(out: Path, learned: Mapping[str, Tensor], average: Mapping[str, Tensor], optimizer: Any, step: int) -> None:
     part = out / "state" / f"{step}.part"
-    write(part / "weights.safetensors", learned)
-    write(part / "average.safetensors", average)
+    write_weights(part / "weights.safetensors", learned)
+    write_weights(part / "average.safetensors", average)
     moments = {f"{key}:{name}": value for name, tensor in learned.items() for key, value in optimizer.state[tensor].items()}
-    write(part / "optimizer.safetensors", moments)
+    write_weights(part / "optimizer.safetensors", moments)
     whole = part.with_suffix("")
     shutil.rmtree(whole, ignore_errors=True)
     part.rename(whole)
@@ -209,7 +209,7 @@ def _keep(out: Path, learned: Mapping[str, Tensor], average: Mapping[str, Tensor
             shutil.rmtree(other)
 
 
-def _restore(out: Path, learned: Mapping[str, nn.Parameter], average: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> int:
+def _restore_state(out: Path, learned: Mapping[str, nn.Parameter], average: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> int:
     """Put the last state in place, and return its step; 0 when there is none. Raises BadInput when it is of other weights."""
     steps = [int(path.name) for path in (out / "state").glob("*") if path.name.isdecimal()]
     if not steps:

@@ -14,7 +14,7 @@ import torch
 
 from engine.job.errors import JobFailed
 
-from ..diffusion.clips import over
+from ..diffusion.clips import flatten_pictures
 from ..synthesis import FAMILIES
 from . import film, gaps, learned, mistakes, shots
 from .answers import Answer, answer, prepare, solver, threshold
@@ -159,7 +159,9 @@ def _measure(shot: Shot, settings: Settings, model: str, work: Path, results: Re
 def _film(task: Task, given: Sequence[Answer]) -> dict[str, float]:
     """The scored drawings of a painted shot, which follow each other."""
     frames = [task.frame(number) for number in task.scored]
-    colors, truth = (over(np.stack(pictures)) for pictures in ([one.colors for one in given], [frame.colors for frame in frames]))
+    colors, truth = (
+        flatten_pictures(np.stack(pictures)) for pictures in ([one.colors for one in given], [frame.colors for frame in frames])
+    )
     sketches = np.stack([np.where(frame.sketch.lines, 0, 255).astype(np.uint8) for frame in frames])
     found = film.compare(colors, truth, sketches, None if learned.absent("RAFT") else learned.raft()).means()
     if not learned.absent("LPIPS"):

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from ..diffusion.clips import lines_in
+from ..diffusion.clips import detect_lines
 from .metrics import nanmean
 
 SIDE = 256  # px
@@ -55,7 +55,7 @@ def compare(frames: np.ndarray, truth: np.ndarray, sketches: np.ndarray, flow: F
     return Scores(
         psnr=np.array([float("inf") if (a == b).all() else float(peak_signal_noise_ratio(b, a)) for a, b in pairs]),
         ssim=np.array([float(np.asarray(structural_similarity(b, a, channel_axis=2))) for a, b in pairs]),
-        edmd=np.array([edmd(lines_in(a), line) for a, line in zip(given, lines, strict=True)]),
+        edmd=np.array([edmd(detect_lines(a), line) for a, line in zip(given, lines, strict=True)]),
         tc=consistency(given, true, flow or dis),
     )
 

@@ -15,13 +15,15 @@ from engine import job as jobs
 from engine import models
 from engine.cli.colorize_job import gather
 from engine.diffusion import canvas
-from engine.diffusion.needs import prepare
-from engine.diffusion.sampling import noise
+from engine.diffusion.memory import Placement
+from engine.diffusion.parts import apply_shortcuts
+from engine.diffusion.sampling import draw_noise
 from engine.diffusion.windows import windows
 from engine.job.errors import BadInput
 from engine.job.messages import Cancelled, Done, Failed, Progress, Warned
-from engine.models.anidoc import condition, correspondence, needs, nets, points, sampler
+from engine.models.anidoc import condition, correspondence, memory, pipeline, points
 from engine.models.anidoc.layer import AniDocLayer
+from engine.models.anidoc.weights import load_networks
 from engine.pictures.context import open_context
 from engine.pictures.drawings import DrawingStore
 from engine.worker.run import run
@@ -138,15 +140,16 @@ def test_pictures_smaller_than_the_networks_step(shot):
 
 def test_more_windows_than_have_room_at_once(weights):
     """500 frames: hints wait outside the card, attention is not kept, every frame gets its latents."""
-    loaded = nets.load(weights, torch.float32)
-    prepare(loaded)
+    loaded = load_networks(weights, torch.float32)
+    apply_shortcuts(loaded)
     spans = windows(500, 14, 4)
-    encoded = sampler.Encoded(torch.zeros(1, 1, 24), torch.zeros(1, 4, 8, 8))
-    parts = [sampler.Window(span, encoded, lambda span=span: torch.zeros(1, len(span), 8, 64, 64)) for span in spans]
-    settings = sampler.Settings(sigmas=(20.0, 0.0), guided=0.0, reuse=2)
-    latents = sampler.sample(loaded, parts, noise((1, 500, 4, 8, 8), 1), settings, torch.device("cpu"))
+    encoded = pipeline.EncodedReference(torch.zeros(1, 1, 24), torch.zeros(1, 4, 8, 8))
+    parts = [pipeline.AniDocWindow(span, encoded, lambda span=span: torch.zeros(1, len(span), 8, 64, 64)) for span in spans]
+    settings = pipeline.AniDocSettings(sigmas=(20.0, 0.0), cfg_until=0.0, reuse=2)
+    made = pipeline.AniDocPipeline(loaded, Placement(torch.device("cpu"), {}), settings)
+    latents = made.denoise_clip(parts, draw_noise((1, 500, 4, 8, 8), 1))
     assert latents.shape == (1, 500, 4, 8, 8) and latents.isfinite().all() and latents.flatten(2).std(2).min() > 0
-    (frames,) = list(sampler.decode_frames(loaded, latents[:, -3:], 8))
+    (frames,) = list(made.decode_latents(latents[:, -3:], 8))
     assert frames.shape == (3, 3, 64, 64)
 
 
@@ -219,11 +222,10 @@ def test_a_drawing_in_which_nothing_can_be_matched(shot, tmp_path):
 
 def test_memory_that_does_not_suffice_is_told_before_it_starts(weights):
     from engine.job.errors import JobFailed
-    from engine.models.anidoc.presets import PRESETS
 
-    loaded = nets.load(weights, torch.float32)
+    loaded = load_networks(weights, torch.float32)
     with pytest.raises(JobFailed, match="smaller size"):
-        needs.plan(loaded, (1 << 17, 1 << 17), 14, PRESETS["reference"], torch.device("cpu"), "auto")
+        memory.place_pipeline(loaded, (1 << 17, 1 << 17), 14, pipeline.PRESETS["reference"], torch.device("cpu"), "auto")
 
 
 # --- its parts ----------------------------------------------------------------------------------------------------

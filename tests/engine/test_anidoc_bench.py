@@ -4,9 +4,9 @@ import pytest
 import tiny_anidoc
 import torch
 
-from engine.diffusion.reuse import reusing
-from engine.models.anidoc import nets, presets
-from engine.models.anidoc.sampler import Settings
+from engine.diffusion.reuse import reuse_attention
+from engine.models.anidoc import weights as files
+from engine.models.anidoc.pipeline import PRESETS, AniDocSettings
 from lab.models.anidoc import bench
 
 
@@ -16,8 +16,8 @@ def weights(tmp_path_factory):
 
 
 def test_the_table_has_a_line_for_each_lever(weights, monkeypatch, capsys, tmp_path):
-    monkeypatch.setitem(presets.PRESETS, "reference", Settings(steps=5))
-    monkeypatch.setitem(presets.PRESETS, "fast", Settings(steps=5))
+    monkeypatch.setitem(PRESETS, "reference", AniDocSettings(steps=5))
+    monkeypatch.setitem(PRESETS, "fast", AniDocSettings(steps=5))
     common = ["--weights", str(weights), "--device", "cpu", "--size", "64x64", "--frames", "2", "--repeats", "1"]
     assert bench.main([*common, "--backend", "eager", "--profile", str(tmp_path / "profile.txt")]) == 0
     said = capsys.readouterr().out
@@ -38,16 +38,16 @@ def test_without_a_card_it_says_so(capsys):
 
 def test_attention_is_used_again_for_the_same_call_alone(weights):
     """Windows and halves of the guidance never hear each other, and the networks are left as they were."""
-    net = nets.load(weights, torch.float32).unet
+    net = files.load_networks(weights, torch.float32).unet
     layer = next(module for name, module in net.named_modules() if name.endswith(".attn1"))
     before = layer.processor
     width = layer.to_q.in_features
     first, second = torch.randn(2, 1, 4, width)
-    with reusing(2, net) as reuse:
+    with reuse_attention(2, net) as reuse:
         made = {}
         for step, given in enumerate((first, second, second)):
             for slot in ("a", "b"):
-                reuse.at(step + 2, 10, slot)
+                reuse.begin_step(step + 2, 10, slot)
                 made[step, slot] = layer(given if slot == "a" else -given)
     assert torch.equal(made[0, "a"], made[1, "a"]) and not torch.equal(made[1, "a"], made[2, "a"])
     assert not torch.equal(made[0, "a"], made[0, "b"]) and torch.equal(made[0, "b"], made[1, "b"])

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from engine.job.errors import BadInput
-from engine.models.anidoc import nets
+from engine.models.anidoc.weights import load_networks
 from lab.diffusion import clips as shots
 from lab.models.anidoc import clips, train
 from lab.synthesis.write import write
@@ -55,37 +55,37 @@ def settings(data, weights, out, **changed):
 
 def error(folder, data, stage="dense"):
     """The loss on the clip over a fixed set of noise levels."""
-    loaded = train.begin(folder, stage)
-    clip = clips.read(shots.of_folder(data / "clip"), SIZE, 2, np.random.default_rng(0))
+    loaded = train.load_trainable(folder, stage)
+    clip = clips.read_example(shots.read_folder(data / "clip"), SIZE, 2, np.random.default_rng(0))
     torch.manual_seed(0)
     with torch.no_grad():
-        lesson = train.lesson(loaded, clip, stage, np.random.default_rng(0))
-        return np.mean([train.loss(loaded, lesson, np.random.default_rng(i), drop=0.0).item() for i in range(6)])
+        lesson = train.build_batch(loaded, clip, stage, np.random.default_rng(0))
+        return np.mean([train.compute_loss(loaded, lesson, np.random.default_rng(i), drop=0.0).item() for i in range(6)])
 
 
 def test_overfits_one_clip(data, weights, tmp_path):
     before = error(weights, data)
-    said = list(train.train(settings(data, weights, tmp_path / "out", steps=30, rate=4e-3)))
+    said = list(train.train_model(settings(data, weights, tmp_path / "out", steps=30, rate=4e-3)))
     assert "step 30 of 30" in said[-1]
     assert error(tmp_path / "out", data) < 0.6 * before
     assert list((tmp_path / "out").glob("samples_*.png"))
-    assert nets.load(tmp_path / "out" / "average_weights", torch.float32).note == train.NOTE
+    assert load_networks(tmp_path / "out" / "average_weights", torch.float32).note == train.NOTE
 
 
 def test_goes_on_where_it_stopped(data, weights, tmp_path):
-    list(train.train(settings(data, weights, tmp_path / "whole", steps=4)))
-    list(train.train(settings(data, weights, tmp_path / "halves", steps=2)))
-    said = list(train.train(settings(data, weights, tmp_path / "halves", steps=4)))
+    list(train.train_model(settings(data, weights, tmp_path / "whole", steps=4)))
+    list(train.train_model(settings(data, weights, tmp_path / "halves", steps=2)))
+    said = list(train.train_model(settings(data, weights, tmp_path / "halves", steps=4)))
     assert "from step 2" in said[0]
-    whole, halves = (nets.load(tmp_path / name, torch.float32).unet.state_dict() for name in ("whole", "halves"))
+    whole, halves = (load_networks(tmp_path / name, torch.float32).unet.state_dict() for name in ("whole", "halves"))
     for name, value in whole.items():
         assert value.isfinite().all() and torch.equal(value, halves[name]), name
 
 
 @pytest.mark.parametrize("stage", ["spatial", "sparse"])
 def test_stages(data, weights, tmp_path, stage):
-    list(train.train(settings(data, weights, tmp_path / "out", stage=stage)))
-    before, after = (nets.load(folder, torch.float32) for folder in (weights, tmp_path / "out"))
+    list(train.train_model(settings(data, weights, tmp_path / "out", stage=stage)))
+    before, after = (load_networks(folder, torch.float32) for folder in (weights, tmp_path / "out"))
     old, new = before.unet.state_dict(), after.unet.state_dict()
     moved = {name for name in old if not torch.equal(old[name], new[name])}
     temporal = {name for name in old if "temporal" in name or "time_mixer" in name}
@@ -98,9 +98,9 @@ def test_begins_from_a_unet_alone(data, weights, tmp_path):
 
     svd = shutil.copytree(weights, tmp_path / "svd")
     shutil.rmtree(svd / "controlnet")
-    loaded = train.begin(svd, "dense")
-    clip = clips.read(shots.of_folder(data / "clip"), SIZE, 2, np.random.default_rng(0))
-    lesson = train.lesson(loaded, clip, "dense", np.random.default_rng(0))
+    loaded = train.load_trainable(svd, "dense")
+    clip = clips.read_example(shots.read_folder(data / "clip"), SIZE, 2, np.random.default_rng(0))
+    lesson = train.build_batch(loaded, clip, "dense", np.random.default_rng(0))
     hint = loaded.controlnet.embed_condition(lesson.condition)
     given = torch.zeros(1, 2, 8, 8, 8)
     residuals = loaded.controlnet(given, torch.tensor(0.0), lesson.reference.token, torch.zeros(1, 3), hint)
@@ -108,18 +108,18 @@ def test_begins_from_a_unet_alone(data, weights, tmp_path):
 
 
 def test_ablations_and_points(data):
-    full = clips.read(shots.of_folder(data / "clip"), (96, 96), 4, np.random.default_rng(1))
+    full = clips.read_example(shots.read_folder(data / "clip"), (96, 96), 4, np.random.default_rng(1))
     assert set(np.unique(full.sketches)) == {0, 255}
     motion = (full.tracks.tracks[-1] - full.tracks.tracks[0])[full.tracks.visible.all(axis=0)]
     assert len(motion) > 10 and np.abs(motion[:, 0]).max() > 12 and np.abs(motion[:, 1]).max() < 3
-    bare = clips.read(shots.of_folder(data / "clip"), SIZE, 4, np.random.default_rng(1), binarize=False, matching=False)
+    bare = clips.read_example(shots.read_folder(data / "clip"), SIZE, 4, np.random.default_rng(1), binarize=False, matching=False)
     assert len(np.unique(bare.sketches)) > 2 and bare.tracks.tracks.shape == (4, 0, 2)
 
 
 def test_points_of_toon_worlds_are_true(tmp_path):
     """A point has the same paint in the reference, another pose, and in each drawing."""
     (folder,) = write("puppet", 1, tmp_path, 160, seed=3)
-    clip = clips.read(shots.of_folder(folder), (160, 160), 4, np.random.default_rng(0))
+    clip = clips.read_example(shots.read_folder(folder), (160, 160), 4, np.random.default_rng(0))
     meta = json.loads((folder / "meta.json").read_text("utf-8"))
     assert meta["references"] and len(clip.frames) == len(meta["shot"])
     assert clip.tracks.tracks.shape[1] > 10
@@ -132,11 +132,11 @@ def test_points_of_toon_worlds_are_true(tmp_path):
     assert np.concatenate(hits)[np.concatenate(inks)].mean() > 0.75, "tones may differ"
     (folder / "meta.json").write_text("[]")
     with pytest.raises(BadInput, match="draw the sample again"):
-        clips.read(shots.of_folder(folder), SIZE, 4, np.random.default_rng(0))
+        clips.read_example(shots.read_folder(folder), SIZE, 4, np.random.default_rng(0))
 
 
 def test_bad_input(data, weights, tmp_path):
     with pytest.raises(BadInput, match="multiples of 64"):
-        list(train.train(settings(data, weights, tmp_path, size=(100, 64))))
+        list(train.train_model(settings(data, weights, tmp_path, size=(100, 64))))
     with pytest.raises(BadInput, match="no clip"):
-        list(train.train(settings(tmp_path, weights, tmp_path)))
+        list(train.train_model(settings(tmp_path, weights, tmp_path)))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from engine.job.errors import BadInput
 from engine.job.pose import Pose, parse, read
-from engine.models.animate_anyone import alignment, figure, finish, framing, pose_image, sampler
+from engine.models.animate_anyone import alignment, figure, finish, framing, pipeline, pose_image
 from lab.synthesis import Plan, sample
 
 
@@ -192,7 +192,7 @@ def test_white_that_the_figure_encloses_stays():
 @pytest.mark.parametrize("cyclic", [False, True])
 @pytest.mark.parametrize("stride", [1, 3])
 def test_windows_cover_every_frame(count, cyclic, stride):
-    spans = sampler.spans(count, cyclic=cyclic, stride=stride)
+    spans = pipeline.plan_windows(count, cyclic=cyclic, stride=stride)
     assert {frame for span in spans for frame in span} == set(range(count))
     assert all(len(span) <= 24 for span in spans)
     assert all(len(set(span)) == len(span) for span in spans) or (cyclic and stride > 1), "a loop may be shorter than a far window"
@@ -202,8 +202,8 @@ def test_windows_cover_every_frame(count, cyclic, stride):
 
 def test_a_cycle_is_closed():
     for count in (8, 24, 40):
-        spans = sampler.spans(count, cyclic=True)
+        spans = pipeline.plan_windows(count, cyclic=True)
         assert any(
             (span.index(count - 1), span.index(0)) == (at, at + 1) for span in spans for at in range(23) if {0, count - 1} <= set(span)
         )
-    assert sampler.spans(8) == [list(range(8))]
+    assert pipeline.plan_windows(8) == [list(range(8))]

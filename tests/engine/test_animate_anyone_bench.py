@@ -4,8 +4,10 @@ import pytest
 import tiny_animate_anyone
 import torch
 
-from engine.models.animate_anyone import needs, nets
-from engine.models.animate_anyone.sampler import Settings
+from engine.diffusion.memory import Placement
+from engine.models.animate_anyone import memory
+from engine.models.animate_anyone.pipeline import AnimateAnyonePipeline, AnimateAnyoneSettings
+from engine.models.animate_anyone.weights import load_networks
 from lab.models.animate_anyone import bench
 
 
@@ -26,10 +28,10 @@ def test_half_precision_is_near(tmp_path):
     """The way of numbers on a card, on the processor: no layer meets numbers of another kind."""
     made = {}
     for dtype in (torch.float32, torch.float16):
-        loaded = nets.load(tiny_animate_anyone.make(tmp_path / "weights"), dtype)
-        needs.prepare(loaded)
-        places = needs.place(loaded, "stages", torch.device("cpu"))
-        made[dtype] = bench.clip(loaded, Settings(2), (192, 192), 2, places)
+        loaded = load_networks(tiny_animate_anyone.make(tmp_path / "weights"), dtype)
+        memory.apply_shortcuts(loaded)
+        placement = Placement(torch.device("cpu"), memory.choose_modes(loaded, "stages"))
+        made[dtype] = bench.make_clip(AnimateAnyonePipeline(loaded, placement, AnimateAnyoneSettings(2)), (192, 192), 2)
     exact, half = made.values()
     assert (exact - half).norm() < 0.05 * exact.norm()
 

@@ -20,7 +20,7 @@ from engine.host import weights_store as store
 from engine.job.errors import BadInput
 from engine.job.messages import Done, Failed, Progress, Warned
 from engine.job.pose import Pose
-from engine.models.animate_anyone import painting, pose_image
+from engine.models.animate_anyone import pipeline, pose_image
 from engine.pictures.cache import Cache
 from engine.worker.run import run
 
@@ -103,7 +103,7 @@ def test_one_frame(tmp_path, weights):
 
 
 def test_of_a_long_shot_the_state_is_kept_now_and_then(tmp_path, weights, monkeypatch):
-    monkeypatch.setattr(painting, "LARGE", 0)
+    monkeypatch.setattr("engine.diffusion.clip.LARGE", 0)
     kept = []
     monkeypatch.setattr(Cache, "put", lambda self, key, arrays, level=1: kept.append(arrays["at"].tolist()))
     assert isinstance(told(animate_shots.job(tmp_path, weights, options={"steps": 5}))[0], Done)

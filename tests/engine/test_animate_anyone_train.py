@@ -58,22 +58,22 @@ def settings(data, weights, out, **changed):
 
 
 def example(data, stage):
-    return lessons.read(clips.of_folder(data / "clip"), SIZE, 1 if stage == "image" else 4, np.random.default_rng(0))
+    return lessons.read_example(clips.read_folder(data / "clip"), SIZE, 1 if stage == "image" else 4, np.random.default_rng(0))
 
 
 def error(folder, data, stage):
     """The loss on one example over a fixed set of noise levels."""
-    loaded = train.begin(folder, stage)
+    loaded = train.load_trainable(folder, stage)
     torch.manual_seed(0)
-    lesson = train.lesson(loaded, example(data, stage), np.random.default_rng(0), CPU)
-    assert lesson.heard
+    lesson = train.build_batch(loaded, example(data, stage), np.random.default_rng(0), CPU)
+    assert lesson.reads_reference
     with torch.no_grad():
-        return np.mean([float(train.loss(loaded, lesson, np.random.default_rng(seed))) for seed in range(16)])
+        return np.mean([float(train.compute_loss(loaded, lesson, np.random.default_rng(seed))) for seed in range(16)])
 
 
 @pytest.mark.parametrize("stage, steps", [("image", 60), ("motion", 40)])
 def test_it_learns_a_clip(tmp_path, data, weights, stage, steps):
-    said = list(train.train(settings(data, weights, tmp_path / "out", stage=stage, steps=steps, checkpointing=stage == "motion")))
+    said = list(train.train_model(settings(data, weights, tmp_path / "out", stage=stage, steps=steps, checkpointing=stage == "motion")))
     assert said[0].startswith("1 clips with poses") and f"step {steps} of {steps}" in said[-1]
     before, after = error(weights, data, stage), error(tmp_path / "out", data, stage)
     assert after < (0.6 if stage == "image" else 0.93) * before, (before, after)
@@ -93,19 +93,19 @@ def test_it_learns_a_clip(tmp_path, data, weights, stage, steps):
 
 def test_accumulated_lessons_add_up(data, weights):
     """The gradient of two lessons, one after the other, is that of both: nothing of the first is seen by the second."""
-    loaded = train.begin(weights, "image")
+    loaded = train.load_trainable(weights, "image")
     nets = {name: getattr(loaded, name) for name in ("denoising_unet", "reference_unet", "pose_guider")}
     for net in (loaded.vae, loaded.image_encoder):
         net.requires_grad_(False)
-    learned = training.select(nets, lambda name: train.trained(name, "image"))
+    learned = training.select_parameters(nets, lambda name: train.is_trained(name, "image"))
     torch.manual_seed(0)
-    two = [train.lesson(loaded, example(data, "image"), np.random.default_rng(seed), CPU) for seed in (0, 1)]
+    two = [train.build_batch(loaded, example(data, "image"), np.random.default_rng(seed), CPU) for seed in (0, 1)]
 
     def gradients(chosen):
         for net in nets.values():
             net.zero_grad(set_to_none=True)
         for number in chosen:
-            train.loss(loaded, two[number], np.random.default_rng(number)).backward()
+            train.compute_loss(loaded, two[number], np.random.default_rng(number)).backward()
         return {name: parameter.grad.clone() for name, parameter in learned.items()}
 
     first, second, both = gradients([0]), gradients([1]), gradients([0, 1])
@@ -115,13 +115,13 @@ def test_accumulated_lessons_add_up(data, weights):
 
 
 def test_a_lesson_without_reference_says_so(data, weights):
-    loaded = train.begin(weights, "image")
+    loaded = train.load_trainable(weights, "image")
     nets = {name: getattr(loaded, name) for name in ("denoising_unet", "reference_unet", "pose_guider")}
-    training.select(nets, lambda name: train.trained(name, "image"))
+    training.select_parameters(nets, lambda name: train.is_trained(name, "image"))
     seeds = [seed for seed in range(60) if np.random.default_rng(seed).random() < train.DROP]
-    lesson = train.lesson(loaded, example(data, "image"), np.random.default_rng(seeds[0]), CPU)
-    assert not lesson.heard
-    loss = train.loss(loaded, lesson, np.random.default_rng(0))
+    lesson = train.build_batch(loaded, example(data, "image"), np.random.default_rng(seeds[0]), CPU)
+    assert not lesson.reads_reference
+    loss = train.compute_loss(loaded, lesson, np.random.default_rng(0))
     loss.backward()
     assert torch.isfinite(loss) and not loaded.reference_unet.conv_in.weight.grad.any()
     assert loaded.pose_guider.conv_in.weight.grad.any()
@@ -135,21 +135,21 @@ def test_begun_with_stable_diffusion(tmp_path, data, weights):
         for file in (weights / name).iterdir():
             (start / name / file.name).write_bytes(file.read_bytes())
     save_file(load_file(weights / "denoising_unet.safetensors"), start / "unet/diffusion_pytorch_model.safetensors")
-    list(train.train(settings(data, start, tmp_path / "out", steps=1)))
+    list(train.train_model(settings(data, start, tmp_path / "out", steps=1)))
     assert not (tmp_path / "out/motion_module.safetensors").exists()
     with pytest.raises(BadInput, match="motion_module"):
-        list(train.train(settings(data, tmp_path / "out", tmp_path / "more", stage="motion")))
+        list(train.train_model(settings(data, tmp_path / "out", tmp_path / "more", stage="motion")))
 
 
 def test_what_is_wrong_is_told(tmp_path, data, weights):
     with pytest.raises(BadInput, match="multiples of 64"):
-        list(train.train(settings(data, weights, tmp_path / "out", size=(100, 64))))
+        list(train.train_model(settings(data, weights, tmp_path / "out", size=(100, 64))))
     bare = tmp_path / "bare"
     bare.mkdir()
     for number in range(2):
         Image.new("RGB", (64, 64)).save(bare / f"{number}.png")
     with pytest.raises(BadInput, match="No clip has poses"):
-        list(train.train(settings(bare, weights, tmp_path / "out")))
+        list(train.train_model(settings(bare, weights, tmp_path / "out")))
 
 
 # --- toon worlds --------------------------------------------------------------------------------------------------
@@ -158,11 +158,11 @@ def test_what_is_wrong_is_told(tmp_path, data, weights):
 def test_toon_worlds_are_lessons(tmp_path):
     """People among them are kept, their poses lie on them, and references are other poses of the same figure."""
     folders = list(write("solid", 8, tmp_path, 96, 0))
-    found = clips.find(tmp_path, tmp_path / "shots", 2)
-    kept = lessons.known(found)
+    found = clips.find_clips(tmp_path, tmp_path / "shots", 2)
+    kept = lessons.select_posed(found)
     assert 0 < len(kept) < len(folders)
     for clip in kept:
-        one = lessons.read(clip, (128, 128), 1, np.random.default_rng(1))
+        one = lessons.read_example(clip, (128, 128), 1, np.random.default_rng(1))
         assert one.frames.shape == one.poses.shape == (1, 128, 128, 3) and one.reference.shape == (128, 128, 3)
         assert one.poses.max() > 200
 

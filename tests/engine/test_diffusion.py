@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from engine.diffusion import device, memory, weights
-from engine.diffusion.sampling import denoise, euler, noise
-from engine.diffusion.windows import weights as shares
+from engine.diffusion.sampling import DenoisingHooks, build_euler, denoise_latents, draw_noise
+from engine.diffusion.windows import blend_weights as shares
 from engine.diffusion.windows import windows
 from engine.job.errors import BadInput, Cancelled, JobFailed
 
@@ -30,13 +30,13 @@ def stored(path, **changes):
 
 def refused(path) -> str:
     with pytest.raises(BadInput) as error:
-        weights.load(weights.empty(net), path, torch.float32)
+        weights.load_weights(weights.build_empty(net), path, torch.float32)
     return str(error.value)
 
 
 def test_weights_fill_an_empty_network(tmp_path):
     path = stored(tmp_path / "w.safetensors")
-    made = weights.load(weights.empty(net), path, torch.float16)
+    made = weights.load_weights(weights.build_empty(net), path, torch.float16)
     assert {p.dtype for p in made.parameters()} == {torch.float16} and not any(p.requires_grad or p.is_meta for p in made.parameters())
 
 
@@ -62,7 +62,7 @@ def test_a_header_whose_length_begins_like_a_pickle_is_none(tmp_path):
     while not path.is_file() or path.read_bytes()[:1] != b"\x80":
         size += 8
         save_file({name: value.contiguous() for name, value in net().state_dict().items()}, path, {"note": "x" * size})
-    weights.load(weights.empty(net), path, torch.float32)
+    weights.load_weights(weights.build_empty(net), path, torch.float32)
 
 
 class Bomb:
@@ -96,24 +96,24 @@ def test_windows_cover_everything(count):
     assert shares(spans, count).sum(axis=0) == pytest.approx(np.ones(count))
 
 
-NEEDS = memory.Needs({"a": 100 << 20, "b": 900 << 20}, [("a",), ("b",)], [0, 50 << 20], 10 << 20, 20 << 20)
+NEEDS = memory.MemoryNeeds({"a": 100 << 20, "b": 900 << 20}, [("a",), ("b",)], [0, 50 << 20], 10 << 20, 20 << 20)
 
 
 def test_a_plan_takes_the_fastest_way_that_fits():
-    free = {mode: memory.bytes_of(NEEDS, mode, 1) for mode in memory.MODES}
+    free = {mode: memory.count_bytes(NEEDS, mode, 1) for mode in memory.MODES}
     assert free["whole"] > free["stages"] > free["groups"]
     for mode, need in free.items():
-        assert memory.plan(NEEDS, need, most=8).mode == mode
-    assert memory.plan(NEEDS, 10 << 30).chunk == 8
-    tight = memory.plan(NEEDS, memory.bytes_of(NEEDS, "whole", 6), most=8)
+        assert memory.plan_memory(NEEDS, need, most=8).mode == mode
+    assert memory.plan_memory(NEEDS, 10 << 30).chunk == 8
+    tight = memory.plan_memory(NEEDS, memory.count_bytes(NEEDS, "whole", 6), most=8)
     assert (tight.mode, tight.chunk) == ("whole", 6)
 
 
 def test_what_does_not_fit_is_said_before_it_starts():
     with pytest.raises(JobFailed, match="smaller size"):
-        memory.plan(NEEDS, 1 << 20)
+        memory.plan_memory(NEEDS, 1 << 20)
     with pytest.raises(JobFailed, match="Memory to Auto"):
-        memory.plan(NEEDS, memory.bytes_of(NEEDS, "groups", 1), "whole")
+        memory.plan_memory(NEEDS, memory.count_bytes(NEEDS, "groups", 1), "whole")
 
 
 SCHEDULER = {
@@ -145,10 +145,11 @@ SPANS = windows(20, 8, 3)
 
 @pytest.mark.parametrize("sigmas", [None, (700.0, 20.0, 3.0, 0.5, 0.0)])
 def test_windows_that_agree_denoise_to_what_they_say(sigmas):
-    clean = noise((1, 20, 4, 2, 3), 5)
+    clean = draw_noise((1, 20, 4, 2, 3), 5)
     calls = []
-    scheduler = euler(SCHEDULER, 6, sigmas, torch.device("cpu"))
-    made = denoise(scheduler, known(clean), noise(clean.shape, 1), SPANS, lambda done, count: calls.append((done, count)))
+    scheduler = build_euler(SCHEDULER, 6, sigmas, torch.device("cpu"))
+    hooks = DenoisingHooks(on_call=lambda done, count: calls.append((done, count)))
+    made = denoise_latents(scheduler, known(clean), draw_noise(clean.shape, 1), SPANS, hooks)
     assert torch.allclose(made, clean, atol=1e-2)
     steps = 6 if sigmas is None else 4
     assert calls == [(i + 1, steps * len(SPANS)) for i in range(steps * len(SPANS))]
@@ -156,14 +157,19 @@ def test_windows_that_agree_denoise_to_what_they_say(sigmas):
 
 def test_cancelling_takes_effect_between_two_calls():
     clean, calls = torch.zeros(1, 20, 4, 2, 3), []
-    scheduler = euler(SCHEDULER, 6, None, torch.device("cpu"))
+    scheduler = build_euler(SCHEDULER, 6, None, torch.device("cpu"))
+
+    def check():
+        if len(calls) == 4:
+            raise Cancelled("")
+
     with pytest.raises(Cancelled):
-        denoise(scheduler, known(clean), noise(clean.shape, 1), SPANS, lambda *at: calls.append(at), lambda: len(calls) == 4)
+        denoise_latents(scheduler, known(clean), draw_noise(clean.shape, 1), SPANS, DenoisingHooks(lambda *at: calls.append(at), check))
     assert len(calls) == 4
 
 
 def test_noise_depends_on_the_seed_alone():
-    assert torch.equal(noise((2, 3), 7), noise((2, 3), 7)) and not torch.equal(noise((2, 3), 7), noise((2, 3), 8))
+    assert torch.equal(draw_noise((2, 3), 7), draw_noise((2, 3), 7)) and not torch.equal(draw_noise((2, 3), 7), draw_noise((2, 3), 8))
 
 
 def test_a_driver_that_is_too_old_is_named(monkeypatch):
@@ -182,21 +188,22 @@ def test_a_driver_that_is_too_old_is_named(monkeypatch):
     "error", [torch.OutOfMemoryError("CUDA out of memory."), MemoryError(), RuntimeError("[enforce fail] DefaultCPUAllocator: x")]
 )
 def test_running_out_of_memory_is_known_from_other_errors(error):
-    assert memory.exhausted(error) and not memory.exhausted(RuntimeError("shapes differ"))
+    assert memory.is_out_of_memory(error) and not memory.is_out_of_memory(RuntimeError("shapes differ"))
 
 
 @pytest.mark.parametrize("stop", [1, 2, 4, 7])
 def test_denoising_goes_on_from_any_call(stop):
-    clean = noise((1, 20, 4, 2, 3), 5)
+    clean = draw_noise((1, 20, 4, 2, 3), 5)
     kept = []
 
     def sampled(begin=None, keep=lambda state: None):
         calls = []
-        scheduler = euler(SCHEDULER, 6, None, torch.device("cpu"))
-        made = denoise(scheduler, known(clean), noise(clean.shape, 1), SPANS, lambda *at: calls.append(at), keep=keep, begin=begin)
+        scheduler = build_euler(SCHEDULER, 6, None, torch.device("cpu"))
+        hooks = DenoisingHooks(lambda *at: calls.append(at), keep=keep)
+        made = denoise_latents(scheduler, known(clean), draw_noise(clean.shape, 1), SPANS, hooks, begin)
         return made, len(calls)
 
-    whole, calls = sampled(keep=lambda state: kept.append(replace(state, said=state.said.clone())))
+    whole, calls = sampled(keep=lambda state: kept.append(replace(state, model_output=state.model_output.clone())))
     assert len(kept) == calls == 6 * len(SPANS)
     again, left = sampled(kept[stop - 1])
     assert torch.equal(whole, again) and left == calls - stop

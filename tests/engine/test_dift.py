@@ -68,10 +68,10 @@ def folder(tmp_path_factory):
 def test_features_are_unit_vectors_and_the_seed_decides(folder):
     model = Dift(folder, torch.device("cpu"), torch.float32)
     picture = torch.rand(3, 128, 64, generator=torch.Generator().manual_seed(1))
-    features = model.features(picture, 5)
+    features = model.compute_features(picture, 5)
     assert features.shape[1:] == (16, 8) and torch.allclose(features.norm(dim=0), torch.ones(16, 8), atol=1e-4)
-    assert torch.equal(features, model.features(picture, 5))
-    assert not torch.equal(features, model.features(picture, 6))
+    assert torch.equal(features, model.compute_features(picture, 5))
+    assert not torch.equal(features, model.compute_features(picture, 6))
 
 
 def test_a_drawing_is_found_in_itself(folder):

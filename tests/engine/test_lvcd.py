@@ -16,7 +16,8 @@ from engine import job as jobs
 from engine.cli.colorize_job import gather
 from engine.job.errors import BadInput, JobFailed
 from engine.job.messages import Cancelled, Done, Failed, Progress, Warned
-from engine.models.lvcd import nets, painting, plan, sampler, survey
+from engine.models.lvcd import memory, pipeline, plan, survey
+from engine.models.lvcd.weights import load_networks
 from engine.worker.run import run
 
 
@@ -72,18 +73,18 @@ def test_every_drawing_comes_back(shot, count):
 @pytest.mark.parametrize("count", [2, 14, 15, 16, 24, 25, 500])
 def test_every_drawing_is_denoised_once_and_read_when_its_segment_comes(weights, count):
     """The networks' part of the work, where only what goes from one segment to the next is kept."""
-    loaded = nets.load(weights, torch.float32)
-    reference = sampler.Reference(torch.zeros(1, 1, 24), torch.zeros(1, 4, 8, 8), torch.zeros(1, 4, 8, 8))
+    loaded = load_networks(weights, torch.float32)
+    reference = pipeline.LvcdReference(torch.zeros(1, 1, 24), torch.zeros(1, 4, 8, 8), torch.zeros(1, 4, 8, 8))
     asked = set()
 
     def sketch(index):
         asked.add(index)
         return torch.zeros(3, 64, 64)
 
-    chain = sampler.Chain(reference, count, sketch)
+    chain = pipeline.LvcdChain(reference, count, sketch)
     noise = torch.randn(19, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     made = 0
-    for new, latents in sampler.run(loaded, chain, noise, torch.tensor([20.0, 0.0]), sampler.Scheme(), torch.device("cpu")):
+    for new, latents in pipeline.run_chain(loaded, chain, noise, torch.tensor([20.0, 0.0]), pipeline.SegmentScheme(), torch.device("cpu")):
         assert new.start == made and len(latents) == len(new) <= 14 and latents.isfinite().all()
         assert max(asked, default=0) < new.stop + (new.stop == 1), "no drawing is read before its segment"
         made = new.stop
@@ -92,18 +93,18 @@ def test_every_drawing_is_denoised_once_and_read_when_its_segment_comes(weights,
 
 @pytest.mark.parametrize("count", [*range(2, 60), 500])
 def test_segments_cover_all_and_share_four(count):
-    spans = sampler.segments(count)
+    spans = pipeline.split_segments(count)
     assert spans[0] == range(1, 15) and spans[-1].stop >= count > spans[-1].stop - 14 - (count < 15) * 14
     assert all(len(span) == 14 and span.start == before.stop - 4 for before, span in zip(spans, spans[1:], strict=False))
     for local in range(1, count):
-        number = plan.segment_of(local, 4)
+        number = plan.find_segment(local, 4)
         assert local in spans[number] and (number == 0 or local not in spans[number - 1])
 
 
 @pytest.mark.parametrize("length", [5, 7, 10])
 @pytest.mark.parametrize("count", [1, 9, 10, 11, 16, 17, 500])
 def test_every_frame_is_decoded_once(count, length):
-    chunks = [sampler.chunk_of(index, count, length) for index in range(count)]
+    chunks = [pipeline.find_chunk(index, count, length) for index in range(count)]
     made = [index for chunk in set(chunks) for index in chunk.frames if index >= chunk.first]
     assert sorted(made) == list(range(count))
     assert all(index in chunk.frames and len(chunk.frames) <= length for index, chunk in enumerate(chunks))
@@ -327,4 +328,4 @@ def test_without_a_card(shot, tmp_path, monkeypatch):
 
 def test_memory_that_does_not_suffice_is_told_before_it_starts(weights):
     with pytest.raises(JobFailed, match="smaller size"):
-        painting.Ready.of(nets.load(weights, torch.float32), [(1 << 17, 1 << 17)], torch.device("cpu"), "auto")
+        memory.place_for_job(load_networks(weights, torch.float32), (1 << 17, 1 << 17), {"memory": "auto"}, torch.device("cpu"))

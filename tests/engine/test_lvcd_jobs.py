@@ -16,8 +16,8 @@ from engine import job as jobs
 from engine.cli.colorize_job import gather
 from engine.job import Hint
 from engine.job.messages import Done, FrameDone, Progress, Warned
-from engine.models.lvcd import plan, sampler
-from engine.models.lvcd.painting import SCHEME
+from engine.models.lvcd import pipeline, plan
+from engine.models.lvcd.pipeline import SCHEME
 from engine.worker.run import run
 
 STEPS = 5  # of the preset `draft`
@@ -120,15 +120,15 @@ def test_a_redrawn_key_runs_only_the_segments_that_it_touches(tmp_path, weights,
 @pytest.mark.parametrize("count", [3, 5, 15, 16, 30, 36, 60])
 def test_ways_from_two_keys_meet(count):
     """Whatever a segment says is its key's color, 0 or 1: between the keys the colors cross over evenly."""
-    (stretch,) = plan.stretches(count, [0, count - 1], SCHEME.overlap)
+    (stretch,) = plan.plan_stretches(count, [0, count - 1], SCHEME.overlap)
     (one, other), ties = stretch.ways, stretch.ties
     assert one.frames + other.frames == count
     noise = torch.randn(19, 4, 2, 2)
-    parts = [sampler.Part(noise, lambda noisy, sigma, key=key: torch.full_like(noisy, float(key)), None) for key in (0, 1)]
-    first, second = sampler.denoise(parts, torch.tensor([20.0, 5.0, 0.0]), SCHEME, ties)
+    parts = [pipeline.SegmentTask(noise, lambda noisy, sigma, key=key: torch.full_like(noisy, float(key)), None) for key in (0, 1)]
+    first, second = pipeline.denoise_segments(parts, torch.tensor([20.0, 5.0, 0.0]), SCHEME, ties)
     seen = []
     for way, done, end in ((one, first, 0.0), (other, second, 1.0)):
-        start = sampler.segments(len(way.order))[way.segments - 1].start
+        start = pipeline.split_segments(len(way.order))[way.segments - 1].start
         latents = [done.latents[5 + local - start].mean().item() if local >= start else end for local in range(1, way.frames)]
         seen += latents if end == 0.0 else latents[::-1]
     shares = np.array([0.0, *seen, 1.0])
@@ -138,7 +138,7 @@ def test_ways_from_two_keys_meet(count):
 
 def test_every_drawing_has_one_place():
     for keys in ([0], [5], [19], [0, 19], [3, 4, 11], [0, 1, 18, 19], list(range(20))):
-        painted = [way.order[local] for s in plan.stretches(20, keys, 4) for way in s.ways for local in range(1, way.frames)]
+        painted = [way.order[local] for s in plan.plan_stretches(20, keys, 4) for way in s.ways for local in range(1, way.frames)]
         assert sorted([*painted, *keys]) == list(range(20))
 
 

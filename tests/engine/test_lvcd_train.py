@@ -9,7 +9,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from engine.job.errors import BadInput
-from engine.models.lvcd import nets, slots
+from engine.models.lvcd import slots
+from engine.models.lvcd.weights import load_networks
 from lab.diffusion import clips
 from lab.models.lvcd import train
 
@@ -53,26 +54,26 @@ def settings(data, weights, out, **changed):
 
 
 def run_of(data, reference="early", vary=False, seed=0):
-    return train.read(clips.of_folder(data / "clip"), SIZE, reference, vary, np.random.default_rng(seed))
+    return train.read_example(clips.read_folder(data / "clip"), SIZE, reference, vary, np.random.default_rng(seed))
 
 
 def error(folder, data):
     """The loss on a run of the clip over a fixed set of noise levels."""
-    loaded = train.begin(folder)
+    loaded = train.load_trainable(folder)
     torch.manual_seed(0)
     with torch.no_grad():
-        lesson = train.lesson(loaded, *run_of(data), CPU)
-        return np.mean([train.loss(loaded, lesson, np.random.default_rng(i)).item() for i in range(6)])
+        lesson = train.build_batch(loaded, *run_of(data), CPU)
+        return np.mean([train.compute_loss(loaded, lesson, np.random.default_rng(i)).item() for i in range(6)])
 
 
 @pytest.fixture(scope="module")
 def trained(data, weights, tmp_path_factory):
     """Trained at one go, and with a stop; what the second half said."""
     out = tmp_path_factory.mktemp("out")
-    said = list(train.train(settings(data, weights, out / "whole", steps=12, rate=4e-3)))
+    said = list(train.train_model(settings(data, weights, out / "whole", steps=12, rate=4e-3)))
     assert "step 12 of 12" in said[-1]
-    list(train.train(settings(data, weights, out / "parts", steps=9, rate=4e-3)))
-    return out, list(train.train(settings(data, weights, out / "parts", steps=12, rate=4e-3)))
+    list(train.train_model(settings(data, weights, out / "parts", steps=9, rate=4e-3)))
+    return out, list(train.train_model(settings(data, weights, out / "parts", steps=12, rate=4e-3)))
 
 
 def test_overfits_one_clip(data, weights, trained):
@@ -80,22 +81,22 @@ def test_overfits_one_clip(data, weights, trained):
     assert error(out / "whole", data) < 0.7 * error(weights, data)
     with Image.open(out / "whole" / "samples_000012.png") as sheet:
         assert sheet.size == (15 * SIZE[0], 3 * SIZE[1])
-    assert nets.load(out / "whole" / "average_weights", torch.float32).note == train.NOTE
+    assert load_networks(out / "whole" / "average_weights", torch.float32).note == train.NOTE
 
 
 def test_goes_on_where_it_stopped(trained):
     out, said = trained
     assert "from step 9" in said[0]
     for part in ("unet", "controlnet"):
-        whole, parts = (getattr(nets.load(out / name, torch.float32), part).state_dict() for name in ("whole", "parts"))
+        whole, parts = (getattr(load_networks(out / name, torch.float32), part).state_dict() for name in ("whole", "parts"))
         assert all(torch.equal(value, parts[name]) for name, value in whole.items())
 
 
 def test_what_is_trained(weights, trained):
     """All of the ControlNet, and of the UNet the self-attention in space and time, all of it and nothing else."""
-    before, after = (nets.load(folder, torch.float32) for folder in (weights, trained[0] / "whole"))
+    before, after = (load_networks(folder, torch.float32) for folder in (weights, trained[0] / "whole"))
     moved = {name for name, value in before.unet.state_dict().items() if not torch.equal(value, after.unet.state_dict()[name])}
-    assert moved == {name for name, _ in slots.self_attentions(before.unet)}
+    assert moved == {name for name, _ in slots.list_self_attention(before.unet)}
     still = {name for name, value in before.controlnet.state_dict().items() if torch.equal(value, after.controlnet.state_dict()[name])}
     assert not {name for name in still if "attn2.to_q" not in name and "attn2.to_k" not in name and "norm2" not in name}, (
         "but what one token of context never asks for"
@@ -106,7 +107,7 @@ def test_begins_from_stable_video_diffusion(data, weights, tmp_path):
     """A ControlNet that begins as the UNet's first half, and says nothing yet."""
     svd = shutil.copytree(weights, tmp_path / "svd")
     shutil.rmtree(svd / "controlnet")
-    loaded = train.begin(svd)
+    loaded = train.load_trainable(svd)
     assert torch.equal(loaded.controlnet.conv_in.weight, loaded.unet.conv_in.weight)
     residuals = loaded.controlnet(
         torch.randn(1, 15, 8, 8, 8),
@@ -120,15 +121,15 @@ def test_begins_from_stable_video_diffusion(data, weights, tmp_path):
 
 def test_checkpointing_changes_nothing(data, weights, tmp_path):
     for name, checkpointing in (("kept", False), ("again", True)):
-        list(train.train(settings(data, weights, tmp_path / name, steps=1, checkpointing=checkpointing)))
-    kept, again = (nets.load(tmp_path / name, torch.float32).controlnet.state_dict() for name in ("kept", "again"))
+        list(train.train_model(settings(data, weights, tmp_path / name, steps=1, checkpointing=checkpointing)))
+    kept, again = (load_networks(tmp_path / name, torch.float32).controlnet.state_dict() for name in ("kept", "again"))
     assert max((value - again[name]).abs().max().item() for name, value in kept.items()) < 1e-5
 
 
 @pytest.mark.parametrize(("reference", "latest"), [("early", 1), ("any", 7)])
 def test_where_the_reference_comes_from(data, reference, latest):
     """Frame i shows the box at i; a run from 8 on may look back to 7, or to the first quarter of the frames before, which is 0 and 1."""
-    truth = clips.over(clips.load(clips.of_folder(data / "clip").frames, SIZE))
+    truth = clips.flatten_pictures(clips.load_pictures(clips.read_folder(data / "clip").frames, SIZE))
     gaps = set()
     for seed in range(60):
         frames, _ = run_of(data, reference, seed=seed)
@@ -145,7 +146,7 @@ def test_sketches_are_varied_alike_in_a_run():
     soft[:, 20:24] = np.array([180, 30, 30, 180])[None, :, None]
     widths, kinds = set(), set()
     for seed in range(60):
-        found = train.varied(soft, np.random.default_rng(seed))
+        found = train.vary_sketches(soft, np.random.default_rng(seed))
         assert found.shape == soft.shape and np.array_equal(found[0], found[1])
         widths.add(int((found[0, :, 32] < 100).sum()))
         kinds.add(len(np.unique(found)) == 2)
@@ -155,21 +156,21 @@ def test_sketches_are_varied_alike_in_a_run():
 
 def test_without_reference_attention(data, weights):
     """The ablation sees the reference by its latent and token alone: the loss differs."""
-    loaded = train.begin(weights)
+    loaded = train.load_trainable(weights)
     torch.manual_seed(0)
-    lesson = train.lesson(loaded, *run_of(data), CPU)
+    lesson = train.build_batch(loaded, *run_of(data), CPU)
     noise, sigma = torch.randn_like(lesson.target), torch.tensor([1.5])
     with torch.no_grad():
         with_, without = (
-            train.errors(loaded, lesson, sigma, noise, layout) for layout in (train.LEARNED, slots.without_reference(train.LEARNED))
+            train.compute_errors(loaded, lesson, sigma, noise, layout) for layout in (train.LEARNED, slots.drop_reference(train.LEARNED))
         )
     assert (with_ - without).abs().max() > 1e-5
 
 
 def test_bad_input(data, weights, tmp_path):
     with pytest.raises(BadInput, match="multiples of 64"):
-        list(train.train(settings(data, weights, tmp_path, size=(100, 64))))
+        list(train.train_model(settings(data, weights, tmp_path, size=(100, 64))))
     with pytest.raises(BadInput, match="no clip of 15"):
-        list(train.train(settings(tmp_path, weights, tmp_path)))
+        list(train.train_model(settings(tmp_path, weights, tmp_path)))
     with pytest.raises(BadInput, match="UNet|unet"):
-        list(train.train(settings(data, tmp_path / "nothing", tmp_path)))
+        list(train.train_model(settings(data, tmp_path / "nothing", tmp_path)))

@@ -13,9 +13,13 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from engine.diffusion import memory, weights
+from engine.diffusion.memory import Placement
+from engine.diffusion.sampling import DenoisingHooks
 from engine.job.errors import BadInput
-from engine.models.tooncrafter import ddim, layout, needs, nets, sampler, text, tone
-from engine.models.tooncrafter.plan import MOST, Between, between, plan, spread
+from engine.models.tooncrafter import ddim, layout, pipeline, text, tone
+from engine.models.tooncrafter.memory import estimate_needs
+from engine.models.tooncrafter.plan import MOST, BetweenDrawing, assign_frames, plan_between, plan_clips
+from engine.models.tooncrafter.weights import BUILDERS, CONFIGS, TOWERS, ToonCrafterNetworks, convert_weights, find_weights, load_networks
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +30,22 @@ def tiny(tmp_path_factory):
 # --- which of the sixteen -----------------------------------------------------------------------------------------
 
 
-def drawings(count: int, easing=lambda place: place) -> list[Between]:
-    return [Between(f"d{number}", easing(number / (count + 1))) for number in range(1, count + 1)]
+def drawings(count: int, easing=lambda place: place) -> list[BetweenDrawing]:
+    return [BetweenDrawing(f"d{number}", easing(number / (count + 1))) for number in range(1, count + 1)]
 
 
 def test_drawings_are_the_frames_nearest_to_their_places():
-    assert spread([0.5]) in ([7], [8])
-    assert spread([0.25, 0.5, 0.75]) in ([4, 7, 11], [4, 8, 11])
-    assert spread([n / 15 for n in range(1, 15)]) == list(range(1, 15))
-    assert spread([0.0, 0.0, 1.0]) == [1, 2, 14]
-    assert spread([0.91, 0.09]) == [14, 1]
+    assert assign_frames([0.5]) in ([7], [8])
+    assert assign_frames([0.25, 0.5, 0.75]) in ([4, 7, 11], [4, 8, 11])
+    assert assign_frames([n / 15 for n in range(1, 15)]) == list(range(1, 15))
+    assert assign_frames([0.0, 0.0, 1.0]) == [1, 2, 14]
+    assert assign_frames([0.91, 0.09]) == [14, 1]
 
 
 @given(st.lists(st.floats(-1, 2), min_size=1, max_size=14))
 @settings(max_examples=60, deadline=None)
 def test_no_frame_is_kept_twice_and_order_is_kept(at):
-    chosen = spread(at)
+    chosen = assign_frames(at)
     assert len(set(chosen)) == len(at) and all(1 <= number <= 14 for number in chosen)
     assert all(a < b for a, b in zip(np.array(chosen)[np.argsort(at, kind="stable")], np.sort(chosen)[1:], strict=False))
 
@@ -50,7 +54,7 @@ def test_no_frame_is_kept_twice_and_order_is_kept(at):
 @settings(max_examples=40, deadline=None)
 def test_every_drawing_is_made_once_and_after_what_it_is_made_of(count):
     known, asked = {"a", "b"}, drawings(count)
-    for clip in between("a", "b", asked):
+    for clip in plan_between("a", "b", asked):
         assert {clip.first, clip.last} <= known
         assert len(clip.kept) <= 14 and not known & set(clip.kept.values())
         known |= set(clip.kept.values())
@@ -60,24 +64,24 @@ def test_every_drawing_is_made_once_and_after_what_it_is_made_of(count):
 
 def test_more_than_a_person_wants_is_refused():
     with pytest.raises(BadInput, match="224 drawings"):
-        between("a", "b", drawings(500))
+        plan_between("a", "b", drawings(500))
 
 
 def test_keys_make_pairs_and_what_comes_again_is_made_once():
     one, two = drawings(2)
-    found = plan(["a", one, "b", "c", two, "a", one, "b"])
+    found = plan_clips(["a", one, "b", "c", two, "a", one, "b"])
     assert [(clip.first, clip.last, list(clip.kept.values())) for clip in found] == [("a", "b", ["d1"]), ("c", "a", ["d2"])]
-    loop = plan(["a", one, two, "a"])
+    loop = plan_clips(["a", one, two, "a"])
     assert [(clip.first, clip.last) for clip in loop] == [("a", "a")]
-    assert plan(["a", "b"]) == []
+    assert plan_clips(["a", "b"]) == []
 
 
 def test_sketches_guide_the_frames_of_their_drawings():
-    asked = [Between(d.id, d.at, f"g{d.id}" if number % 3 == 0 else None) for number, d in enumerate(drawings(20))]
-    first, *others = between("a", "b", asked)
+    asked = [BetweenDrawing(d.id, d.at, f"g{d.id}" if number % 3 == 0 else None) for number, d in enumerate(drawings(20))]
+    first, *others = plan_between("a", "b", asked)
     assert all(clip.kept[frame] == guide[1:] for clip in others for frame, guide in clip.guides.items())
     assert len(first.guides) >= 6, "the clip that makes the ends of others heeds their sketches"
-    assert set(between("a", "b", asked[:14])[0].guides.values()) == {"gd1", "gd4", "gd7", "gd10", "gd13"}
+    assert set(plan_between("a", "b", asked[:14])[0].guides.values()) == {"gd1", "gd4", "gd7", "gd10", "gd13"}
 
 
 # --- the schedule -------------------------------------------------------------------------------------------------
@@ -88,58 +92,60 @@ def test_no_number_of_steps_makes_what_is_no_number(steps):
     """With a network that knows the truth: the clip comes back as contrasty as the schedule leaves it, and whole when that is undone."""
     generator = torch.Generator().manual_seed(steps)
     truth = torch.randn(1, 16, 4, 8, 8, generator=generator)
-    scheduler = ddim.Ddim(steps, lambda step: torch.randn(truth.shape, generator=generator))
+    scheduler = ddim.ShrinkingDdim(steps, lambda step: torch.randn(truth.shape, generator=generator))
     latents = torch.randn(truth.shape, generator=generator)
-    shrunk = ddim.shrinkage()
+    shrunk = ddim.compute_shrinkage()
     for index, time in enumerate(scheduler.timesteps.tolist()):
         signal, clean = scheduler.now[index], truth * shrunk[time]
         noise = (latents - signal**0.5 * clean) / (1 - signal) ** 0.5
         latents = scheduler.step(signal**0.5 * noise - (1 - signal) ** 0.5 * clean, scheduler.timesteps[index], latents).prev_sample
         assert latents.isfinite().all()
     kept = (latents * truth).mean() / (truth**2).mean()
-    assert kept == pytest.approx(scheduler.left * scheduler.next[-1] ** 0.5, abs=0.01)
-    assert kept / scheduler.left == pytest.approx(1.0, abs=0.01)
+    assert kept == pytest.approx(ddim.compute_end_scale(steps) * scheduler.next[-1] ** 0.5, abs=0.01)
+    assert kept / ddim.compute_end_scale(steps) == pytest.approx(1.0, abs=0.01)
+
+
+def placed_pipeline(networks, **settings):
+    return pipeline.ToonCrafterPipeline(networks, Placement(torch.device("cpu"), {}), pipeline.ToonCrafterSettings(**settings))
 
 
 @pytest.mark.parametrize("passes", [False, True])
 def test_the_whole_way_in_sixteen_bits(tiny, passes):
     """As on a card, but for their kind: every network takes what the one before has made."""
-    made = nets.load(tiny, torch.bfloat16, sketches=True)
+    made = load_networks(tiny, torch.bfloat16, sketches=True)
     pictures = torch.rand(2, 3, 64, 64) * 2 - 1
-    keys = sampler.encode_keys(made, pictures, torch.randn(2, 4, 8, 8))
-    context = torch.cat([sampler.encode_text(made, text.tokens("", tiny)), sampler.encode_image(made, pictures[:1])], dim=1)
-    clip, noise = sampler.Clip(keys, context, context, torch.ones(1, 16, 1, 64, 64)), torch.randn(1, 16, 4, 8, 8)
-    latents = sampler.sample(made, clip, noise, lambda step: noise, sampler.Settings(steps=1, together=passes), torch.device("cpu"))
-    frames = sampler.decode(made, latents, keys.references, passes)
+    keys = pipeline.encode_keys(made, pictures, torch.randn(2, 4, 8, 8))
+    context = torch.cat([pipeline.encode_text(made, text.tokens("", tiny)), pipeline.encode_image(made, pictures[:1])], dim=1)
+    noise = torch.randn(1, 16, 4, 8, 8)
+    clip = pipeline.ClipConditions(keys, context, context, lambda step: noise, torch.ones(1, 16, 1, 64, 64))
+    whole = placed_pipeline(made, steps=1, batched_cfg=passes)
+    latents = whole.denoise_clip(clip, noise)
+    frames = whole.decode_clip(latents, keys.references, passes)
     assert context.dtype == torch.bfloat16 and latents.dtype == frames.dtype == torch.float32
     assert frames.shape == (16, 3, 64, 64) and frames.isfinite().all()
 
 
 @pytest.mark.parametrize("sketches", [None, torch.ones(1, 16, 1, 64, 64)])
 def test_both_halves_of_the_guidance_at_once_are_the_same(tiny, sketches):
-    made = nets.load(tiny, torch.float32, sketches is not None)
+    made = load_networks(tiny, torch.float32, sketches is not None)
     shape = (1, 16, 4, 8, 8)
-    clip = sampler.Clip(sampler.Keys(torch.randn(2, 4, 8, 8), []), torch.randn(1, 333, 64), torch.randn(1, 333, 64), sketches)
     draws = lambda step: torch.randn(shape, generator=torch.Generator().manual_seed(step))  # noqa: E731
-    one, other = (
-        sampler.sample(made, clip, draws(-1), draws, sampler.Settings(steps=1, together=together), torch.device("cpu"))
-        for together in (False, True)
-    )
+    keys = pipeline.EncodedKeys(torch.randn(2, 4, 8, 8), [])
+    clip = pipeline.ClipConditions(keys, torch.randn(1, 333, 64), torch.randn(1, 333, 64), draws, sketches)
+    one, other = (placed_pipeline(made, steps=1, batched_cfg=batched).denoise_clip(clip, draws(-1)) for batched in (False, True))
     torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
 def test_a_stopped_run_goes_on_with_the_same_noise(tiny):
-    made = nets.load(tiny, torch.float32)
+    made = load_networks(tiny, torch.float32)
     shape = (1, 16, 4, 8, 8)
-    keys = sampler.Keys(torch.randn(2, 4, 8, 8), [])
-    clip = sampler.Clip(keys, torch.randn(1, 333, 64), torch.randn(1, 333, 64))
+    keys = pipeline.EncodedKeys(torch.randn(2, 4, 8, 8), [])
     draws = lambda step: torch.randn(shape, generator=torch.Generator().manual_seed(step))  # noqa: E731
+    clip = pipeline.ClipConditions(keys, torch.randn(1, 333, 64), torch.randn(1, 333, 64), draws)
     states = []
-    chosen = sampler.Settings(steps=3)
-    whole = sampler.sample(
-        made, clip, draws(-1), draws, chosen, torch.device("cpu"), keep=lambda s: states.append(replace(s, said=s.said.clone()))
-    )
-    rest = sampler.sample(made, clip, draws(-1), draws, chosen, torch.device("cpu"), begin=states[1])
+    hooks = DenoisingHooks(keep=lambda state: states.append(replace(state, model_output=state.model_output.clone())))
+    whole = placed_pipeline(made, steps=3).denoise_clip(clip, draws(-1), hooks)
+    rest = placed_pipeline(made, steps=3).denoise_clip(clip, draws(-1), begin=states[1])
     assert torch.equal(whole, rest)
 
 
@@ -160,19 +166,19 @@ def moving(tones=lambda frame, place: frame):
 def test_drifting_tones_are_brought_to_the_keys():
     truth = moving()
     strayed = moving(lambda frame, place: frame * (0.92 - 0.05 * place) + 0.08 * (1 - place))
-    made = tone.matched(strayed, truth[0], truth[-1])
+    made = tone.match_tones(strayed, truth[0], truth[-1])
     assert (made - truth).abs().mean() < 0.1 * (strayed - truth).abs().mean()
     torch.testing.assert_close(made[[0, -1]], truth[[0, -1]], rtol=0, atol=1e-5)
-    torch.testing.assert_close(tone.matched(truth, truth[0], truth[-1]), truth)
+    torch.testing.assert_close(tone.match_tones(truth, truth[0], truth[-1]), truth)
 
 
 def test_what_is_no_picture_of_a_key_is_left_alone():
     noise = torch.randn(16, 3, 48, 64).clamp(-1, 1)
-    assert torch.equal(tone.matched(noise, *moving()[[0, -1]]), noise)
+    assert torch.equal(tone.match_tones(noise, *moving()[[0, -1]]), noise)
     flat = torch.zeros(16, 3, 48, 64)
-    assert torch.equal(tone.matched(flat, flat[0], flat[-1]), flat)
+    assert torch.equal(tone.match_tones(flat, flat[0], flat[-1]), flat)
     dull = moving() * 0.3
-    brought = tone.matched(dull, *moving()[[0, -1]])
+    brought = tone.match_tones(dull, *moving()[[0, -1]])
     assert brought[5, 0].std() == pytest.approx(1.25 * dull[5, 0].std().item(), rel=1e-4), "no more than a drift is put right"
 
 
@@ -182,7 +188,7 @@ def test_what_is_no_picture_of_a_key_is_left_alone():
 def placed(path):
     """What a file holds for each network."""
     blocks = tiny_tooncrafter.configs()["text_encoder"]["num_hidden_layers"]
-    return {(part, name): tensor for part, name, tensor in layout.placed(weights.tensors(path, ""), blocks)}
+    return {(part, name): tensor for part, name, tensor in layout.assign_tensors(weights.read_tensors(path, ""), blocks)}
 
 
 def copy(tiny, folder):
@@ -203,10 +209,10 @@ def test_a_checkpoint_is_turned_into_safetensors_once(tiny, tmp_path, form):
     (folder / "model.safetensors").unlink()
     wrapped = {"_forward_module." + name: tensor for name, tensor in state.items()}
     torch.save({"state_dict": {"state_dict": state}, "plain": state, "DeepSpeed": {"module": wrapped}}[form], folder / "model.ckpt")
-    made = nets.safe(nets.find(folder, "model"))
+    made = convert_weights(find_weights(folder, "model"))
     assert made.suffix == ".safetensors" and same(placed(made), placed(tiny / "model.safetensors"))
     (folder / "model.ckpt").write_bytes(b"not needed any more")
-    assert nets.find(folder, "model") == made and nets.safe(folder / "model.ckpt") == made
+    assert find_weights(folder, "model") == made and convert_weights(folder / "model.ckpt") == made
 
 
 class Harm:
@@ -220,7 +226,7 @@ def test_a_pickle_runs_nothing(tiny, tmp_path, monkeypatch):
     (folder / "model.safetensors").unlink()
     torch.save({"state_dict": {"a": Harm()}}, folder / "model.ckpt")
     with pytest.raises(BadInput, match="not a file of weights"):
-        nets.load(folder, torch.float32)
+        load_networks(folder, torch.float32)
     assert not (tmp_path / "harm-was-done").exists()
 
 
@@ -229,15 +235,15 @@ def test_weights_without_clip_take_it_from_beside(tiny, tmp_path):
     folder = copy(tiny, tmp_path / "pruned")
     (folder / "model.safetensors").unlink()
     state = load_file(tiny / "model.safetensors")
-    prefixes = {part: prefix for part, prefix in layout.PREFIXES.items() if part in nets.TOWERS}
+    prefixes = {part: prefix for part, prefix in layout.PREFIXES.items() if part in TOWERS}
     save_file(
         {name: tensor for name, tensor in state.items() if not name.startswith(tuple(prefixes.values()))},
         folder / "tooncrafter_512_interp-pruned-fp16.safetensors",
     )
     with pytest.raises(BadInput, match="text_encoder/model.fp16.safetensors is missing"):
-        nets.load(folder, torch.float32)
-    wanted = nets.load(tiny, torch.float16)
-    for part, tower in nets.TOWERS.items():
+        load_networks(folder, torch.float32)
+    wanted = load_networks(tiny, torch.float16)
+    for part, tower in TOWERS.items():
         inner = {f"{tower}.{name}": tensor.clone() for name, tensor in getattr(wanted, part).state_dict().items()}
         last = tiny_tooncrafter.configs()[part]["num_hidden_layers"]
         beyond = {} if tower == "vision_model" else {f"{tower}.encoder.layers.{last}.layer_norm1.bias": torch.zeros(64)}
@@ -248,8 +254,8 @@ def test_weights_without_clip_take_it_from_beside(tiny, tmp_path):
         }
         (folder / part).mkdir()
         save_file(inner | more | beyond, folder / part / "model.safetensors")
-    found = nets.load(folder, torch.float16)
-    for part in nets.TOWERS:
+    found = load_networks(folder, torch.float16)
+    for part in TOWERS:
         assert same(getattr(found, part).state_dict(), getattr(wanted, part).state_dict())
 
 
@@ -283,32 +289,32 @@ def drop(*words):
 )
 def test_weights_that_are_others_are_told_apart_by_name(tiny, tmp_path, change, word):
     with pytest.raises(BadInput, match=word):
-        nets.load(broken(tiny, tmp_path, change), torch.float32)
+        load_networks(broken(tiny, tmp_path, change), torch.float32)
 
 
 def test_weights_that_are_not_there(tiny, tmp_path):
     with pytest.raises(BadInput, match="model.safetensors is missing; docs/tooncrafter.md"):
-        nets.load(tmp_path, torch.float32)
+        load_networks(tmp_path, torch.float32)
     folder = copy(tiny, tmp_path / "without")
     (folder / "sketch_encoder.safetensors").unlink()
-    nets.load(folder, torch.float32)
+    load_networks(folder, torch.float32)
     with pytest.raises(BadInput, match="need the sketch encoder"):
-        nets.load(folder, torch.float32, sketches=True)
+        load_networks(folder, torch.float32, sketches=True)
     shutil.copy(tiny / "sketch_encoder.safetensors", folder / "tooncrafter_512_interp-fp16.safetensors")
     (folder / "model.safetensors").unlink()
     with pytest.raises(BadInput, match="no checkpoint of ToonCrafter"):
-        nets.load(folder, torch.float32)
+        load_networks(folder, torch.float32)
     (folder / "tooncrafter_512_interp-fp16.safetensors").write_bytes(b"\x10\x00")
     with pytest.raises(BadInput, match="damaged"):
-        nets.load(folder, torch.float32)
+        load_networks(folder, torch.float32)
 
 
 def test_what_is_trained_is_written_as_it_was_published(tiny):
     published = load_file(tiny / "model.safetensors")
     shapes = {name: tuple(tensor.shape) for name, tensor in published.items()}
-    made = nets.load(tiny, torch.float16)
+    made = load_networks(tiny, torch.float16)
     for part in ("unet", "vae", "projector"):
-        written = dict(layout.published(getattr(made, part).state_dict(), part, shapes))
+        written = dict(layout.publish_tensors(getattr(made, part).state_dict(), part, shapes))
         assert all(torch.equal(published[name], tensor) for name, tensor in written.items()), part
         unused = {name for name in shapes if name.startswith(layout.PREFIXES[part])} - written.keys()
         assert all("post_quant_conv" in name for name in unused)
@@ -334,11 +340,11 @@ def test_known_prompts_need_no_tokenizer(tmp_path):
 
 
 def test_the_published_size_is_planned_below_ten_gigabytes():
-    parts = {part: weights.empty(lambda part=part: nets.BUILDERS[part](nets.CONFIGS[part])).half() for part in nets.CONFIGS}
-    without = nets.Nets(**parts | {"sketch_encoder": None}, folder=None)  # type: ignore[arg-type]
-    whole = memory.plan(needs.needs(without, (512, 320), 2), 10 << 30)
+    parts = {part: weights.build_empty(lambda part=part: BUILDERS[part](CONFIGS[part])).half() for part in CONFIGS}
+    without = ToonCrafterNetworks(**parts | {"sketch_encoder": None}, folder=None)  # type: ignore[arg-type]
+    whole = memory.plan_memory(estimate_needs(without, (512, 320), 2), 10 << 30)
     assert whole.mode == memory.WHOLE and whole.bytes <= 10e9
-    assert memory.plan(needs.needs(without, (512, 320), 2), 8 << 30).mode == memory.STAGES
-    assert memory.plan(needs.needs(without, (1024, 576), 2), 24 << 30).mode == memory.WHOLE
-    guided = nets.Nets(**parts, folder=None)  # type: ignore[arg-type]
-    assert memory.bytes_of(needs.needs(guided, (512, 320), 2), memory.WHOLE, 8) > whole.bytes
+    assert memory.plan_memory(estimate_needs(without, (512, 320), 2), 8 << 30).mode == memory.STAGES
+    assert memory.plan_memory(estimate_needs(without, (1024, 576), 2), 24 << 30).mode == memory.WHOLE
+    guided = ToonCrafterNetworks(**parts, folder=None)  # type: ignore[arg-type]
+    assert memory.count_bytes(estimate_needs(guided, (512, 320), 2), memory.WHOLE, 8) > whole.bytes

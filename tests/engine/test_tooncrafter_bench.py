@@ -5,7 +5,7 @@ import tiny_tooncrafter
 import torch
 
 from engine.diffusion import weights
-from engine.models.tooncrafter import nets
+from engine.models.tooncrafter.weights import BUILDERS, CONFIGS
 from lab.models.tooncrafter import bench
 
 
@@ -28,5 +28,5 @@ def test_without_a_card_it_says_so(capsys):
 
 
 def test_its_networks_are_the_published_ones():
-    unet = weights.empty(lambda: nets.BUILDERS["unet"](nets.CONFIGS["unet"]))
+    unet = weights.build_empty(lambda: BUILDERS["unet"](CONFIGS["unet"]))
     assert sum(parameter.numel() for parameter in unet.parameters()) == bench.FULL

@@ -282,15 +282,18 @@ def test_where_the_networks_wait_changes_nothing(shot, memory):
 def test_frames_that_overflow_half_precision_are_decoded_in_single(weights):
     import torch
 
-    from engine.models.tooncrafter import nets, sampler
+    from engine.diffusion.memory import Placement
+    from engine.models.tooncrafter.pipeline import ToonCrafterPipeline, ToonCrafterSettings
+    from engine.models.tooncrafter.weights import load_networks
 
-    made = nets.load(weights, torch.float16)
+    made = load_networks(weights, torch.float16)
     latents = torch.randn(1, 16, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     pictures = torch.zeros(2, 3, 64, 64)
-    references = sampler.encode_keys(made, pictures, torch.zeros(2, 4, 8, 8)).references
+    pipeline = ToonCrafterPipeline(made, Placement(torch.device("cpu"), {}), ToonCrafterSettings())
+    references = pipeline.encode_keys(pictures, torch.zeros(2, 4, 8, 8)).references
     with torch.no_grad():
         made.vae.decoder.conv_in.weight.mul_(0).add_(60000.0)
-    frames = sampler.decode(made, latents, references, two_passes=False)
+    frames = pipeline.decode_clip(latents, references, two_passes=False)
     assert frames.isfinite().all() and made.vae.dtype == torch.float16
 
 

@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from engine.cli import main
 from engine.job.errors import BadInput
-from engine.models.tooncrafter import layout, nets
+from engine.models.tooncrafter import layout
+from engine.models.tooncrafter.weights import load_networks
 from lab.diffusion import clips, training
 from lab.models.tooncrafter import critic, train
 
@@ -41,15 +42,15 @@ def settings(data, weights, out, part, **changed):
 def drawn(data, weights, part):
     """Networks, a lesson, and the prompt's tokens."""
     torch.manual_seed(0)
-    loaded = train.begin(weights, part)
-    found = clips.find(data, data / "shots", 16)
-    lesson = train.lesson(loaded, *train.read(found, (64, 64), np.random.default_rng(0), part), part)
+    loaded = train.load_trainable(weights, part)
+    found = clips.find_clips(data, data / "shots", 16)
+    lesson = train.build_batch(loaded, *train.read_example(found, (64, 64), np.random.default_rng(0), part), part)
     return loaded, lesson, torch.randn(2, 77, 64)
 
 
 def step_by_step(nets_, parts, loss, steps, rate):
     """The losses of so many steps."""
-    learned = training.select(nets_, lambda name: train.trained(name, parts))
+    learned = training.select_parameters(nets_, lambda name: train.is_trained(name, parts))
     optimizer = torch.optim.AdamW(learned.values(), lr=rate)
     losses = []
     for _ in range(steps):
@@ -68,15 +69,15 @@ def test_one_clip_can_be_learned(data, weights, part):
 
     def loss():
         torch.manual_seed(1)
-        return train.loss(loaded, lesson, told, np.random.default_rng(5), drop=0.0)
+        return train.compute_loss(loaded, lesson, told, np.random.default_rng(5), drop=0.0)
 
-    losses = step_by_step(train.taught(loaded, part), part, loss, 8, 2e-3)
+    losses = step_by_step(train.select_networks(loaded, part), part, loss, 8, 2e-3)
     assert losses[-1] < 0.8 * losses[0], losses
 
 
 def test_the_decoder_can_learn_one_clip(data, weights):
     loaded, lesson, _ = drawn(data, weights, "decoder")
-    learning = train.taught(loaded, "decoder")
+    learning = train.select_networks(loaded, "decoder")
     judge = learning["critic"]
 
     def error():
@@ -91,12 +92,12 @@ def test_the_decoder_can_learn_one_clip(data, weights):
 
 def test_the_critic_moves_each_side_by_its_own(data):
     torch.manual_seed(0)
-    judge = critic.Critic(8, 2)
+    judge = critic.PatchCritic(8, 2)
     last = torch.nn.Conv2d(3, 3, 1)
     given, real = torch.rand(4, 3, 32, 32), torch.rand(4, 3, 32, 32)
     fake = last(given)
     error = (fake - real).abs().mean()
-    critic.heard(judge, real, fake, error, last.weight).backward()
+    critic.adversarial_loss(judge, real, fake, error, last.weight).backward()
     pulled = torch.autograd.grad((last(given) - real).abs().mean(), last.weight)[0].norm()
     assert last.weight.grad.norm() == pytest.approx(pulled.item(), rel=0.05), "the critic pulls as much as the error"
     assert all(parameter.grad is not None for parameter in judge.parameters())
@@ -108,30 +109,32 @@ def test_the_critic_moves_each_side_by_its_own(data):
 
 def test_the_perceptual_distance(tmp_path):
     with pytest.raises(BadInput, match="vgg16.safetensors"):
-        critic.perceptual(tmp_path)
+        critic.load_perceptual(tmp_path)
     torch.manual_seed(0)
-    net = critic.Perceptual()
+    net = critic.PerceptualDistance()
     state = {name: tensor.abs() if "lins" in name else tensor for name, tensor in net.state_dict().items()}
     vgg = {name.replace("convs", "features"): tensor.contiguous() for name, tensor in state.items() if "convs" in name}
     save_file(vgg | {"classifier.0.bias": torch.zeros(3)}, tmp_path / "vgg16.safetensors")
     torch.save({f"lin{n}.model.1.weight": state[f"lins.{n}.weight"] for n in range(5)}, tmp_path / "lpips.pth")
-    look = critic.perceptual(tmp_path)
+    look = critic.load_perceptual(tmp_path)
     one, other = torch.rand(2, 3, 64, 64) * 2 - 1, torch.rand(2, 3, 64, 64) * 2 - 1
     assert look(one, one) == 0 and look(one, other) > look(one, 0.9 * one + 0.1 * other) > 0
 
 
 def test_what_is_trained(weights):
-    loaded = train.begin(weights, "rectification")
-    learned = training.select(train.taught(loaded, "rectification"), lambda name: train.trained(name, "rectification"))
+    loaded = train.load_trainable(weights, "rectification")
+    learned = training.select_parameters(
+        train.select_networks(loaded, "rectification"), lambda name: train.is_trained(name, "rectification")
+    )
     assert not any("temp" in name or "transformer_in" in name for name in learned)
     assert any("to_k_ip" in name for name in learned) and any(name.startswith("projector.") for name in learned)
-    chosen = training.select(train.taught(loaded, "decoder"), lambda name: train.trained(name, "decoder"))
+    chosen = training.select_parameters(train.select_networks(loaded, "decoder"), lambda name: train.is_trained(name, "decoder"))
     assert {name.partition(".")[0] for name in chosen} == {"vae", "critic"} and not any("encoder" in n.split(".")[1] for n in chosen)
 
 
 def test_sketches_are_where_halving_puts_them_or_anywhere_between():
     rng = np.random.default_rng(0)
-    chosen = [train.sketched(rng) for _ in range(400)]
+    chosen = [train.draw_sketched(rng) for _ in range(400)]
     assert all(0 < c.sum() <= 14 and not c[0] and not c[-1] for c in chosen)
     middle = np.mean([c[7] for c in chosen])
     assert 0.85 < middle < 0.95, "four fifths by halving, half of the others by chance"
@@ -148,14 +151,14 @@ def test_the_command_trains_and_goes_on(data, weights, tmp_path, part, capsys):
     assert "from step 1" in said and "step 2 of 2" in said
     assert ("without the perceptual loss" in said) == (part == "decoder")
     assert (tmp_path / "out/samples_000002.png").is_file()
-    made = nets.load(tmp_path / "out", torch.float32, sketches=part == "sketch")
+    made = load_networks(tmp_path / "out", torch.float32, sketches=part == "sketch")
     assert made.note == train.NOTE
     before, after = load_file(weights / "model.safetensors"), load_file(tmp_path / "out/model.safetensors")
     assert before.keys() == after.keys()
     moved = {name for name in before if not torch.equal(before[name].float(), after[name].float())}
     belongs = {"rectification": ("model.diffusion_model.", "image_proj_model."), "decoder": ("first_stage_model.decoder.",), "sketch": ()}
     assert all(name.startswith(belongs[part]) for name in moved) and bool(moved) == (part != "sketch")
-    assert nets.load(tmp_path / "out/average_weights", torch.float32).note == train.NOTE
+    assert load_networks(tmp_path / "out/average_weights", torch.float32).note == train.NOTE
 
 
 def test_dynamicrafter_is_what_to_begin_with(weights, tmp_path):
@@ -164,8 +167,8 @@ def test_dynamicrafter_is_what_to_begin_with(weights, tmp_path):
     (tmp_path / "config.json").write_text((weights / "config.json").read_text("utf-8"), encoding="utf-8")
     save_file(plain, tmp_path / "model.safetensors")
     with pytest.raises(BadInput, match="DynamiCrafter"):
-        nets.load(tmp_path, torch.float32)
-    loaded = train.begin(tmp_path, "sketch")
+        load_networks(tmp_path, torch.float32)
+    loaded = train.load_trainable(tmp_path, "sketch")
     latents = torch.randn(16, 4, 8, 8)
     with torch.no_grad():
         references = [
@@ -178,21 +181,21 @@ def test_dynamicrafter_is_what_to_begin_with(weights, tmp_path):
     assert not torch.equal(alone[1], together[1])
     assert loaded.sketch_encoder is not None
     with torch.no_grad():
-        added = loaded.sketch_encoder.residuals(
+        added = loaded.sketch_encoder.compute_residuals(
             torch.randn(1, 16, 4, 8, 8), torch.tensor([500]), torch.randn(1, 333, 64), torch.ones(1, 16, 1, 64, 64)
         )
     assert all((tensor == 0).all() for tensor in added)
-    train.save(tmp_path / "out", {"vae": loaded.vae.state_dict()}, tmp_path)
+    train.save_weights(tmp_path / "out", {"vae": loaded.vae.state_dict()}, tmp_path)
     assert load_file(tmp_path / "out/model.safetensors").keys() == load_file(weights / "model.safetensors").keys()
-    train.save(tmp_path / "out", {"sketch_encoder": loaded.sketch_encoder.state_dict()}, tmp_path)
+    train.save_weights(tmp_path / "out", {"sketch_encoder": loaded.sketch_encoder.state_dict()}, tmp_path)
     written = load_file(tmp_path / "out/sketch_encoder.safetensors")
     published = load_file(weights / "sketch_encoder.safetensors")
     assert {name: tensor.shape for name, tensor in written.items()} == {name: tensor.shape for name, tensor in published.items()}
-    assert layout.sketch_name("zero_convs.3.0.bias") == "controlnet_down_blocks.3.bias"
+    assert layout.rename_sketch_encoder("zero_convs.3.0.bias") == "controlnet_down_blocks.3.bias"
 
 
 def test_what_can_not_be_trained_on(data, weights, tmp_path):
     with pytest.raises(BadInput, match="multiples of 64"):
-        list(train.train(settings(data, weights, tmp_path, "sketch", size=(100, 64))))
+        list(train.train_model(settings(data, weights, tmp_path, "sketch", size=(100, 64))))
     with pytest.raises(BadInput, match="no clip of 16"):
-        list(train.train(settings(tmp_path, weights, tmp_path, "sketch")))
+        list(train.train_model(settings(tmp_path, weights, tmp_path, "sketch")))

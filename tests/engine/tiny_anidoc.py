@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from engine.models.anidoc import nets
+from engine.models.anidoc import networks
+from engine.models.anidoc.weights import FILES
 
 NOTE = "These are random weights for tests: their colors mean nothing."
 UNET = {
@@ -79,9 +80,9 @@ def make(folder: Path, sparse: bool = False, dtype: torch.dtype = torch.float32)
             config = config | {"conditioning_channels": 9}
         file = "scheduler_config.json" if name == "scheduler" else "config.json"
         (folder / name / file).write_text(json.dumps(config), encoding="utf-8")
-        if name in nets.FILES:
-            state = {key: value.to(dtype).contiguous() for key, value in nets.BUILDERS[name](config).state_dict().items()}
-            save_file(state, folder / name / nets.FILES[name][-1])
+        if name in FILES:
+            state = {key: value.to(dtype).contiguous() for key, value in networks.BUILDERS[name](config).state_dict().items()}
+            save_file(state, folder / name / FILES[name][-1])
     (folder / "about.json").write_text(json.dumps({"note": NOTE}), encoding="utf-8")
     return folder
 

@@ -12,10 +12,11 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from engine.models.animate_anyone import nets, networks
+from engine.models.animate_anyone import networks
+from engine.models.animate_anyone.weights import FILES, publish_name
 
 NOTE = "These are random weights for tests: their pictures mean nothing."
-UNET = nets.UNET | {"block_out_channels": [32, 32, 64, 64], "layers_per_block": 1, "cross_attention_dim": 24, "attention_head_dim": 2}
+UNET = networks.UNET | {"block_out_channels": [32, 32, 64, 64], "layers_per_block": 1, "cross_attention_dim": 24, "attention_head_dim": 2}
 VAE = {
     "down_block_types": ["DownEncoderBlock2D"] * 4,
     "up_block_types": ["UpDecoderBlock2D"] * 4,
@@ -39,15 +40,15 @@ def states() -> dict[str, dict[str, torch.Tensor]]:
     """The weights of each file, under the names of the published ones."""
     torch.manual_seed(1)
     unet = networks.build_denoising(UNET).state_dict()
-    guider = nets.build_guider(nets.guider_config(UNET))
+    guider = networks.build_guider(networks.build_guider_config(UNET))
     torch.nn.init.normal_(guider.conv_out.weight, std=0.1)
     return {
         "denoising_unet": {name: value for name, value in unet.items() if "motion_modules" not in name},
-        "motion_module": {nets.published("motion_module", name): value for name, value in unet.items() if "motion_modules" in name},
+        "motion_module": {publish_name("motion_module", name): value for name, value in unet.items() if "motion_modules" in name},
         "reference_unet": networks.build_reference(UNET).state_dict(),
         "pose_guider": guider.state_dict(),
-        "image_encoder": nets.build_image_encoder(ENCODER).state_dict(),
-        "vae": nets.build_vae(VAE).state_dict(),
+        "image_encoder": networks.build_image_encoder(ENCODER).state_dict(),
+        "vae": networks.build_vae(VAE).state_dict(),
     }
 
 
@@ -58,9 +59,9 @@ def make(folder: Path, pickles: bool = False) -> Path:
         (folder / name / "config.json").write_text(json.dumps(config), encoding="utf-8")
     for name, state in states().items():
         if pickles:
-            torch.save(dict(state), folder / nets.FILES[name][1])
+            torch.save(dict(state), folder / FILES[name][1])
         else:
-            save_file({key: value.contiguous() for key, value in state.items()}, folder / nets.FILES[name][0])
+            save_file({key: value.contiguous() for key, value in state.items()}, folder / FILES[name][0])
     (folder / "about.json").write_text(json.dumps({"note": NOTE}), encoding="utf-8")
     return folder
 

@@ -15,11 +15,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import tiny_anidoc
 
 from engine.diffusion import parts
-from engine.models.lvcd import nets
+from engine.models.lvcd import networks
 
 NOTE = tiny_anidoc.NOTE
 CONFIGS = {name: tiny_anidoc.CONFIGS[name] for name in ("unet", "vae", "image_encoder")}
-CONFIGS["controlnet"] = tiny_anidoc.UNET | {"conditioning_channels": nets.CHANNELS, "conditioning_embedding_out_channels": [16, 16, 32, 32]}
+CONFIGS["controlnet"] = tiny_anidoc.UNET | {
+    "conditioning_channels": networks.CHANNELS,
+    "conditioning_embedding_out_channels": [16, 16, 32, 32],
+}
 
 
 def make(folder: Path, dtype: torch.dtype = torch.float32) -> Path:
@@ -28,7 +31,7 @@ def make(folder: Path, dtype: torch.dtype = torch.float32) -> Path:
     for name, config in CONFIGS.items():
         (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / name / "config.json").write_text(json.dumps(config), encoding="utf-8")
-        state = {key: _alive(key, value).to(dtype).contiguous() for key, value in nets.BUILDERS[name](config).state_dict().items()}
+        state = {key: _alive(key, value).to(dtype).contiguous() for key, value in networks.BUILDERS[name](config).state_dict().items()}
         save_file(state, folder / name / parts.FILES[name][-1])
     (folder / "about.json").write_text(json.dumps({"note": NOTE}), encoding="utf-8")
     return folder

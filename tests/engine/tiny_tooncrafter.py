@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "parity"))
 
 import synthetic
 
-from engine.models.tooncrafter import nets
+from engine.models.tooncrafter.weights import CONFIGS
 
 NOTE = "These are random weights for tests: their pictures mean nothing."
 OURS = {"first_stage": "vae", "image_proj": "projector"}
@@ -29,7 +29,7 @@ def configs() -> dict[str, dict]:
         config = component["config"]
         config = next((config[kind] for kind in ("diffusers", "transformers") if kind in config), config)
         part = OURS.get(name, name)
-        found[part] = {key: value for key, value in config.items() if key in nets.CONFIGS[part]}
+        found[part] = {key: value for key, value in config.items() if key in CONFIGS[part]}
     return found
 
 

@@ -11,16 +11,17 @@ import torch
 from safetensors.torch import load_file
 
 from engine.diffusion import weights
+from engine.diffusion.memory import Placement
 from engine.diffusion.networks import Residuals
-from engine.diffusion.sampling import State, euler
+from engine.diffusion.sampling import DenoisingHooks, DenoisingState, build_euler
 from engine.diffusion.svd import clip_pixels, set_context_order
-from engine.models.anidoc import nets, points, sampler
+from engine.models.anidoc import networks, pipeline, points
 from lab.models.anidoc import lineart
 
 FOLDER = synthetic.FOLDER / "anidoc"
 META = synthetic.meta("anidoc")
 NETWORK, PIPELINE, GRADIENT = 1e-5, 1e-4, 1e-4
-BUILDERS = {**nets.BUILDERS, "lineart": lambda config: lineart.LineArt(**config)}
+BUILDERS = {**networks.BUILDERS, "lineart": lambda config: lineart.LineArt(**config)}
 
 
 def cases(prefix: str, suffix: str = ".safetensors") -> list[str]:
@@ -138,7 +139,7 @@ def test_gradients(name, pair) -> None:
 def test_full_size_networks_have_the_published_names_and_shapes() -> None:
     tables = json.loads((FOLDER / "full_size_keys.json").read_text("utf-8"))
     for component, config in META["full_size_configs"].items():
-        built = weights.empty(lambda component=component, config=config: BUILDERS[component](config))
+        built = weights.build_empty(lambda component=component, config=config: BUILDERS[component](config))
         assert {name: list(value.shape) for name, value in built.state_dict().items()} == tables[component], component
 
 
@@ -171,7 +172,7 @@ def test_scheduler(name) -> None:
     data = read(name)
     for key in [key for key in data if key.startswith("out.sigmas.")]:
         steps = int(key.rpartition(".")[2])
-        scheduler = euler(META["scheduler"], steps, None, torch.device("cpu"))
+        scheduler = build_euler(META["scheduler"], steps, None, torch.device("cpu"))
         near(scheduler.sigmas, data[key], 1e-5, relative=True)
         near(scheduler.timesteps, data[f"out.timesteps.{steps}"], 1e-5)
         near(torch.as_tensor(scheduler.init_noise_sigma).reshape(1), data[f"out.init_noise_sigma.{steps}"], 1e-5, relative=True)
@@ -207,32 +208,33 @@ def test_points(name) -> None:
 def test_pipeline(name, order) -> None:
     """The whole way from a reference to frames: both halves of the guidance in one batch as released, and one after the other."""
     data = read(name)
-    all_nets = nets.Nets(*(net(part) for part in ("unet", "controlnet", "vae", "image_encoder")), scheduler=META["scheduler"])
+    all_nets = networks.AniDocNetworks(*(net(part) for part in ("unet", "controlnet", "vae", "image_encoder")), scheduler=META["scheduler"])
     picture = data["in.reference_image"].permute(2, 0, 1)[None].float() / 255
-    token = sampler.encode_token(all_nets, picture)
-    latent = sampler.encode_latent(all_nets, picture, data["in.noise_image"])
+    token = pipeline.encode_token(all_nets, picture)
+    latent = pipeline.encode_latent(all_nets, picture, data["in.noise_image"])
     near(torch.cat([torch.zeros_like(token), token]), data["out.image_embeddings"], NETWORK)
     near(latent, data["out.image_latents"], PIPELINE)
     noise = data["in.noise_latents"]
-    window = sampler.Window(range(noise.shape[1]), sampler.Encoded(token, latent), lambda: data["in.controlnet_condition"])
+    window = pipeline.AniDocWindow(range(noise.shape[1]), pipeline.EncodedReference(token, latent), lambda: data["in.controlnet_condition"])
     steps = int(said(name, r"(\d+) steps", 4))
     ramp = re.search(r"ramp ([\d.]+) -> ([\d.]+)", META["cases"][name])
     prefix = "out." if order == "released" else "out.per_sample."
     stored = {int(key.rpartition(".")[2]): data[key] for key in data if key.startswith(f"{prefix}latents.")}
 
-    def watch(state: State) -> None:
+    def watch(state: DenoisingState) -> None:
         if state.step - 1 in stored:
             near(state.latents, stored[state.step - 1], PIPELINE, relative=True)
 
-    settings = sampler.Settings(
+    settings = pipeline.AniDocSettings(
         steps=steps,
-        guidance=(float(ramp[1]), float(ramp[2])) if ramp else sampler.GUIDANCE,
-        scale=said(name, r"control scale ([\d.]+\d)", 1.0),
-        order=order,
-        together=order == "released",
+        guidance=(float(ramp[1]), float(ramp[2])) if ramp else pipeline.GUIDANCE,
+        control_scale=said(name, r"control scale ([\d.]+\d)", 1.0),
+        context_order=order,
+        batched_cfg=order == "released",
     )
-    latents = sampler.sample(all_nets, [window], noise, settings, torch.device("cpu"), keep=watch)
+    made = pipeline.AniDocPipeline(all_nets, Placement(torch.device("cpu"), {}), settings)
+    latents = made.denoise_clip([window], noise, DenoisingHooks(keep=watch))
     if f"{prefix}frames" in data:
         chunk = int(said(name, r"chunks of (\d+)", 8))
-        frames = torch.cat(list(sampler.decode_frames(all_nets, latents, chunk)))
+        frames = torch.cat(list(made.decode_latents(latents, chunk)))
         near(frames.permute(0, 2, 3, 1), data[f"{prefix}frames"], PIPELINE)

@@ -12,10 +12,12 @@ from safetensors.torch import load_file
 from torch import nn
 
 from engine.diffusion import weights
-from engine.diffusion.sampling import ddim
+from engine.diffusion.memory import Placement
+from engine.diffusion.sampling import DenoisingHooks, build_ddim
 from engine.diffusion.windows import closed
 from engine.job.pose import Pose
-from engine.models.animate_anyone import nets, networks, pose_image, sampler
+from engine.models.animate_anyone import networks, pipeline, pose_image
+from engine.models.animate_anyone.weights import fill_denoising, is_constant, publish_name, rename_tensor
 from lab.diffusion import training
 from lab.models.animate_anyone import train
 
@@ -36,7 +38,7 @@ def read(name: str) -> dict[str, torch.Tensor]:
 
 def state(component: str) -> dict[str, torch.Tensor]:
     """The weights of a component under our names."""
-    return {nets.renamed(component, name): tensor for name, tensor in synthetic.state("animate_anyone", component).items()}
+    return {rename_tensor(component, name): tensor for name, tensor in synthetic.state("animate_anyone", component).items()}
 
 
 @functools.cache
@@ -45,20 +47,22 @@ def net(component: str, motion: bool = True):
     if component == "denoising_unet":
         made = networks.build_denoising(config, motion)
         if motion:
-            return nets.fill_denoising(made, state("denoising_unet"), state("motion_module"), torch.float32)
-        return weights.fill(made, state("denoising_unet"), component, torch.float32, "")
+            return fill_denoising(made, state("denoising_unet"), state("motion_module"), torch.float32)
+        return weights.fill_weights(made, state("denoising_unet"), component, torch.float32, "")
     build = {
         "reference_unet": networks.build_reference,
-        "pose_guider": nets.build_guider,
-        "vae": nets.build_vae,
-        "image_encoder": nets.build_image_encoder,
+        "pose_guider": networks.build_guider,
+        "vae": networks.build_vae,
+        "image_encoder": networks.build_image_encoder,
     }
-    return weights.fill(build[component](config), state(component), component, torch.float32, "")
+    return weights.fill_weights(build[component](config), state(component), component, torch.float32, "")
 
 
 @functools.cache
-def whole() -> nets.Nets:
-    return nets.Nets(*(net(part) for part in ("denoising_unet", "reference_unet", "pose_guider", "vae", "image_encoder")))
+def whole() -> networks.AnimateAnyoneNetworks:
+    return networks.AnimateAnyoneNetworks(
+        *(net(part) for part in ("denoising_unet", "reference_unet", "pose_guider", "vae", "image_encoder"))
+    )
 
 
 def near(got: torch.Tensor, wanted: torch.Tensor, limit: float) -> None:
@@ -84,7 +88,7 @@ def poses(data) -> torch.Tensor:
 
 def guided(data, unet, half: bool = False, posed: bool = True) -> torch.Tensor:
     token, latents = data["in.clip_embeds"], data["in.noisy_latents"]
-    keys = networks.keys_of(unet, networks.features(net("reference_unet"), data["in.ref_latents"], token), half)
+    keys = networks.project_keys(unet, networks.collect_features(net("reference_unet"), data["in.ref_latents"], token), half)
     tokens = torch.cat([torch.zeros_like(token), token])
     return unet(torch.cat([latents, latents]), data["in.timestep"], tokens, poses(data) if posed else None, keys)
 
@@ -94,8 +98,8 @@ def guided(data, unet, half: bool = False, posed: bool = True) -> torch.Tensor:
 def test_networks(name) -> None:
     data, unet = read(name), net("denoising_unet")
     latents, token, time = data["in.noisy_latents"], data["in.clip_embeds"], data["in.timestep"]
-    written = networks.features(net("reference_unet"), data["in.ref_latents"], token)
-    keys = networks.keys_of(unet, written)
+    written = networks.collect_features(net("reference_unet"), data["in.ref_latents"], token)
+    keys = networks.project_keys(unet, written)
     made = {
         "out.pose_features": lambda: poses(data),
         "out.cfg": lambda: guided(data, unet),
@@ -118,7 +122,7 @@ def test_the_group_norm_of_diffusers_is_another_network(name) -> None:
     """The negative control: normalized over all frames the result is far off, but for a single frame."""
     data, config = read(name), META["components"]["denoising_unet"]["config"]
     unet = networks.build_denoising(config)
-    nets.fill_denoising(unet, state("denoising_unet"), state("motion_module"), torch.float32)
+    fill_denoising(unet, state("denoising_unet"), state("motion_module"), torch.float32)
     for module in unet.modules():
         if isinstance(module, networks.FrameNorm):
             module.__class__ = nn.GroupNorm
@@ -129,21 +133,21 @@ def test_the_group_norm_of_diffusers_is_another_network(name) -> None:
 def test_full_size_networks_have_the_published_names_and_shapes() -> None:
     tables = json.loads((FOLDER / "full_size_keys.json").read_text("utf-8"))
     configs = META["full_size_configs"]
-    unet = weights.empty(lambda: networks.build_denoising(nets.UNET))
+    unet = weights.build_empty(lambda: networks.build_denoising(networks.UNET))
     named = {name: list(value.shape) for name, value in unet.state_dict().items()}
-    motion = {nets.published("motion_module", name): shape for name, shape in named.items() if "motion_modules" in name}
-    constants = {name for name in tables["motion_module"] if nets.constant(name)}
+    motion = {publish_name("motion_module", name): shape for name, shape in named.items() if "motion_modules" in name}
+    constants = {name for name in tables["motion_module"] if is_constant(name)}
     assert motion == {name: shape for name, shape in tables["motion_module"].items() if name not in constants}
-    assert {nets.renamed("motion_module", name) for name in motion} | {n for n in named if "motion_modules" not in n} == named.keys()
+    assert {rename_tensor("motion_module", name) for name in motion} | {n for n in named if "motion_modules" not in n} == named.keys()
     assert {name: shape for name, shape in named.items() if "motion_modules" not in name} == tables["denoising_unet"]
     for component, build, config in (
-        ("reference_unet", networks.build_reference, nets.UNET),
-        ("pose_guider", nets.build_guider, nets.guider_config(nets.UNET)),
+        ("reference_unet", networks.build_reference, networks.UNET),
+        ("pose_guider", networks.build_guider, networks.build_guider_config(networks.UNET)),
     ):
-        made = weights.empty(lambda build=build, config=config: build(config)).state_dict()
+        made = weights.build_empty(lambda build=build, config=config: build(config)).state_dict()
         assert {name: list(value.shape) for name, value in made.items()} == tables[component], component
     for name in ("block_out_channels", "layers_per_block", "cross_attention_dim", "attention_head_dim"):
-        assert nets.UNET[name] == configs["denoising_unet"][name]
+        assert networks.UNET[name] == configs["denoising_unet"][name]
 
 
 # --- the rest -----------------------------------------------------------------------------------------------------
@@ -175,7 +179,7 @@ def test_windows(name) -> None:
 def test_scheduler(name) -> None:
     for key, wanted in read(name).items():
         _, schedule, table, *steps = key.split(".")
-        scheduler = ddim({**sampler.SCHEDULER, "beta_schedule": schedule}, int(steps[0]) if steps else 30, CPU)
+        scheduler = build_ddim({**pipeline.SCHEDULER, "beta_schedule": schedule}, int(steps[0]) if steps else 30, CPU)
         assert (getattr(scheduler, table).reshape(wanted.shape) == wanted).all(), key
 
 
@@ -191,15 +195,15 @@ def test_pipeline(name, together) -> None:
         float(re.search(pattern, said)[1]) for pattern in (r"(\d+) DDIM", r"guidance ([\d.]+\d)", r"of (\d+) with", r"overlap (\d+)")
     )
     steps, guidance, length, overlap = numbers
-    assert (sampler.clip_pixels(picture) == data["out.clip_pixel_values"]).all()
-    assert (sampler.pixels(sampler.fitted(picture, size)[None]) * 2 - 1 == data["out.reference_tensor"]).all()
-    token, latent = sampler.encode_token(whole(), picture), sampler.encode_latent(whole(), picture, size)
+    assert (pipeline.prepare_clip_pixels(picture) == data["out.clip_pixel_values"]).all()
+    assert (pipeline.normalize_pictures(pipeline.resize_picture(picture, size)[None]) * 2 - 1 == data["out.reference_tensor"]).all()
+    token, latent = pipeline.encode_token(whole(), picture), pipeline.encode_latent(whole(), picture, size)
     near(token[0], data["out.clip_image_embeds"], NETWORK)
     near(latent, data["out.reference_latents"], NETWORK)
-    assert (sampler.pixels(sampler.fitted(drawn[0], size)[None]) == data["out.pose_tensor_frame0"]).all()
-    near(sampler.embed_poses(whole(), drawn[:1])[:, :, 0], data["out.pose_features_frame0"], NETWORK)
+    assert (pipeline.normalize_pictures(pipeline.resize_picture(drawn[0], size)[None]) == data["out.pose_tensor_frame0"]).all()
+    near(pipeline.embed_poses(whole(), drawn[:1])[:, :, 0], data["out.pose_features_frame0"], NETWORK)
     count = len(drawn)
-    assert (sampler.start(count, size, 42).transpose(1, 2) == data["in.initial_noise"]).all()
+    assert (pipeline.draw_clip_noise(count, size, 42).transpose(1, 2) == data["in.initial_noise"]).all()
     seen = []
 
     def watch(state) -> None:
@@ -207,18 +211,14 @@ def test_pipeline(name, together) -> None:
             seen.append(state.step)
             near(state.latents.transpose(1, 2), data[f"out.latents.{state.step - 1}"], PIPELINE)
 
-    latents = sampler.sample(
-        whole(),
-        sampler.encode_reference(whole(), token, latent),
-        lambda frames: drawn[list(frames)],
-        data["in.initial_noise"].transpose(1, 2),
-        closed(count, int(length), int(overlap)),
-        sampler.Settings(int(steps), guidance, "scaled_linear" if "scaled_linear" in said else "linear", together),
-        CPU,
-        keep=watch,
-    )
+    settings = pipeline.AnimateAnyoneSettings(int(steps), guidance, "scaled_linear" if "scaled_linear" in said else "linear", together)
+    made = pipeline.AnimateAnyonePipeline(whole(), Placement(CPU, {}), settings)
+    reference = pipeline.encode_features(whole(), token, latent)
+    windows = closed(count, int(length), int(overlap))
+    conditions = pipeline.PosedWindows(reference, windows, lambda frames: drawn[list(frames)])
+    latents = made.denoise_clip(conditions, data["in.initial_noise"].transpose(1, 2), DenoisingHooks(keep=watch))
     assert seen == list(range(1, int(steps) + 1))
-    frames = torch.cat(list(sampler.decode_frames(whole(), latents)))
+    frames = torch.cat(list(made.decode_latents(latents)))
     near(frames.transpose(0, 1)[None], data["out.video"], PIPELINE)
 
 
@@ -228,22 +228,22 @@ def test_pipeline(name, together) -> None:
 @pytest.mark.parametrize("name", cases("training_step"))
 def test_training_step(name) -> None:
     data = read(name)
-    noisy, wanted, share = train.taught(data["in.latents"], data["in.noise"], data["in.timesteps"])
+    noisy, wanted, share = train.build_targets(data["in.latents"], data["in.noise"], data["in.timesteps"])
     near(noisy, data["out.noisy"], LOSS)
     near(wanted, data["out.target_v"], LOSS)
     near(share, data["out.weights"], LOSS)
-    near(train.error(data["in.pred"], wanted, share).reshape(1), data["out.loss"], LOSS)
+    near(train.weighted_error(data["in.pred"], wanted, share).reshape(1), data["out.loss"], LOSS)
 
 
 @pytest.mark.parametrize("name", cases("training_stage1") + cases("training_stage2"))
 def test_loss_and_gradients(name) -> None:
     data, first = read(name), "stage1" in name
     unet = net.__wrapped__("denoising_unet", motion=not first)  # others were made for inference
-    loaded = nets.Nets(unet, *(net.__wrapped__(part) for part in ("reference_unet", "pose_guider")), None, None)
+    loaded = networks.AnimateAnyoneNetworks(unet, *(net.__wrapped__(part) for part in ("reference_unet", "pose_guider")), None, None)
     taught = {"denoising_unet": unet} | ({"reference_unet": loaded.reference_unet, "pose_guider": loaded.pose_guider} if first else {})
-    learned = training.select(taught, lambda key: train.trained(key, "image" if first else "motion"))
-    lesson = train.Lesson(data["in.latents"], data["in.pose_images"], data["in.ref_latents"], data["in.clip_embeds"])
-    said, loss = train.objective(loaded, lesson, data["in.noise"], data["in.timesteps"])
+    learned = training.select_parameters(taught, lambda key: train.is_trained(key, "image" if first else "motion"))
+    lesson = train.AnimateAnyoneBatch(data["in.latents"], data["in.pose_images"], data["in.ref_latents"], data["in.clip_embeds"])
+    said, loss = train.compute_objective(loaded, lesson, data["in.noise"], data["in.timesteps"])
     near(said, data["out.pred"], NETWORK)
     near(loss.reshape(1), data["out.loss"], LOSS)
     loss.backward()
@@ -251,7 +251,7 @@ def test_loss_and_gradients(name) -> None:
     for key, parameter in learned.items():
         component, _, own = key.partition(".")
         if "motion_modules" in own:
-            component, own = "motion_module", nets.published("motion_module", own)
+            component, own = "motion_module", publish_name("motion_module", own)
         found[f"{component}.{own}"] = parameter.grad
     wanted = json.loads((FOLDER / name.replace(".safetensors", "_gradnorms.json")).read_text("utf-8"))
     floor = 1e-5 * max(norm for norm in wanted.values() if norm is not None)

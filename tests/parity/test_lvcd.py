@@ -12,7 +12,9 @@ import torch
 from safetensors.torch import load_file
 
 from engine.diffusion import edm, parts, weights
-from engine.models.lvcd import naming, nets, sampler, slots
+from engine.diffusion.parts import SvdNetworks
+from engine.models.lvcd import naming, networks, pipeline, slots
+from engine.models.lvcd.weights import CONFIGS
 from lab.diffusion import training
 from lab.models.lvcd import train
 
@@ -48,17 +50,17 @@ def net(component: str) -> torch.nn.Module:
     about = META["components"]
     if component == "vae":
         built = parts.build_vae(about["vae_decoder"]["config"]["diffusers"])
-        state = naming.vae(stripped("vae_encoder", naming.VAE) | stripped("vae_decoder", naming.VAE))
+        state = naming.rename_vae(stripped("vae_encoder", naming.VAE) | stripped("vae_decoder", naming.VAE))
     else:
         prefix = naming.UNET if component == "unet" else naming.CONTROL
-        state = naming.denoisers(stripped(component, prefix))
-        built = nets.BUILDERS["unet" if component == "unet" else "controlnet"](about[component]["config"]["diffusers"])
+        state = naming.rename_denoisers(stripped(component, prefix))
+        built = networks.BUILDERS["unet" if component == "unet" else "controlnet"](about[component]["config"]["diffusers"])
     built.load_state_dict(state, strict=True)
     return built.eval()
 
 
-def all_nets() -> nets.Nets:
-    return nets.Nets(net("unet"), net("control_model"), net("vae"), None)
+def all_nets() -> SvdNetworks:
+    return SvdNetworks(net("unet"), net("control_model"), net("vae"), None)
 
 
 def near(got: torch.Tensor, wanted: torch.Tensor, limit: float, relative: bool = False) -> None:
@@ -90,10 +92,10 @@ def added(vector: torch.Tensor):
             hook.remove()
 
 
-def forward(data, layout: slots.Layout, control: bool = True) -> torch.Tensor:
+def forward(data, layout: slots.SlotLayout, control: bool = True) -> torch.Tensor:
     """The UNet's output of a case, (B * T, 4, h, w)."""
     unet, controlnet = net("unet"), net("control_model")
-    slots.use(layout, unet, controlnet)
+    slots.set_slot_layout(layout, unet, controlnet)
     token, time, ids = data["in.clip_embedding"], data["in.timesteps"], torch.zeros(len(data["in.clip_embedding"]), 3)
     noisy = data["in.sample"].unflatten(0, (-1, layout.count))
     given = torch.cat([noisy, data["in.concat_latent"][:, None].expand_as(noisy)], dim=2)
@@ -110,14 +112,14 @@ def forward(data, layout: slots.Layout, control: bool = True) -> torch.Tensor:
 def test_networks(name) -> None:
     data = read(name)
     frames = len(data["in.sample"]) // len(data["in.timesteps"])
-    layouts = {"model_output": slots.plain(frames) if "plain" in name else slots.beginning(frames - 15)}
+    layouts = {"model_output": slots.build_plain_layout(frames) if "plain" in name else slots.build_first_layout(frames - 15)}
     if "overlap" in META["cases"][name]:
         overlap = frames - 15
         layouts |= {
-            "normal": slots.beginning(overlap),
-            "prevref": slots.later(overlap),
-            "prevref_late": replace(slots.beginning(overlap), gain=slots.later(overlap).gain),
-            "prevref_alpha1": slots.later(overlap, 1.0),
+            "normal": slots.build_first_layout(overlap),
+            "prevref": slots.build_later_layout(overlap),
+            "prevref_late": replace(slots.build_first_layout(overlap), gain=slots.build_later_layout(overlap).gain),
+            "prevref_alpha1": slots.build_later_layout(overlap, 1.0),
         }
         if "out.prevref" not in data:
             layouts["model_output"] = layouts["prevref"]
@@ -131,7 +133,7 @@ def test_networks(name) -> None:
 @torch.inference_mode()
 def test_layers(name) -> None:
     data, about = read(name), META["components"]
-    held = slots.Slots()
+    held = slots.LayoutHolder()
     config = about["unit_conv"]["config"]
     conv = slots.VideoConv(
         held, torch.nn.Conv3d(config["in_channels"], config["out_channels"], config["kernel"], padding=config["padding"])
@@ -146,25 +148,27 @@ def test_layers(name) -> None:
     layers["conv"] = conv
     for key in (key for key in data if key.startswith("in.")):
         kind, _, frames = key.removeprefix("in.").partition("_T")
-        held.layout = slots.plain(14) if frames == "14" else slots.beginning(int(frames or 15) - 15)
+        held.layout = slots.build_plain_layout(14) if frames == "14" else slots.build_first_layout(int(frames or 15) - 15)
         near(layers[kind](data[key]), data[key.replace("in.", "out.")], 1e-5)
     for key in (key for key in data if key.startswith("out.sigmas_")):
-        near(edm.sigmas(int(key.rpartition("_")[2])), data[key], 1e-5, relative=True)
-    made = edm.scalings(data["out.sigmas_25"][:-1])
+        near(edm.build_sigmas(int(key.rpartition("_")[2])), data[key], 1e-5, relative=True)
+    made = edm.compute_scalings(data["out.sigmas_25"][:-1])
     for field, key in (("skip", "c_skip"), ("out", "c_out"), ("into", "c_in"), ("time", "c_noise")):
         near(getattr(made, field), data[f"out.{key}"], 1e-5)
-    vector = net("unet").add_time_proj(torch.tensor([sampler.TIME_IDS]).flatten()).reshape(1, -1)
+    vector = net("unet").add_time_proj(torch.tensor([pipeline.TIME_IDS]).flatten()).reshape(1, -1)
     near(vector, data["out.vector_32"], 1e-5)
 
 
 @pytest.mark.parametrize("name", cases("train_step"))
 def test_training_step(name) -> None:
     data, loaded = read(name), all_nets()
-    learned = training.select({"unet": loaded.unet, "controlnet": loaded.controlnet}, train.trained(loaded).__contains__)
+    learned = training.select_parameters({"unet": loaded.unet, "controlnet": loaded.controlnet}, train.select_trained(loaded).__contains__)
     target, noise, sketch = (data[key].unflatten(0, (-1, slots.VIDEO + 1)) for key in ("in.latents", "in.noise", "in.sketch"))
-    lesson = train.Lesson(target, sketch.float().expand(-1, -1, nets.CHANNELS, -1, -1), data["in.clip_embedding"], data["in.concat_latent"])
+    lesson = train.LvcdBatch(
+        target, sketch.float().expand(-1, -1, networks.CHANNELS, -1, -1), data["in.clip_embedding"], data["in.concat_latent"]
+    )
     with added(data["in.vector"]):
-        found = train.errors(loaded, lesson, data["in.sigma"], noise)
+        found = train.compute_errors(loaded, lesson, data["in.sigma"], noise)
     near(found.flatten(), data["out.loss_per_frame"], LOSS, relative=True)
     near(found.mean(), data["out.loss"].squeeze(), LOSS)
     found.mean().backward()
@@ -172,7 +176,7 @@ def test_training_step(name) -> None:
     assert wanted
     for key, value in wanted.items():
         part, prefix = ("controlnet", naming.CONTROL) if key.startswith(naming.CONTROL) else ("unet", naming.UNET)
-        got = learned[f"{part}.{naming.denoiser(key.removeprefix(prefix))}"].grad
+        got = learned[f"{part}.{naming.rename_denoiser(key.removeprefix(prefix))}"].grad
         assert got is not None and (got - value).norm() <= GRADIENT * value.norm(), key
     for each in (loaded.unet, loaded.controlnet):
         each.zero_grad(set_to_none=True)
@@ -199,7 +203,7 @@ def test_decoding(name) -> None:
     made = {}
     for index in range(len(latents)):
         if index not in made:
-            made |= sampler.decode_chunk(all_nets().vae, sampler.chunk_of(index, len(latents)), latents.__getitem__)
+            made |= pipeline.decode_chunk(all_nets().vae, pipeline.find_chunk(index, len(latents)), latents.__getitem__)
     frames = torch.stack([made[index] for index in range(len(latents))])
     near(frames * 2 - 1, data["out.frames"], NETWORK)
 
@@ -212,21 +216,21 @@ def test_decoding(name) -> None:
 def test_sampling(name) -> None:
     data = read(name)
     sketches = data["in.sketches"].float().expand(-1, 3, -1, -1)
-    scheme = sampler.Scheme(overlap=int(said(name, r"overlap (\d+)")), alpha=said(name, r"alpha ([\d.]+\d|\d+)"))
-    reference = sampler.Reference(data["in.clip_embedding"], data["in.latent_sample"], data["in.latent_mode"])
-    sigmas = edm.sigmas(int(said(name, r"(\d+) Euler steps")))
-    chain = sampler.Chain(reference, len(sketches), lambda index: sketches[index])
+    scheme = pipeline.SegmentScheme(overlap=int(said(name, r"overlap (\d+)")), alpha=said(name, r"alpha ([\d.]+\d|\d+)"))
+    reference = pipeline.LvcdReference(data["in.clip_embedding"], data["in.latent_sample"], data["in.latent_mode"])
+    sigmas = edm.build_sigmas(int(said(name, r"(\d+) Euler steps")))
+    chain = pipeline.LvcdChain(reference, len(sketches), lambda index: sketches[index])
     wanted = data["out.latents"]
     latents, before = [], None
-    for number, span in enumerate(sampler.segments(len(sketches), scheme.overlap)):
+    for number, span in enumerate(pipeline.split_segments(len(sketches), scheme.overlap)):
         if number == said(name, r"(\d+) segment"):
             break  # the original leaves the last drawings out
-        part = sampler.part(all_nets(), chain, number, before, data["in.x_T"], scheme, CPU)
-        (before,) = sampler.denoise([part], sigmas, scheme)
+        part = pipeline.begin_segment(all_nets(), chain, number, before, data["in.x_T"], scheme, CPU)
+        (before,) = pipeline.denoise_segments([part], sigmas, scheme)
         for field in ("noise", "latents"):
             near(getattr(before, field), data.get(f"out.segment{number}_{field}", getattr(before, field)), SAMPLED)
         latents[span.start - 1 :] = before.latents[-slots.VIDEO :]
-    near(torch.stack([data["in.latent_sample"][0] * sampler.SCALE, *latents]), wanted, SAMPLED)
+    near(torch.stack([data["in.latent_sample"][0] * pipeline.SCALE, *latents]), wanted, SAMPLED)
     assert len(wanted) == 1 + len(latents)
 
 
@@ -240,14 +244,16 @@ def test_full_size_networks_have_the_published_names_and_shapes() -> None:
     )
     known = tuple(prefix for prefix, _ in naming.PARTS.values())
     assert [name for name in base if not name.startswith(known + naming.UNUSED)] == []
-    built = {name: weights.empty(lambda name=name: nets.BUILDERS[name](nets.CONFIGS[name])) for name in naming.PARTS}
+    built = {name: weights.build_empty(lambda name=name: networks.BUILDERS[name](CONFIGS[name])) for name in naming.PARTS}
     for part, (prefix, rename) in naming.PARTS.items():
         state = rename({name.removeprefix(prefix): tensor for name, tensor in base.items() if name.startswith(prefix)})
         assert shapes(state) == shapes(built[part].state_dict()), part
-    tuned = naming.denoisers({name.removeprefix(naming.UNET): t for name, t in over.items() if name.startswith(naming.UNET)})
-    assert shapes(tuned) == shapes(dict(slots.self_attentions(built["unet"])))
-    control = naming.denoisers({name.removeprefix(naming.CONTROL): t for name, t in over.items() if not name.startswith(naming.UNET)})
-    assert shapes(control) == shapes(weights.empty(lambda: nets.build_controlnet(parts.UNET)).state_dict())
+    tuned = naming.rename_denoisers({name.removeprefix(naming.UNET): t for name, t in over.items() if name.startswith(naming.UNET)})
+    assert shapes(tuned) == shapes(dict(slots.list_self_attention(built["unet"])))
+    control = naming.rename_denoisers(
+        {name.removeprefix(naming.CONTROL): t for name, t in over.items() if not name.startswith(naming.UNET)}
+    )
+    assert shapes(control) == shapes(weights.build_empty(lambda: networks.build_controlnet(parts.UNET)).state_dict())
 
 
 def shapes(state) -> dict[str, tuple[int, ...]]:

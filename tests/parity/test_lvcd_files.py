@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from engine.diffusion import parts
 from engine.job.errors import BadInput
-from engine.models.lvcd import naming, nets, slots
+from engine.models.lvcd import naming, slots
+from engine.models.lvcd.weights import HALF, find_files, load_networks
 
 ABOUT = synthetic.meta("lvcd")["components"]
 CONFIGS = {
@@ -33,7 +34,7 @@ CONFIGS = {
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
-    monkeypatch.setattr(nets, "CONFIGS", CONFIGS)
+    monkeypatch.setattr("engine.models.lvcd.weights.CONFIGS", CONFIGS)
 
 
 def clip() -> dict[str, torch.Tensor]:
@@ -96,7 +97,7 @@ def folder(path: Path, whole: bool = True, fp16: bool = False) -> Path:
 
 def test_all_files_give_the_same_networks(tmp_path):
     made = {
-        (whole, fp16): nets.load(folder(tmp_path / f"{whole}{fp16}", whole, fp16), torch.float32)
+        (whole, fp16): load_networks(folder(tmp_path / f"{whole}{fp16}", whole, fp16), torch.float32)
         for whole in (True, False)
         for fp16 in (True, False)
     }
@@ -108,10 +109,10 @@ def test_all_files_give_the_same_networks(tmp_path):
             assert [name for name, tensor in one.state_dict().items() if not torch.equal(tensor, known[name])] == []
     wanted = synthetic.state("lvcd", "unet")
     own = first.unet.state_dict()
-    tuned = dict(slots.self_attentions(first.unet))
+    tuned = dict(slots.list_self_attention(first.unet))
     assert len(tuned) == 16 * 2 * 5
     for name, tensor in wanted.items():
-        mine = naming.denoiser(name.removeprefix(naming.UNET))
+        mine = naming.rename_denoiser(name.removeprefix(naming.UNET))
         assert torch.allclose(own[mine], tensor + 0.5 if mine in tuned else tensor, atol=2e-3), name
     picture = torch.rand(1, 3, 32, 64)
     moments = first.vae.encode(picture).latent_dist.parameters
@@ -121,9 +122,9 @@ def test_all_files_give_the_same_networks(tmp_path):
 def test_a_checkpoint_stays_what_pictures_are_known_by(tmp_path):
     """It is made into the other file once, and no job is painted anew for that."""
     weights = folder(tmp_path / "weights")
-    before = nets.files(weights)
-    nets.load(weights, torch.float32)
-    assert nets.files(weights) == before and (weights / nets.HALF).is_file()
+    before = find_files(weights)
+    load_networks(weights, torch.float32)
+    assert find_files(weights) == before and (weights / HALF).is_file()
 
 
 @torch.inference_mode()
@@ -131,7 +132,7 @@ def test_the_image_encoder_is_openclips(tmp_path):
     """Against the same blocks as torch itself has them."""
     state = {name.removeprefix(naming.CLIP + "visual."): tensor for name, tensor in clip().items() if "visual." in name}
     built = parts.build_image_encoder(CONFIGS["image_encoder"])
-    built.load_state_dict(naming.image_encoder(state), strict=True)
+    built.load_state_dict(naming.rename_image_encoder(state), strict=True)
     pictures = torch.randn(2, 3, 224, 224, generator=torch.Generator().manual_seed(2))
     tokens = torch.nn.functional.conv2d(pictures, state["conv1.weight"], stride=32).flatten(2).transpose(1, 2)
     tokens = torch.cat([state["class_embedding"].expand(2, 1, -1), tokens], dim=1) + state["positional_embedding"]
@@ -171,7 +172,7 @@ def test_every_name_is_accounted_for(tmp_path, file, change, word):
     change(state)
     save_file(state, weights / file)
     with pytest.raises(BadInput, match=word) as told:
-        nets.load(weights, torch.float32)
+        load_networks(weights, torch.float32)
     assert file in str(told.value)
 
 
@@ -179,4 +180,4 @@ def test_a_checkpoint_that_could_run_code_is_not_opened(tmp_path):
     weights = folder(tmp_path / "weights")
     torch.save({"state_dict": over(), "hook": Path}, weights / "lvcd.ckpt")
     with pytest.raises(BadInput, match="lvcd.ckpt"):
-        nets.load(weights, torch.float32)
+        load_networks(weights, torch.float32)

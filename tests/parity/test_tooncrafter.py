@@ -10,9 +10,13 @@ import torch
 from safetensors.torch import load_file
 
 from engine.diffusion import weights
-from engine.models.tooncrafter import ddim, layout, nets, sampler
+from engine.diffusion.memory import Placement
+from engine.diffusion.sampling import DenoisingHooks
+from engine.diffusion.svd import clip_pixels
+from engine.models.tooncrafter import ddim, layout, pipeline
 from engine.models.tooncrafter.networks import CONTROL
-from engine.models.tooncrafter.vae import ends
+from engine.models.tooncrafter.vae import build_references
+from engine.models.tooncrafter.weights import BUILDERS, CONFIGS, ToonCrafterNetworks
 
 FOLDER = synthetic.FOLDER / "tooncrafter"
 META = synthetic.meta("tooncrafter")
@@ -53,12 +57,12 @@ def config(component: str) -> dict:
 @torch.inference_mode(False)  # so that gradients can be had of it, whichever test asks for it first
 def net(part: str) -> torch.nn.Module:
     """A network with the weights of its fixture, by the mapping that loads the published files."""
-    built = nets.BUILDERS[part](config(COMPONENTS.get(part, part)))
+    built = BUILDERS[part](config(COMPONENTS.get(part, part)))
     if part == "sketch_encoder":
-        state = {layout.sketch_name(name): tensor for name, tensor in synthetic.state("tooncrafter", part).items()}
+        state = {layout.rename_sketch_encoder(name): tensor for name, tensor in synthetic.state("tooncrafter", part).items()}
     else:
         blocks = config("text_encoder")["num_hidden_layers"]
-        placed = list(layout.placed(synthetic.state("tooncrafter", COMPONENTS[part]).items(), blocks))
+        placed = list(layout.assign_tensors(synthetic.state("tooncrafter", COMPONENTS[part]).items(), blocks))
         assert {where for where, _, _ in placed} == {part}
         state = {name: tensor for _, name, tensor in placed}
     built.load_state_dict(state, strict=True)
@@ -66,8 +70,8 @@ def net(part: str) -> torch.nn.Module:
 
 
 @functools.cache
-def all_nets() -> nets.Nets:
-    return nets.Nets(*(net(part) for part in COMPONENTS), sketch_encoder=None, folder=FOLDER)
+def all_nets() -> ToonCrafterNetworks:
+    return ToonCrafterNetworks(*(net(part) for part in COMPONENTS), sketch_encoder=None, folder=FOLDER)
 
 
 def near(got: torch.Tensor, wanted: torch.Tensor, limit: float) -> None:
@@ -111,7 +115,7 @@ def test_vae(name) -> None:
         near(mean, data["out.mean"], MODULE)
         near(variance, data["out.logvar"], MODULE)
         stored = [data[f"out.ref{level}"] for level in range(5)]
-        for made, wanted in zip(ends([level[[0, -1]] for level in hidden]), stored, strict=True):
+        for made, wanted in zip(build_references([level[[0, -1]] for level in hidden]), stored, strict=True):
             near(made, wanted, MODULE)
         fewer = [index for index in range(16) if index not in (1, 14)]
         for step in (16, 5):  # frames go through the layers by fives, too
@@ -134,13 +138,13 @@ def test_conditioning(name) -> None:
     made = all_nets()
     pictures = data["in.image"].float() / 127.5 - 1.0
     side = made.image_encoder.config.image_size
-    near(sampler.clip_pixels(pictures / 2.0 + 0.5, side), data["out.clip_pixels"], 1e-5)
+    near(clip_pixels(pictures / 2.0 + 0.5, side), data["out.clip_pixels"], 1e-5)
     for picture, kind in ((pictures, ""), (torch.zeros_like(pictures), "zero_")):
-        seen = made.image_encoder(sampler.clip_pixels(picture / 2.0 + 0.5, side)).last_hidden_state
+        seen = made.image_encoder(clip_pixels(picture / 2.0 + 0.5, side)).last_hidden_state
         near(seen, data[f"out.{kind}vision_tokens"], MODULE)
         near(made.projector(seen), data[f"out.{kind}image_context"], MODULE)
-        near(sampler.encode_image(made, picture), data[f"out.{kind}image_context"], MODULE)
-    near(sampler.encode_text(made, data["in.token_ids"]), data["out.text"], MODULE)
+        near(pipeline.encode_image(made, picture), data[f"out.{kind}image_context"], MODULE)
+    near(pipeline.encode_text(made, data["in.token_ids"]), data["out.text"], MODULE)
 
 
 @pytest.mark.parametrize("name", cases("sketch_encoder"))
@@ -162,18 +166,18 @@ def test_full_size_keys() -> None:
     tables = json.loads((FOLDER / "full_size_keys.json").read_text("utf-8"))
     whole = {name: shape for part, table in tables.items() if part != "sketch_encoder" for name, shape in table.items()}
     wrapped = {("_" * layout.WRAPPED) + name: shape for name, shape in whole.items()}
-    wanted = {part: shapes(nets.BUILDERS[part], settings) for part, settings in nets.CONFIGS.items()}
+    wanted = {part: shapes(BUILDERS[part], settings) for part, settings in CONFIGS.items()}
     for table in (whole, wrapped):
         found: dict[str, dict] = {part: {} for part in COMPONENTS}
-        for part, name, tensor in layout.placed(layout.empty(table), nets.CONFIGS["text_encoder"]["num_hidden_layers"]):
+        for part, name, tensor in layout.assign_tensors(layout.build_meta_tensors(table), CONFIGS["text_encoder"]["num_hidden_layers"]):
             assert name not in found[part]
             found[part][name] = list(tensor.shape)
         assert found == {part: wanted[part] for part in COMPONENTS}
-    assert {layout.sketch_name(name): shape for name, shape in tables["sketch_encoder"].items()} == wanted["sketch_encoder"]
+    assert {layout.rename_sketch_encoder(name): shape for name, shape in tables["sketch_encoder"].items()} == wanted["sketch_encoder"]
 
 
 def shapes(build, settings) -> dict[str, list[int]]:
-    return {name: list(tensor.shape) for name, tensor in weights.empty(lambda: build(settings)).state_dict().items()}
+    return {name: list(tensor.shape) for name, tensor in weights.build_empty(lambda: build(settings)).state_dict().items()}
 
 
 # --- the rest -----------------------------------------------------------------------------------------------------
@@ -182,11 +186,11 @@ def shapes(build, settings) -> dict[str, list[int]]:
 @pytest.mark.parametrize("name", cases("schedule"))
 def test_schedule(name) -> None:
     data = read(name)
-    near(torch.from_numpy(ddim.alphas()).float(), data["out.alphas_cumprod"].float(), 1e-6)
-    near(torch.from_numpy(ddim.shrinkage()).float(), data["out.scale_arr"][:1000].float(), 1e-6)
+    near(torch.from_numpy(ddim.compute_alphas()).float(), data["out.alphas_cumprod"].float(), 1e-6)
+    near(torch.from_numpy(ddim.compute_shrinkage()).float(), data["out.scale_arr"][:1000].float(), 1e-6)
     for steps in sorted({int(key.split(".")[1][1:]) for key in data if re.match(r"out\.S\d+\.", key)}):
         table = {key.rpartition(".")[2]: data[key].double() for key in data if key.startswith(f"out.S{steps}.")}
-        made = ddim.Ddim(steps, lambda step: torch.zeros(1))
+        made = ddim.ShrinkingDdim(steps, lambda step: torch.zeros(1))
         assert made.timesteps.flip(0).tolist() == table["timesteps"].tolist()
         near(torch.from_numpy(made.now).flip(0), table["alphas"], 1e-6)
         near(torch.from_numpy(made.next).flip(0), table["alphas_prev"], 1e-6)
@@ -203,15 +207,16 @@ def test_sampling(name) -> None:
     made = all_nets()
     steps = int(said(name, r"(\d+) DDIM steps", 5))
     keys = torch.stack([data["in.image_first"], data["in.image_last"]]).float() / 127.5 - 1.0
-    encoded = sampler.encode_keys(made, keys, data["in.posterior_noise"][[0, -1]])
-    text = sampler.encode_text(made, data["in.token_ids"])
-    context = torch.cat([text[:1], sampler.encode_image(made, keys[:1])], dim=1)
-    free = torch.cat([text[1:], sampler.encode_image(made, torch.zeros_like(keys[:1]))], dim=1)
+    encoded = pipeline.encode_keys(made, keys, data["in.posterior_noise"][[0, -1]])
+    text = pipeline.encode_text(made, data["in.token_ids"])
+    context = torch.cat([text[:1], pipeline.encode_image(made, keys[:1])], dim=1)
+    free = torch.cat([text[1:], pipeline.encode_image(made, torch.zeros_like(keys[:1]))], dim=1)
     near(context, data["out.context"], MODULE)
     near(free, data["out.uncond_context"], MODULE)
-    near(sampler.concat(encoded.latents), frames_first(data["out.concat"]), MODULE)
-    clip = sampler.Clip(encoded, context, free)
-    settings = sampler.Settings(
+    near(pipeline.place_keys(encoded.latents), frames_first(data["out.concat"]), MODULE)
+    draws = lambda step: frames_first(data["in.step_noise"][step])  # noqa: E731
+    clip = pipeline.ClipConditions(encoded, context, free, draws)
+    settings = pipeline.ToonCrafterSettings(
         steps=steps,
         guidance=said(name, r"guidance ([\d.]+\d)", 7.5),
         rescale=said(name, r"guidance_rescale ([\d.]+\d)", 0.7),
@@ -224,10 +229,10 @@ def test_sampling(name) -> None:
         seen.append(state.step)
         near(state.latents, frames_first(data[f"out.step{state.step - 1}.latents"]), PIPELINE)
 
-    draws = lambda step: frames_first(data["in.step_noise"][step])  # noqa: E731
-    latents = sampler.sample(made, clip, frames_first(data["in.x_T"]), draws, settings, torch.device("cpu"), keep=watch)
+    whole = pipeline.ToonCrafterPipeline(made, Placement(torch.device("cpu"), {}), settings)
+    latents = whole.denoise_clip(clip, frames_first(data["in.x_T"]), DenoisingHooks(keep=watch))
     assert len(seen) == steps
-    video = sampler.decode(made, latents, encoded.references, two_passes=True)
+    video = whole.decode_clip(latents, encoded.references, two_passes=True)
     near(video.transpose(0, 1), data["out.video"], PIPELINE)
 
 
@@ -238,7 +243,7 @@ def test_training_step(name) -> None:
     data = read(name)
     unet = net("unet")
     unet.zero_grad(set_to_none=True)
-    lesson = train.Noised.of(frames_first(data["in.latents"]), frames_first(data["in.noise"]), data["in.timesteps"])
+    lesson = train.NoisedLatents.add_noise(frames_first(data["in.latents"]), frames_first(data["in.noise"]), data["in.timesteps"])
     near(lesson.noisy, frames_first(data["out.noisy"]), 1e-5)
     near(lesson.target, frames_first(data["out.target"]), 1e-5)
     prediction = unet(lesson.given, data["in.timesteps"], data["in.fs"], data["in.context"])
@@ -250,7 +255,7 @@ def test_training_step(name) -> None:
     checked = 0
     for key, wanted in data.items():
         if key.startswith("out.grad."):
-            (_, ours, wanted), *_ = layout.placed([(key.removeprefix("out.grad."), wanted)], 0)
+            (_, ours, wanted), *_ = layout.assign_tensors([(key.removeprefix("out.grad."), wanted)], 0)
             assert (found[ours] - wanted).norm() <= 1e-3 * wanted.norm(), key
             checked += 1
     assert checked

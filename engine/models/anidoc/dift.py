@@ -44,4 +44,4 @@ class Matches:
         """Features of a picture uint8 (H, W, 3), and how it is fitted into what the model looks at."""
         fitted = canvas.fit((0, 0, picture.shape[1], picture.shape[0]), SIDE)
         pixels = torch.from_numpy(fitted.show(picture)).permute(2, 0, 1).float() / 255.0
-        return self.model.features(pixels, self.seed), fitted
+        return self.model.compute_features(pixels, self.seed), fitted

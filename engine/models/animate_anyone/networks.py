@@ -10,17 +10,32 @@ from typing import Any, cast
 
 import torch
 from diffusers.models.attention_processor import Attention
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+from diffusers.models.controlnets.controlnet import ControlNetConditioningEmbedding
 from diffusers.models.embeddings import SinusoidalPositionalEmbedding
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import AnimateDiffTransformer3D, UNetMotionModel
 from torch import Tensor, nn
 from torch.nn import functional
+from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+
+UNET = {
+    "in_channels": 4,
+    "out_channels": 4,
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3 + ["DownBlock2D"],
+    "up_block_types": ["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 3,
+    "block_out_channels": [320, 640, 1280, 1280],
+    "layers_per_block": 2,
+    "cross_attention_dim": 768,
+    "attention_head_dim": 8,
+}
+WIDTHS = (16, 32, 96, 256)  # of the pose guider
 
 Features = Mapping[str, Tensor]  # (R, n, C) by the name of a self-attention
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReferenceReading:
     """`keys` key and value (R, n, C) of the reference by the name of a self-attention. The last R samples of a batch read them, those
     before do not; each has `frames` frames."""
 
@@ -28,7 +43,7 @@ class Reading:
     frames: int
 
 
-class UNet(UNetMotionModel):
+class DenoisingUNet(UNetMotionModel):
     """The denoising UNet: poses are added to its first layer, and its spatial self-attention reads the reference."""
 
     def forward(
@@ -44,14 +59,14 @@ class UNet(UNetMotionModel):
         }
         crossed: dict[str, Any] = {
             "encoder_hidden_states": token.repeat_interleave(frames, dim=0),
-            "cross_attention_kwargs": {"reading": Reading(keys, frames)},
+            "cross_attention_kwargs": {"reading": ReferenceReading(keys, frames)},
         }
         hidden = self.conv_in(sample.transpose(1, 2).flatten(0, 1))
         if poses is not None:
             hidden = hidden + poses.transpose(1, 2).expand(batch, -1, -1, -1, -1).flatten(0, 1)
         skips = [hidden]
         for block in self.down_blocks:
-            hidden, made = block(hidden_states=hidden, **common, **(crossed if _crosses(block) else {}))
+            hidden, made = block(hidden_states=hidden, **common, **(crossed if _has_cross_attention(block) else {}))
             skips += made
         hidden = self.mid_block(hidden, **common, **crossed)  # pyright: ignore[reportOptionalCall]
         for block in self.up_blocks:
@@ -59,7 +74,7 @@ class UNet(UNetMotionModel):
             taken = tuple(skips[-used:])
             del skips[-used:]
             size = skips[-1].shape[2:] if skips else None  # of odd latents, which doubling would miss
-            more = crossed if _crosses(block) else {}
+            more = crossed if _has_cross_attention(block) else {}
             hidden = block(hidden_states=hidden, res_hidden_states_tuple=taken, upsample_size=size, **common, **more)
         hidden = self.conv_out(self.conv_act(self.conv_norm_out(hidden)))  # type: ignore[misc]
         return hidden.unflatten(0, (batch, frames)).transpose(1, 2)
@@ -74,7 +89,7 @@ class FrameNorm(nn.GroupNorm):
         return alone.unflatten(0, (input.shape[0], -1)).transpose(1, 2)
 
 
-class Motion(AnimateDiffTransformer3D):
+class MotionModule(AnimateDiffTransformer3D):
     """A motion module that can be computed again instead of being kept for the gradients, which diffusers' blocks leave out."""
 
     gradient_checkpointing = False
@@ -83,19 +98,19 @@ class Motion(AnimateDiffTransformer3D):
     def forward(self, hidden_states: Tensor, *given: Any, **named: Any) -> Tensor:
         if not (self.gradient_checkpointing and torch.is_grad_enabled()):
             return super().forward(hidden_states, *given, **named)
-        return self._gradient_checkpointing_func(lambda hidden: super(Motion, self).forward(hidden, *given, **named), hidden_states)
+        return self._gradient_checkpointing_func(lambda hidden: super(MotionModule, self).forward(hidden, *given, **named), hidden_states)
 
 
-class Still(nn.Module):
+class IdentityMotion(nn.Module):
     """In a motion module's place: frames know nothing of each other."""
 
     def forward(self, hidden_states: Tensor, *given: Any, **named: Any) -> Tensor:
         return hidden_states
 
 
-def build_denoising(config: Mapping[str, Any], motion: bool = True) -> UNet:
+def build_denoising(config: Mapping[str, Any], motion: bool = True) -> DenoisingUNet:
     """The denoising UNet for a configuration of Stable Diffusion's UNet; without its motion modules it paints single frames."""
-    unet: Any = UNet(
+    unet: Any = DenoisingUNet(
         block_out_channels=tuple(config["block_out_channels"]),
         layers_per_block=config["layers_per_block"],
         cross_attention_dim=config["cross_attention_dim"],
@@ -104,15 +119,15 @@ def build_denoising(config: Mapping[str, Any], motion: bool = True) -> UNet:
     )
     for block in (*unet.down_blocks, unet.mid_block, *unet.up_blocks):
         if not motion:
-            block.motion_modules = nn.ModuleList(Still() for _ in block.motion_modules)
+            block.motion_modules = nn.ModuleList(IdentityMotion() for _ in block.motion_modules)
     for module in list(unet.modules()):
         if isinstance(module, AnimateDiffTransformer3D):
-            module.__class__, norm = Motion, module.norm  # the blocks build their own
+            module.__class__, norm = MotionModule, module.norm  # the blocks build their own
             module.norm = FrameNorm(norm.num_groups, norm.num_channels, norm.eps)
         elif isinstance(module, SinusoidalPositionalEmbedding):
             module.register_buffer("pe", cast(Tensor, module.pe), persistent=False)  # a constant, of which files may have copies
-    for name, layer in _attentions(unet).items():
-        layer.set_processor(Reader(name) if name.endswith(".attn1") else Token())  # pyright: ignore[reportArgumentType]  # any callable
+    for name, layer in _find_attentions(unet).items():
+        layer.set_processor(ReadingAttention(name) if name.endswith(".attn1") else TokenAttention())  # pyright: ignore[reportArgumentType]  # any callable
     return unet
 
 
@@ -120,33 +135,73 @@ def build_reference(config: Mapping[str, Any]) -> Any:
     """The UNet that the reference goes through, without the layers that only its unused output needs."""
     unet: Any = UNet2DConditionModel.from_config({name: value for name, value in config.items() if not name.startswith("_")})
     unet.conv_norm_out, unet.conv_out = None, nn.Identity()
-    for name, layer in _attentions(unet).items():
-        layer.set_processor(Writer(name) if name.endswith(".attn1") else Token())
+    for name, layer in _find_attentions(unet).items():
+        layer.set_processor(WritingAttention(name) if name.endswith(".attn1") else TokenAttention())
     return unet
 
 
-def features(reference: Any, latent: Tensor, token: Tensor) -> dict[str, Tensor]:
+def collect_features(reference: Any, latent: Tensor, token: Tensor) -> dict[str, Tensor]:
     """What the self-attentions of the reference's UNet are given for latents (R, 4, h, w) and tokens (R, 1, C)."""
     written: dict[str, Tensor] = {}
     reference(latent, torch.zeros((), device=latent.device), token, cross_attention_kwargs={"written": written})
     return written
 
 
-def keys_of(unet: UNet, written: Features, half: bool = False) -> dict[str, tuple[Tensor, Tensor]]:
+def project_keys(unet: DenoisingUNet, written: Features, half: bool = False) -> dict[str, tuple[Tensor, Tensor]]:
     """The keys and values that the denoising UNet makes of them: the same for every frame and step. With `half` they are rounded to half
     precision first, as the published pipeline does."""
     found = {}
-    for name, layer in _attentions(unet).items():
+    for name, layer in _find_attentions(unet).items():
         if name.endswith(".attn1"):
             given = written[name].half().to(layer.to_k.weight.dtype) if half else written[name]
             found[name] = (layer.to_k(given), layer.to_v(given))
     return found
 
 
+# --- the set -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class AnimateAnyoneNetworks:
+    """The networks as a set. `note` is what the folder of the weights says to the person."""
+
+    denoising_unet: DenoisingUNet
+    reference_unet: Any  # their libraries' types say less than they have
+    pose_guider: Any
+    vae: Any
+    image_encoder: Any
+    note: str = ""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.denoising_unet.dtype
+
+    @property
+    def all(self) -> tuple[nn.Module, ...]:
+        return self.denoising_unet, self.reference_unet, self.pose_guider, self.vae, self.image_encoder
+
+
+def build_guider(config: Mapping[str, Any]) -> Any:
+    """The network that makes pictures of poses as small and wide as the denoising UNet's first layer."""
+    return ControlNetConditioningEmbedding(config["conditioning_embedding_channels"], 3, tuple(config["block_out_channels"]))
+
+
+def build_vae(config: Mapping[str, Any]) -> Any:
+    return AutoencoderKL.from_config({name: value for name, value in config.items() if not name.startswith("_")})
+
+
+def build_image_encoder(config: Mapping[str, Any]) -> Any:
+    return CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(dict(config)))
+
+
+def build_guider_config(unet: Mapping[str, Any]) -> dict[str, Any]:
+    return {"conditioning_embedding_channels": unet["block_out_channels"][0], "block_out_channels": WIDTHS}
+
+
 # --- attention ----------------------------------------------------------------------------------------------------
 
 
-class Reader:
+class ReadingAttention:
     """Self-attention of the samples' own tokens, and for those samples that read the reference, of its tokens too."""
 
     def __init__(self, name: str) -> None:
@@ -166,7 +221,7 @@ class Reader:
         return attn.to_out[0](torch.cat(made))
 
 
-class Writer:
+class WritingAttention:
     """Plain self-attention that writes down what it was given."""
 
     def __init__(self, name: str) -> None:
@@ -180,7 +235,7 @@ class Writer:
         return attn.to_out[0](_attend(attn.heads, *parts))
 
 
-class Token:
+class TokenAttention:
     """Attention to the single token of the image encoder, whose weight is always 1: its value, and no query to compute it with. Exact."""
 
     def __call__(
@@ -203,11 +258,11 @@ def _attend(heads: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
-def _attentions(net: nn.Module) -> dict[str, Any]:
+def _find_attentions(net: nn.Module) -> dict[str, Any]:
     """The spatial attentions of a UNet by name, `attn1` to its own tokens and `attn2` to the image's; those over frames are left out."""
     layers = {name: module for name, module in net.named_modules() if isinstance(module, Attention)}
     return {name: layer for name, layer in layers.items() if "motion_modules" not in name}
 
 
-def _crosses(block: Any) -> bool:
+def _has_cross_attention(block: Any) -> bool:
     return getattr(block, "has_cross_attention", False)

@@ -67,11 +67,11 @@ _CLIP_LAYER = {
 }
 
 
-def denoiser(name: str) -> str:
+def rename_denoiser(name: str) -> str:
     """A name of the UNet or the ControlNet, without its prefix. One that is not known stays as it is, and so will be missed."""
     for old, new in _WHOLE.items():
         if name.startswith(f"{old}."):
-            return _inside(f"{new}.", name.removeprefix(f"{old}."))
+            return _rename_inside(f"{new}.", name.removeprefix(f"{old}."))
     if found := re.match(r"zero_convs\.(\d+)\.0\.(.*)", name):
         return f"controlnet_down_blocks.{found[1]}.{found[2]}"
     if found := re.match(r"input_hint_block\.(\d+)\.(.*)", name):
@@ -86,22 +86,22 @@ def denoiser(name: str) -> str:
             return f"down_blocks.{block}.downsamplers.0.conv.{rest.removeprefix('op.')}"
         if not down and found[3] != "0" and rest.startswith("conv."):
             return f"up_blocks.{block}.upsamplers.0.{rest}"
-        return _inside(f"{side}_blocks.{block}.{'resnets' if found[3] == '0' else 'attentions'}.{layer}.", rest)
+        return _rename_inside(f"{side}_blocks.{block}.{'resnets' if found[3] == '0' else 'attentions'}.{layer}.", rest)
     return name
 
 
-def _inside(prefix: str, rest: str) -> str:
+def _rename_inside(prefix: str, rest: str) -> str:
     if ".attentions." in prefix:
         rest = rest.replace("time_stack.", "temporal_transformer_blocks.")
         return prefix + rest.replace("time_pos_embed.0.", "time_pos_embed.linear_1.").replace(
             "time_pos_embed.2.", "time_pos_embed.linear_2."
         )
     if ".resnets." in prefix:
-        return prefix + _resnet(rest)
+        return prefix + _rename_resnet(rest)
     return prefix + rest
 
 
-def _resnet(rest: str) -> str:
+def _rename_resnet(rest: str) -> str:
     if rest.startswith("time_mixer."):
         return rest
     part = "temporal_res_block" if rest.startswith("time_stack.") else "spatial_res_block"
@@ -112,14 +112,14 @@ def _resnet(rest: str) -> str:
     return f"{part}.{rest}"
 
 
-def vae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def rename_vae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The VAE's weights under diffusers' names. Its layer between encoder and latents, which the published file lacks, does nothing."""
     made = {}
     for name, tensor in state.items():
         for pattern, to in _VAE:
             name = re.sub(pattern, to, name)
         if found := re.match(r"(decoder\.(?:mid_block|up_blocks\.\d)\.resnets\.\d\.)(.*)", name):
-            name = found[1] + ("time_mixer.mix_factor" if found[2] == "mix_factor" else _resnet(found[2]))
+            name = found[1] + ("time_mixer.mix_factor" if found[2] == "mix_factor" else _rename_resnet(found[2]))
         if ".attentions.0.to_" in name and tensor.dim() == 4:
             tensor = tensor[:, :, 0, 0]
         made[name] = tensor
@@ -128,7 +128,7 @@ def vae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return made | {"quant_conv.weight": identity, "quant_conv.bias": torch.zeros(channels)}
 
 
-def image_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def rename_image_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """CLIP's image side under transformers' names."""
     made = {}
     for name, tensor in state.items():
@@ -146,14 +146,14 @@ def image_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return made
 
 
-def denoisers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def rename_denoisers(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The weights of the UNet or the ControlNet under diffusers' names."""
-    return {denoiser(name): tensor for name, tensor in state.items()}
+    return {rename_denoiser(name): tensor for name, tensor in state.items()}
 
 
 # A part of Stable Video Diffusion: the prefix of its names in the file, and how its weights are renamed.
 PARTS: Mapping[str, tuple[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]]] = {
-    "unet": (UNET, denoisers),
-    "vae": (VAE, vae),
-    "image_encoder": (CLIP + "visual.", image_encoder),
+    "unet": (UNET, rename_denoisers),
+    "vae": (VAE, rename_vae),
+    "image_encoder": (CLIP + "visual.", rename_image_encoder),
 }

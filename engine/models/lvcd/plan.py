@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .sampler import Tie, segments
+from .pipeline import TiedFrame, split_segments
 from .slots import VIDEO
 
 
 @dataclass(frozen=True)
-class Way:
+class SegmentChain:
     """Drawings from a key on. `order` their numbers in the shot, the key's the first · the first `frames` of them are painted by this
     way, in so many `segments`."""
 
@@ -18,48 +18,50 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class KeyStretch:
     """One way, or two between two keys whose last segments see frames in common, by `ties`."""
 
-    ways: tuple[Way, ...]
-    ties: tuple[Tie, ...] = ()
+    ways: tuple[SegmentChain, ...]
+    ties: tuple[TiedFrame, ...] = ()
 
 
-def stretches(count: int, keys: Sequence[int], overlap: int) -> list[Stretch]:
+def plan_stretches(count: int, keys: Sequence[int], overlap: int) -> list[KeyStretch]:
     """How `count` drawings are painted from `keys`, one or more of their numbers in order. A key itself needs no painting."""
     found = []
     if keys[0] > 0:
-        found.append(_single(range(keys[0], -1, -1), overlap))
-    found += [_between(first, last, overlap) for first, last in zip(keys, keys[1:], strict=False) if last - first > 1]
+        found.append(_plan_single(range(keys[0], -1, -1), overlap))
+    found += [_plan_between(first, last, overlap) for first, last in zip(keys, keys[1:], strict=False) if last - first > 1]
     if keys[-1] < count - 1:
-        found.append(_single(range(keys[-1], count), overlap))
+        found.append(_plan_single(range(keys[-1], count), overlap))
     return found
 
 
-def segment_of(local: int, overlap: int) -> int:
+def find_segment(local: int, overlap: int) -> int:
     """The first segment that paints a frame, by its place in the way, 1 or more."""
     return max(0, -(-(local - VIDEO) // (VIDEO - overlap)))
 
 
-def _single(order: range, overlap: int) -> Stretch:
-    return Stretch((Way(order, len(order), len(segments(len(order), overlap))),))
+def _plan_single(order: range, overlap: int) -> KeyStretch:
+    return KeyStretch((SegmentChain(order, len(order), len(split_segments(len(order), overlap))),))
 
 
-def _between(first: int, last: int, overlap: int) -> Stretch:
+def _plan_between(first: int, last: int, overlap: int) -> KeyStretch:
     """The ways take turns at growing until they share `overlap` frames or more. What both may still change is tied, and crosses over from
     one to the other."""
     count, stride = last - first + 1, VIDEO - overlap
     sizes = [1, 1]
     while sum(VIDEO + 1 + stride * (size - 1) for size in sizes) < count + overlap:
         sizes[sizes.index(min(sizes))] += 1
-    spans = [segments(VIDEO + 1 + stride * (size - 1), overlap)[-1] for size in sizes]
+    spans = [split_segments(VIDEO + 1 + stride * (size - 1), overlap)[-1] for size in sizes]
     held = [overlap if size > 1 else 0 for size in sizes]  # frames that the segment before has painted
     low = max(1, spans[0].start + held[0], count - spans[1].stop)
     high = min(count - 2, spans[0].stop - 1, count - 1 - spans[1].start - held[1])
     tied = range(low, high + 1)
     ties = tuple(
-        Tie(overlap + 1 + place - spans[0].start, overlap + 1 + count - 1 - place - spans[1].start, (rank + 1) / (len(tied) + 1))
+        TiedFrame(overlap + 1 + place - spans[0].start, overlap + 1 + count - 1 - place - spans[1].start, (rank + 1) / (len(tied) + 1))
         for rank, place in enumerate(tied)
     )
     seam = tied[len(tied) // 2]  # the first that the second way paints
-    return Stretch((Way(range(first, last + 1), seam, sizes[0]), Way(range(last, first - 1, -1), count - seam, sizes[1])), ties)
+    return KeyStretch(
+        (SegmentChain(range(first, last + 1), seam, sizes[0]), SegmentChain(range(last, first - 1, -1), count - seam, sizes[1])), ties
+    )

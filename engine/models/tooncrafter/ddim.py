@@ -12,32 +12,37 @@ SHRUNK, LEAST = 400, 0.7  # clean latents are scaled from 1 to this within so ma
 MOST_STEPS = 60
 
 
-def alphas() -> np.ndarray:
+def compute_alphas() -> np.ndarray:
     """The share of the signal, float64 (1000,), at each timestep; none at the last."""
     betas = np.linspace(0.00085**0.5, 0.012**0.5, TRAINED) ** 2
     root = np.sqrt(np.cumprod(1.0 - betas))
     return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
 
 
-def shrinkage() -> np.ndarray:
+def compute_shrinkage() -> np.ndarray:
     """What clean latents are multiplied by, float64 (1000,), at each timestep."""
     return np.concatenate([np.linspace(1.0, LEAST, SHRUNK), np.full(TRAINED - SHRUNK, LEAST)])
 
 
-def timesteps(steps: int) -> np.ndarray:
+def compute_timesteps(steps: int) -> np.ndarray:
     """The timesteps of a run, int64 (steps,), from the noisiest one on."""
     return np.round(np.arange(TRAINED, 0, -TRAINED / steps)).astype(np.int64) - 1
 
 
-class Ddim:
-    """A scheduler for `engine.diffusion.sampling.denoise`. `noise` makes what is added at a step, of the latents' shape; `eta` how much
-    of it: 0 none, 1 as published."""
+def compute_end_scale(steps: int) -> float:
+    """What the latents at the end of so many steps are multiplied by."""
+    return float(compute_shrinkage()[compute_timesteps(steps)[-1]])
+
+
+class ShrinkingDdim:
+    """A scheduler for `engine.diffusion.sampling.denoise_latents`. `noise` makes what is added at a step, of the latents' shape;
+    `eta` how much of it: 0 none, 1 as published."""
 
     init_noise_sigma = 1.0
 
     def __init__(self, steps: int, noise: Callable[[int], Tensor], eta: float = 1.0, device: torch.device | None = None) -> None:
-        times = timesteps(steps)
-        signal, scale = alphas(), shrinkage()
+        times = compute_timesteps(steps)
+        signal, scale = compute_alphas(), compute_shrinkage()
         self.timesteps = torch.from_numpy(times).to(device)
         self.now = signal[times]
         self.next = np.append(signal[times[1:]], signal[0])
@@ -45,7 +50,6 @@ class Ddim:
         self.sigma = eta * np.sqrt(np.maximum((1 - self.next) / (1 - self.now) * (1 - self.now / self.next), 0.0))
         self.rest = np.sqrt(np.maximum(1.0 - self.next - self.sigma**2, 0.0))
         self.shrink = np.append(scale[times[1:]] / scale[times[:-1]], 1.0)
-        self.left = float(scale[times[-1]])  # what the latents of the end are multiplied by
         self.noise = noise
         self.index = 0
 
@@ -55,16 +59,16 @@ class Ddim:
     def scale_model_input(self, latents: Tensor, timestep: Tensor) -> Tensor:
         return latents
 
-    def clean(self, said: Tensor, latents: Tensor) -> Tensor:
-        """What the clean latents are thought to be at the next step, of what the network says, v."""
+    def estimate_clean(self, output: Tensor, latents: Tensor) -> Tensor:
+        """What the clean latents are thought to be at the next step, of the network's output, v."""
         now = self.now[self.index]
-        return (now**0.5 * latents - (1.0 - now) ** 0.5 * said) * self.shrink[self.index]
+        return (now**0.5 * latents - (1.0 - now) ** 0.5 * output) * self.shrink[self.index]
 
-    def step(self, said: Tensor, timestep: Tensor, latents: Tensor) -> SimpleNamespace:
+    def step(self, output: Tensor, timestep: Tensor, latents: Tensor) -> SimpleNamespace:
         """`prev_sample`, the latents of the next step, and `pred_original_sample`, the clean ones."""
         i = self.index
-        noisy = self.now[i] ** 0.5 * said + (1.0 - self.now[i]) ** 0.5 * latents
-        clean = self.clean(said, latents)
+        noisy = self.now[i] ** 0.5 * output + (1.0 - self.now[i]) ** 0.5 * latents
+        clean = self.estimate_clean(output, latents)
         result = self.next[i] ** 0.5 * clean + self.rest[i] * noisy
         if self.sigma[i] > 0:
             result = result + self.sigma[i] * self.noise(i).to(result)
@@ -72,10 +76,10 @@ class Ddim:
         return SimpleNamespace(prev_sample=result, pred_original_sample=clean)
 
 
-def guide(without: Tensor, with_: Tensor, scale: float, rescale: float) -> Tensor:
+def apply_guidance(unconditioned: Tensor, conditioned: Tensor, scale: float, rescale: float) -> Tensor:
     """Guided v (B, F, C, h, w), brought `rescale` of the way to the spread that it has without guidance."""
-    said = without + scale * (with_ - without)
+    guided = unconditioned + scale * (conditioned - unconditioned)
     if rescale == 0.0:
-        return said
-    spread = [v.flatten(1).std(dim=1).view(-1, 1, 1, 1, 1) for v in (with_, said)]
-    return said * (rescale * spread[0] / spread[1] + 1.0 - rescale)
+        return guided
+    spread = [v.flatten(1).std(dim=1).view(-1, 1, 1, 1, 1) for v in (conditioned, guided)]
+    return guided * (rescale * spread[0] / spread[1] + 1.0 - rescale)

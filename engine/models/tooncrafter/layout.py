@@ -37,7 +37,7 @@ WRAPPED = 16  # characters before each name in a checkpoint that DeepSpeed wrote
 Placed = tuple[str, str, Tensor]  # network, name, tensor
 
 
-def placed(state: Iterable[tuple[str, Tensor]], text_blocks: int) -> Iterator[Placed]:
+def assign_tensors(state: Iterable[tuple[str, Tensor]], text_blocks: int) -> Iterator[Placed]:
     """Where the tensors of a checkpoint belong. What has no place keeps its name, in a network called '': it is surplus.
 
     `text_blocks` of the text tower are used; the checkpoint holds one more.
@@ -53,21 +53,29 @@ def placed(state: Iterable[tuple[str, Tensor]], text_blocks: int) -> Iterator[Pl
             continue
         if part in ("text_encoder", "image_encoder"):
             if not re.match(rf"transformer\.resblocks\.{text_blocks}\.", inner):
-                yield from ((part, *pair) for pair in _tower(inner, tensor))
+                yield from ((part, *pair) for pair in _rename_tower(inner, tensor))
         elif part == "unet":
-            yield part, unet_name(inner), _flat(tensor) if re.fullmatch(r"init_attn\.0\.proj_(in|out)\.weight", inner) else tensor
+            yield (
+                part,
+                rename_unet(inner),
+                _flatten_matrix(tensor) if re.fullmatch(r"init_attn\.0\.proj_(in|out)\.weight", inner) else tensor,
+            )
         elif part == "vae":
-            yield part, vae_name(inner), _flat(tensor) if re.fullmatch(r".*\.attn_1\.(q|k|v|proj_out)\.weight", inner) else tensor
+            yield (
+                part,
+                rename_vae(inner),
+                _flatten_matrix(tensor) if re.fullmatch(r".*\.attn_1\.(q|k|v|proj_out)\.weight", inner) else tensor,
+            )
         else:
             yield part, inner, tensor
 
 
-def published(state: Mapping[str, Tensor], part: str, known: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Tensor]]:
+def publish_tensors(state: Mapping[str, Tensor], part: str, known: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Tensor]]:
     """A network's tensors as they are published; `known` are the names and shapes of a checkpoint, of ToonCrafter or of DynamiCrafter."""
     prefix = PREFIXES["unet" if part == "sketch_encoder" else part]
     names = [name.removeprefix(prefix) for name in known if name.startswith(prefix)]
     if part == "sketch_encoder":
-        ours, prefix = sketch_name, ""
+        ours, prefix = rename_sketch_encoder, ""
         names = [re.sub(r"^middle_block\.3\.", "middle_block.2.", name) for name in names if not name.startswith("middle_block.2.")]
         layers = [
             *(f"zero_convs.{number}.0" for number in range(12)),
@@ -76,7 +84,7 @@ def published(state: Mapping[str, Tensor], part: str, known: Mapping[str, tuple[
         ]
         names += [f"{layer}.{kind}" for layer in layers for kind in ("weight", "bias")]
     else:
-        ours = {"unet": unet_name, "vae": vae_name}.get(part, str)
+        ours = {"unet": rename_unet, "vae": rename_vae}.get(part, str)
         if part == "vae":  # what DynamiCrafter's decoder lacks
             blocks = sorted({found[1] for name in names if (found := re.match(r"(decoder\.(?:mid|up\.\d)\.block[._]\d\.)", name))})
             names += [f"{block}time_stack.{layer}.{kind}" for block in blocks for layer in _TEMPORAL for kind in ("weight", "bias")]
@@ -88,7 +96,7 @@ def published(state: Mapping[str, Tensor], part: str, known: Mapping[str, tuple[
         yield back[name], tensor.reshape(known.get(back[name], tensor.shape))
 
 
-def _flat(tensor: Tensor) -> Tensor:
+def _flatten_matrix(tensor: Tensor) -> Tensor:
     """The matrix of a convolution over single places."""
     return tensor.flatten(1)
 
@@ -120,7 +128,7 @@ _TOP = {
 _PARTS = ("", "attentions", "temp_attentions")  # of a block: its resnet, its transformers
 
 
-def unet_name(name: str) -> str:
+def rename_unet(name: str) -> str:
     """A name of the UNet in the published file, without prefix, as the network's; unknown ones stay as they are."""
     for begin, ours in _TOP.items():
         if name.startswith(begin + "."):
@@ -133,7 +141,7 @@ def unet_name(name: str) -> str:
         part, rest = number, name.split(".", 2)[2]
         if part in (1, 2):
             return f"mid_block.{_PARTS[part]}.0.{rest}"
-        return _resnet("mid_block", part // 3, rest)
+        return _rename_resnet("mid_block", part // 3, rest)
     if part is None:
         return name
     block, layer = divmod(number - (side == "input"), 3)
@@ -144,10 +152,10 @@ def unet_name(name: str) -> str:
         return f"{where}.upsamplers.0.{rest}"
     if kind in (1, 2):
         return f"{where}.{_PARTS[kind]}.{layer}.{rest}"
-    return _resnet(where, layer, rest) if kind == 0 else name
+    return _rename_resnet(where, layer, rest) if kind == 0 else name
 
 
-def _resnet(where: str, layer: int, rest: str) -> str:
+def _rename_resnet(where: str, layer: int, rest: str) -> str:
     if rest.startswith("temopral_conv."):
         return f"{where}.temp_convs.{layer}.{rest.removeprefix('temopral_conv.')}"
     for begin, ours in _RESNET.items():
@@ -156,13 +164,13 @@ def _resnet(where: str, layer: int, rest: str) -> str:
     return f"{where}.resnets.{layer}.{rest}"
 
 
-def sketch_name(name: str) -> str:
+def rename_sketch_encoder(name: str) -> str:
     """A name of the sketch encoder's published file as the network's."""
     if found := re.fullmatch(r"zero_convs\.(\d+)\.0\.(.*)", name):
         return f"controlnet_down_blocks.{found[1]}.{found[2]}"
     if name.startswith("middle_block.2."):
-        return _resnet("mid_block", 1, name.removeprefix("middle_block.2."))
-    return unet_name(name)
+        return _rename_resnet("mid_block", 1, name.removeprefix("middle_block.2."))
+    return rename_unet(name)
 
 
 # --- the autoencoder ----------------------------------------------------------------------------------------------
@@ -182,7 +190,7 @@ _VAE = (
 _TEMPORAL = {"in_layers.0": "norm1", "in_layers.2": "conv1", "out_layers.0": "norm2", "out_layers.3": "conv2"}
 
 
-def vae_name(name: str) -> str:
+def rename_vae(name: str) -> str:
     """A name of the autoencoder in the published file, without prefix, as the network's."""
     for pattern, ours in _VAE:
         name, count = re.subn(f"^{pattern}", ours, name)
@@ -218,7 +226,7 @@ _CLIP_BLOCK = {
 }
 
 
-def _tower(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
+def _rename_tower(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
     """A tensor of OpenCLIP's as transformers' ones."""
     if name in ("positional_embedding", "visual.positional_embedding"):
         yield "embeddings.position_embedding.weight", tensor
@@ -241,7 +249,7 @@ def _tower(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
     yield f"{where}.{_CLIP_BLOCK.get(layer, layer)}.{kind}", tensor
 
 
-def of_transformers(state: Iterable[tuple[str, Tensor]], tower: str) -> Iterator[tuple[str, Tensor]]:
+def select_tower(state: Iterable[tuple[str, Tensor]], tower: str) -> Iterator[tuple[str, Tensor]]:
     """The tensors of one tower, 'text_model' or 'vision_model', in a file of transformers', which may hold more of CLIP."""
     for name, tensor in state:
         if name.startswith(f"{tower}.") and not name.endswith("position_ids"):
@@ -250,7 +258,7 @@ def of_transformers(state: Iterable[tuple[str, Tensor]], tower: str) -> Iterator
                 yield inner, tensor
 
 
-def empty(shapes: Mapping[str, Iterable[int]]) -> Iterator[tuple[str, Tensor]]:
+def build_meta_tensors(shapes: Mapping[str, Iterable[int]]) -> Iterator[tuple[str, Tensor]]:
     """Tensors of these names and shapes without contents, on the meta device."""
     for name, shape in shapes.items():
         yield name, torch.empty(tuple(shape), device="meta")

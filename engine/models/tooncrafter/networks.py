@@ -20,7 +20,7 @@ TEXT = 77  # tokens of a prompt
 CONTROL = 0.6  # how much the residuals of the sketch encoder count, as in the public reconstruction
 
 
-class UNet(UNet3DConditionModel):
+class ToonCrafterUNet(UNet3DConditionModel):
     """diffusers' UNet over frames, with the clip's frames a second, and with attention to text and image tokens side by side."""
 
     _supports_gradient_checkpointing = True
@@ -39,7 +39,7 @@ class UNet(UNet3DConditionModel):
             inner, context = attention.to_k.out_features, attention.to_k.in_features
             attention.to_k_ip = nn.Linear(context, inner, bias=False)
             attention.to_v_ip = nn.Linear(context, inner, bias=False)
-            attention.set_processor(TextAndImage())  # pyright: ignore[reportArgumentType]  # any callable will do
+            attention.set_processor(TextImageAttention())  # pyright: ignore[reportArgumentType]  # any callable will do
 
     def forward(self, sample: Tensor, timestep: Tensor, fps: Tensor, context: Tensor, residuals: Sequence[Tensor] | None = None) -> Tensor:
         """What v is (B, F, 4, h, w), for noisy latents and conditions (B, F, 8, h, w), timesteps (B,) and frames a second (B,).
@@ -50,7 +50,7 @@ class UNet(UNet3DConditionModel):
         embedding = self.time_embedding(self.time_proj(timestep).to(sample.dtype))
         embedding = embedding + self.fps_embedding(self.time_proj(fps).to(sample.dtype))
         embedding = embedding.repeat_interleave(frames, dim=0)
-        context = per_frame(context, frames)
+        context = divide_context(context, frames)
         hidden = self.conv_in(sample.flatten(0, 1))
         hidden = self.transformer_in(hidden, num_frames=frames, return_dict=False)[0]
         skips = [hidden]
@@ -86,7 +86,7 @@ class UNet(UNet3DConditionModel):
         return [module for name, module in spatial if name.endswith(".attn2") and isinstance(module, Attention)]
 
 
-def per_frame(context: Tensor, frames: int) -> Tensor:
+def divide_context(context: Tensor, frames: int) -> Tensor:
     """The context (B * F, n, C) of each frame: the prompt and its own sixteenth of the image tokens; all of them in clips that are not
     of sixteen frames."""
     text, image = context[:, :TEXT], context[:, TEXT:]
@@ -97,31 +97,31 @@ def per_frame(context: Tensor, frames: int) -> Tensor:
     return torch.cat([text.repeat_interleave(frames, dim=0), own], dim=1)
 
 
-class TextAndImage:
+class TextImageAttention:
     """Attention to the prompt's tokens plus attention to the image's."""
 
     def __call__(self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor, **unused: Any) -> Tensor:
         text, image = encoder_hidden_states[:, :TEXT], encoder_hidden_states[:, TEXT:]
-        query = heads(attn.to_q(hidden_states), attn.heads)
-        said = attend(query, attn.to_k(text), attn.to_v(text)) + attend(query, attn.to_k_ip(image), attn.to_v_ip(image))
+        query = split_heads(attn.to_q(hidden_states), attn.heads)
+        said = attend_heads(query, attn.to_k(text), attn.to_v(text)) + attend_heads(query, attn.to_k_ip(image), attn.to_v_ip(image))
         return attn.to_out[1](attn.to_out[0](said))
 
 
-def heads(tokens: Tensor, count: int) -> Tensor:
+def split_heads(tokens: Tensor, count: int) -> Tensor:
     """(B, n, heads * C) as (B, heads, n, C)."""
     return tokens.unflatten(2, (count, -1)).transpose(1, 2)
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def attend_heads(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Attention of queries (B, heads, n, C) to keys and values (B, m, heads * C): (B, n, heads * C)."""
     count = query.shape[1]
-    return functional.scaled_dot_product_attention(query, heads(key, count), heads(value, count)).transpose(1, 2).flatten(2)
+    return functional.scaled_dot_product_attention(query, split_heads(key, count), split_heads(value, count)).transpose(1, 2).flatten(2)
 
 
 # --- the image's tokens -------------------------------------------------------------------------------------------
 
 
-class Projector(nn.Module):
+class ImageProjector(nn.Module):
     """What CLIP sees in a picture (B, n, C) as tokens of the context, sixteen for each of sixteen frames."""
 
     def __init__(self, dim: int, depth: int, dim_head: int, heads: int, embedding_dim: int, output_dim: int, ff_mult: int = 4) -> None:
@@ -130,7 +130,9 @@ class Projector(nn.Module):
         self.proj_in = nn.Linear(embedding_dim, dim)
         self.proj_out = nn.Linear(dim, output_dim)
         self.norm_out = nn.LayerNorm(output_dim)
-        self.layers = nn.ModuleList(nn.ModuleList([Perceiver(dim, dim_head, heads), _feed(dim, ff_mult)]) for _ in range(depth))
+        self.layers = nn.ModuleList(
+            nn.ModuleList([PerceiverAttention(dim, dim_head, heads), _build_feed_forward(dim, ff_mult)]) for _ in range(depth)
+        )
 
     def forward(self, seen: Tensor) -> Tensor:
         tokens = self.latents.expand(len(seen), -1, -1)
@@ -141,7 +143,7 @@ class Projector(nn.Module):
         return self.norm_out(self.proj_out(tokens))
 
 
-class Perceiver(nn.Module):
+class PerceiverAttention(nn.Module):
     """Attention of tokens to what is seen and to each other."""
 
     def __init__(self, dim: int, dim_head: int, heads: int) -> None:
@@ -155,10 +157,10 @@ class Perceiver(nn.Module):
     def forward(self, seen: Tensor, tokens: Tensor) -> Tensor:
         seen, tokens = self.norm1(seen), self.norm2(tokens)
         key, value = self.to_kv(torch.cat([seen, tokens], dim=1)).chunk(2, dim=2)
-        return self.to_out(attend(heads(self.to_q(tokens), self.heads), key, value))
+        return self.to_out(attend_heads(split_heads(self.to_q(tokens), self.heads), key, value))
 
 
-def _feed(dim: int, factor: int) -> nn.Sequential:
+def _build_feed_forward(dim: int, factor: int) -> nn.Sequential:
     return nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, dim * factor, bias=False), nn.GELU(), nn.Linear(dim * factor, dim, bias=False))
 
 
@@ -168,7 +170,7 @@ def _feed(dim: int, factor: int) -> nn.Sequential:
 class SketchEncoder(ControlNetModel):
     """A ControlNet of Stable Diffusion 2.1 that reads sketches of one channel, frame by frame."""
 
-    def residuals(self, noisy: Tensor, timestep: Tensor, context: Tensor, sketches: Tensor, scale: float = CONTROL) -> list[Tensor]:
+    def compute_residuals(self, noisy: Tensor, timestep: Tensor, context: Tensor, sketches: Tensor, scale: float = CONTROL) -> list[Tensor]:
         """What to add to the UNet's skips and middle, (B * F, C, h, w) each.
 
         `noisy` (B, F, 4, h, w) · `context` (B, n, C), all of whose tokens every frame reads · `sketches` (B, F, 1, 8 h, 8 w), 1 on

@@ -20,7 +20,7 @@ COARSE = 1.0  # frames that a drawing may lie off its place before a person is t
 
 
 @dataclass(frozen=True)
-class Between:
+class BetweenDrawing:
     """A drawing to be made: its place `at` between the keys around it, and the line art that it follows, if any."""
 
     id: str
@@ -29,7 +29,7 @@ class Between:
 
 
 @dataclass(frozen=True)
-class Clip:
+class ToonCrafterClip:
     """Sixteen frames from the drawing `first` to `last`. `kept` which drawing a frame becomes, `guides` which line art it follows, by
     their numbers 1 to 14 · `off` how many frames the drawing farthest from its place is off it."""
 
@@ -40,46 +40,48 @@ class Clip:
     off: float = 0.0
 
 
-def plan(order: Sequence[str | Between]) -> list[Clip]:
+def plan_clips(order: Sequence[str | BetweenDrawing]) -> list[ToonCrafterClip]:
     """The clips of a cel, each after those that make its ends. `order` has its drawings as they follow each other, keys as their ids;
     what comes again is made once. Raises BadInput when too many lie between two keys."""
-    clips: list[Clip] = []
+    clips: list[ToonCrafterClip] = []
     made: set[str] = set()
     before, betweens = "", []
     for drawing in order:
-        if isinstance(drawing, Between):
+        if isinstance(drawing, BetweenDrawing):
             if drawing.id not in made:
                 betweens.append(drawing)
                 made.add(drawing.id)
             continue
         if betweens:
-            clips += between(before, drawing, betweens)
+            clips += plan_between(before, drawing, betweens)
         before, betweens = drawing, []
     return clips
 
 
-def between(first: str, last: str, drawings: Sequence[Between]) -> list[Clip]:
+def plan_between(first: str, last: str, drawings: Sequence[BetweenDrawing]) -> list[ToonCrafterClip]:
     """The clips of the drawings between two keys."""
     parts = -(-(len(drawings) + 1) // LAST)
     if parts > LAST:
         raise BadInput(f"ToonCrafter makes {MOST} drawings between two keys at most, not {len(drawings)}: draw keys between them.")
     if parts == 1:
-        return [_clip(first, last, drawings, [d.at for d in drawings], drawings)]
+        return [_build_clip(first, last, drawings, [d.at for d in drawings], drawings)]
     ends = [round(part * (len(drawings) + 1) / parts) - 1 for part in range(parts + 1)]  # of drawings, from the key before to that after
     middle = [drawings[number] for number in ends[1:-1]]
-    clips = [_clip(first, last, middle, [d.at for d in middle], drawings)]
-    known = [Between(first, 0.0), *middle, Between(last, 1.0)]
+    clips = [_build_clip(first, last, middle, [d.at for d in middle], drawings)]
+    known = [BetweenDrawing(first, 0.0), *middle, BetweenDrawing(last, 1.0)]
     for number, (begin, end) in enumerate(zip(ends, ends[1:], strict=False)):
         inner, a, b = drawings[begin + 1 : end], known[number], known[number + 1]
         if inner:
             even = [(place + 1) / (len(inner) + 1) for place in range(len(inner))]
             at = [(d.at - a.at) / (b.at - a.at) for d in inner] if b.at > a.at else even
-            clips.append(_clip(a.id, b.id, inner, at, inner))
+            clips.append(_build_clip(a.id, b.id, inner, at, inner))
     return clips
 
 
-def _clip(first: str, last: str, drawings: Sequence[Between], at: Sequence[float], guided: Sequence[Between]) -> Clip:
-    numbers = spread(at)
+def _build_clip(
+    first: str, last: str, drawings: Sequence[BetweenDrawing], at: Sequence[float], guided: Sequence[BetweenDrawing]
+) -> ToonCrafterClip:
+    numbers = assign_frames(at)
     off = max((abs(LAST * min(max(place, 0.0), 1.0) - number) for place, number in zip(at, numbers, strict=True)), default=0.0)
     kept = {number: drawing.id for number, drawing in zip(numbers, drawings, strict=True)}
     guides = {number: d.guide for number, d in zip(numbers, drawings, strict=True) if d.guide is not None}
@@ -87,10 +89,10 @@ def _clip(first: str, last: str, drawings: Sequence[Between], at: Sequence[float
         number = round(LAST * drawing.at)
         if drawing.guide is not None and drawing not in drawings and 0 < number < LAST:
             guides.setdefault(number, drawing.guide)
-    return Clip(first, last, kept, guides, off)
+    return ToonCrafterClip(first, last, kept, guides, off)
 
 
-def spread(at: Sequence[float]) -> list[int]:
+def assign_frames(at: Sequence[float]) -> list[int]:
     """The frames 1 to 14, each another, that lie nearest to places 0 to 1 in all. At most fourteen places."""
     wanted = LAST * np.array(at, float)[:, None]
     _, columns = linear_sum_assignment((wanted - np.arange(1, LAST)) ** 2)

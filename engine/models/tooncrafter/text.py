@@ -7,8 +7,8 @@ from torch import Tensor
 from transformers import CLIPTokenizer
 
 from ...job.errors import BadInput
-from .nets import HELP
 from .networks import TEXT
+from .weights import HELP
 
 BEGIN, END = 49406, 49407
 KNOWN = {"": (), "an anime scene": (550, 6469, 3562)}  # prompts that need no tokenizer

@@ -14,7 +14,7 @@ from diffusers.models.resnet import SpatioTemporalResBlock
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from .networks import attend, heads
+from .networks import attend_heads, split_heads
 
 SCALE = 0.18215  # of the latents that are denoised, to those that are decoded
 HEADS, WIDTH = 8, 64  # of the attention to the keys
@@ -22,7 +22,7 @@ HEADS, WIDTH = 8, 64  # of the attention to the keys
 References = Sequence[Tensor]
 
 
-class Vae(AutoencoderKLTemporalDecoder):
+class ToonCrafterVae(AutoencoderKLTemporalDecoder):
     """The autoencoder; what differs from diffusers' is that it looks at the keys. Frames go one by one through all that does not
     connect them, `step` at a time, which takes less memory and changes nothing."""
 
@@ -34,10 +34,10 @@ class Vae(AutoencoderKLTemporalDecoder):
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
         widths = self.config["block_out_channels"]
-        looks = [Combine(width) if level < 2 else Look(width) for level, width in enumerate(widths)]
-        self.decoder.attn_refinement = nn.ModuleList([*looks, Combine(widths[0])])
+        looks = [KeyAddition(width) if level < 2 else KeyAttention(width) for level, width in enumerate(widths)]
+        self.decoder.attn_refinement = nn.ModuleList([*looks, KeyAddition(widths[0])])
 
-    def lacking(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    def init_lacking(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What a plain decoder lacks of this one, so that it does nothing yet; nothing, if any of it is there."""
         new = re.compile(r"decoder\.(attn_refinement|time_conv_out)\..*|.*\.(temporal_res_block|time_mixer)\..*")
         if any(new.fullmatch(name) for name in state):
@@ -45,7 +45,7 @@ class Vae(AutoencoderKLTemporalDecoder):
         blocks = [block for block in self.decoder.modules() if isinstance(block, SpatioTemporalResBlock)]
         refinements = list(self.decoder.attn_refinement)
         last: list[Any] = [block.temporal_res_block.conv2 for block in blocks]
-        last += [refinement.to_out[0] if isinstance(refinement, Look) else refinement.conv for refinement in refinements]
+        last += [refinement.to_out[0] if isinstance(refinement, KeyAttention) else refinement.conv for refinement in refinements]
         with torch.no_grad():
             for layer in (*last, self.decoder.time_conv_out):
                 layer.weight.zero_()
@@ -112,12 +112,12 @@ class Vae(AutoencoderKLTemporalDecoder):
         return torch.cat([layer(part) for part in hidden.split(self.step)])
 
 
-def ends(hidden: Sequence[Tensor]) -> list[Tensor]:
+def build_references(hidden: Sequence[Tensor]) -> list[Tensor]:
     """The references of one clip, of the encoder's hidden states of its two keys (2, C, h, w)."""
     return [level.transpose(0, 1)[None] for level in hidden]
 
 
-class Look(nn.Module):
+class KeyAttention(nn.Module):
     """Attention of every frame to the places of both keys."""
 
     def __init__(self, width: int) -> None:
@@ -131,14 +131,14 @@ class Look(nn.Module):
         key, value = self.to_k(places), self.to_v(places)
         seen = []
         for index, frame in enumerate(hidden):  # one at a time: all together take gigabytes at once
-            query = heads(self.to_q(self.norm(frame[None]).flatten(2).transpose(1, 2)), HEADS)
+            query = split_heads(self.to_q(self.norm(frame[None]).flatten(2).transpose(1, 2)), HEADS)
             clip = slice(index // frames, index // frames + 1)
-            said = self.to_out[0](attend(query, key[clip], value[clip])).transpose(1, 2)
+            said = self.to_out[0](attend_heads(query, key[clip], value[clip])).transpose(1, 2)
             seen.append(said.unflatten(2, frame.shape[1:]))
         return hidden + torch.cat(seen)
 
 
-class Combine(nn.Module):
+class KeyAddition(nn.Module):
     """The keys themselves, added to the first and the last frame."""
 
     def __init__(self, width: int) -> None:

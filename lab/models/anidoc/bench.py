@@ -17,7 +17,7 @@ from torch import Tensor
 
 from engine.diffusion import parts
 from engine.diffusion.memory import GROUPS, STAGES, WHOLE, Placement
-from engine.diffusion.sampling import noise
+from engine.diffusion.sampling import draw_noise
 from engine.diffusion.svd import use_channels_last, use_one_token
 from engine.models.anidoc import nets, sampler
 from engine.models.anidoc.presets import PRESETS
@@ -27,7 +27,7 @@ from ...diffusion import bench
 STEP_FLOPS = 29.4e12  # of a guided step at 14 frames of 512 x 320
 
 
-def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
+def build(device: torch.device, dtype: torch.dtype) -> nets.AniDocNetworks:
     """Full-size networks of random weights, no zero convolutions among them."""
     torch.manual_seed(0)
     with torch.device(device):
@@ -37,19 +37,21 @@ def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
             parts.build_vae(parts.VAE),
             parts.build_image_encoder(parts.IMAGE_ENCODER),
         ]
-    unet, controlnet, vae, encoder = (bench.alive(net).to(dtype) for net in made)
-    return nets.Nets(unet, controlnet, vae.float(), encoder, scheduler=parts.SCHEDULER)
+    unet, controlnet, vae, encoder = (bench.init_zero_weights(net).to(dtype) for net in made)
+    return nets.AniDocNetworks(unet, controlnet, vae.float(), encoder, scheduler=parts.SCHEDULER)
 
 
-def clip(made: nets.Nets, settings: sampler.Settings, size: tuple[int, int], frames: int, placement: Placement) -> Tensor:
+def clip(made: nets.AniDocNetworks, settings: sampler.AniDocSettings, size: tuple[int, int], frames: int, placement: Placement) -> Tensor:
     """One clip from a reference to decoded frames; returns its latents on the processor."""
-    picture = noise((1, 3, size[1], size[0]), 1).clamp(0, 1)
-    with placement.on(made.image_encoder, made.vae):
-        encoded = sampler.Encoded(sampler.encode_token(made, picture), sampler.encode_latent(made, picture, noise(tuple(picture.shape), 2)))
-    window = sampler.Window(range(frames), encoded, lambda: noise((1, frames, 8, size[1], size[0]), 3))
-    with placement.on(made.unet, made.controlnet):
-        latents = sampler.sample(made, [window], noise((1, frames, 4, size[1] // 8, size[0] // 8), 4), settings, placement.device)
-    with placement.on(made.vae):
+    picture = draw_noise((1, 3, size[1], size[0]), 1).clamp(0, 1)
+    with placement.hold_networks(made.image_encoder, made.vae):
+        encoded = sampler.EncodedReference(
+            sampler.encode_token(made, picture), sampler.encode_latent(made, picture, draw_noise(tuple(picture.shape), 2))
+        )
+    window = sampler.AniDocWindow(range(frames), encoded, lambda: draw_noise((1, frames, 8, size[1], size[0]), 3))
+    with placement.hold_networks(made.unet, made.controlnet):
+        latents = sampler.sample(made, [window], draw_noise((1, frames, 4, size[1] // 8, size[0] // 8), 4), settings, placement.device)
+    with placement.hold_networks(made.vae):
         for _ in sampler.decode_frames(made, latents, 8):
             pass
     return latents.cpu()
@@ -58,7 +60,7 @@ def clip(made: nets.Nets, settings: sampler.Settings, size: tuple[int, int], fra
 # --- levers -------------------------------------------------------------------------------------------------------
 
 
-def as_published(made: nets.Nets) -> nets.Nets:
+def as_published(made: nets.AniDocNetworks) -> nets.AniDocNetworks:
     """The condition is embedded anew at each call."""
     net = made.controlnet
     net.embed_condition = lambda condition: condition.flatten(0, 1)  # pyright: ignore[reportAttributeAccessIssue]  # for this line only
@@ -67,23 +69,23 @@ def as_published(made: nets.Nets) -> nets.Nets:
     return made
 
 
-def one_token(made: nets.Nets) -> nets.Nets:
+def one_token(made: nets.AniDocNetworks) -> nets.AniDocNetworks:
     for net in (made.unet, made.controlnet):
         use_one_token(net)
     return made
 
 
-def channels_last(made: nets.Nets) -> nets.Nets:
+def channels_last(made: nets.AniDocNetworks) -> nets.AniDocNetworks:
     for net in (made.unet, made.controlnet):
         use_channels_last(net)
     return made
 
 
-def bfloat16(made: nets.Nets) -> nets.Nets:
+def bfloat16(made: nets.AniDocNetworks) -> nets.AniDocNetworks:
     return replace(made, **{name: getattr(made, name).to(torch.bfloat16) for name in ("unet", "controlnet", "image_encoder")})
 
 
-def compiled(made: nets.Nets, backend: str) -> nets.Nets:
+def compiled(made: nets.AniDocNetworks, backend: str) -> nets.AniDocNetworks:
     for net in (made.unet, made.controlnet):
         net.compile_repeated_blocks(backend=backend)
     return made
@@ -95,7 +97,7 @@ class Line:
 
     preset: str
     lever: str
-    changes: tuple[Callable[[nets.Nets], nets.Nets], ...] = ()
+    changes: tuple[Callable[[nets.AniDocNetworks], nets.AniDocNetworks], ...] = ()
     mode: str = WHOLE
     settings: dict = field(default_factory=dict)
 
@@ -127,14 +129,19 @@ def lines(backend: str) -> tuple[Line, ...]:
 
 
 def table(
-    make: Callable[[torch.device], nets.Nets], device: torch.device, size: tuple[int, int], frames: int, backend: str, repeats: int
+    make: Callable[[torch.device], nets.AniDocNetworks],
+    device: torch.device,
+    size: tuple[int, int],
+    frames: int,
+    backend: str,
+    repeats: int,
 ) -> Iterator[str]:
     """The table, line by line. `make` makes the networks on a device."""
     base, peak = None, None
     for line in lines(backend):
         made = make(torch.device("cpu") if line.mode != WHOLE else device)
         if peak is None:
-            peak = bench.rate(device, made.dtype)
+            peak = bench.measure_rate(device, made.dtype)
             yield f"matrix rate {peak / 1e12:.3g} TFLOP/s, {frames} frames of {size[0]}x{size[1]}, {made.dtype}\n"
             yield "| preset | lever | s a clip | peak GB | share of the matrix rate | difference from reference |"
             yield "|---|---|---|---|---|---|"
@@ -142,7 +149,7 @@ def table(
             made = change(made)
         settings = replace(PRESETS[line.preset], **line.settings)
         run = partial(clip, made, settings, size, frames, Placement(line.mode, device, made.all))
-        seconds, gigabytes, latents = bench.measure(run, device, repeats)
+        seconds, gigabytes, latents = bench.measure_run(run, device, repeats)
         base = latents if base is None else base
         steps = len(settings.sigmas) - 1 if settings.sigmas else settings.steps
         flops = STEP_FLOPS * _size_of(made) * frames * size[0] * size[1] / (14 * 512 * 320) * steps * (1 + settings.guided) / 2
@@ -154,26 +161,26 @@ def table(
             torch.cuda.empty_cache()
 
 
-def _size_of(made: nets.Nets) -> float:
+def _size_of(made: nets.AniDocNetworks) -> float:
     """Parameters of the networks, as a share of the full-size ones: so do their operations grow, about."""
     return sum(p.numel() for net in (made.unet, made.controlnet) for p in net.parameters()) / 2_206_645_339
 
 
-def profile(made: nets.Nets, device: torch.device, size: tuple[int, int], frames: int) -> tuple[str, str]:
+def profile(made: nets.AniDocNetworks, device: torch.device, size: tuple[int, int], frames: int) -> tuple[str, str]:
     """Where the time of three steps of the preset `reference` goes: one line of the largest shares, and the whole table."""
     one_token(made)
     placement = Placement(WHOLE, device, made.all)
-    return bench.profile(lambda: clip(made, replace(PRESETS["reference"], steps=3), size, frames, placement), device)
+    return bench.profile_run(lambda: clip(made, replace(PRESETS["reference"], steps=3), size, frames, placement), device)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = bench.parser("Measure AniDoc, lever by lever.", "512x320")
+    parser = bench.build_parser("Measure AniDoc, lever by lever.", "512x320")
     parser.add_argument("--frames", type=int, default=14)
     parser.add_argument("--backend", default="inductor", help="of torch.compile; aot_eager needs no compiler")
     options = parser.parse_args(arguments)
-    device, make = torch.device(options.device), bench.maker(options, build, nets.load)
+    device, make = torch.device(options.device), bench.build_maker(options, build, nets.load_networks)
     rows = table(make, device, options.size, options.frames, options.backend, options.repeats)
-    return bench.report(options, rows, lambda: profile(make(device), device, options.size, options.frames), "3 steps")
+    return bench.print_report(options, rows, lambda: profile(make(device), device, options.size, options.frames), "3 steps")
 
 
 if __name__ == "__main__":

@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 
 from engine.diffusion import parts, weights
-from engine.diffusion.networks import ControlNet
+from engine.diffusion.memory import Placement
+from engine.diffusion.networks import SvdControlNet
 from engine.job.errors import BadInput
-from engine.models.anidoc import correspondence, nets, points, sampler
+from engine.models.anidoc import correspondence, networks, pipeline, points
 from engine.models.anidoc.condition import condition, sparse_condition
-from engine.models.anidoc.nets import FILES, HELP, Nets
+from engine.models.anidoc.networks import HELP, AniDocNetworks
+from engine.models.anidoc.weights import FILES, find_weights, load_networks
 
 from ...diffusion import clips as shots
 from ...diffusion import training
@@ -32,15 +34,15 @@ NOTE = "These weights were trained here and are not those that AniDoc's authors 
 
 
 @dataclass(frozen=True)
-class Lesson:
+class AniDocBatch:
     """`target` scaled latents (1, F, 4, h, w) · `condition` (1, F, 8 or 9, H, W) · `reference` token and latent."""
 
     target: Tensor
     condition: Tensor
-    reference: sampler.Encoded
+    reference: pipeline.EncodedReference
 
 
-def train(settings: Mapping[str, Any]) -> Iterator[str]:
+def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
     """Train, or take up a training again; yields lines about its progress. `settings` are the options of `train anidoc`.
 
     Several cards are used when it is started by `accelerate launch`. Raises BadInput.
@@ -48,40 +50,42 @@ def train(settings: Mapping[str, Any]) -> Iterator[str]:
     stage, size, source = settings["stage"], settings["size"], Path(settings["weights"])
     if size[0] % 64 or size[1] % 64:
         raise BadInput(f"Pictures of {size[0]}x{size[1]} px can't be trained on: give --size in multiples of 64.")
-    found = shots.find(Path(settings["data"]), Path(settings["out"]) / "shots")
+    found = shots.find_clips(Path(settings["data"]), Path(settings["out"]) / "shots")
     torch.manual_seed(settings["seed"])  # of weights that are new
-    loaded = begin(source, stage)
+    loaded = load_trainable(source, stage)
 
-    def draw(rng: np.random.Generator, device: torch.device) -> tuple[clips.Clip, Lesson]:
+    def draw(rng: np.random.Generator, device: torch.device) -> tuple[clips.AniDocExample, AniDocBatch]:
         one, exact = found[rng.integers(len(found))], not settings["no_binarization"]
-        clip = clips.read(one, size, settings["frames"], rng, exact, not settings["no_matching"])
-        return clip, lesson(loaded, clip, stage, rng, device)
+        clip = clips.read_example(one, size, settings["frames"], rng, exact, not settings["no_matching"])
+        return clip, build_batch(loaded, clip, stage, rng, device)
 
-    course = training.Course(
-        nets={"unet": loaded.unet, "controlnet": loaded.controlnet},
+    spec = training.TrainingSpec(
+        networks={"unet": loaded.unet, "controlnet": loaded.controlnet},
         frozen=(loaded.vae, loaded.image_encoder),
-        trainable=lambda name: trained(name, stage),
-        lesson=draw,
-        loss=lambda drawn, rng: loss(loaded, drawn[1], rng),
-        sheet=lambda drawn: sample_sheet(loaded, *drawn),
-        save=lambda folder, states: save(folder, states, loaded, source),
+        trainable=lambda name: is_trained(name, stage),
+        draw_batch=draw,
+        compute_loss=lambda drawn, rng: compute_loss(loaded, drawn[1], rng),
+        draw_sheet=lambda drawn: draw_sheet(loaded, *drawn),
+        save_weights=lambda folder, states: save_weights(folder, states, loaded, source),
         about=f"{len(found)} clips",
     )
-    yield from training.run(course, training.Settings.of(settings))
+    yield from training.run_training(spec, training.LoopSettings.select_options(settings))
 
 
 # --- what is learned ----------------------------------------------------------------------------------------------
 
 
-def lesson(loaded: Nets, clip: clips.Clip, stage: str, rng: np.random.Generator, device: torch.device = CPU) -> Lesson:
+def build_batch(
+    loaded: AniDocNetworks, clip: clips.AniDocExample, stage: str, rng: np.random.Generator, device: torch.device = CPU
+) -> AniDocBatch:
     """A clip as the networks see it: up to 50 points in the dense stages, 5 that move in the sparse one."""
-    frames = _tensor(clip.frames)
-    reference = _tensor(clip.reference[None])
+    frames = _normalize_pictures(clip.frames)
+    reference = _normalize_pictures(clip.reference[None])
     with torch.no_grad():
         latents = loaded.vae.encode((frames * 2.0 - 1.0).to(device)).latent_dist.sample() * loaded.vae.config.scaling_factor
-        encoded = sampler.Encoded(
-            sampler.encode_token(loaded, reference).clone(),
-            sampler.encode_latent(loaded, reference, torch.randn(reference.shape)).clone(),
+        encoded = pipeline.EncodedReference(
+            pipeline.encode_token(loaded, reference).clone(),
+            pipeline.encode_latent(loaded, reference, torch.randn(reference.shape)).clone(),
         )
     if stage == "sparse":
         tracks = correspondence.select(clip.tracks, "moving", int(rng.integers(1 << 31)), points.SPARSE_TRACKS)
@@ -91,10 +95,10 @@ def lesson(loaded: Nets, clip: clips.Clip, stage: str, rng: np.random.Generator,
         tracks = clip.tracks.of(points.pick(clip.tracks.tracks.shape[1], int(rng.integers(1 << 31)), most))
         made = condition(clip.sketches < 255, clip.reference, tracks)
         made[0, :, 0:3] = torch.from_numpy(clip.sketches).float()[:, None] / 127.5 - 1.0  # gray ones in the ablation
-    return Lesson(latents[None], made.to(device), encoded)
+    return AniDocBatch(latents[None], made.to(device), encoded)
 
 
-def loss(loaded: Nets, of: Lesson, rng: np.random.Generator, drop: float = DROP) -> Tensor:
+def compute_loss(loaded: AniDocNetworks, of: AniDocBatch, rng: np.random.Generator, drop: float = DROP) -> Tensor:
     """The weighted error of the denoised latents at a random noise level."""
     target, device = of.target, of.target.device
     sigma = float(np.exp(rng.normal(*LOG_SIGMA)))
@@ -104,43 +108,43 @@ def loss(loaded: Nets, of: Lesson, rng: np.random.Generator, drop: float = DROP)
     latent = of.reference.latent.to(device) * float(not drop <= chance < 3 * drop)
     given = torch.cat([noisy / (sigma**2 + 1) ** 0.5, latent[:, None].expand_as(noisy)], dim=2)
     timestep = torch.tensor(0.25 * np.log(sigma), dtype=torch.float32, device=device)
-    ids = torch.tensor([sampler.TIME_IDS], device=device)
+    ids = torch.tensor([pipeline.TIME_IDS], device=device)
     hint = loaded.controlnet.embed_condition(of.condition)
-    said = loaded.unet(given, timestep, token, ids, loaded.controlnet(given, timestep, token, ids, hint))
-    denoised = noisy / (sigma**2 + 1) - sigma / (sigma**2 + 1) ** 0.5 * said
+    output = loaded.unet(given, timestep, token, ids, loaded.controlnet(given, timestep, token, ids, hint))
+    denoised = noisy / (sigma**2 + 1) - sigma / (sigma**2 + 1) ** 0.5 * output
     return ((1 + sigma**2) / sigma**2 * (denoised - target) ** 2).mean()
 
 
-def begin(folder: Path, stage: str) -> Nets:
+def load_trainable(folder: Path, stage: str) -> AniDocNetworks:
     """Networks to train, from weights of Stable Video Diffusion, of AniDoc, or of an earlier stage; in single precision."""
     if (folder / "controlnet" / "config.json").is_file():
-        loaded = nets.load(folder, torch.float32)
+        loaded = load_networks(folder, torch.float32)
         unet, controlnet = loaded.unet, loaded.controlnet
     else:
-        unet = _load(folder, "unet")
-        controlnet = ControlNet.of_unet(unet)
-        parts = {name: _load(folder, name) for name in ("vae", "image_encoder")}
+        unet = _load_network(folder, "unet")
+        controlnet = SvdControlNet.of_unet(unet)
+        parts = {name: _load_network(folder, name) for name in ("vae", "image_encoder")}
         scheduler = weights.read_config(folder / "scheduler" / "scheduler_config.json", HELP)
-        loaded = Nets(unet, controlnet, **parts, scheduler=scheduler)
+        loaded = AniDocNetworks(unet, controlnet, **parts, scheduler=scheduler)
     if stage == "sparse" and not loaded.sparse:
-        controlnet = _with_heat(controlnet)
-    return Nets(unet, controlnet, loaded.vae, loaded.image_encoder, NOTE, scheduler=loaded.scheduler)
+        controlnet = _widen_controlnet(controlnet)
+    return AniDocNetworks(unet, controlnet, loaded.vae, loaded.image_encoder, NOTE, scheduler=loaded.scheduler)
 
 
-def trained(name: str, stage: str) -> bool:
+def is_trained(name: str, stage: str) -> bool:
     """Whether a stage trains a parameter: all, or in the spatial phase what does not look at other frames."""
     return stage != "spatial" or not any(part in name for part in ("temporal", "time_mixer", "time_pos_embed"))
 
 
-def _load(folder: Path, name: str) -> Any:
-    nets.find(folder, name)  # says where it should be
-    return parts.load(folder, name, torch.float32, HELP, nets.BUILDERS[name])
+def _load_network(folder: Path, name: str) -> Any:
+    find_weights(folder, name)  # says where it should be
+    return parts.load_part(folder, name, torch.float32, HELP, networks.BUILDERS[name])
 
 
-def _with_heat(dense: ControlNet) -> ControlNet:
+def _widen_controlnet(dense: SvdControlNet) -> SvdControlNet:
     """A ControlNet that reads one channel more, for heatmaps, and makes nothing of it yet."""
     config = {name: value for name, value in dense.config.items() if not name.startswith("_")}
-    wider = ControlNet(**{**config, "conditioning_channels": config["conditioning_channels"] + 1})
+    wider = SvdControlNet(**{**config, "conditioning_channels": config["conditioning_channels"] + 1})
     state = dict(dense.state_dict())
     name = "controlnet_cond_embedding.conv_in.weight"
     state[name] = torch.cat([state[name], torch.zeros_like(state[name][:, :1])], dim=1)
@@ -148,7 +152,7 @@ def _with_heat(dense: ControlNet) -> ControlNet:
     return wider
 
 
-def _tensor(pictures: np.ndarray) -> Tensor:
+def _normalize_pictures(pictures: np.ndarray) -> Tensor:
     """uint8 (n, H, W, 3) as (n, 3, H, W) in 0..1."""
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255.0
 
@@ -156,11 +160,11 @@ def _tensor(pictures: np.ndarray) -> Tensor:
 # --- what is shown and kept ---------------------------------------------------------------------------------------
 
 
-def save(folder: Path, states: training.States, loaded: Nets, source: Path) -> None:
+def save_weights(folder: Path, states: training.States, loaded: AniDocNetworks, source: Path) -> None:
     """Weights in the published layout; what was not trained is taken from `source`."""
     for part, state in states.items():
         config = {name: value for name, value in getattr(loaded, part).config.items() if not name.startswith("_")}
-        training.write(folder / part / FILES[part][0], state)
+        training.write_weights(folder / part / FILES[part][0], state)
         (folder / part / "config.json").write_text(json.dumps(config), encoding="utf-8")
     for part in ("vae", "image_encoder", "scheduler"):
         if not (folder / part).exists():
@@ -168,12 +172,13 @@ def save(folder: Path, states: training.States, loaded: Nets, source: Path) -> N
     (folder / "about.json").write_text(json.dumps({"note": NOTE}), encoding="utf-8")
 
 
-def sample_sheet(loaded: Nets, clip: clips.Clip, of: Lesson, steps: int = 8) -> np.ndarray:
+def draw_sheet(loaded: AniDocNetworks, clip: clips.AniDocExample, of: AniDocBatch, steps: int = 8) -> np.ndarray:
     """What the networks make of a clip now: reference, sketches, truth, result."""
     device = of.target.device
-    window = sampler.Window(range(of.target.shape[1]), of.reference, lambda: of.condition)
-    settings = sampler.Settings(steps=steps, together=False)
-    latents = sampler.sample(loaded, [window], torch.randn(of.target.shape), settings, device)
-    made = torch.cat(list(sampler.decode_frames(loaded, latents, 4)))
+    window = pipeline.AniDocWindow(range(of.target.shape[1]), of.reference, lambda: of.condition)
+    settings = pipeline.AniDocSettings(steps=steps, batched_cfg=False)
+    present = pipeline.AniDocPipeline(loaded, Placement(device, {}), settings)
+    latents = present.denoise_clip([window], torch.randn(of.target.shape))
+    made = torch.cat(list(present.decode_latents(latents, 4)))
     frames = (made.permute(0, 2, 3, 1).numpy() * 255.0).astype(np.uint8)
-    return shots.sheet([clip.reference[None], np.repeat(clip.sketches[..., None], 3, axis=3), clip.frames, frames])
+    return shots.build_sheet([clip.reference[None], np.repeat(clip.sketches[..., None], 3, axis=3), clip.frames, frames])

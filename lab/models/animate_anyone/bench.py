@@ -19,8 +19,9 @@ from torch import Tensor, nn
 
 from engine.diffusion.memory import GROUPS, STAGES, WHOLE
 from engine.diffusion.svd import use_channels_last
-from engine.models.animate_anyone import needs, nets, networks, sampler
-from engine.models.animate_anyone.sampler import Settings
+from engine.models.animate_anyone import memory, networks, pipeline
+from engine.models.animate_anyone.pipeline import AnimateAnyoneSettings
+from engine.models.animate_anyone.weights import load_networks
 
 from ...diffusion import bench
 
@@ -46,33 +47,41 @@ STEP_FLOPS = 91e12  # of a guided step at 24 frames of 512 x 768
 PARAMETERS = 1_312_730_244  # of the full-size denoising UNet
 
 
-def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
+def build(device: torch.device, dtype: torch.dtype) -> networks.AnimateAnyoneNetworks:
     """Full-size networks of random weights, no zero convolutions among them."""
     torch.manual_seed(0)
     with torch.device(device):
-        unet: Any = networks.build_denoising(nets.UNET)
-        reference = networks.build_reference(nets.UNET)
-        guider, vae, encoder = nets.build_guider(nets.guider_config(nets.UNET)), nets.build_vae(VAE), nets.build_image_encoder(ENCODER)
+        unet: Any = networks.build_denoising(networks.UNET)
+        reference = networks.build_reference(networks.UNET)
+        guider, vae, encoder = (
+            networks.build_guider(networks.build_guider_config(networks.UNET)),
+            networks.build_vae(VAE),
+            networks.build_image_encoder(ENCODER),
+        )
         nn.init.normal_(guider.conv_out.weight, std=0.02)
     made = [net.eval().requires_grad_(False).to(dtype) for net in (unet, reference, guider)]
-    return nets.Nets(made[0], made[1], made[2], vae.eval().requires_grad_(False), encoder.eval().requires_grad_(False).to(dtype))
+    return networks.AnimateAnyoneNetworks(
+        made[0], made[1], made[2], vae.eval().requires_grad_(False), encoder.eval().requires_grad_(False).to(dtype)
+    )
 
 
-def clip(made: nets.Nets, settings: Settings, size: tuple[int, int], frames: int, places: needs.Places) -> Tensor:
+def clip(
+    made: networks.AnimateAnyoneNetworks, settings: AnimateAnyoneSettings, size: tuple[int, int], frames: int, places: needs.Places
+) -> Tensor:
     """One clip from a reference and poses to decoded frames; returns its latents on the processor."""
     rng = np.random.default_rng(1)
     picture, drawn = rng.integers(0, 255, (size[1], size[0], 3), np.uint8), rng.integers(0, 255, (frames, size[1], size[0], 3), np.uint8)
-    with places.late.on(made.vae):
-        latent = sampler.encode_latent(made, picture, size)
-    with places.early.on(made.image_encoder):
-        token = sampler.encode_token(made, picture)
-    with places.early.on(made.reference_unet):
-        reference = sampler.encode_reference(made, token, latent)
-    noise, spans = sampler.start(frames, size, 4), sampler.spans(frames)
-    with places.late.on(made.denoising_unet, made.pose_guider):
-        latents = sampler.sample(made, reference, lambda which: drawn[list(which)], noise, spans, settings, places.late.device)
-    with places.late.on(made.vae):
-        for _ in sampler.decode_frames(made, latents, 4):
+    with places.late.hold_networks(made.vae):
+        latent = pipeline.encode_latent(made, picture, size)
+    with places.early.hold_networks(made.image_encoder):
+        token = pipeline.encode_token(made, picture)
+    with places.early.hold_networks(made.reference_unet):
+        reference = pipeline.encode_reference(made, token, latent)
+    noise, spans = pipeline.draw_clip_noise(frames, size, 4), pipeline.plan_windows(frames)
+    with places.late.hold_networks(made.denoising_unet, made.pose_guider):
+        latents = pipeline.sample(made, reference, lambda which: drawn[list(which)], noise, spans, settings, places.late.device)
+    with places.late.hold_networks(made.vae):
+        for _ in pipeline.decode_frames(made, latents, 4):
             pass
     return latents.cpu()
 
@@ -80,13 +89,13 @@ def clip(made: nets.Nets, settings: Settings, size: tuple[int, int], frames: int
 # --- levers -------------------------------------------------------------------------------------------------------
 
 
-def channels_last(made: nets.Nets) -> nets.Nets:
+def channels_last(made: networks.AnimateAnyoneNetworks) -> networks.AnimateAnyoneNetworks:
     for net in (made.denoising_unet, made.reference_unet, made.pose_guider):
         use_channels_last(net)
     return made
 
 
-def bfloat16(made: nets.Nets) -> nets.Nets:
+def bfloat16(made: networks.AnimateAnyoneNetworks) -> networks.AnimateAnyoneNetworks:
     names = ("denoising_unet", "reference_unet", "pose_guider", "image_encoder")
     return replace(made, **{name: getattr(made, name).to(torch.bfloat16) for name in names})
 
@@ -96,7 +105,7 @@ class Line:
     """A line of the table: `changes` of fresh networks, one after the other, where they are kept, and `settings` over the plain ones."""
 
     lever: str
-    changes: tuple[Callable[[nets.Nets], nets.Nets], ...] = ()
+    changes: tuple[Callable[[networks.AnimateAnyoneNetworks], networks.AnimateAnyoneNetworks], ...] = ()
     mode: str = WHOLE
     settings: dict = field(default_factory=dict)
 
@@ -116,7 +125,7 @@ def lines() -> tuple[Line, ...]:
 
 
 def table(
-    make: Callable[[torch.device], nets.Nets],
+    make: Callable[[torch.device], networks.AnimateAnyoneNetworks],
     device: torch.device,
     size: tuple[int, int],
     frames: int,
@@ -128,17 +137,17 @@ def table(
     for line in lines():
         made = make(torch.device("cpu") if line.mode != WHOLE else device)
         if peak is None:
-            peak = bench.rate(device, made.dtype)
+            peak = bench.measure_rate(device, made.dtype)
             yield f"matrix rate {peak / 1e12:.3g} TFLOP/s, {frames} frames of {size[0]}x{size[1]}, {steps} steps, {made.dtype}\n"
             yield "| lever | s a clip | peak GB | share of the matrix rate | difference from plain |"
             yield "|---|---|---|---|---|"
         for change in line.changes:
             made = change(made)
-        settings = replace(Settings(steps), **line.settings)
+        settings = replace(AnimateAnyoneSettings(steps), **line.settings)
         run = partial(clip, made, settings, size, frames, needs.place(made, line.mode, device))
-        seconds, gigabytes, latents = bench.measure(run, device, repeats)
+        seconds, gigabytes, latents = bench.measure_run(run, device, repeats)
         base = latents if base is None else base
-        calls = sum(len(span) for span in sampler.spans(frames)) / 24 * steps * (1.0 if settings.guidance > 1 else 0.5)
+        calls = sum(len(span) for span in pipeline.plan_windows(frames)) / 24 * steps * (1.0 if settings.guidance > 1 else 0.5)
         share = sum(p.numel() for p in made.denoising_unet.parameters()) / PARAMETERS
         flops = STEP_FLOPS * share * calls * size[0] * size[1] / (512 * 768)
         far = ((latents - base).norm() / base.norm()).item()
@@ -149,19 +158,19 @@ def table(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = bench.parser("Measure Animate Anyone, lever by lever.", "512x768")
+    parser = bench.build_parser("Measure Animate Anyone, lever by lever.", "512x768")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--steps", type=int, default=30)
     options = parser.parse_args(arguments)
-    device, make = torch.device(options.device), bench.maker(options, build, nets.load)
+    device, make = torch.device(options.device), bench.build_maker(options, build, load_networks)
 
     def profiled() -> tuple[str, str]:
         made = channels_last(make(device))
         places = needs.place(made, WHOLE, device)
-        return bench.profile(lambda: clip(made, Settings(3), options.size, options.frames, places), device)
+        return bench.profile_run(lambda: clip(made, AnimateAnyoneSettings(3), options.size, options.frames, places), device)
 
     rows = table(make, device, options.size, options.frames, options.steps, options.repeats)
-    return bench.report(options, rows, profiled, "3 steps")
+    return bench.print_report(options, rows, profiled, "3 steps")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from engine.job.pose import read as read_pose
 from engine.models.animate_anyone import figure, pose_image
 
 from ...diffusion import clips
-from ...diffusion.clips import Clip
+from ...diffusion.clips import TrainingClip
 
 APART = 30  # frames that the reference lies from the frame, if there are so many
 SPARSE = 4  # every so many frames of a film are looked at, at most
@@ -26,7 +26,7 @@ SCENE = 0.3  # share of the lessons that have a painted background, if there is 
 
 
 @dataclass(frozen=True)
-class Example:
+class PoseExample:
     """`frames` uint8 (F, H, W, 3) and `poses` likewise, cropped alike · `reference` uint8 (H, W, 3) in the same crop, `whole` all of it."""
 
     frames: np.ndarray
@@ -35,7 +35,7 @@ class Example:
     whole: np.ndarray
 
 
-def known(found: Sequence[Clip]) -> list[Clip]:
+def select_posed(found: Sequence[TrainingClip]) -> list[TrainingClip]:
     """Those clips that have poses: of toon worlds, those of one person. Raises BadInput when there is none."""
     kept = [clip for clip in found if _has_poses(clip)]
     if not kept:
@@ -45,37 +45,37 @@ def known(found: Sequence[Clip]) -> list[Clip]:
     return kept
 
 
-def read(clip: Clip, size: tuple[int, int], frames: int, rng: np.random.Generator) -> Example:
+def read_example(clip: TrainingClip, size: tuple[int, int], frames: int, rng: np.random.Generator) -> PoseExample:
     """A random run of `frames` frames of a clip at `size` (width, height), or all it has. Raises BadInput."""
     count = min(frames, len(clip.frames))
     step = int(rng.integers(1, max(1, min(SPARSE, (len(clip.frames) - 1) // max(count - 1, 1))) + 1))
     start = int(rng.integers(0, len(clip.frames) - (count - 1) * step))
     numbers = [start + step * place for place in range(count)]
-    reference = _reference(clip, numbers, rng)
-    ground = _ground(clip, rng)
-    box = _crop(rng)
+    reference = _pick_reference(clip, numbers, rng)
+    ground = _pick_ground(clip, rng)
+    box = _draw_crop(rng)
 
     def seen(paths: Sequence[Path], part: tuple[float, float, float, float]) -> np.ndarray:
-        pictures = [_open(path) for path in paths]
-        return np.stack([_fitted(clips.over(picture, ground(picture.shape[1::-1])), size, part) for picture in pictures])
+        pictures = [_open_picture(path) for path in paths]
+        return np.stack([_resize_part(clips.flatten_pictures(picture, ground(picture.shape[1::-1])), size, part) for picture in pictures])
 
-    poses = _poses(clip, [clip.frames[number] for number in numbers])
-    return Example(
+    poses = _draw_poses(clip, [clip.frames[number] for number in numbers])
+    return PoseExample(
         seen([clip.frames[number] for number in numbers], box),
-        np.stack([_fitted(picture, size, box) for picture in poses]),
+        np.stack([_resize_part(picture, size, box) for picture in poses]),
         seen([reference], box)[0],
         seen([reference], (0.0, 0.0, 1.0, 1.0))[0],
     )
 
 
-def _has_poses(clip: Clip) -> bool:
+def _has_poses(clip: TrainingClip) -> bool:
     if (clip.folder / "poses").is_dir():
         return True
-    bodies = _bodies(clip)
+    bodies = _read_bodies(clip)
     return bodies is not None and bodies.shape[1] == 1 and bool(np.isfinite(bodies[..., 0]).any(axis=(1, 2)).all())
 
 
-def _bodies(clip: Clip) -> np.ndarray | None:
+def _read_bodies(clip: TrainingClip) -> np.ndarray | None:
     """float32 (D, characters, 18, 2) of a toon world; None of another clip."""
     try:
         with np.load(clip.folder / "truth.npz", allow_pickle=False) as truth:
@@ -86,15 +86,15 @@ def _bodies(clip: Clip) -> np.ndarray | None:
         raise BadInput(f"{clip.folder / 'truth.npz'} is damaged ({error}): draw the sample again.") from error
 
 
-def _poses(clip: Clip, paths: Sequence[Path]) -> list[np.ndarray]:
+def _draw_poses(clip: TrainingClip, paths: Sequence[Path]) -> list[np.ndarray]:
     """The poses of frames as pictures, uint8 (h, w, 3), of the frames' shape."""
-    bodies = _bodies(clip)
+    bodies = _read_bodies(clip)
     drawn = []
     for path in paths:
         with Image.open(path) as frame:
             size = frame.size
         if bodies is not None:
-            joints = tuple(None if np.isnan(x) else (float(x), float(y)) for x, y in bodies[clips.number(path), 0])
+            joints = tuple(None if np.isnan(x) else (float(x), float(y)) for x, y in bodies[clips.parse_number(path), 0])
             drawn.append(pose_image.drawn(Pose(joints), size))
             continue
         file = clip.folder / "poses" / f"{path.stem}.json"
@@ -103,11 +103,11 @@ def _poses(clip: Clip, paths: Sequence[Path]) -> list[np.ndarray]:
             width, height = own or size
             drawn.append(pose_image.drawn(pose.moved(lambda at: (at[0] * size[0] / width, at[1] * size[1] / height)), size))  # noqa: B023
         else:
-            drawn.append(clips.over(_open(file.with_suffix(".png")), 0))
+            drawn.append(clips.flatten_pictures(_open_picture(file.with_suffix(".png")), 0))
     return drawn
 
 
-def _reference(clip: Clip, numbers: Sequence[int], rng: np.random.Generator) -> Path:
+def _pick_reference(clip: TrainingClip, numbers: Sequence[int], rng: np.random.Generator) -> Path:
     """A sheet; else a frame far from those that are shown, if there is one."""
     if clip.sheets:
         return clip.sheets[rng.integers(len(clip.sheets))]
@@ -116,31 +116,31 @@ def _reference(clip: Clip, numbers: Sequence[int], rng: np.random.Generator) -> 
     return clip.frames[others[rng.integers(len(others))]]
 
 
-def _ground(clip: Clip, rng: np.random.Generator):
+def _pick_ground(clip: TrainingClip, rng: np.random.Generator):
     """What clear pictures of a lesson lie on: an even ground, or the clip's background; by their size."""
     plate = clip.folder / "plate.png"
     if plate.is_file() and rng.random() < SCENE:
-        picture = clips.over(_open(plate))
+        picture = clips.flatten_pictures(_open_picture(plate))
         return lambda size: np.asarray(Image.fromarray(picture).resize(size))
     color = np.array(figure.GROUNDS[rng.integers(len(figure.GROUNDS))])
     return lambda size: color
 
 
-def _crop(rng: np.random.Generator) -> tuple[float, float, float, float]:
+def _draw_crop(rng: np.random.Generator) -> tuple[float, float, float, float]:
     """A part of a picture, left, top, right, bottom in its sides."""
     wide, high = rng.uniform(CROP, 1.0, 2)
     left, top = rng.uniform(0.0, 1.0 - wide), rng.uniform(0.0, 1.0 - high)
     return left, top, left + wide, top + high
 
 
-def _fitted(picture: np.ndarray, size: tuple[int, int], part: tuple[float, float, float, float]) -> np.ndarray:
+def _resize_part(picture: np.ndarray, size: tuple[int, int], part: tuple[float, float, float, float]) -> np.ndarray:
     """A part of a picture uint8 (h, w, 3) at `size`."""
     height, width = picture.shape[:2]
     box = (part[0] * width, part[1] * height, part[2] * width, part[3] * height)
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, box))
 
 
-def _open(path: Path) -> np.ndarray:
+def _open_picture(path: Path) -> np.ndarray:
     """uint8 (H, W, 4). Raises BadInput."""
     try:
         with Image.open(path) as image:

@@ -7,7 +7,7 @@ loss as values, so that gradients of accumulated lessons add up and nothing of o
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,31 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
 from engine.diffusion import weights
+from engine.diffusion.memory import Placement
 from engine.job.errors import BadInput
-from engine.models.animate_anyone import nets, sampler
-from engine.models.animate_anyone.nets import FILES, HELP, Nets
-from engine.models.animate_anyone.networks import UNet, build_denoising, build_reference, features, keys_of
+from engine.models.animate_anyone import networks, pipeline
+from engine.models.animate_anyone.networks import (
+    AnimateAnyoneNetworks,
+    DenoisingUNet,
+    build_denoising,
+    build_reference,
+    collect_features,
+    project_keys,
+)
+from engine.models.animate_anyone.weights import (
+    FILES,
+    HELP,
+    convert_weights,
+    fill_denoising,
+    load_encoders,
+    publish_name,
+    read_unet_config,
+    read_weights,
+)
 
 from ...diffusion import clips, training
 from . import lessons
-from .lessons import Example
+from .lessons import PoseExample
 
 STAGES = ("image", "motion")
 DROP = 0.1  # of the lessons have no reference
@@ -35,18 +52,18 @@ UNTAUGHT = (".attn2.to_q.", ".attn2.to_k.", ".transformer_blocks.0.norm2.")  # w
 
 
 @dataclass(frozen=True)
-class Lesson:
+class AnimateAnyoneBatch:
     """`target` scaled latents (B, 4, F, h, w) · `poses` (B, 3, F, H, W) in 0..1 · `reference` latents (B, 4, h, w) · `token` (B, 1, C) ·
-    `heard` whether the reference is read."""
+    `reads_reference` whether the reference is read."""
 
     target: Tensor
     poses: Tensor
     reference: Tensor
     token: Tensor
-    heard: bool = True
+    reads_reference: bool = True
 
 
-def train(settings: Mapping[str, Any]) -> Iterator[str]:
+def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
     """Train, or take up a training again; yields lines about its progress. `settings` are the options of `train animate_anyone`.
 
     Several cards are used when it is started by `accelerate launch`. Raises BadInput.
@@ -55,31 +72,31 @@ def train(settings: Mapping[str, Any]) -> Iterator[str]:
     if size[0] % 64 or size[1] % 64:
         raise BadInput(f"Pictures of {size[0]}x{size[1]} px can't be trained on: give --size in multiples of 64.")
     count = 1 if stage == "image" else settings["frames"]
-    found = clips.find(Path(settings["data"]), Path(settings["out"]) / "shots", 2 if stage == "image" else min(8, count))
-    found = lessons.known(found)
+    found = clips.find_clips(Path(settings["data"]), Path(settings["out"]) / "shots", 2 if stage == "image" else min(8, count))
+    found = lessons.select_posed(found)
     torch.manual_seed(settings["seed"])  # of weights that are new
-    loaded = begin(source, stage)
+    loaded = load_trainable(source, stage)
 
-    def draw(rng: np.random.Generator, device: torch.device) -> tuple[Example, Lesson]:
-        example = lessons.read(found[rng.integers(len(found))], size, count, rng)
-        return example, lesson(loaded, example, rng, device)
+    def draw(rng: np.random.Generator, device: torch.device) -> tuple[PoseExample, AnimateAnyoneBatch]:
+        example = lessons.read_example(found[rng.integers(len(found))], size, count, rng)
+        return example, build_batch(loaded, example, rng, device)
 
     taught = ("denoising_unet", "reference_unet", "pose_guider") if stage == "image" else ("denoising_unet",)
     others = [name for name in ("reference_unet", "pose_guider", "vae", "image_encoder") if name not in taught]
-    course = training.Course(
-        nets={name: getattr(loaded, name) for name in taught},
+    spec = training.TrainingSpec(
+        networks={name: getattr(loaded, name) for name in taught},
         frozen=[getattr(loaded, name) for name in others],
-        trainable=lambda name: trained(name, stage),
-        lesson=draw,
-        loss=lambda drawn, rng: loss(loaded, drawn[1], rng),
-        sheet=lambda drawn: sample_sheet(loaded, drawn[0]),
-        save=lambda folder, states: save(folder, states, source),
+        trainable=lambda name: is_trained(name, stage),
+        draw_batch=draw,
+        compute_loss=lambda drawn, rng: compute_loss(loaded, drawn[1], rng),
+        draw_sheet=lambda drawn: draw_sheet(loaded, drawn[0]),
+        save_weights=lambda folder, states: save_weights(folder, states, source),
         about=f"{len(found)} clips with poses",
     )
-    yield from training.run(course, training.Settings.of(settings))
+    yield from training.run_training(spec, training.LoopSettings.select_options(settings))
 
 
-def trained(name: str, stage: str) -> bool:
+def is_trained(name: str, stage: str) -> bool:
     """Whether a stage trains a parameter: stage `motion` the motion modules alone, stage `image` all else, but for what of the reference's
     network no attention comes after, and what changes nothing."""
     if stage == "motion":
@@ -90,90 +107,92 @@ def trained(name: str, stage: str) -> bool:
 # --- what is learned ----------------------------------------------------------------------------------------------
 
 
-def lesson(loaded: Nets, example: Example, rng: np.random.Generator, device: torch.device) -> Lesson:
-    """An example as the networks see it; now and then its reference is not heard, and the image encoder sees nothing."""
-    vae, encoder, heard = loaded.vae, loaded.image_encoder, rng.random() >= DROP
-    frames = (sampler.pixels(example.frames) * 2.0 - 1.0).to(device, vae.dtype)
-    reference = (sampler.pixels(example.reference[None]) * 2.0 - 1.0).to(device, vae.dtype)
-    seen = sampler.clip_pixels(example.whole, encoder.config.image_size).to(device, encoder.dtype)
+def build_batch(loaded: AnimateAnyoneNetworks, example: PoseExample, rng: np.random.Generator, device: torch.device) -> AnimateAnyoneBatch:
+    """An example as the networks see it; now and then its reference is not read, and the image encoder sees nothing."""
+    vae, encoder, reads = loaded.vae, loaded.image_encoder, rng.random() >= DROP
+    frames = (pipeline.normalize_pictures(example.frames) * 2.0 - 1.0).to(device, vae.dtype)
+    reference = (pipeline.normalize_pictures(example.reference[None]) * 2.0 - 1.0).to(device, vae.dtype)
+    seen = pipeline.prepare_clip_pixels(example.whole, encoder.config.image_size).to(device, encoder.dtype)
     with torch.no_grad():
-        target = torch.cat([vae.encode(frame[None]).latent_dist.sample() for frame in frames]) * sampler.SCALING
-        shown = vae.encode(reference).latent_dist.sample() * sampler.SCALING
-        token = encoder(seen if heard else torch.zeros_like(seen)).image_embeds[:, None]
-    poses = sampler.pixels(example.poses).to(device)
-    return Lesson(target.transpose(0, 1)[None], poses.transpose(0, 1)[None], shown, token, heard)
+        target = torch.cat([vae.encode(frame[None]).latent_dist.sample() for frame in frames]) * pipeline.SCALING
+        shown = vae.encode(reference).latent_dist.sample() * pipeline.SCALING
+        token = encoder(seen if reads else torch.zeros_like(seen)).image_embeds[:, None]
+    poses = pipeline.normalize_pictures(example.poses).to(device)
+    return AnimateAnyoneBatch(target.transpose(0, 1)[None], poses.transpose(0, 1)[None], shown, token, reads)
 
 
-def loss(loaded: Nets, of: Lesson, rng: np.random.Generator) -> Tensor:
+def compute_loss(loaded: AnimateAnyoneNetworks, of: AnimateAnyoneBatch, rng: np.random.Generator) -> Tensor:
     """The weighted error of what is said at random noise levels, one for each clip."""
     shape, device = of.target.shape, of.target.device
     noise = rng.standard_normal(shape, dtype=np.float32) + OFFSET * rng.standard_normal((*shape[:2], 1, 1, 1), dtype=np.float32)
     times = torch.from_numpy(rng.integers(0, 1000, shape[0])).to(device)
-    return objective(loaded, of, torch.from_numpy(noise).to(device), times)[1]
+    return compute_objective(loaded, of, torch.from_numpy(noise).to(device), times)[1]
 
 
-def objective(loaded: Nets, of: Lesson, noise: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+def compute_objective(loaded: AnimateAnyoneNetworks, of: AnimateAnyoneBatch, noise: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
     """What the networks say of targets with this noise at these times (B,), and the loss."""
-    noisy, wanted, share = taught(of.target, noise, times)
+    noisy, wanted, share = build_targets(of.target, noise, times)
     batch, _, frames = of.poses.shape[:3]
     embedded = loaded.pose_guider(of.poses.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, frames)).transpose(1, 2)
-    unet: UNet = loaded.denoising_unet
-    keys = keys_of(unet, features(loaded.reference_unet, of.reference, of.token))
-    said = unet(noisy, times, of.token, embedded, keys if of.heard else {})
-    unheard = 0.0 if of.heard else sum(0.0 * part.mean() for pair in keys.values() for part in pair)  # no parameter is without a gradient
-    return said, error(said, wanted, share) + unheard
+    unet: DenoisingUNet = loaded.denoising_unet
+    keys = project_keys(unet, collect_features(loaded.reference_unet, of.reference, of.token))
+    output = unet(noisy, times, of.token, embedded, keys if of.reads_reference else {})
+    unread = (
+        0.0 if of.reads_reference else sum(0.0 * part.mean() for pair in keys.values() for part in pair)
+    )  # no parameter is without a gradient
+    return output, weighted_error(output, wanted, share) + unread
 
 
-def taught(latents: Tensor, noise: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def build_targets(latents: Tensor, noise: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Noisy latents, the velocity that is to be said of them, and the weight (B,) of each sample."""
-    schedule: Any = DDIMScheduler.from_config({**sampler.SCHEDULER, "beta_schedule": "scaled_linear"})
+    schedule: Any = DDIMScheduler.from_config({**pipeline.SCHEDULER, "beta_schedule": "scaled_linear"})
     kept = schedule.alphas_cumprod.to(times.device)[times]
     ratio = kept / (1.0 - kept)
     share = torch.clamp(ratio + 1.0, max=GAMMA) / (ratio + 1.0)
     return schedule.add_noise(latents, noise, times), schedule.get_velocity(latents, noise, times), share
 
 
-def error(said: Tensor, wanted: Tensor, share: Tensor) -> Tensor:
-    return (((said.float() - wanted.float()) ** 2).flatten(1).mean(1) * share).mean()
+def weighted_error(output: Tensor, wanted: Tensor, share: Tensor) -> Tensor:
+    return (((output.float() - wanted.float()) ** 2).flatten(1).mean(1) * share).mean()
 
 
 # --- weights ------------------------------------------------------------------------------------------------------
 
 
-def begin(folder: Path, stage: str) -> Nets:
+def load_trainable(folder: Path, stage: str) -> AnimateAnyoneNetworks:
     """Networks to train, in single precision: from weights of Animate Anyone, or for stage `image` from those of Stable Diffusion's image
     variations, with which both UNets begin. Raises BadInput."""
-    config = nets.unet_config(folder)
+    config = read_unet_config(folder)
     unet, reference = build_denoising(config, motion=stage == "motion"), build_reference(config)
-    guider = nets.build_guider(nets.guider_config(config))
+    guider = networks.build_guider(networks.build_guider_config(config))
     if stage == "motion":
-        nets.fill_denoising(unet, nets.read(folder, "denoising_unet"), nets.read(folder, "motion_module"), torch.float32)
+        fill_denoising(unet, read_weights(folder, "denoising_unet"), read_weights(folder, "motion_module"), torch.float32)
     if stage == "motion" or any((folder / file).is_file() for file in FILES["denoising_unet"]):
         for name, net in (("reference_unet", reference), ("pose_guider", guider), ("denoising_unet", unet)):
             if name != "denoising_unet" or stage == "image":
-                weights.fill(net, nets.read(folder, name), name, torch.float32, HELP)
+                weights.fill_weights(net, read_weights(folder, name), name, torch.float32, HELP)
     else:
         path = folder / "unet" / "diffusion_pytorch_model.safetensors"
-        state = dict(weights.tensors(path, "give Animate Anyone's weights, or those of Stable Diffusion's image variations"))
-        weights.fill(unet, state, path.name, torch.float32, HELP)
+        state = dict(weights.read_tensors(path, "give Animate Anyone's weights, or those of Stable Diffusion's image variations"))
+        weights.fill_weights(unet, state, path.name, torch.float32, HELP)
         headless = {name: value.clone() for name, value in state.items() if not name.startswith(("conv_norm_out.", "conv_out."))}
-        weights.fill(reference, headless, path.name, torch.float32, HELP)
-    return Nets(unet, reference, guider, *nets.load_encoders(folder, torch.float32), note=NOTE)
+        weights.fill_weights(reference, headless, path.name, torch.float32, HELP)
+    return AnimateAnyoneNetworks(unet, reference, guider, *load_encoders(folder, torch.float32), note=NOTE)
 
 
-def save(folder: Path, states: training.States, source: Path) -> None:
+def save_weights(folder: Path, states: training.States, source: Path) -> None:
     """Weights in the published layout; what was not trained is taken from `source`."""
     for part, state in states.items():
         spatial = {name: value for name, value in state.items() if "motion_modules" not in name}
-        training.write(folder / FILES[part][0], spatial)
+        training.write_weights(folder / FILES[part][0], spatial)
         if len(spatial) < len(state):
-            motion = {nets.published("motion_module", name): value for name, value in state.items() if name not in spatial}
-            training.write(folder / FILES["motion_module"][0], motion)
+            motion = {publish_name("motion_module", name): value for name, value in state.items() if name not in spatial}
+            training.write_weights(folder / FILES["motion_module"][0], motion)
     for name in FILES:
         target = folder / FILES[name][0]
         if not target.exists() and any((source / file).is_file() for file in FILES[name]):
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(nets.safe(source, name), target)
+            shutil.copyfile(convert_weights(source, name), target)
     for name in ("unet", "vae", "image_encoder"):
         config = source / name / "config.json"
         if config.is_file() and not (folder / name / "config.json").exists():
@@ -182,17 +201,16 @@ def save(folder: Path, states: training.States, source: Path) -> None:
     (folder / "about.json").write_text(json.dumps({"note": NOTE}), encoding="utf-8")
 
 
-def sample_sheet(loaded: Nets, example: Example, steps: int = 8) -> np.ndarray:
+def draw_sheet(loaded: AnimateAnyoneNetworks, example: PoseExample, steps: int = 8) -> np.ndarray:
     """What the networks make of an example now: reference, poses, truth, result."""
     count, size = len(example.frames), example.frames.shape[2:0:-1]
     device = next(loaded.denoising_unet.parameters()).device
-    token = sampler.encode_token(loaded, example.whole)
-    reference = sampler.encode_reference(loaded, token, sampler.encode_latent(loaded, example.reference, size))
-    settings = replace(sampler.Settings(steps, schedule="scaled_linear"), together=False)
-    windows = sampler.spans(count)
-    latents = sampler.sample(
-        loaded, reference, lambda frames: example.poses[list(frames)], sampler.start(count, size, 0), windows, settings, device
-    )
-    made = torch.cat(list(sampler.decode_frames(loaded, latents)))
+    token = pipeline.encode_token(loaded, example.whole)
+    reference = pipeline.encode_features(loaded, token, pipeline.encode_latent(loaded, example.reference, size))
+    settings = pipeline.AnimateAnyoneSettings(steps, schedule="scaled_linear", batched_cfg=False)
+    present = pipeline.AnimateAnyonePipeline(loaded, Placement(device, {}), settings)
+    conditions = pipeline.PosedWindows(reference, pipeline.plan_windows(count), lambda frames: example.poses[list(frames)])
+    latents = present.denoise_clip(conditions, pipeline.draw_clip_noise(count, size, 0))
+    made = torch.cat(list(present.decode_latents(latents)))
     frames = (made.permute(0, 2, 3, 1).numpy() * 255.0).astype(np.uint8)
-    return clips.sheet([example.reference[None], example.poses, example.frames, frames])
+    return clips.build_sheet([example.reference[None], example.poses, example.frames, frames])

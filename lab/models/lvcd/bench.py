@@ -17,49 +17,53 @@ from torch import Tensor
 from engine.diffusion import device as devices
 from engine.diffusion import edm, parts
 from engine.diffusion.memory import GROUPS, STAGES, WHOLE, Placement
-from engine.diffusion.sampling import noise
+from engine.diffusion.parts import SvdNetworks
+from engine.diffusion.sampling import draw_noise
 from engine.diffusion.svd import use_channels_last, use_one_token
-from engine.models.lvcd import nets, sampler, slots
-from engine.models.lvcd.painting import PRESETS, SCHEME
+from engine.models.lvcd import networks, pipeline, slots
+from engine.models.lvcd.pipeline import PRESETS, SCHEME
+from engine.models.lvcd.weights import load_networks
 
 from ...diffusion import bench
 
-Change = Callable[[nets.Nets], nets.Nets]
+Change = Callable[[SvdNetworks], SvdNetworks]
 
 
-def build(device: torch.device, dtype: torch.dtype) -> nets.Nets:
+def build(device: torch.device, dtype: torch.dtype) -> SvdNetworks:
     """Full-size networks of random weights."""
     torch.manual_seed(0)
     with torch.device(device):
         made = [
-            nets.build_unet(parts.UNET),
-            nets.build_controlnet(parts.UNET),
+            networks.build_unet(parts.UNET),
+            networks.build_controlnet(parts.UNET),
             parts.build_vae(parts.VAE),
             parts.build_image_encoder(parts.IMAGE_ENCODER),
         ]
-    unet, controlnet, vae, encoder = (bench.alive(net).to(dtype) for net in made)
-    return nets.Nets(unet, controlnet, vae.float(), encoder)
+    unet, controlnet, vae, encoder = (bench.init_zero_weights(net).to(dtype) for net in made)
+    return SvdNetworks(unet, controlnet, vae.float(), encoder)
 
 
-def shot(made: nets.Nets, sigmas: Tensor, scheme: sampler.Scheme, size: tuple[int, int], frames: int, placement: Placement) -> Tensor:
+def shot(
+    made: SvdNetworks, sigmas: Tensor, scheme: pipeline.SegmentScheme, size: tuple[int, int], frames: int, placement: Placement
+) -> Tensor:
     """One shot from its reference to decoded frames, which are let go; returns its latents on the processor."""
     device = placement.device
-    with placement.on(made.image_encoder, made.vae):
-        reference = sampler.Reference.of(made, noise((1, 3, size[1], size[0]), 1).clamp(0, 1))
-    lines = (noise((1, size[1], size[0]), 2) > 1.5).float().expand(3, -1, -1)
-    chain = sampler.Chain(reference, frames, lambda index: lines.roll(index, 2))
-    start = noise((slots.VIDEO + 1 + scheme.overlap, 4, size[1] // 8, size[0] // 8), 3)
-    with placement.on(made.unet, made.controlnet):
-        latents = torch.cat([new.cpu() for _, new in sampler.run(made, chain, start, sigmas, scheme, device)])
-    with placement.on(made.vae):
+    with placement.hold_networks(made.image_encoder, made.vae):
+        reference = pipeline.LvcdReference.encode_picture(made, draw_noise((1, 3, size[1], size[0]), 1).clamp(0, 1))
+    lines = (draw_noise((1, size[1], size[0]), 2) > 1.5).float().expand(3, -1, -1)
+    chain = pipeline.LvcdChain(reference, frames, lambda index: lines.roll(index, 2))
+    start = draw_noise((slots.VIDEO + 1 + scheme.overlap, 4, size[1] // 8, size[0] // 8), 3)
+    with placement.hold_networks(made.unet, made.controlnet):
+        latents = torch.cat([new.cpu() for _, new in pipeline.run_chain(made, chain, start, sigmas, scheme, device)])
+    with placement.hold_networks(made.vae):
         done: set[int] = set()
         for index in range(frames):
             if index not in done:
-                done |= sampler.decode_chunk(made.vae, sampler.chunk_of(index, frames), latents.__getitem__).keys()
+                done |= pipeline.decode_chunk(made.vae, pipeline.find_chunk(index, frames), latents.__getitem__).keys()
     return latents
 
 
-def exact(made: nets.Nets) -> nets.Nets:
+def exact(made: SvdNetworks) -> SvdNetworks:
     """What a job does always: nothing of the result changes but its last digits."""
     for net in (made.unet, made.controlnet):
         use_one_token(net)
@@ -67,21 +71,21 @@ def exact(made: nets.Nets) -> nets.Nets:
     return made
 
 
-def bfloat16(made: nets.Nets) -> nets.Nets:
+def bfloat16(made: SvdNetworks) -> SvdNetworks:
     return replace(made, **{name: getattr(made, name).to(torch.bfloat16) for name in ("unet", "controlnet", "image_encoder")})
 
 
 def table(
-    make: Callable[[torch.device], nets.Nets], device: torch.device, size: tuple[int, int], lengths: list[int], repeats: int
+    make: Callable[[torch.device], SvdNetworks], device: torch.device, size: tuple[int, int], lengths: list[int], repeats: int
 ) -> Iterator[str]:
     """The table, line by line. `make` makes the networks on a device."""
     plain: list[Change] = []
-    rows: list[tuple[str, str, list[Change], str, sampler.Scheme, int]]
+    rows: list[tuple[str, str, list[Change], str, pipeline.SegmentScheme, int]]
     rows = [("reference", "all that is exact", [exact], WHOLE, SCHEME, frames) for frames in lengths]
     most = lengths[-1]
     rows += [
         ("reference", "as published", plain, WHOLE, SCHEME, most),
-        ("reference", "segments apart", [exact], WHOLE, sampler.Scheme(overlap=0), most),
+        ("reference", "segments apart", [exact], WHOLE, pipeline.SegmentScheme(overlap=0), most),
         ("reference", "bfloat16", [exact, bfloat16], WHOLE, SCHEME, most),
         ("fast", "all that is exact", [exact], WHOLE, SCHEME, most),
         ("draft", "all that is exact", [exact], WHOLE, SCHEME, most),
@@ -89,7 +93,7 @@ def table(
         ("reference", "networks by groups", [exact], GROUPS, SCHEME, most),
     ]
     dtype = devices.numbers(device)
-    yield f"matrix rate {bench.rate(device, dtype) / 1e12:.3g} TFLOP/s, {size[0]}x{size[1]}, {dtype}\n"
+    yield f"matrix rate {bench.measure_rate(device, dtype) / 1e12:.3g} TFLOP/s, {size[0]}x{size[1]}, {dtype}\n"
     yield "| preset | lever | frames | s | s a frame | peak GB | difference from reference |"
     yield "|---|---|---|---|---|---|---|"
     base = None
@@ -98,7 +102,7 @@ def table(
         for change in changes:
             made = change(made)
         run = partial(shot, made, PRESETS[preset], scheme, size, frames, Placement(mode, device, made.all))
-        seconds, gigabytes, latents = bench.measure(run, device, repeats)
+        seconds, gigabytes, latents = bench.measure_run(run, device, repeats)
         base = latents if frames == most and base is None else base
         far = f"{(latents - base).norm() / base.norm():.3f}" if base is not None and len(base) == frames else ""
         yield f"| {preset} | {lever} | {frames} | {seconds:.2f} | {seconds / frames:.3f} | {gigabytes:.1f} | {far} |"
@@ -108,18 +112,18 @@ def table(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = bench.parser("Measure LVCD.", "576x320")
+    parser = bench.build_parser("Measure LVCD.", "576x320")
     parser.add_argument("--frames", default="15,35,75", help="lengths of the shots, the last the longest")
     options = parser.parse_args(arguments)
-    device, make = torch.device(options.device), bench.maker(options, build, nets.load)
+    device, make = torch.device(options.device), bench.build_maker(options, build, load_networks)
 
     def profiled() -> tuple[str, str]:
         made = exact(make(device))
         placement = Placement(WHOLE, device, made.all)
-        return bench.profile(lambda: shot(made, edm.sigmas(3), SCHEME, options.size, 25, placement), device)
+        return bench.profile_run(lambda: shot(made, edm.build_sigmas(3), SCHEME, options.size, 25, placement), device)
 
     rows = table(make, device, options.size, [int(part) for part in options.frames.split(",")], options.repeats)
-    return bench.report(options, rows, profiled, "3 steps of 2 segments")
+    return bench.print_report(options, rows, profiled, "3 steps of 2 segments")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from engine.job.errors import BadInput
 LARGEST = 1e4  # weight of the critic's word against the error
 
 
-class Critic(nn.Sequential):
+class PatchCritic(nn.Sequential):
     """Whether patches of pictures (N, 3, H, W) are real, as PatchGAN asks it: (N, 1, h, w), positive for real ones."""
 
     def __init__(self, width: int = 64, layers: int = 3) -> None:
@@ -31,7 +31,7 @@ class Critic(nn.Sequential):
                 nn.init.normal_(part.weight, 0.0, 0.02)
 
 
-def heard(critic: Critic, real: Tensor, fake: Tensor, error: Tensor, last: Tensor) -> Tensor:
+def adversarial_loss(critic: PatchCritic, real: Tensor, fake: Tensor, error: Tensor, last: Tensor) -> Tensor:
     """The loss of both sides, whose gradients do not mix: the decoder is to please the critic, the critic to tell real from fake (hinge).
 
     The critic's word counts so much that it moves the decoder's `last` layer as far as the `error` does, as in VQGAN.
@@ -53,7 +53,7 @@ _HELP = (
 )
 
 
-class Perceptual(nn.Module):
+class PerceptualDistance(nn.Module):
     """LPIPS (arXiv 1801.03924) with VGG16: how different pictures (N, 3, H, W) in -1..1 look."""
 
     shift: Tensor
@@ -89,7 +89,7 @@ class Perceptual(nn.Module):
         return found
 
 
-def perceptual(folder: Path) -> Perceptual:
+def load_perceptual(folder: Path) -> PerceptualDistance:
     """With the weights of a folder. Raises BadInput."""
     state = {}
     for name in ("vgg16", "lpips"):
@@ -98,11 +98,11 @@ def perceptual(folder: Path) -> Perceptual:
             raise BadInput(f"There is no {folder / name}.safetensors: {_HELP}.")
         safe = path.with_suffix(".safetensors")
         if path != safe:
-            pickles.convert(path, safe, _HELP)
-        for key, tensor in weights.tensors(safe, _HELP):
+            pickles.convert_pickle(path, safe, _HELP)
+        for key, tensor in weights.read_tensors(safe, _HELP):
             part, _, rest = key.partition(".")
             if part == "features":
                 state[f"convs.{rest}"] = tensor
             elif part.startswith("lin"):
                 state[f"lins.{part.removeprefix('lin')}.{rest.removeprefix('model.1.')}"] = tensor
-    return weights.fill(Perceptual(), state, "vgg16 and lpips", torch.float32, _HELP)
+    return weights.fill_weights(PerceptualDistance(), state, "vgg16 and lpips", torch.float32, _HELP)

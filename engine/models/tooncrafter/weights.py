@@ -1,4 +1,4 @@
-"""The networks of ToonCrafter as a set, from a folder of weights.
+"""The networks of ToonCrafter as a set, and the files of a folder that are read into them.
 
 model.safetensors                        everything in one file, as published, or without CLIP; see NAMES for other names
 sketch_encoder.safetensors               needed for sketches only
@@ -16,11 +16,12 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModel
 
-from ...diffusion import pickles, weights
+from ...diffusion import pickles
+from ...diffusion.weights import build_empty, fill_weights, load_weights, read_config, read_tensors
 from ...job.errors import BadInput
 from . import layout
-from .networks import Projector, SketchEncoder, UNet
-from .vae import Vae
+from .networks import ImageProjector, SketchEncoder, ToonCrafterUNet
+from .vae import ToonCrafterVae
 
 HELP = "docs/tooncrafter.md says which files go where"
 NAMES = {
@@ -80,14 +81,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Nets:
+class ToonCrafterNetworks:
     """`sketch_encoder` None where there is none · `folder` they come from · `note` what its config.json says to the person."""
 
-    unet: UNet
-    vae: Vae
+    unet: ToonCrafterUNet
+    vae: ToonCrafterVae
     text_encoder: Any  # their library's types say less than they have
     image_encoder: Any
-    projector: Projector
+    projector: ImageProjector
     sketch_encoder: SketchEncoder | None
     folder: Path
     note: str = ""
@@ -109,64 +110,65 @@ def build_image_encoder(config: Mapping[str, Any]) -> Any:
 
 
 BUILDERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "unet": lambda config: UNet(**config),
-    "vae": lambda config: Vae(**config),
+    "unet": lambda config: ToonCrafterUNet(**config),
+    "vae": lambda config: ToonCrafterVae(**config),
     "text_encoder": lambda config: CLIPTextModel(CLIPTextConfig.from_dict(dict(config))),
     "image_encoder": build_image_encoder,
-    "projector": lambda config: Projector(**config),
+    "projector": lambda config: ImageProjector(**config),
     "sketch_encoder": lambda config: SketchEncoder(**config),
 }
 
 
-def configs(folder: Path) -> tuple[dict[str, dict[str, Any]], str]:
+def read_configs(folder: Path) -> tuple[dict[str, dict[str, Any]], str]:
     """The networks' settings, those of a config.json over the published ones, and its note. Raises BadInput."""
     path = folder / "config.json"
-    given = weights.read_config(path, HELP) if path.is_file() else {}
+    given = read_config(path, HELP) if path.is_file() else {}
     return {name: config | given.get(name, {}) for name, config in CONFIGS.items()}, str(given.get("note", ""))
 
 
-def load(
+def load_networks(
     folder: Path,
     dtype: torch.dtype,
     sketches: bool = False,
     plain: bool = False,
-    tell: Callable[[float], None] = lambda part: None,
-) -> Nets:
+    tell: Callable[[str, float], None] = lambda name, part: None,
+) -> ToonCrafterNetworks:
     """The networks of a folder, on the processor; the sketch encoder if there are `sketches`. With `plain` a decoder that does not look at
-    the keys, such as DynamiCrafter's, will do, for training. `tell` is told what share of all bytes was read. Raises BadInput,
+    the keys, such as DynamiCrafter's, will do, for training. `tell` is told what is read, and what share of its
+    bytes was. Raises BadInput,
     naming what is wrong."""
-    wanted, note = configs(folder)
-    main = safe(find(folder, "model"))
-    sketching = safe(find(folder, "sketch_encoder")) if sketches else None
+    wanted, note = read_configs(folder)
+    main = convert_weights(find_weights(folder, "model"))
+    sketching = convert_weights(find_weights(folder, "sketch_encoder")) if sketches else None
     states: dict[str, dict[str, Tensor]] = {name: {} for name in ("", *layout.PREFIXES)}
     whole, done = main.stat().st_size, 0
     text_blocks = wanted["text_encoder"]["num_hidden_layers"]
-    for part, name, tensor in layout.placed(weights.tensors(main, HELP), text_blocks):
+    for part, name, tensor in layout.assign_tensors(read_tensors(main, HELP), text_blocks):
         states[part][name] = tensor.to(dtype)
         before, done = done, done + tensor.numel() * tensor.element_size()
         if done >> 26 > before >> 26:
-            tell(done / whole)
+            tell("model", done / whole)
     if plain and states["vae"]:
-        states["vae"] = Vae(**wanted["vae"]).lacking(states["vae"]) | states["vae"]
-    tell_apart(main.name, states)
+        states["vae"] = ToonCrafterVae(**wanted["vae"]).init_lacking(states["vae"]) | states["vae"]
+    check_parts(main.name, states)
     files = dict.fromkeys(layout.PREFIXES, main.name)
     for part, tower in TOWERS.items():
         if not states[part]:
-            path = find(folder, part)
+            path = find_weights(folder, part)
             files[part] = f"{part}/{path.name}"
-            states[part] = _tower(path, tower, wanted[part], dtype)
+            states[part] = _read_tower(path, tower, wanted[part], dtype)
     nets: dict[str, Any] = {}
     for part, file in files.items():
-        net = weights.empty(lambda part=part: BUILDERS[part](wanted[part]))
-        nets[part] = weights.fill(net, states.pop(part), file, dtype, HELP)
+        net = build_empty(lambda part=part: BUILDERS[part](wanted[part]))
+        nets[part] = fill_weights(net, states.pop(part), file, dtype, HELP)
     nets["sketch_encoder"] = None
     if sketching is not None:
-        net = weights.empty(lambda: BUILDERS["sketch_encoder"](wanted["sketch_encoder"]))
-        nets["sketch_encoder"] = weights.load(net, sketching, dtype, layout.sketch_name, help=HELP)
-    return Nets(**nets, folder=folder, note=note)
+        net = build_empty(lambda: BUILDERS["sketch_encoder"](wanted["sketch_encoder"]))
+        nets["sketch_encoder"] = load_weights(net, sketching, dtype, layout.rename_sketch_encoder, help=HELP)
+    return ToonCrafterNetworks(**nets, folder=folder, note=note)
 
 
-def tell_apart(file: str, states: Mapping[str, Mapping[str, Any]]) -> None:
+def check_parts(file: str, states: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise BadInput, naming what lacks, when a file is no ToonCrafter."""
     if states[""]:
         some = ", ".join(sorted(states[""])[:3])
@@ -176,14 +178,14 @@ def tell_apart(file: str, states: Mapping[str, Mapping[str, Any]]) -> None:
         raise BadInput(f"{file} {what}: it lacks the decoder that looks at both keys (first_stage_model.decoder.attn_refinement); {HELP}.")
 
 
-def _tower(path: Path, tower: str, config: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Tensor]:
+def _read_tower(path: Path, tower: str, config: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Tensor]:
     """A tower of CLIP; text blocks beyond those that are used are left out."""
     last = f"encoder.layers.{config['num_hidden_layers']}."
-    found = layout.of_transformers(weights.tensors(path, HELP), tower)
+    found = layout.select_tower(read_tensors(path, HELP), tower)
     return {name: tensor.to(dtype) for name, tensor in found if tower != "text_model" or not name.startswith(last)}
 
 
-def find(folder: Path, name: str) -> Path:
+def find_weights(folder: Path, name: str) -> Path:
     """The file of a network. Raises BadInput when there is none."""
     for file in NAMES[name]:
         if (folder / file).is_file():
@@ -193,7 +195,7 @@ def find(folder: Path, name: str) -> Path:
     raise BadInput(f"ToonCrafter's weights are not there: {folder / NAMES[name][0]} is missing; {HELP}.")
 
 
-def safe(path: Path) -> Path:
+def convert_weights(path: Path) -> Path:
     """A file of weights as safetensors: itself, or what a pickle is turned into once, which lies beside it. Raises BadInput, JobFailed."""
     target = path.with_suffix(".safetensors")
-    return target if target.is_file() else pickles.convert(path, target, HELP)
+    return target if target.is_file() else pickles.convert_pickle(path, target, HELP)
