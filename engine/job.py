@@ -62,7 +62,8 @@ class Cel:
 
 @dataclass(frozen=True)
 class Drawing:
-    """One drawing of one cel as the camera sees it. `id` is a hash of its content: equal drawings are one drawing.
+    """One drawing of one cel as the camera sees it. `id` is a hash of its content: equal drawings are one drawing. Files are named by it,
+    so it has at most 64 of the characters 0-9, a-z, _ and -.
 
     `kind`: line art as `strokes` or as a `raster` picture, or, for the task inbetween, a `painted` key, or one `between` that is to be
     made. The `file` of the latter does not exist yet: a model that makes strokes writes them there, others leave it out. `at` is its
@@ -250,6 +251,9 @@ def validate(job: Job) -> None:
         raise BadInput("There is no frame to work on: choose a frame range that has drawings.")
     if not isinstance(job.options, Mapping):
         raise BadInput("The job's options are not a table: make the job again.")
+    for id in _ids(job):
+        if not _ID.fullmatch(id):
+            raise BadInput(f"The job has a drawing {id!r:.100}, which no file can be named by: make the job again.")
     ids = {d.id for d in job.drawings}
     for exposure in job.frames:
         if (
@@ -271,10 +275,15 @@ def validate(job: Job) -> None:
         _check_hint(hint)
     for file in _files(job):
         path = PurePosixPath(file)
-        if path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file:
-            raise BadInput(f"The job names a file outside its folder ({file}): it was not opened.")
+        if not path.parts or path.is_absolute() or ".." in path.parts or _NO_FILE.search(file):
+            raise BadInput(f"The job names a file outside its folder ({file!r:.200}): it was not opened.")
+    for drawing in job.drawings:
+        if drawing.kind == "between" and PurePosixPath(drawing.file).parent != PurePosixPath("strokes"):  # the one file that is written
+            raise BadInput(f"The drawing {drawing.id} is to be written to {drawing.file!r:.200}, not among strokes: make the job again.")
 
 
+_ID = re.compile("[0-9a-z][0-9a-z_-]{0,63}")
+_NO_FILE = re.compile(r"[\\:\x00-\x1f\x7f\ud800-\udfff]")  # what a path in a job has none of, on any system
 _ONLY = {"painted": ("inbetween",), "between": ("inbetween",), "pose": ("animate",)}  # kinds that one task alone knows
 
 
@@ -323,6 +332,14 @@ def parse_hint(text: str) -> Hint:
     frame, x, y, color, other, other_x, other_y = match.groups()
     same_as = Place(int(other), (float(other_x), float(other_y))) if other else None
     return Hint(int(frame), (float(x), float(y)), color, same_as)
+
+
+def _ids(job: Job) -> Iterable[str]:
+    """The ids of drawings, wherever the job names them."""
+    yield from (d.id for d in job.drawings)
+    yield from (d.guide for d in job.drawings if d.guide is not None)
+    yield from (id for e in job.frames for id in e.drawings if id is not None)
+    yield from (id for p in job.pairs for id in (p.first, p.last))
 
 
 def _files(job: Job) -> Iterable[str]:

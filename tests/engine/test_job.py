@@ -93,6 +93,106 @@ def test_a_wrong_job_is_refused(tmp_path: Path, changes: dict, word: str) -> Non
     assert not (tmp_path / "job.json").exists()
 
 
+def inbetween_job(**changes) -> jobs.Job:
+    base = jobs.Job(
+        task="inbetween",
+        model="vector",
+        size=(64, 48),
+        cels=(jobs.Cel("Hero", ()),),
+        drawings=(
+            jobs.Drawing("a", 0, "strokes", "strokes/a.npz"),
+            jobs.Drawing("b", 0, "strokes", "strokes/b.npz"),
+            jobs.Drawing("m", 0, "between", "strokes/m.npz", at=0.5, guide="a"),
+        ),
+        frames=(jobs.Exposure(1, 1, ("a",)), jobs.Exposure(2, 1, ("m",)), jobs.Exposure(3, 1, ("b",))),
+        pairs=(jobs.Pair("a", 0, "b", 0),),
+    )
+    return dataclasses.replace(base, **changes)
+
+
+def animate_job() -> jobs.Job:
+    return jobs.Job(
+        task="animate",
+        model="animate_anyone",
+        size=(64, 48),
+        cels=(jobs.Cel("Hero", (jobs.Reference("reference/a.png", "0" * 64, "sheet.png", "poses/r.json"),)),),
+        drawings=(jobs.Drawing("p", 0, "pose", "poses/p.json"),),
+        frames=(jobs.Exposure(1, 1, ("p",)),),
+    )
+
+
+BAD_IDS = (
+    "../../../ESCAPED",
+    "..",
+    ".",
+    "",
+    "a/b",
+    "/tmp/x",
+    "a\\b",
+    "C:x",
+    "a\0b",
+    "a\n",
+    "é",
+    "\ud800",
+    "a" * 65,
+    " a",
+    "-a",
+    "con.",
+    "A",
+)
+
+
+def renamed(value: object, old: str, new: str) -> object:
+    """JSON with one text replaced wherever it stands alone."""
+    if isinstance(value, dict):
+        return {key: renamed(part, old, new) for key, part in value.items()}
+    if isinstance(value, list):
+        return [renamed(part, old, new) for part in value]
+    return new if value == old else value
+
+
+@pytest.mark.parametrize("id", BAD_IDS)
+@pytest.mark.parametrize(("job", "old"), [(make_job(), "d1"), (inbetween_job(), "a"), (inbetween_job(), "m"), (animate_job(), "p")])
+def test_a_drawing_whose_id_is_no_plain_name_is_refused(tmp_path: Path, job: jobs.Job, old: str, id: str) -> None:
+    """Ids become names of files: such a job, from a stranger, would write outside of its folder."""
+    jobs.save(job, tmp_path)
+    raw = renamed(json.loads((tmp_path / "job.json").read_text()), old, id)
+    (tmp_path / "job.json").write_text(json.dumps(raw))
+    with pytest.raises(BadInput, match="drawing|ids"):
+        jobs.load(tmp_path)
+
+
+@pytest.mark.parametrize("job", [make_job(), animate_job()])
+def test_ids_of_guides_and_pairs_are_plain_names_in_every_task(tmp_path: Path, job: jobs.Job) -> None:
+    guided = dataclasses.replace(job.drawings[0], guide="../x")
+    for changes in ({"drawings": (guided, *job.drawings[1:])}, {"pairs": (jobs.Pair("../x", 0, "d1", 0),)}):
+        with pytest.raises(BadInput, match="drawing"):
+            jobs.save(dataclasses.replace(job, **changes), tmp_path)
+
+
+def test_ids_as_blender_and_the_shell_make_them_are_fine(tmp_path: Path) -> None:
+    for id in ("0123456789abcdef", "d1", "many_strokes-2"):
+        made = renamed(json.loads(json.dumps(dataclasses.asdict(make_job()))), "d1", id)
+        (tmp_path / "job.json").write_text(json.dumps(made))
+        assert jobs.load(tmp_path).drawings[0].id == id
+
+
+@pytest.mark.parametrize("file", ["", ".", "./", "..", "reference/../../x", "/etc/passwd", "C:x", "a\\b", "a\0b", "a\nb", "poses/\ud800"])
+def test_every_file_of_a_job_lies_in_its_folder(tmp_path: Path, file: str) -> None:
+    for job, old in ((make_job(), "strokes/d1.npz"), (make_job(), "reference/a.png"), (animate_job(), "poses/r.json")):
+        raw = renamed(json.loads(json.dumps(dataclasses.asdict(job))), old, file)
+        (tmp_path / "job.json").write_text(json.dumps(raw))
+        with pytest.raises(BadInput):
+            jobs.load(tmp_path)
+
+
+@pytest.mark.parametrize("file", ["job.json", "lock", "reference/a.png", "frames/0001.png", "strokes", "strokes/."])
+def test_a_drawing_to_be_made_is_written_among_strokes_alone(tmp_path: Path, file: str) -> None:
+    drawings = (*inbetween_job().drawings[:2], jobs.Drawing("m", 0, "between", file, at=0.5))
+    with pytest.raises(BadInput, match="m"):
+        jobs.save(inbetween_job(drawings=drawings), tmp_path)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 99}', '{"schema": 1, "task": "colorize"}'])
 def test_a_broken_job_file_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.json").write_text(text)
