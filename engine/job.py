@@ -18,10 +18,13 @@ at all: it is written beside its place and renamed (`engine.files`).
 import json
 import math
 import re
+import reprlib
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any, get_args, get_origin
 
 from .errors import BadInput
 from .files import file_sha256, write_atomic, write_json
@@ -30,6 +33,8 @@ SCHEMA = 1
 TASKS = ("colorize", "inbetween", "animate")
 KINDS = ("strokes", "raster", "painted", "between", "pose")
 MAX_SIDE = 16384  # px; a picture of this side still fits OpenCV's and PNG's limits
+MAX_TEXT = 10_000  # characters; texts end in messages, whose lines have a limit
+MAX_FRAME = 1 << 20  # Blender's scenes have no frame beyond it
 
 JOB_FILE = "job.json"
 EVENTS_FILE = "events.jsonl"
@@ -202,42 +207,87 @@ def save(job: Job, folder: Path) -> None:
 
 
 def load(folder: Path) -> Job:
-    """Read and check job.json. Raises BadInput with one sentence when it isn't a job of this schema."""
+    """Read and check job.json. Raises BadInput with one sentence, that names the field, when it isn't a job of this schema."""
     path = folder / JOB_FILE
     try:
+        if path.exists() and not path.is_file():
+            raise BadInput(f"There is no readable job in {folder}: {JOB_FILE} is no plain file.")
         raw = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BadInput(f"There is no readable job in {folder}: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path} is not valid JSON ({error}): make the job again.") from error
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+    if not isinstance(raw, dict) or type(raw.get("schema")) is not int or raw["schema"] != SCHEMA:
         raise BadInput(f"{path} is not a job of schema {SCHEMA}: make it again with this version of Shiage.")
+    known = {f.name for f in fields(Job)}
     try:
-        job = _from_json(raw)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"{path} is not a complete job ({error!r}): make it again.") from error
+        job = _read(Job, {name: value for name, value in raw.items() if name in known}, "it")
+    except ValueError as error:
+        raise BadInput(f"{path} is not a complete job ({error}): make it again.") from error
     validate(job)
     return job
 
 
-def _from_json(raw: Mapping) -> Job:
-    cels = tuple(Cel(str(c["name"]), tuple(Reference(**r) for r in c["references"])) for c in raw["cels"])
-    drawings = tuple(Drawing(**d) for d in raw["drawings"])
-    frames = tuple(Exposure(int(f["frame"]), int(f["exposure"]), tuple(f["drawings"])) for f in raw["frames"])
-    hints = tuple(
-        Hint(**{**_place(h), "swatch": h.get("swatch"), "same_as": Place(**_place(h["same_as"])) if h.get("same_as") else None})
-        for h in raw.get("hints", ())
-    )
-    pairs = tuple(Pair(**p) for p in raw.get("pairs", ()))
-    width, height = raw["size"]
-    known = {"task", "model", "title", "fps", "seed", "device", "options", "schema"}
-    given = {k: raw[k] for k in known & raw.keys()}
-    return Job(size=(int(width), int(height)), cels=cels, drawings=drawings, frames=frames, hints=hints, pairs=pairs, **given)
+def _read(kind: Any, raw: Any, name: str) -> Any:
+    """A JSON value as one of a field's type `kind`. Raises ValueError, saying what the field of this name must be."""
+    if is_dataclass(kind):
+        return _read_fields(kind, raw, name)
+    inner = get_args(kind)
+    if type(None) in inner:
+        return None if raw is None else _read(inner[0], raw, name)
+    if get_origin(kind) is tuple:
+        count = None if inner[-1] is ... else len(inner)
+        if not isinstance(raw, list) or count not in (None, len(raw)):
+            raise _unlike(name, "a list" if count is None else f"a list of {count}", raw)
+        return tuple(_read(inner[0], part, f"{name}[{index}]") for index, part in enumerate(raw))
+    if get_origin(kind) is Mapping:
+        if not isinstance(raw, dict):
+            raise _unlike(name, "a table", raw)
+        return {_read(str, key, f"a name in {name}"): _read(inner[1], part, f"{name}.{key:.100}") for key, part in raw.items()}
+    what, right = _PLAIN[kind]
+    if not right(raw):
+        raise _unlike(name, what, raw)
+    return raw
 
 
-def _place(raw: Mapping) -> dict:
-    x, y = raw["point"]
-    return {"frame": raw["frame"], "point": (x, y)}
+def _read_fields(kind: Any, raw: Any, name: str) -> Any:
+    """A JSON object as the dataclass `kind`; see `_read`."""
+    if not isinstance(raw, dict):
+        raise _unlike(name, "a table", raw)
+    known = {part.name: part for part in fields(kind)}
+    for key in sorted(raw.keys() - known.keys()):
+        raise ValueError(f"{name} has a field {reprlib.repr(key)} that is not known")
+    for part in known.values():
+        if part.name not in raw and part.default is MISSING and part.default_factory is MISSING:
+            raise ValueError(f"{name} has no field '{part.name}'")
+    return kind(**{key: _read(known[key].type, value, f"{name}.{key}" if name != "it" else key) for key, value in raw.items()})
+
+
+def _unlike(name: str, what: str, raw: object) -> ValueError:
+    return ValueError(f"{name} must be {what}, not {reprlib.repr(raw)}")
+
+
+def _is_text(raw: object) -> bool:
+    return isinstance(raw, str) and len(raw) <= MAX_TEXT and not re.search("[\ud800-\udfff]", raw)
+
+
+def _is_whole(raw: object) -> bool:
+    return type(raw) is int and -(2**63) <= raw < 2**63
+
+
+def _is_number(raw: object) -> bool:
+    return _is_whole(raw) or (type(raw) is float and math.isfinite(raw))
+
+
+_PLAIN = {
+    str: (f"a text of at most {MAX_TEXT} characters", _is_text),
+    int: ("a whole number", _is_whole),
+    float: ("a number", _is_number),
+    object: (
+        f"a text of at most {MAX_TEXT} characters, a number, true or false",
+        lambda raw: isinstance(raw, bool) or _is_text(raw) or _is_number(raw),
+    ),
+}
 
 
 def validate(job: Job) -> None:
@@ -254,6 +304,8 @@ def validate(job: Job) -> None:
     for id in _ids(job):
         if not _ID.fullmatch(id):
             raise BadInput(f"The job has a drawing {id!r:.100}, which no file can be named by: make the job again.")
+    if not 0 <= job.seed < 2**63 or not 0 < job.fps < math.inf:
+        raise BadInput(f"The job's seed is {job.seed} and its fps is {job.fps}: a seed is not below 0, and fps are above it.")
     ids = {d.id for d in job.drawings}
     for exposure in job.frames:
         if (
@@ -262,6 +314,10 @@ def validate(job: Job) -> None:
             or any(d is not None and d not in ids for d in exposure.drawings)
         ):
             raise BadInput(f"Frame {exposure.frame} of the job names drawings that it does not have: make the job again.")
+        if exposure.frame < -MAX_FRAME or exposure.frame + exposure.exposure > MAX_FRAME:
+            raise BadInput(f"The job has a picture at frame {exposure.frame}, which no scene has: choose frames up to {MAX_FRAME}.")
+    if again := [frame for frame, count in Counter(e.frame for e in job.frames).items() if count > 1]:
+        raise BadInput(f"The job has two pictures at frame {again[0]}, and one file for both: make the job again.")
     for drawing in job.drawings:
         if drawing.kind not in KINDS or not 0 <= drawing.cel < len(job.cels):
             raise BadInput(f"Drawing {drawing.id} of the job is not understood: make the job again with this version of Shiage.")
@@ -324,8 +380,8 @@ def _check_hint(hint: Hint) -> None:
 
 def parse_hint(text: str) -> Hint:
     """A hint as the shells take it: 'FRAME,X,Y,#RRGGBB', 'FRAME,X,Y,none' or 'FRAME,X,Y,=FRAME,X,Y'. Raises BadInput."""
-    number = r"([-+]?\d+(?:\.\d*)?)"
-    place = rf"([-+]?\d+),{number},{number}"
+    number = r"([-+]?\d{1,12}(?:\.\d*)?)"
+    place = rf"([-+]?\d{{1,12}}),{number},{number}"
     match = re.fullmatch(rf"{place},(?:({_COLOR.pattern})|none|={place})", text.replace(" ", ""))
     if match is None:
         raise BadInput(f"'{text}' is no hint: write FRAME,X,Y,#RRGGBB, or none for the color, or =FRAME,X,Y for that of another region.")
@@ -365,7 +421,8 @@ def add_reference(folder: Path, source: Path) -> Reference:
         sha = file_sha256(source)
     except OSError as error:
         raise BadInput(f"The reference {source} can't be read ({error.strerror}): choose another picture.") from error
-    name = f"reference/{sha[:16]}{source.suffix.lower()}"
+    suffix = source.suffix.lower()
+    name = f"reference/{sha[:16]}{suffix if re.fullmatch('[.][0-9a-z]{1,8}', suffix) else ''}"
     target = folder / name
     if not target.is_file() or file_sha256(target) != sha:
         write_atomic(target, source.read_bytes())

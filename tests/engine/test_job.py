@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -214,6 +216,134 @@ def test_wrong_types_in_a_job_file_are_told(tmp_path: Path) -> None:
             jobs.load(tmp_path)
 
 
+WRONG = (
+    None,
+    True,
+    3,
+    -1,
+    0.5,
+    1e308,
+    10**400,
+    float("inf"),
+    float("nan"),
+    "x",
+    "",
+    "\ud800",
+    "y" * 2_000_000,
+    [],
+    [1],
+    [[]],
+    {},
+    {"a": 1},
+    [None],
+)
+
+
+def places_in(value: object, path: tuple = ()) -> list[tuple]:
+    """The keys and indices that lead to each part of a JSON value."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, part in parts for place in ((*path, key), *places_in(part, (*path, key)))]
+
+
+def changed(raw: dict, place: tuple, value: object) -> dict:
+    copy = json.loads(json.dumps(raw))
+    part = copy
+    for key in place[:-1]:
+        part = part[key]
+    part[place[-1]] = value
+    return copy
+
+
+HINTED = make_job(hints=(jobs.Hint(1, (3.5, 4.0), "#aabbcc"), jobs.Hint(3, (5, 6), None, jobs.Place(1, (3.5, 4.0)))), title="Shot")
+WHOLE = {job.task: json.loads(json.dumps(dataclasses.asdict(job))) for job in (HINTED, inbetween_job(), animate_job())}
+
+
+@pytest.mark.parametrize(("task", "place"), [(task, place) for task, raw in WHOLE.items() for place in places_in(raw)])
+def test_any_wrong_type_anywhere_in_a_job_is_bad_input_that_names_the_field(tmp_path: Path, task: str, place: tuple) -> None:
+    before = WHOLE[task]
+    for key in place:
+        before = before[key]
+    name = next(key for key in reversed(place) if isinstance(key, str))
+    for value in WRONG:
+        (tmp_path / "job.json").write_text(json.dumps(changed(WHOLE[task], place, value)))
+        try:
+            job = jobs.load(tmp_path)
+        except BadInput as error:
+            assert len(str(error)) < 1000 and str(error).isprintable()
+            if type(value) is not type(before) and {type(value), type(before)} != {int, float} and before is not None:
+                assert name in str(error)
+        else:
+            assert json.loads(json.dumps(dataclasses.asdict(job))) == changed(WHOLE[task], place, value)
+            assert jobs.pictures(job) and all(job.shown_at(hint.place) for hint in job.hints)
+            jobs.clear_stale(tmp_path / "nothing", job)
+
+
+@pytest.mark.parametrize(("task", "place"), [(task, place) for task, raw in WHOLE.items() for place in places_in(raw)])
+def test_what_a_job_lacks_or_has_too_much_is_bad_input_or_no_matter(tmp_path: Path, task: str, place: tuple) -> None:
+    lacking = json.loads(json.dumps(WHOLE[task]))
+    part = lacking
+    for key in place[:-1]:
+        part = part[key]
+    del part[place[-1]]
+    odd = changed(WHOLE[task], (*place[:-1], "é"), 1) if isinstance(place[-1], str) else lacking
+    for raw in (lacking, odd):
+        (tmp_path / "job.json").write_text(json.dumps(raw))
+        try:
+            assert isinstance(jobs.load(tmp_path), jobs.Job)
+        except BadInput as error:
+            assert len(str(error)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("field", "values"),
+    [
+        ("seed", (-1, 2**63, 1.5, "1", True, None)),
+        ("fps", (0, -24.0, float("inf"), float("nan"), "24", True, None)),
+        ("device", (1, None)),
+        ("title", (1, None)),
+        ("options", ([], {"gap": None}, {"gap": [1]}, {"gap": {}}, {"gap": float("nan")})),
+        ("schema", (True, 1.0, "1")),
+    ],
+)
+def test_fields_that_were_not_checked(tmp_path: Path, field: str, values: tuple) -> None:
+    for value in values:
+        (tmp_path / "job.json").write_text(json.dumps({**WHOLE["colorize"], field: value}))
+        with pytest.raises(BadInput, match=field):
+            jobs.load(tmp_path)
+
+
+def test_two_pictures_at_one_frame_are_refused(tmp_path: Path) -> None:
+    """The second would be written over the first."""
+    with pytest.raises(BadInput, match="frame 1"):
+        jobs.save(make_job(frames=(jobs.Exposure(1, 1, ("d1",)), jobs.Exposure(1, 1, ("d2",)))), tmp_path)
+
+
+@pytest.mark.parametrize("frame", [jobs.Exposure(2**21, 1, ("d1",)), jobs.Exposure(-(2**21), 1, ("d1",)), jobs.Exposure(1, 2**62, ("d1",))])
+def test_frames_that_no_scene_has_are_refused(tmp_path: Path, frame: jobs.Exposure) -> None:
+    with pytest.raises(BadInput, match="frame"):
+        jobs.save(make_job(frames=(frame,)), tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"a":' * 100_000, b'{"schema": ' + b"9" * 5000 + b"}", b"\xff\xfe", b"\x00" * 4096])
+def test_a_job_file_that_breaks_the_reader_is_told(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "job.json").write_bytes(data)
+    with pytest.raises(BadInput):
+        jobs.load(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_job_file_that_is_a_pipe_is_told(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "job.json")
+    with pytest.raises(BadInput):
+        jobs.load(tmp_path)
+
+
+@pytest.mark.parametrize("text", ["1" * 5000 + ",2,3,none", "1,2,3,=" + "9" * 5000 + ",1,1", "1," + "9" * 400 + ",3,none"])
+def test_a_hint_of_endless_numbers_is_none(text: str) -> None:
+    with pytest.raises(BadInput, match="is no hint"):
+        jobs.parse_hint(text)
+
+
 def test_saving_a_new_request_drops_the_old_result(tmp_path: Path) -> None:
     jobs.save(make_job(), tmp_path)
     write_json(tmp_path / "result.json", {"status": "done"})
@@ -231,6 +361,17 @@ def test_references_are_stored_by_content(tmp_path: Path) -> None:
     assert (tmp_path / "job" / first.file).read_bytes() == b"picture"
     with pytest.raises(BadInput, match="does not exist"):
         jobs.add_reference(tmp_path / "job", tmp_path / "nothing.png")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are UTF-8 on this system")
+def test_names_that_are_no_utf8_make_a_job_that_can_be_read(tmp_path: Path) -> None:
+    source = tmp_path / os.fsdecode(b"r\xe9f.p\xe9g")
+    source.write_bytes(b"picture")
+    reference = jobs.add_reference(tmp_path / "job", source)
+    jobs.save(make_job(cels=(jobs.Cel("Hero", (reference,)),), title=os.fsdecode(b"sk\xe9")), tmp_path / "job")
+    again = jobs.load(tmp_path / "job")
+    assert (again.title, again.cels[0].references[0].name) == ("sk?", "r?f.p?g")
+    assert (tmp_path / "job" / again.cels[0].references[0].file).read_bytes() == b"picture"
 
 
 def test_stale_files_go_and_named_ones_stay(tmp_path: Path) -> None:
