@@ -16,7 +16,7 @@ from typing import BinaryIO
 from . import models
 from .errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
 from .files import write_json
-from .job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, clear_stale, load, pictures
+from .job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, check_links, clear_stale, load, pictures
 from .lock import locked
 from .messages import Cancelled as CancelledEvent
 from .messages import Done, Event, Failed, FrameDone, Progress, Started, Warned, encode
@@ -75,6 +75,7 @@ class _Run:
         try:
             if not (self.folder / JOB_FILE).is_file():
                 raise BadInput(f"There is no job in {self.folder}: it has no {JOB_FILE}.")
+            check_links(self.folder)
             stack.enter_context(locked(self.folder))
             stack.enter_context(redirected(self.folder / LOG_FILE))
             (self.folder / RESULT_FILE).unlink(missing_ok=True)
