@@ -111,14 +111,19 @@ def read_result(folder: Path) -> dict | None:
     return result if isinstance(result, dict) else None
 
 
-def add_reference(folder: Path, source: Path) -> Reference:
-    """Copy a reference into the job folder, byte for byte, under its content hash. Raises BadInput when unreadable."""
+def check_reference(source: Path) -> str:
+    """The content hash of a reference. Raises BadInput when it can't be read."""
     try:
         if not source.is_file():
             raise BadInput(f"The reference {source} does not exist: choose another picture.")
-        sha = file_sha256(source)
+        return file_sha256(source)
     except OSError as error:
         raise BadInput(f"The reference {source} can't be read ({error.strerror}): choose another picture.") from error
+
+
+def add_reference(folder: Path, source: Path) -> Reference:
+    """Copy a reference into the job folder, byte for byte, under its content hash. Raises BadInput when unreadable."""
+    sha = check_reference(source)
     suffix = source.suffix.lower()
     name = f"reference/{sha[:16]}{suffix if re.fullmatch('[.][0-9a-z]{1,8}', suffix) else ''}"
     target = folder / name
