@@ -66,7 +66,7 @@ class DrawingStore:
     def read_painted(self, drawing: str) -> np.ndarray:
         """A painted key, uint8 (H, W, 4). Raises BadInput when it can't be read."""
         asked = self.job.drawing(drawing)
-        pixels = reference.read(self.folder / asked.file, asked.name).pixels
+        pixels = reference.read(self.folder / asked.file, asked.name, self.job.size).pixels
         return pixels if pixels.shape[1::-1] == self.job.size else cv2.resize(pixels, self.job.size, interpolation=cv2.INTER_NEAREST)
 
     # --- the regions of line art ---

@@ -67,7 +67,7 @@ class ToonCrafterLayer:
                     raise BadInput(f"The key at frame {frame} is empty: draw something there, or choose other keys.")
                 found[drawing.id] = sketch.paint
                 continue
-            picture = reference.read(self.context.folder / drawing.file, drawing.name)
+            picture = reference.read(self.context.folder / drawing.file, drawing.name, self.job.size)
             for warning in picture.warnings:
                 self.context.warn(warning)
             found[drawing.id] = fit_key(picture.pixels, self.job.size)
