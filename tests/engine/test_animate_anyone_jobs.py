@@ -18,7 +18,7 @@ from engine.cli.animate_job import gather
 from engine.job.errors import BadInput
 from engine.job.messages import Done, Failed, Progress, Warned
 from engine.job.pose import Pose
-from engine.models.animate_anyone import pipeline, pose_image
+from engine.models.animate_anyone import pose_image
 from engine.pictures.cache import Cache
 from engine.worker.run import run
 
