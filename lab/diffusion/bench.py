@@ -1,20 +1,36 @@
-"""How long networks take and what memory, for the benchmarks of the models, and what all of these are asked and print."""
+"""How long networks take and what memory, for the benchmarks of the models: what all of these build, are asked, measure and print."""
 
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import psutil
 import torch
 from torch import Tensor, nn
 
 from engine.diffusion import device as devices
+from engine.diffusion import parts
+from engine.diffusion.memory import WHOLE
+from engine.diffusion.svd import use_channels_last, use_one_token
 
 Net = TypeVar("Net", bound=nn.Module)
-Nets = TypeVar("Nets", bound=Any)  # a model's set, which has `all`
+Networks = TypeVar("Networks", bound=Any)  # a model's set, which has `all`
+
+
+# --- networks -----------------------------------------------------------------------------------------------------
+
+
+def build_svd_parts(device: torch.device, dtype: torch.dtype, builders: Mapping[str, Callable]) -> dict[str, Any]:
+    """Full-size parts of Stable Video Diffusion and a ControlNet, of random weights, by name; the VAE is in single precision."""
+    torch.manual_seed(0)
+    configs = {"unet": parts.UNET, "controlnet": parts.UNET, "vae": parts.VAE, "image_encoder": parts.IMAGE_ENCODER}
+    with torch.device(device):
+        made = {name: builders[name](config) for name, config in configs.items()}
+    return {name: init_zero_weights(net).to(torch.float32 if name == "vae" else dtype) for name, net in made.items()}
 
 
 def init_zero_weights(net: Net) -> Net:
@@ -23,6 +39,96 @@ def init_zero_weights(net: Net) -> Net:
         if parameter.dim() > 1 and not parameter.any():
             nn.init.normal_(parameter, std=0.02)
     return net.eval().requires_grad_(False)
+
+
+def apply_one_token(networks: Networks) -> Networks:
+    """A lever: cross-attention of UNet and ControlNet to a single token takes its shortcut."""
+    for net in (networks.unet, networks.controlnet):
+        use_one_token(net)
+    return networks
+
+
+def apply_channels_last(networks: Networks) -> Networks:
+    """A lever: the weights of UNet and ControlNet in the order that tensor cores read."""
+    for net in (networks.unet, networks.controlnet):
+        use_channels_last(net)
+    return networks
+
+
+def cast_bfloat16(networks: Networks, names: Iterable[str] = ("unet", "controlnet", "image_encoder")) -> Networks:
+    """A lever: these networks in bfloat16."""
+    return replace(networks, **{name: getattr(networks, name).to(torch.bfloat16) for name in names})
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchLine:
+    """A line of a table: its `lever` · `changes` of fresh networks, one after the other · the `mode` in which they wait · `settings` over
+    the plain ones."""
+
+    lever: str
+    changes: tuple[Callable[[Any], Any], ...] = ()
+    mode: str = WHOLE
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+Line = TypeVar("Line", bound=BenchLine)
+
+
+@dataclass(frozen=True)
+class Measurement(Generic[Line]):
+    """Of a `line`: `seconds` of a run, `gigabytes` at its peak, the `share` of the matrix rate, and the `difference` of its latents from
+    the first ones of the same shape."""
+
+    line: Line
+    seconds: float
+    gigabytes: float
+    share: float
+    difference: float
+
+    def format_cells(self) -> str:
+        """The cells that most tables end with."""
+        return f"{self.seconds:.2f} | {self.gigabytes:.1f} | {self.share:.0%} | {self.difference:.3f} |"
+
+
+def measure_lines(
+    lines: Iterable[Line],
+    make: Callable[[torch.device], Networks],
+    begin: Callable[[Line, Networks], tuple[Callable[[], Tensor], float]],
+    device: torch.device,
+    rate: float,
+    repeats: int,
+) -> Iterator[Measurement[Line]]:
+    """Measure each line of a table. `make` makes networks on a device, `begin` a run of a line that returns its latents, and the FLOP that
+    it takes, about; `rate` is that of the device, see `measure_rate`."""
+    bases: dict[torch.Size, Tensor] = {}
+    for line in lines:
+        networks = make(device if line.mode == WHOLE else torch.device("cpu"))
+        for change in line.changes:
+            networks = change(networks)
+        run, flops = begin(line, networks)
+        seconds, gigabytes, latents = measure_run(run, device, repeats)
+        base = bases.setdefault(latents.shape, latents)
+        yield Measurement(line, seconds, gigabytes, flops / seconds / rate, ((latents - base).norm() / base.norm()).item())
+        del networks, run
+        torch.compiler.reset()
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def describe_rate(rate: float, what: str, dtype: torch.dtype) -> str:
+    """The line above a table."""
+    return f"matrix rate {rate / 1e12:.3g} TFLOP/s, {what}, {dtype}\n"
+
+
+def write_header(*columns: str) -> str:
+    """The first two lines of a table."""
+    return f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|"
+
+
+# --- measuring ----------------------------------------------------------------------------------------------------
 
 
 def measure_rate(device: torch.device, dtype: torch.dtype) -> float:
@@ -75,6 +181,9 @@ def profile_run(run: Callable[[], object], device: torch.device) -> tuple[str, s
     return shares, seen.key_averages().table(sort_by=kind, row_limit=40)
 
 
+# --- the command --------------------------------------------------------------------------------------------------
+
+
 def build_parser(description: str, size: str) -> argparse.ArgumentParser:
     """What every benchmark can be asked; `size` is that of the pictures, WxH, if none is given."""
     made = argparse.ArgumentParser(description=description)
@@ -92,11 +201,11 @@ def _parse_size(text: str) -> tuple[int, int]:
 
 
 def build_maker(
-    options: argparse.Namespace, build: Callable[[torch.device, torch.dtype], Nets], load: Callable[[Path, torch.dtype], Nets]
-) -> Callable[[torch.device], Nets]:
+    options: argparse.Namespace, build: Callable[[torch.device, torch.dtype], Networks], load: Callable[[Path, torch.dtype], Networks]
+) -> Callable[[torch.device], Networks]:
     """Makes the networks that are asked for on a device: built anew, or loaded from a folder."""
 
-    def make(where: torch.device) -> Nets:
+    def make(where: torch.device) -> Networks:
         dtype = devices.numbers(torch.device(options.device))
         if options.weights is None:
             return build(where, dtype)

@@ -23,7 +23,7 @@ def test_the_table_has_a_line_for_each_lever(weights, monkeypatch, capsys, tmp_p
     said = capsys.readouterr().out
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines() if line.startswith("| ")][1:]
     far = {(row[0], row[1]): float(row[-1]) for row in rows}
-    assert list(far) == [(line.preset, line.lever) for line in bench.lines("eager")]
+    assert list(far) == [(line.preset, line.lever) for line in bench.build_lines("eager")]
     inexact = {"bfloat16", "attention at every 2nd step", "guided in the first half"}
     for (preset, lever), difference in far.items():
         if preset == "reference":

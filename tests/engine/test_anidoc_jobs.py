@@ -1,5 +1,6 @@
 """AniDoc's jobs beyond the plain one, with tiny random weights: killed and taken up, corrected, between keys, out of memory."""
 
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,13 @@ from engine import job as jobs
 from engine import models
 from engine.cli import inbetween_job as keyed
 from engine.cli.colorize_job import gather
+from engine.diffusion import memory
 from engine.host import weights_store as store
 from engine.host.client import Engine
 from engine.job import Hint, Place, timing
 from engine.job.errors import BadInput
 from engine.job.messages import Done, Failed, Progress, Warned
-from engine.models.anidoc import correspondence
+from engine.models.anidoc import correspondence, pipeline
 from engine.worker.run import run
 
 
@@ -74,6 +76,21 @@ def test_another_way_of_painting_takes_no_denoising(tmp_path, weights):
     end, events = told(folder)
     assert isinstance(end, Done) and "Denoising" not in stages(events)
     assert all((before[name] != made).any() for name, made in pixels(folder).items())
+
+
+def test_frames_are_decoded_as_the_job_was_begun_and_nothing_is_encoded_again(tmp_path, weights, monkeypatch):
+    """With less memory fewer frames are decoded at once, which pixels depend on; kept latents are all that a later run needs."""
+    folder = job(tmp_path, weights, tuple(range(40, 46)), options={"snap": False})
+    room = memory.plan_memory
+    with monkeypatch.context() as little:
+        little.setattr(memory, "plan_memory", lambda *given: replace(room(*given), chunk=2))
+        assert isinstance(told(folder)[0], Done)
+    before = pixels(folder)
+    shutil.rmtree(folder / "frames")
+    monkeypatch.setattr(pipeline, "encode_token", None)
+    end, events = told(folder)
+    assert isinstance(end, Done) and "Denoising" not in stages(events), end
+    assert all((before[name] == made).all() for name, made in pixels(folder).items())
 
 
 # --- corrected ----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ def test_the_table_has_a_line_for_each_lever(tmp_path, capsys):
     said = capsys.readouterr().out
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines() if line.startswith("| ")][1:]
     far = {row[0]: float(row[-1]) for row in rows}
-    assert list(far) == [line.lever for line in bench.lines("eager")]
+    assert list(far) == [line.lever for line in bench.build_lines("eager")]
     assert {lever for lever, difference in far.items() if difference >= 0.001} == {"without guidance", "with sketches"}
     assert "profile of 3 steps" in said and "Self CPU" in (tmp_path / "profile.txt").read_text("utf-8")
 

@@ -9,7 +9,7 @@ Full-size networks of random weights, so that time and memory are real and no we
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,13 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.diffusion.memory import GROUPS, STAGES, WHOLE
+from engine.diffusion import device as devices
+from engine.diffusion.memory import GROUPS, STAGES, WHOLE, Placement
 from engine.diffusion.svd import use_channels_last
-from engine.models.animate_anyone import memory, networks, pipeline
-from engine.models.animate_anyone.pipeline import AnimateAnyoneSettings
+from engine.models.animate_anyone import networks as parts
+from engine.models.animate_anyone.memory import choose_modes
+from engine.models.animate_anyone.networks import AnimateAnyoneNetworks
+from engine.models.animate_anyone.pipeline import AnimateAnyonePipeline, AnimateAnyoneSettings, PosedWindows, plan_windows
 from engine.models.animate_anyone.weights import load_networks
 
 from ...diffusion import bench
+from ...diffusion.bench import BenchLine
 
 VAE = {
     "down_block_types": ["DownEncoderBlock2D"] * 4,
@@ -47,85 +51,62 @@ STEP_FLOPS = 91e12  # of a guided step at 24 frames of 512 x 768
 PARAMETERS = 1_312_730_244  # of the full-size denoising UNet
 
 
-def build(device: torch.device, dtype: torch.dtype) -> networks.AnimateAnyoneNetworks:
+def build_networks(device: torch.device, dtype: torch.dtype) -> AnimateAnyoneNetworks:
     """Full-size networks of random weights, no zero convolutions among them."""
     torch.manual_seed(0)
     with torch.device(device):
-        unet: Any = networks.build_denoising(networks.UNET)
-        reference = networks.build_reference(networks.UNET)
-        guider, vae, encoder = (
-            networks.build_guider(networks.build_guider_config(networks.UNET)),
-            networks.build_vae(VAE),
-            networks.build_image_encoder(ENCODER),
-        )
+        unet: Any = parts.build_denoising(parts.UNET)
+        reference = parts.build_reference(parts.UNET)
+        guider = parts.build_guider(parts.build_guider_config(parts.UNET))
+        vae, encoder = parts.build_vae(VAE), parts.build_image_encoder(ENCODER)
         nn.init.normal_(guider.conv_out.weight, std=0.02)
-    made = [net.eval().requires_grad_(False).to(dtype) for net in (unet, reference, guider)]
-    return networks.AnimateAnyoneNetworks(
-        made[0], made[1], made[2], vae.eval().requires_grad_(False), encoder.eval().requires_grad_(False).to(dtype)
-    )
+    made = [net.eval().requires_grad_(False).to(dtype) for net in (unet, reference, guider, encoder)]
+    return AnimateAnyoneNetworks(made[0], made[1], made[2], vae.eval().requires_grad_(False), made[3])
 
 
-def clip(
-    made: networks.AnimateAnyoneNetworks, settings: AnimateAnyoneSettings, size: tuple[int, int], frames: int, places: needs.Places
-) -> Tensor:
+def make_clip(pipeline: AnimateAnyonePipeline, size: tuple[int, int], frames: int) -> Tensor:
     """One clip from a reference and poses to decoded frames; returns its latents on the processor."""
     rng = np.random.default_rng(1)
     picture, drawn = rng.integers(0, 255, (size[1], size[0], 3), np.uint8), rng.integers(0, 255, (frames, size[1], size[0], 3), np.uint8)
-    with places.late.hold_networks(made.vae):
-        latent = pipeline.encode_latent(made, picture, size)
-    with places.early.hold_networks(made.image_encoder):
-        token = pipeline.encode_token(made, picture)
-    with places.early.hold_networks(made.reference_unet):
-        reference = pipeline.encode_reference(made, token, latent)
-    noise, spans = pipeline.draw_clip_noise(frames, size, 4), pipeline.plan_windows(frames)
-    with places.late.hold_networks(made.denoising_unet, made.pose_guider):
-        latents = pipeline.sample(made, reference, lambda which: drawn[list(which)], noise, spans, settings, places.late.device)
-    with places.late.hold_networks(made.vae):
-        for _ in pipeline.decode_frames(made, latents, 4):
-            pass
+    conditions = PosedWindows(pipeline.encode_reference(picture), plan_windows(frames), lambda which: drawn[list(which)])
+    latents = pipeline.denoise_clip(conditions, pipeline.draw_noise(frames, size, 4))
+    for _ in pipeline.decode_latents(latents, 4):
+        pass
     return latents.cpu()
 
 
 # --- levers -------------------------------------------------------------------------------------------------------
 
 
-def channels_last(made: networks.AnimateAnyoneNetworks) -> networks.AnimateAnyoneNetworks:
-    for net in (made.denoising_unet, made.reference_unet, made.pose_guider):
+def apply_channels_last(networks: AnimateAnyoneNetworks) -> AnimateAnyoneNetworks:
+    for net in (networks.denoising_unet, networks.reference_unet, networks.pose_guider):
         use_channels_last(net)
-    return made
+    return networks
 
 
-def bfloat16(made: networks.AnimateAnyoneNetworks) -> networks.AnimateAnyoneNetworks:
-    names = ("denoising_unet", "reference_unet", "pose_guider", "image_encoder")
-    return replace(made, **{name: getattr(made, name).to(torch.bfloat16) for name in names})
-
-
-@dataclass(frozen=True)
-class Line:
-    """A line of the table: `changes` of fresh networks, one after the other, where they are kept, and `settings` over the plain ones."""
-
-    lever: str
-    changes: tuple[Callable[[networks.AnimateAnyoneNetworks], networks.AnimateAnyoneNetworks], ...] = ()
-    mode: str = WHOLE
-    settings: dict = field(default_factory=dict)
-
-
-def lines() -> tuple[Line, ...]:
+def build_lines() -> tuple[BenchLine, ...]:
     """Each lever by itself, and the ways to take less memory."""
-    halves = {"together": False}
+    fast, halves = (apply_channels_last,), {"batched_cfg": False}
+    bfloat16 = partial(bench.cast_bfloat16, names=("denoising_unet", "reference_unet", "pose_guider", "image_encoder"))
     return (
-        Line("plain"),
-        Line("guidance in two halves", (), WHOLE, halves),
-        Line("channels last", (channels_last,)),
-        Line("bfloat16", (bfloat16,)),
-        Line("without guidance", (channels_last,), WHOLE, {"guidance": 1.0}),
-        Line("networks by stages", (channels_last,), STAGES, halves),
-        Line("networks by groups", (channels_last,), GROUPS, halves),
+        BenchLine(lever="plain"),
+        BenchLine(lever="guidance in two halves", settings=halves),
+        BenchLine(lever="channels last", changes=fast),
+        BenchLine(lever="bfloat16", changes=(bfloat16,)),
+        BenchLine(lever="without guidance", changes=fast, settings={"guidance": 1.0}),
+        BenchLine(lever="networks by stages", changes=fast, mode=STAGES, settings=halves),
+        BenchLine(lever="networks by groups", changes=fast, mode=GROUPS, settings=halves),
     )
 
 
-def table(
-    make: Callable[[torch.device], networks.AnimateAnyoneNetworks],
+def place_pipeline(
+    networks: AnimateAnyoneNetworks, mode: str, settings: AnimateAnyoneSettings, device: torch.device
+) -> AnimateAnyonePipeline:
+    return AnimateAnyonePipeline(networks, Placement(device, choose_modes(networks, mode)), settings)
+
+
+def build_table(
+    make: Callable[[torch.device], AnimateAnyoneNetworks],
     device: torch.device,
     size: tuple[int, int],
     frames: int,
@@ -133,28 +114,20 @@ def table(
     repeats: int,
 ) -> Iterator[str]:
     """The table, line by line. `make` makes the networks on a device."""
-    base, peak = None, None
-    for line in lines():
-        made = make(torch.device("cpu") if line.mode != WHOLE else device)
-        if peak is None:
-            peak = bench.measure_rate(device, made.dtype)
-            yield f"matrix rate {peak / 1e12:.3g} TFLOP/s, {frames} frames of {size[0]}x{size[1]}, {steps} steps, {made.dtype}\n"
-            yield "| lever | s a clip | peak GB | share of the matrix rate | difference from plain |"
-            yield "|---|---|---|---|---|"
-        for change in line.changes:
-            made = change(made)
+
+    def begin(line: BenchLine, networks: AnimateAnyoneNetworks) -> tuple[Callable[[], Tensor], float]:
         settings = replace(AnimateAnyoneSettings(steps), **line.settings)
-        run = partial(clip, made, settings, size, frames, needs.place(made, line.mode, device))
-        seconds, gigabytes, latents = bench.measure_run(run, device, repeats)
-        base = latents if base is None else base
-        calls = sum(len(span) for span in pipeline.plan_windows(frames)) / 24 * steps * (1.0 if settings.guidance > 1 else 0.5)
-        share = sum(p.numel() for p in made.denoising_unet.parameters()) / PARAMETERS
-        flops = STEP_FLOPS * share * calls * size[0] * size[1] / (512 * 768)
-        far = ((latents - base).norm() / base.norm()).item()
-        yield f"| {line.lever} | {seconds:.2f} | {gigabytes:.1f} | {flops / seconds / peak:.0%} | {far:.3f} |"
-        del made, run
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+        calls = sum(len(span) for span in plan_windows(frames)) / 24 * steps * (1.0 if settings.guidance > 1 else 0.5)
+        share = sum(p.numel() for p in networks.denoising_unet.parameters()) / PARAMETERS
+        pipeline = place_pipeline(networks, line.mode, settings, device)
+        return partial(make_clip, pipeline, size, frames), STEP_FLOPS * share * calls * size[0] * size[1] / (512 * 768)
+
+    dtype = devices.numbers(device)
+    rate = bench.measure_rate(device, dtype)
+    yield bench.describe_rate(rate, f"{frames} frames of {size[0]}x{size[1]}, {steps} steps", dtype)
+    yield bench.write_header("lever", "s a clip", "peak GB", "share of the matrix rate", "difference from plain")
+    for made in bench.measure_lines(build_lines(), make, begin, device, rate, repeats):
+        yield f"| {made.line.lever} | {made.format_cells()}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -162,15 +135,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--steps", type=int, default=30)
     options = parser.parse_args(arguments)
-    device, make = torch.device(options.device), bench.build_maker(options, build, load_networks)
+    device, make = torch.device(options.device), bench.build_maker(options, build_networks, load_networks)
 
-    def profiled() -> tuple[str, str]:
-        made = channels_last(make(device))
-        places = needs.place(made, WHOLE, device)
-        return bench.profile_run(lambda: clip(made, AnimateAnyoneSettings(3), options.size, options.frames, places), device)
+    def profile() -> tuple[str, str]:
+        pipeline = place_pipeline(apply_channels_last(make(device)), WHOLE, AnimateAnyoneSettings(3), device)
+        return bench.profile_run(lambda: make_clip(pipeline, options.size, options.frames), device)
 
-    rows = table(make, device, options.size, options.frames, options.steps, options.repeats)
-    return bench.print_report(options, rows, profiled, "3 steps")
+    rows = build_table(make, device, options.size, options.frames, options.steps, options.repeats)
+    return bench.print_report(options, rows, profile, "3 steps")
 
 
 if __name__ == "__main__":

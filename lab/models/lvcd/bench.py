@@ -8,122 +8,110 @@ from its sketch to its decoded picture. `--weights DIR --device cpu` measures ot
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from engine.diffusion import device as devices
-from engine.diffusion import edm, parts
+from engine.diffusion import edm
 from engine.diffusion.memory import GROUPS, STAGES, WHOLE, Placement
 from engine.diffusion.parts import SvdNetworks
 from engine.diffusion.sampling import draw_noise
-from engine.diffusion.svd import use_channels_last, use_one_token
-from engine.models.lvcd import networks, pipeline, slots
-from engine.models.lvcd.pipeline import PRESETS, SCHEME
+from engine.models.lvcd import slots
+from engine.models.lvcd.networks import BUILDERS
+from engine.models.lvcd.pipeline import PRESETS, SCHEME, LvcdChain, LvcdPipeline, SegmentScheme, find_chunk, run_chain
 from engine.models.lvcd.weights import load_networks
 
 from ...diffusion import bench
 
-Change = Callable[[SvdNetworks], SvdNetworks]
 
-
-def build(device: torch.device, dtype: torch.dtype) -> SvdNetworks:
+def build_networks(device: torch.device, dtype: torch.dtype) -> SvdNetworks:
     """Full-size networks of random weights."""
-    torch.manual_seed(0)
-    with torch.device(device):
-        made = [
-            networks.build_unet(parts.UNET),
-            networks.build_controlnet(parts.UNET),
-            parts.build_vae(parts.VAE),
-            parts.build_image_encoder(parts.IMAGE_ENCODER),
-        ]
-    unet, controlnet, vae, encoder = (bench.init_zero_weights(net).to(dtype) for net in made)
-    return SvdNetworks(unet, controlnet, vae.float(), encoder)
+    return SvdNetworks(**bench.build_svd_parts(device, dtype, BUILDERS))
 
 
-def shot(
-    made: SvdNetworks, sigmas: Tensor, scheme: pipeline.SegmentScheme, size: tuple[int, int], frames: int, placement: Placement
-) -> Tensor:
+def make_shot(pipeline: LvcdPipeline, scheme: SegmentScheme, size: tuple[int, int], frames: int) -> Tensor:
     """One shot from its reference to decoded frames, which are let go; returns its latents on the processor."""
-    device = placement.device
-    with placement.hold_networks(made.image_encoder, made.vae):
-        reference = pipeline.LvcdReference.encode_picture(made, draw_noise((1, 3, size[1], size[0]), 1).clamp(0, 1))
+    networks, device = pipeline.networks, pipeline.placement.device
+    picture = (draw_noise((size[1], size[0], 3), 1).clamp(0, 1) * 255.0).byte().numpy()
     lines = (draw_noise((1, size[1], size[0]), 2) > 1.5).float().expand(3, -1, -1)
-    chain = pipeline.LvcdChain(reference, frames, lambda index: lines.roll(index, 2))
+    chain = LvcdChain(pipeline.encode_reference(picture), frames, lambda index: lines.roll(index, 2))
     start = draw_noise((slots.VIDEO + 1 + scheme.overlap, 4, size[1] // 8, size[0] // 8), 3)
-    with placement.hold_networks(made.unet, made.controlnet):
-        latents = torch.cat([new.cpu() for _, new in pipeline.run_chain(made, chain, start, sigmas, scheme, device)])
-    with placement.hold_networks(made.vae):
-        done: set[int] = set()
-        for index in range(frames):
-            if index not in done:
-                done |= pipeline.decode_chunk(made.vae, pipeline.find_chunk(index, frames), latents.__getitem__).keys()
+    with pipeline.placement.hold_networks(networks.unet, networks.controlnet):
+        latents = torch.cat([new.cpu() for _, new in run_chain(networks, chain, start, pipeline.sigmas, scheme, device)])
+    done: set[int] = set()
+    for index in range(frames):
+        if index not in done:
+            done |= pipeline.decode_chunk(find_chunk(index, frames), latents.__getitem__).keys()
     return latents
 
 
-def exact(made: SvdNetworks) -> SvdNetworks:
+def apply_exact(networks: SvdNetworks) -> SvdNetworks:
     """What a job does always: nothing of the result changes but its last digits."""
-    for net in (made.unet, made.controlnet):
-        use_one_token(net)
-        use_channels_last(net)
-    return made
+    return bench.apply_channels_last(bench.apply_one_token(networks))
 
 
-def bfloat16(made: SvdNetworks) -> SvdNetworks:
-    return replace(made, **{name: getattr(made, name).to(torch.bfloat16) for name in ("unet", "controlnet", "image_encoder")})
+@dataclass(frozen=True, kw_only=True)
+class LvcdLine(bench.BenchLine):
+    """A line of shots of so many `frames`, by the noise levels of a `preset`."""
+
+    frames: int
+    preset: str = "reference"
+    scheme: SegmentScheme = SCHEME
 
 
-def table(
+def build_lines(lengths: list[int]) -> tuple[LvcdLine, ...]:
+    """Shots of several lengths, and each lever at the longest, the last of them."""
+    exact, most = (apply_exact,), lengths[-1]
+    return (
+        *(LvcdLine(lever="all that is exact", changes=exact, frames=frames) for frames in lengths),
+        LvcdLine(lever="as published", frames=most),
+        LvcdLine(lever="segments apart", changes=exact, scheme=SegmentScheme(overlap=0), frames=most),
+        LvcdLine(lever="bfloat16", changes=(*exact, bench.cast_bfloat16), frames=most),
+        LvcdLine(preset="fast", lever="all that is exact", changes=exact, frames=most),
+        LvcdLine(preset="draft", lever="all that is exact", changes=exact, frames=most),
+        LvcdLine(lever="networks by stages", changes=exact, mode=STAGES, frames=most),
+        LvcdLine(lever="networks by groups", changes=exact, mode=GROUPS, frames=most),
+    )
+
+
+def place_pipeline(networks: SvdNetworks, mode: str, sigmas: Tensor, device: torch.device) -> LvcdPipeline:
+    return LvcdPipeline(networks, Placement(device, dict.fromkeys(networks.all, mode)), sigmas)
+
+
+def build_table(
     make: Callable[[torch.device], SvdNetworks], device: torch.device, size: tuple[int, int], lengths: list[int], repeats: int
 ) -> Iterator[str]:
     """The table, line by line. `make` makes the networks on a device."""
-    plain: list[Change] = []
-    rows: list[tuple[str, str, list[Change], str, pipeline.SegmentScheme, int]]
-    rows = [("reference", "all that is exact", [exact], WHOLE, SCHEME, frames) for frames in lengths]
-    most = lengths[-1]
-    rows += [
-        ("reference", "as published", plain, WHOLE, SCHEME, most),
-        ("reference", "segments apart", [exact], WHOLE, pipeline.SegmentScheme(overlap=0), most),
-        ("reference", "bfloat16", [exact, bfloat16], WHOLE, SCHEME, most),
-        ("fast", "all that is exact", [exact], WHOLE, SCHEME, most),
-        ("draft", "all that is exact", [exact], WHOLE, SCHEME, most),
-        ("reference", "networks by stages", [exact], STAGES, SCHEME, most),
-        ("reference", "networks by groups", [exact], GROUPS, SCHEME, most),
-    ]
+
+    def begin(line: LvcdLine, networks: SvdNetworks) -> tuple[Callable[[], Tensor], float]:
+        pipeline = place_pipeline(networks, line.mode, PRESETS[line.preset], device)
+        return partial(make_shot, pipeline, line.scheme, size, line.frames), 0.0
+
     dtype = devices.numbers(device)
-    yield f"matrix rate {bench.measure_rate(device, dtype) / 1e12:.3g} TFLOP/s, {size[0]}x{size[1]}, {dtype}\n"
-    yield "| preset | lever | frames | s | s a frame | peak GB | difference from reference |"
-    yield "|---|---|---|---|---|---|---|"
-    base = None
-    for preset, lever, changes, mode, scheme, frames in rows:
-        made = make(device if mode == WHOLE else torch.device("cpu"))
-        for change in changes:
-            made = change(made)
-        run = partial(shot, made, PRESETS[preset], scheme, size, frames, Placement(mode, device, made.all))
-        seconds, gigabytes, latents = bench.measure_run(run, device, repeats)
-        base = latents if frames == most and base is None else base
-        far = f"{(latents - base).norm() / base.norm():.3f}" if base is not None and len(base) == frames else ""
-        yield f"| {preset} | {lever} | {frames} | {seconds:.2f} | {seconds / frames:.3f} | {gigabytes:.1f} | {far} |"
-        del made, run
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+    rate = bench.measure_rate(device, dtype)
+    yield bench.describe_rate(rate, f"{size[0]}x{size[1]}", dtype)
+    yield bench.write_header("preset", "lever", "frames", "s", "s a frame", "peak GB", "difference from reference")
+    for made in bench.measure_lines(build_lines(lengths), make, begin, device, rate, repeats):
+        line, pace = made.line, made.seconds / made.line.frames
+        far = f"{made.difference:.3f}" if line.frames == lengths[-1] else ""
+        yield f"| {line.preset} | {line.lever} | {line.frames} | {made.seconds:.2f} | {pace:.3f} | {made.gigabytes:.1f} | {far} |"
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = bench.build_parser("Measure LVCD.", "576x320")
     parser.add_argument("--frames", default="15,35,75", help="lengths of the shots, the last the longest")
     options = parser.parse_args(arguments)
-    device, make = torch.device(options.device), bench.build_maker(options, build, load_networks)
+    device, make = torch.device(options.device), bench.build_maker(options, build_networks, load_networks)
 
-    def profiled() -> tuple[str, str]:
-        made = exact(make(device))
-        placement = Placement(WHOLE, device, made.all)
-        return bench.profile_run(lambda: shot(made, edm.build_sigmas(3), SCHEME, options.size, 25, placement), device)
+    def profile() -> tuple[str, str]:
+        pipeline = place_pipeline(apply_exact(make(device)), WHOLE, edm.build_sigmas(3), device)
+        return bench.profile_run(lambda: make_shot(pipeline, SCHEME, options.size, 25), device)
 
-    rows = table(make, device, options.size, [int(part) for part in options.frames.split(",")], options.repeats)
-    return bench.print_report(options, rows, profiled, "3 steps of 2 segments")
+    rows = build_table(make, device, options.size, [int(part) for part in options.frames.split(",")], options.repeats)
+    return bench.print_report(options, rows, profile, "3 steps of 2 segments")
 
 
 if __name__ == "__main__":

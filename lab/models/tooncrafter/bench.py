@@ -6,7 +6,6 @@ Full-size networks of random weights, so that time and memory are real and no we
 `--weights DIR --device cpu` measures other networks on the processor.
 """
 
-import argparse
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,158 +16,126 @@ import torch
 from torch import Tensor
 
 from engine.diffusion import device as devices
-from engine.diffusion import memory
+from engine.diffusion.memory import GROUPS, STAGES, WHOLE, Placement
 from engine.diffusion.sampling import draw_noise
 from engine.diffusion.svd import use_channels_last
-from engine.models.tooncrafter import memory, pipeline, text
+from engine.models.tooncrafter.memory import choose_modes
 from engine.models.tooncrafter.networks import FRAMES
+from engine.models.tooncrafter.pipeline import ClipConditions, ToonCrafterPipeline, ToonCrafterSettings
 from engine.models.tooncrafter.weights import BUILDERS, CONFIGS, ToonCrafterNetworks, load_networks
 
-from ...diffusion.bench import init_zero_weights, measure_rate, measure_run, profile_run
+from ...diffusion import bench
 
 STEP_FLOPS = 2 * 11.8e12  # of a guided step at 512 x 320
 DECODING_FLOPS = 37.6e12  # of a pass at 512 x 320
 FULL = 1_438_854_980  # parameters of the UNet, with which its operations grow, about
 
 
-def build(device: torch.device, dtype: torch.dtype) -> ToonCrafterNetworks:
+def build_networks(device: torch.device, dtype: torch.dtype) -> ToonCrafterNetworks:
     """Full-size networks of random weights, nothing among them that begins as zero."""
     torch.manual_seed(0)
     with torch.device(device):
-        made = {part: init_zero_weights(BUILDERS[part](config)).to(dtype) for part, config in CONFIGS.items()}
+        made = {part: bench.init_zero_weights(BUILDERS[part](config)).to(dtype) for part, config in CONFIGS.items()}
     return ToonCrafterNetworks(**made, folder=Path())
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of the table: `changes` of fresh networks, where they wait, `settings` over the published ones, `passes` of the decoder,
-    frames that go through it at once, and whether there are `sketches`."""
+@dataclass(frozen=True, kw_only=True)
+class ToonCrafterLine(bench.BenchLine):
+    """A line with so many `passes` of the decoder, frames that go through it at once, and `sketches` or none."""
 
-    lever: str
-    changes: tuple[Callable[[ToonCrafterNetworks], None], ...] = ()
-    mode: str = memory.WHOLE
-    settings: tuple[tuple[str, float], ...] = ()
     passes: int = 2
     step: int = 8
     sketches: bool = False
 
 
-def channels_last(made: ToonCrafterNetworks) -> None:
-    use_channels_last(made.unet)
+def drop_sketches(networks: ToonCrafterNetworks) -> ToonCrafterNetworks:
+    return replace(networks, sketch_encoder=None)
 
 
-def compiled(made: ToonCrafterNetworks, backend: str) -> None:
-    made.unet.compile_repeated_blocks(backend=backend)
+def apply_channels_last(networks: ToonCrafterNetworks) -> ToonCrafterNetworks:
+    use_channels_last(networks.unet)
+    return networks
 
 
-def lines(backend: str) -> tuple[Line, ...]:
+def compile_blocks(networks: ToonCrafterNetworks, backend: str) -> ToonCrafterNetworks:
+    networks.unet.compile_repeated_blocks(backend=backend)
+    return networks
+
+
+def build_lines(backend: str) -> tuple[ToonCrafterLine, ...]:
     """Each lever by itself, all that change nothing, and the ways to take less memory."""
-    fast = (channels_last,)
+    plain, fast = (drop_sketches,), (drop_sketches, apply_channels_last)
+    compiled = (*fast, partial(compile_blocks, backend=backend))
     return (
-        Line("as published", step=16),
-        Line("8 frames of the decoder at once"),
-        Line("both halves of the guidance at once", settings=(("together", True),)),
-        Line("channels last", fast),
-        Line("one pass of the decoder", fast, passes=1),
-        Line("20 steps", fast, settings=(("steps", 20),), passes=1),
-        Line("without guidance", fast, settings=(("guidance", 1.0),), passes=1),
-        Line("regional compile", (*fast, partial(compiled, backend=backend)), passes=1),
-        Line("with sketches", fast, sketches=True),
-        Line("networks by stages", fast, memory.STAGES),
-        Line("networks by groups", fast, memory.GROUPS),
+        ToonCrafterLine(lever="as published", changes=plain, step=16),
+        ToonCrafterLine(lever="8 frames of the decoder at once", changes=plain),
+        ToonCrafterLine(lever="both halves of the guidance at once", changes=plain, settings={"batched_cfg": True}),
+        ToonCrafterLine(lever="channels last", changes=fast),
+        ToonCrafterLine(lever="one pass of the decoder", changes=fast, passes=1),
+        ToonCrafterLine(lever="20 steps", changes=fast, settings={"steps": 20}, passes=1),
+        ToonCrafterLine(lever="without guidance", changes=fast, settings={"guidance": 1.0}, passes=1),
+        ToonCrafterLine(lever="regional compile", changes=compiled, passes=1),
+        ToonCrafterLine(lever="with sketches", changes=(apply_channels_last,), sketches=True),
+        ToonCrafterLine(lever="networks by stages", changes=fast, mode=STAGES),
+        ToonCrafterLine(lever="networks by groups", changes=fast, mode=GROUPS),
     )
 
 
-def clip(ready: needs.Ready, settings: pipeline.ToonCrafterSettings, size: tuple[int, int], line: Line) -> Tensor:
+def make_clip(pipeline: ToonCrafterPipeline, size: tuple[int, int], two_passes: bool, sketched: bool = False) -> Tensor:
     """One clip from two pictures to decoded frames; returns its latents on the processor."""
-    made, device = ready.nets, ready.device
     pictures = draw_noise((2, 3, size[1], size[0]), 1).clamp(-1, 1)
     shape = (1, FRAMES, 4, size[1] // 8, size[0] // 8)
-    with ready.light.hold_networks(made.vae):
-        keys = pipeline.encode_keys(made, pictures, draw_noise((2, *shape[2:]), 2))
-    with ready.light.hold_networks(made.text_encoder, made.image_encoder, made.projector):
-        said = pipeline.encode_text(made, text.tokens("", Path()))
-        context, free = (torch.cat([said, pipeline.encode_image(made, p.to(device))], dim=1) for p in (pictures[:1], 0 * pictures[:1]))
-    sketches = (draw_noise((1, FRAMES, 1, size[1], size[0]), 3) > 1.5).float() if line.sketches else None
-    with ready.heavy.hold_networks(*(net for net in (made.unet, made.sketch_encoder) if net is not None)):
-        asked = pipeline.ClipConditions(keys, context, free, sketches)
-        latents = pipeline.sample(made, asked, draw_noise(shape, 4), lambda step: draw_noise(shape, 5 + step), settings, device)
-    with ready.light.hold_networks(made.vae):
-        pipeline.decode(made, latents, keys.references, line.passes == 2)
+    keys = pipeline.encode_keys(pictures, draw_noise((2, *shape[2:]), 2))
+    context, free = pipeline.encode_contexts("", pictures[:1])
+    sketches = (draw_noise((1, FRAMES, 1, size[1], size[0]), 3) > 1.5).float() if sketched else None
+    conditions = ClipConditions(keys, context, free, lambda step: draw_noise(shape, 5 + step), sketches)
+    latents = pipeline.denoise_clip(conditions, draw_noise(shape, 4))
+    pipeline.decode_clip(latents, keys.references, two_passes)
     return latents.cpu()
 
 
-def table(
-    make: Callable[[torch.device], ToonCrafterNetworks],
-    device: torch.device,
-    size: tuple[int, int],
-    steps: int,
-    backend: str,
-    repeats: int,
+def place_pipeline(
+    networks: ToonCrafterNetworks, mode: str, settings: ToonCrafterSettings, step: int, device: torch.device
+) -> ToonCrafterPipeline:
+    networks.vae.step = step
+    return ToonCrafterPipeline(networks, Placement(device, choose_modes(networks, mode)), settings)
+
+
+def build_table(
+    make: Callable[[torch.device], ToonCrafterNetworks], device: torch.device, size: tuple[int, int], steps: int, backend: str, repeats: int
 ) -> Iterator[str]:
     """The table, line by line. `make` makes the networks on a device."""
-    base, peak = None, 0.0
-    for line in lines(backend):
-        made = make(device if line.mode == memory.WHOLE else torch.device("cpu"))
-        if not line.sketches:
-            made = replace(made, sketch_encoder=None)
-        if not peak:
-            peak = measure_rate(device, made.dtype)
-            yield f"matrix rate {peak / 1e12:.3g} TFLOP/s, {FRAMES} frames of {size[0]}x{size[1]}, {steps} steps, {made.dtype}\n"
-            yield "| lever | s a clip | peak GB | share of the matrix rate | difference of the latents |"
-            yield "|---|---|---|---|---|"
-        for change in line.changes:
-            change(made)
-        ready = needs.placed(made, memory.MemoryPlan(line.mode, line.step, 0, 0), device)
-        settings = replace(pipeline.ToonCrafterSettings(steps=steps), **dict(line.settings))
-        if steps < settings.steps:
-            settings = replace(settings, steps=steps)
-        seconds, gigabytes, latents = measure_run(partial(clip, ready, settings, size, line), device, repeats)
-        base = latents if base is None else base
-        share = size[0] * size[1] / (512 * 320) * sum(p.numel() for p in made.unet.parameters()) / FULL
+
+    def begin(line: ToonCrafterLine, networks: ToonCrafterNetworks) -> tuple[Callable[[], Tensor], float]:
+        settings = replace(ToonCrafterSettings(steps=steps), **line.settings)
+        settings = replace(settings, steps=min(steps, settings.steps))
+        share = size[0] * size[1] / (512 * 320) * sum(p.numel() for p in networks.unet.parameters()) / FULL
         flops = share * (settings.steps * STEP_FLOPS * (0.5 if settings.guidance == 1.0 else 1.0) + line.passes * DECODING_FLOPS)
-        far = ((latents - base).norm() / base.norm()).item()
-        yield f"| {line.lever} | {seconds:.2f} | {gigabytes:.1f} | {flops / seconds / peak:.0%} | {far:.3f} |"
-        del made, ready
-        torch.compiler.reset()
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
+        pipeline = place_pipeline(networks, line.mode, settings, line.step, device)
+        return partial(make_clip, pipeline, size, line.passes == 2, line.sketches), flops
+
+    dtype = devices.numbers(device)
+    rate = bench.measure_rate(device, dtype)
+    yield bench.describe_rate(rate, f"{FRAMES} frames of {size[0]}x{size[1]}, {steps} steps", dtype)
+    yield bench.write_header("lever", "s a clip", "peak GB", "share of the matrix rate", "difference of the latents")
+    for made in bench.measure_lines(build_lines(backend), make, begin, device, rate, repeats):
+        yield f"| {made.line.lever} | {made.format_cells()}"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="Measure ToonCrafter, lever by lever.")
-    parser.add_argument("--size", default="512x320", metavar="WxH")
+    parser = bench.build_parser("Measure ToonCrafter, lever by lever.", "512x320")
     parser.add_argument("--steps", type=int, default=50)
-    parser.add_argument("--weights", type=Path, metavar="DIR", help="these networks instead of full-size ones of random weights")
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--repeats", type=int, default=3, help="runs of a line, of which the median counts")
     parser.add_argument("--backend", default="inductor", help="of torch.compile; eager needs no compiler")
-    parser.add_argument("--profile", type=Path, metavar="FILE", help="write all of the profile there")
     options = parser.parse_args(arguments)
-    reason = devices.why_no_cuda()
-    if reason and options.device == "cuda":
-        print(f"{reason}.", file=sys.stderr)
-        return 4
-    width, height = (int(part) for part in options.size.split("x"))
-    device, dtype = torch.device(options.device), devices.numbers(torch.device(options.device))
+    device = torch.device(options.device)
+    make = bench.build_maker(options, build_networks, partial(load_networks, sketches=True))
 
-    def make(where: torch.device) -> ToonCrafterNetworks:
-        if options.weights is None:
-            return build(where, dtype)
-        made = load_networks(options.weights, dtype, sketches=True)
-        for net in made.all:
-            net.to(where)
-        return made
+    def profile() -> tuple[str, str]:
+        pipeline = place_pipeline(drop_sketches(make(device)), WHOLE, ToonCrafterSettings(steps=3), 8, device)
+        return bench.profile_run(lambda: make_clip(pipeline, options.size, True), device)
 
-    print(torch.cuda.get_device_name() if device.type == "cuda" else "processor")
-    for line in table(make, device, (width, height), options.steps, options.backend, options.repeats):
-        print(line, flush=True)
-    ready = needs.placed(replace(make(device), sketch_encoder=None), memory.MemoryPlan(memory.WHOLE, 8, 0, 0), device)
-    shares, whole = profile_run(partial(clip, ready, pipeline.ToonCrafterSettings(steps=3), (width, height), Line("profile")), device)
-    print(f"\nprofile of 3 steps: {shares}")
-    if options.profile:
-        options.profile.write_text(whole, encoding="utf-8")
-    return 0
+    rows = build_table(make, device, options.size, options.steps, options.backend, options.repeats)
+    return bench.print_report(options, rows, profile, "3 steps")
 
 
 if __name__ == "__main__":
