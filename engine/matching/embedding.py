@@ -44,7 +44,7 @@ class Tokens:
         return {"tokens": self.tokens, "edges": self.edges, "traces": self.traces}
 
     @staticmethod
-    def of_arrays(arrays: Mapping[str, np.ndarray]) -> "Tokens":
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "Tokens":
         return Tokens(arrays["tokens"], arrays["edges"], arrays["traces"])
 
 

@@ -113,7 +113,7 @@ class DrawingStore:
             tint = features.tinted(self.load_pixels(drawing)["paint"], (shapes.labels.shape[1], shapes.labels.shape[0]))
             kept = embedding.load().encode(shapes, tint).arrays()
             self.cache.put(name, kept)
-        return embedding.Tokens.of_arrays(kept)
+        return embedding.Tokens.from_arrays(kept)
 
     def _describe_drawing(self, drawing: str) -> tuple[Shapes, embedding.Tokens]:
         """Line art or a painted key: its regions, and what the trained matcher sees in them. Raises BadInput, EngineMissing."""

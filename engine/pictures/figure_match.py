@@ -46,12 +46,12 @@ class DrawingMatch:
         return arrays
 
     @staticmethod
-    def of_arrays(arrays: Mapping[str, np.ndarray]) -> "DrawingMatch":
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "DrawingMatch":
         fits = tuple(FigureFit(arrays[f"region_{i}"], float(share)) for i, share in enumerate(arrays["share"]))
         links = []
         for name in ("forth", "back"):
             own = {key.removeprefix(f"{name}_"): value for key, value in arrays.items() if key.startswith(f"{name}_")}
-            links.append(shot.Link.of_arrays(own) if own else None)
+            links.append(shot.Link.from_arrays(own) if own else None)
         return DrawingMatch(arrays["lines"], arrays["word"], fits, *links)
 
 
@@ -63,7 +63,7 @@ def match_drawing(
     key = match_key(fingerprint, drawing, before)
     kept = store.cache.get(key)
     if kept is not None:
-        return DrawingMatch.of_arrays(kept)
+        return DrawingMatch.from_arrays(kept)
     seen, tokens = store.describe_drawing(drawing)
     swatches, figures = load_figures()
     matches = [match_regions(seen, figure.shapes, tokens, figure.tokens)[0] for figure in figures]

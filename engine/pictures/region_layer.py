@@ -7,7 +7,7 @@ import numpy as np
 
 from ..drawing.colors import paint
 from ..job.files import write_atomic
-from .cache import holds, pack
+from .cache import file_holds, pack_arrays
 from .context import JobContext
 from .drawings import DrawingStore
 from .layer import Counts
@@ -129,9 +129,9 @@ class RegionLayer:
             "closures": found.closures,
         }
         path = self.context.folder / f"regions/{drawing}.npz"
-        if not holds(path, regions):
+        if not file_holds(path, regions):
             labels = self.store.load_labels(drawing).astype(np.int32)
-            write_atomic(path, pack({"labels": labels, **regions}))
+            write_atomic(path, pack_arrays({"labels": labels, **regions}))
 
 
 def _follow_chain(place: Place, alike: Mapping[Place, Place]) -> Place:

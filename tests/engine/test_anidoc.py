@@ -274,21 +274,21 @@ def test_condition_channels():
     tracks = correspondence.Tracks(np.array([[3, 4]]), np.array([[[5, 6]], [[7, 6]]], np.float32), np.ones((2, 1), bool))
     sketches = np.zeros((2, 64, 64), bool)
     sketches[:, 10] = True
-    dense = condition.condition(sketches, np.full((64, 64, 3), 255, np.uint8), tracks)[0]
+    dense = condition.build_condition(sketches, np.full((64, 64, 3), 255, np.uint8), tracks)[0]
     assert dense.shape == (2, 8, 64, 64)
     assert dense[0, 0, 10].eq(-1).all() and dense[0, 0, 11].eq(1).all()
     assert dense[0, 3, 4, 3] == 1 and dense[1, 4, 6, 7] == 1 and dense[:, 3:5].sum() == 4
     assert dense[:, 5:].eq(1).all()
-    straight = correspondence.straight(tracks, np.linspace(0, 1, 5))
-    sparse = condition.sparse_condition(sketches[0], sketches[1], 5, np.zeros((64, 64, 3), np.uint8), straight)[0]
+    straight = correspondence.straighten_tracks(tracks, np.linspace(0, 1, 5))
+    sparse = condition.build_sparse_condition(sketches[0], sketches[1], 5, np.zeros((64, 64, 3), np.uint8), straight)[0]
     assert sparse.shape == (5, 9, 64, 64) and sparse[2, :3].eq(1).all() and sparse[4, 0, 10].eq(-1).all()
     assert sparse[2, 4, 6, 6] == 1 and sparse[2, 8].max() > 0.9
 
 
 def test_no_points_is_no_error():
     nothing = np.zeros((5, 0, 2), np.float32), np.zeros((5, 0), bool)
-    kept, probability = points.moving(*nothing)
-    assert len(points.draw(kept, probability, 1)) == 0
+    kept, probability = points.find_moving_points(*nothing)
+    assert len(points.draw_points(kept, probability, 1)) == 0
     still = np.ones((5, 3, 2)), np.ones((5, 3), bool)
-    assert len(points.draw(*points.moving(*still), 1)) == 0
-    assert points.frame_maps(*nothing, (8, 8)).sum() == 0
+    assert len(points.draw_points(*points.find_moving_points(*still), 1)) == 0
+    assert points.build_frame_maps(*nothing, (8, 8)).sum() == 0

@@ -198,8 +198,8 @@ def test_drawings_between_keys_of_line_art(tmp_path, sparse):
 
 def test_each_pair_of_keys_is_a_window_and_points_keep_the_timing(tmp_path, sparse, monkeypatch):
     seen = []
-    real = correspondence.straight
-    monkeypatch.setattr(correspondence, "straight", lambda tracks, places: seen.append(list(places)) or real(tracks, places))
+    real = correspondence.straighten_tracks
+    monkeypatch.setattr(correspondence, "straighten_tracks", lambda tracks, places: seen.append(list(places)) or real(tracks, places))
     keys = {number: picture(tmp_path / f"{x}.png", x, painted=True) for number, x in ((0, 50), (3, 70), (5, 90))}
     chosen = {"side": 64, "preset": "draft", "lines": False, "weights": str(sparse)}
     keyed.gather(keys, 4, [], tmp_path / "out", "anidoc", options=chosen, easing="in")

@@ -126,7 +126,7 @@ def test_pictures_of_poses(tmp_path, weights):
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(2):
-        Image.fromarray(pose_image.draw(pose(number / 4, tall=300, x=250, y=60), (512, 512))).save(folder / f"{number}.png")
+        Image.fromarray(pose_image.draw_pose(pose(number / 4, tall=300, x=250, y=60), (512, 512))).save(folder / f"{number}.png")
     gather(
         folder, [sheet(tmp_path / "r.png")], tmp_path / "job", "animate_anyone", options={"weights": str(weights), "side": 64, "steps": 1}
     )

@@ -52,3 +52,17 @@ def test_the_example_of_a_new_model_makes_pictures(tmp_path, wash):
     jobs.save(replace(asked, options={"strength": 1.0}), folder)
     run(folder)
     assert [picture["reused"] for picture in result(folder)["pictures"]] == [False, False]
+    toml = tmp_path / "models" / "wash" / "model.toml"
+    toml.write_text(toml.read_text("utf-8").replace('revision = "1"', 'revision = "2"'), encoding="utf-8")
+    run(folder)
+    assert [picture["reused"] for picture in result(folder)["pictures"]] == [False, False], "the revision stands in model.toml alone"
+
+
+def test_shipped_models_say_what_their_progress_goes_through():
+    for model in models.available():
+        assert model.stages and sum(model.stages.values()) == pytest.approx(1.0), model.id
+
+
+@pytest.mark.parametrize(("task", "titles"), [("colorize", ["Flats"]), ("inbetween", ["Vector"]), ("animate", [])])
+def test_models_that_need_no_graphics_card(task, titles):
+    assert [model.title for model in models.alternatives(task)] == titles

@@ -21,8 +21,8 @@ from ...pictures.layer import Counts
 from ...pictures.snapped_layer import SnappedLayer
 from . import condition, correspondence, points
 from .clip import AniDocClip, AniDocRenderer
-from .correspondence import Sight
-from .dift import Matches
+from .correspondence import FeatureView
+from .dift import DiftMatcher
 from .networks import AniDocNetworks
 from .pipeline import AniDocPipeline
 
@@ -111,14 +111,14 @@ class AniDocLayer(SnappedLayer):
     # --- conditions ---
 
     @functools.cached_property
-    def _dift(self) -> Matches | None:
+    def _dift(self) -> DiftMatcher | None:
         """Points by the features of a Stable Diffusion model, if they are wanted. Raises BadInput, JobFailed."""
         folder = str(self.job.options["dift"])
-        return Matches(Path(folder).expanduser(), self.loader.choose_device(), self.job.seed) if folder else None
+        return DiftMatcher(Path(folder).expanduser(), self.loader.choose_device(), self.job.seed) if folder else None
 
-    def _view_drawing(self, drawing: str) -> Sight:
+    def _view_drawing(self, drawing: str) -> FeatureView:
         shapes = self.store.describe_drawing(drawing)[0]
-        return Sight.of(shapes, embedding.load().dense(shapes), self.job.size[0])
+        return FeatureView.from_shapes(shapes, embedding.load().dense(shapes), self.job.size[0])
 
     def _place_in_time(self, span: range) -> list[float]:
         """Where the drawings of a window lie in time between its keys."""
@@ -130,21 +130,21 @@ class AniDocLayer(SnappedLayer):
         drawn = [self.order[i] for i in span if self.order[i] in self.lined]
         matches = [self.match_drawing(drawing) for drawing in drawn]
         figure, views = known[which], [self.view_drawing(drawing) for drawing in drawn]
-        shown = Sight.of(figure.shapes, figure.dense, figure.pixels.shape[1])
-        begin = correspondence.start(matches[0].fits[which], figure, swatches[:, 3] == 0, shown, views[0])
+        shown = FeatureView.from_shapes(figure.shapes, figure.dense, figure.pixels.shape[1])
+        begin = correspondence.start_tracks(matches[0].fits[which], figure, swatches[:, 3] == 0, shown, views[0])
         if self._dift is not None:
-            begin = self._dift.start(begin, figure, views[0], matches[0].unpack_lines(self.job.size))
-        tracks = correspondence.follow(begin, views, [match.forth for match in matches[1:]])  # type: ignore[arg-type]
+            begin = self._dift.start_tracks(begin, figure, views[0], matches[0].unpack_lines(self.job.size))
+        tracks = correspondence.follow_tracks(begin, views, [match.forth for match in matches[1:]])  # type: ignore[arg-type]
         reference = _fit_whole(figure.pixels, self.canvas.size).to(tracks.reference)
         tracks = correspondence.Tracks(reference, self.canvas.to(tracks.tracks), tracks.visible)
         if sparse:
-            tracks = correspondence.straight(tracks, self._place_in_time(span))
+            tracks = correspondence.straighten_tracks(tracks, self._place_in_time(span))
         most = points.SPARSE_TRACKS if sparse else points.TRACKS
-        tracks = correspondence.select(tracks, str(self.job.options["points"]), self.job.seed + span.start, most)
+        tracks = correspondence.select_tracks(tracks, str(self.job.options["points"]), self.job.seed + span.start, most)
         sketches = np.stack([canvases.binarized(match.unpack_lines(self.job.size), self.canvas) for match in matches])
         if sparse:
-            return condition.sparse_condition(sketches[0], sketches[-1], len(span), self._show_figure(which), tracks)
-        return condition.condition(sketches, self._show_figure(which), tracks)
+            return condition.build_sparse_condition(sketches[0], sketches[-1], len(span), self._show_figure(which), tracks)
+        return condition.build_condition(sketches, self._show_figure(which), tracks)
 
 
 def _fit_whole(pixels: np.ndarray, size: tuple[int, int]) -> canvases.Canvas:

@@ -16,7 +16,7 @@ from ...job.errors import BadInput
 from ...job.files import digest, write_atomic
 from ...job.pose import Pose
 from ...job.pose import read as read_pose
-from ...pictures.cache import holds, pack
+from ...pictures.cache import file_holds, pack_arrays
 from ...pictures.context import JobContext
 from ...pictures.layer import Counts
 from . import alignment, figure, finish, framing, pose_image
@@ -52,7 +52,7 @@ class AnimateAnyoneLayer:
     # --- reading ---
 
     @functools.cached_property
-    def figure(self) -> figure.Figure:
+    def figure(self) -> figure.ReferenceFigure:
         """The figure of the first reference. Raises BadInput."""
         cel, given = self.job.cels[self.number], self._given
         picture = reference.read(self.context.folder / given.file, given.name)
@@ -60,7 +60,7 @@ class AnimateAnyoneLayer:
             self.context.warn(text)
         if len(cel.references) > 1:
             self.context.warn(f"{cel.name} has several references: poses are painted after the first one, {given.name}.")
-        found = figure.find(picture.pixels, str(self.job.options["background"]), given.name)
+        found = figure.find_figure(picture.pixels, str(self.job.options["background"]), given.name)
         if found.ground is None:
             self.context.warn(f"The background of {given.name} could not be removed, so the frames have one: give a picture on even paper.")
         return found
@@ -97,23 +97,23 @@ class AnimateAnyoneLayer:
         return read_pose(self.context.folder / file)[0] if file else None
 
     @functools.cached_property
-    def _alignment(self) -> alignment.Alignment | None:
+    def _alignment(self) -> alignment.PoseAlignment | None:
         poses = [pose for pose in self._read.values() if pose is not None]
-        return alignment.fit(self._marked, poses) if self._marked and poses else None
+        return alignment.fit_alignment(self._marked, poses) if self._marked and poses else None
 
     @functools.cached_property
     def poses(self) -> dict[str, Pose | None]:
         """Every drawing as it is drawn for the network: poses have the drawing's proportions, if that is wanted."""
         if self._alignment is None or not self.job.options["align"]:
             return self._read
-        return {name: pose and self._alignment.apply(pose) for name, pose in self._read.items()}
+        return {name: pose and self._alignment.align_pose(pose) for name, pose in self._read.items()}
 
     def _covered(self, name: str) -> np.ndarray | None:
         """x0, y0, x1, y1 of a drawing's figure in the shot's pictures; None when nothing of it is inside."""
         pose = self.poses[name]
         if pose is not None:
             inside = any(0 <= x < self.job.size[0] and 0 <= y < self.job.size[1] for x, y in pose.seen)
-            return framing.extent(pose, self._beyond) if inside else None
+            return framing.find_extent(pose, self._beyond) if inside else None
         x, y, width, height = cv2.boundingRect((self._read_picture(name).max(axis=2) > 16).astype(np.uint8))
         return np.array([x, y, x + width, y + height], float) if width else None
 
@@ -141,7 +141,7 @@ class AnimateAnyoneLayer:
     def framing(self) -> framing.Framing:
         boxes = np.stack([self._boxes[name] for name in self.shown])
         whole = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
-        return framing.around(whole, self.job.size, int(str(self.job.options["side"])))
+        return framing.frame_box(whole, self.job.size, int(str(self.job.options["side"])))
 
     @functools.cached_property
     def renderer(self) -> AnimateAnyoneRenderer:
@@ -165,21 +165,21 @@ class AnimateAnyoneLayer:
         """A pose as the network sees it, uint8 (H, W, 3): drawn as for its training, then resized."""
         pose, size = self.poses[name], self.framing.size
         if pose is None:
-            return self.framing.show(self._read_picture(name))
-        return resize_picture(pose_image.drawn(pose.moved(self.framing.to), size), size)
+            return self.framing.show_picture(self._read_picture(name))
+        return resize_picture(pose_image.draw_training_pose(pose.moved(self.framing.map_point), size), size)
 
     def _show_reference(self) -> np.ndarray:
         """The reference as the network sees it, uint8 (H, W, 3): as large as the figure is in the shot, and where it stands there."""
         x, y, width, height = self.figure.box
         if self._alignment is not None and self._marked is not None:
             scale = self._alignment.scale
-            at = alignment.place(self._marked, [pose for pose in self.poses.values() if pose is not None], scale)
+            at = alignment.place_reference(self._marked, [pose for pose in self.poses.values() if pose is not None], scale)
         else:  # its feet are where those of the poses mostly are
             boxes = np.stack([self._boxes[name] for name in self.shown])
             scale = float(np.quantile(boxes[:, 3] - boxes[:, 1], 0.9)) / height
             foot = np.median((boxes[:, 0] + boxes[:, 2]) / 2.0), np.median(boxes[:, 3])
             at = float(foot[0] - scale * (x + width / 2.0)), float(foot[1] - scale * (y + height))
-        return figure.on_ground(self.figure, self.framing.size, scale * self.framing.scale, self.framing.to(at))
+        return figure.lay_on_ground(self.figure, self.framing.size, scale * self.framing.scale, self.framing.map_point(at))
 
     def _warn_of_spacing(self) -> None:
         """The networks learned from drawings that lie farther apart than ones do."""
@@ -203,16 +203,16 @@ class AnimateAnyoneLayer:
         if drawing not in self.shown:
             return np.zeros((self.job.size[1], self.job.size[0], 4), np.uint8), Counts()
         found, options = self.figure, self.job.options
-        frame = self.framing.enlarged(self.renderer.render_frame(self.shown.index(drawing)))
-        cut = finish.cut(frame, found.swatches, found.ground, found.apart, bool(options["clean"]))
+        frame = self.framing.enlarge_frame(self.renderer.render_frame(self.shown.index(drawing)))
+        cut = finish.cut_frame(frame, found.swatches, found.ground, found.apart, bool(options["clean"]))
         self._write_regions_file(drawing, cut)
         if options["snap"]:
-            picture = finish.snapped(cut, found.swatches, bool(options["lines"]))
+            picture = finish.compose_snapped(cut, found.swatches, bool(options["lines"]))
         else:
-            picture = finish.painted(frame, cut, found.ground)
+            picture = finish.compose_painted(frame, cut, found.ground)
         return self.framing.put_back(picture, self.job.size), Counts(len(cut.swatch) - 1)
 
-    def _write_regions_file(self, drawing: str, cut: finish.Cut) -> None:
+    def _write_regions_file(self, drawing: str, cut: finish.CutFrame) -> None:
         """Write regions/<id>.npz, unless it says the same already. What the networks did not paint is a region more."""
         rest = len(cut.swatch)
         labels = self.framing.put_back(cut.regions[..., None], self.job.size)[..., 0]
@@ -221,5 +221,5 @@ class AnimateAnyoneLayer:
         regions = {"swatches": self.figure.swatches, "swatch": np.append(cut.swatch, -1).astype(np.int32), **none}
         regions["confidence"] = np.append(cut.confidence, 1.0).astype(np.float32)
         path = self.context.folder / f"regions/{drawing}.npz"
-        if not holds(path, regions):
-            write_atomic(path, pack({"labels": labels, **regions}))
+        if not file_holds(path, regions):
+            write_atomic(path, pack_arrays({"labels": labels, **regions}))

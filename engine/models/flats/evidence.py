@@ -7,7 +7,7 @@ import numpy as np
 from scipy import sparse
 
 from ...matching.shot import Link
-from .film import Film
+from .film import FilmFrame
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Evidence:
     reference_probs: Sequence[np.ndarray]
     anchored: Sequence[bool]
     links: Mapping[tuple[int, int], Link]
-    scene: Film | None
+    scene: FilmFrame | None
     warnings: Sequence[str]
     entries: Sequence[str]
 
@@ -45,7 +45,7 @@ class Evidence:
         }
 
     @staticmethod
-    def of_arrays(drawings: Sequence[str], arrays: Mapping[str, np.ndarray]) -> "Evidence":
+    def from_arrays(drawings: Sequence[str], arrays: Mapping[str, np.ndarray]) -> "Evidence":
         lengths = arrays["lengths"].tolist()
         links = {}
         start = row = 0

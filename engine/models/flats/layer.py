@@ -60,10 +60,10 @@ class FlatsLayer(RegionLayer):
         scene = self.evidence.scene
         if scene is None or not self.has_regions(drawing):
             return None
-        way = film.flow(scene, pixels["paint"][..., 3] >= 128)
+        way = film.align_lines(scene, pixels["paint"][..., 3] >= 128)
         if way.alignment < film.ALIGNED:
             return None
-        moved, uneven = film.texture(scene, way, pixels["grown"], len(colored.swatch) - 1)
+        moved, uneven = film.move_texture(scene, way, pixels["grown"], len(colored.swatch) - 1)
         return moved, (uneven | (colored.swatch < 0)) & ~colored.hinted
 
     def count_regions(self, drawing: str) -> Counts:

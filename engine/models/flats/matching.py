@@ -38,7 +38,7 @@ class References:
     swatches: np.ndarray
     sources: Sequence[Source]
     known: Mapping[str, tuple[np.ndarray, np.ndarray]]
-    scene: film.Film | None
+    scene: film.FilmFrame | None
     warnings: Sequence[str]
 
 
@@ -66,7 +66,7 @@ class CelMatcher:
         key = "evidence-" + digest([analyses[d].key for d in drawings], given, self._background, embedding.REVISION)[:24]
         kept = cache.get(key)
         if kept is not None:
-            evidence = Evidence.of_arrays(drawings, kept)
+            evidence = Evidence.from_arrays(drawings, kept)
             cache.keep(evidence.entries)
             for text in evidence.warnings:
                 self.context.warn(text)
@@ -130,9 +130,9 @@ class CelMatcher:
             whole = views[0] if len(views) == 1 else shapes.of_reference(parts, table, whole=True)[0]
             match = self._find_drawing(analyses, whole, table[parts.index], swatches)
             if scene is None and len(views) == 1:
-                over = film.drawn_over(views[0], ((d, found.shapes) for d, found in analyses.items()))
+                over = film.find_drawing_over(views[0], ((d, found.shapes) for d, found in analyses.items()))
                 lines = parts.lines if over is None else self.store.load_pixels(over)["paint"][..., 3] >= 128
-                scene = film.of_reference(digest(key, over), picture.pixels, parts, table, lines)
+                scene = film.find_film_frame(digest(key, over), picture.pixels, parts, table, lines)
             if match is None:
                 sources += [Source(f"{key}/{i}", view, embedding.load().encode(view)) for i, view in enumerate(views)]
             else:
@@ -164,9 +164,9 @@ class CelMatcher:
         probs, scene = shot.from_references(matches, len(found.swatches), analysis.count), found.scene
         if scene is not None:
             pixels = self.store.load_pixels(drawing)
-            way = film.flow(scene, pixels["paint"][..., 3] >= 128)
+            way = film.align_lines(scene, pixels["paint"][..., 3] >= 128)
             sure = way.alignment**2 if way.alignment >= film.ALIGNED else 0.0
-            votes = film.votes(scene, way, pixels["grown"], analysis.count, len(found.swatches))
+            votes = film.count_votes(scene, way, pixels["grown"], analysis.count, len(found.swatches))
             probs = ((1.0 - sure) * probs + sure * votes).astype(np.float32)
         self.context.cache.put(key, {"word": probs})
         return probs
@@ -183,7 +183,7 @@ class CelMatcher:
             }
             self.context.cache.put(key, kept)
         forth, back = ({n.split()[1]: array for n, array in kept.items() if n.startswith(way)} for way in ("forth", "back"))
-        return shot.Link.of_arrays(forth), shot.Link.of_arrays(back)
+        return shot.Link.from_arrays(forth), shot.Link.from_arrays(back)
 
 
 def _probs_key(analysis: Analysis, found: References) -> str:

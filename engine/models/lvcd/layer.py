@@ -53,15 +53,15 @@ class LvcdLayer(SnappedLayer):
 
     # --- before painting ---
 
-    def _survey_drawing(self, drawing: str) -> survey.Survey:
+    def _survey_drawing(self, drawing: str) -> survey.DrawingSurvey:
         name = f"survey-{drawing}"
         kept = self.context.cache.get(name)
         if kept is None:
             self.context.check()
-            found = survey.survey(self.store.read_sketch(drawing).lines)
+            found = survey.survey_lines(self.store.read_sketch(drawing).lines)
             self.context.cache.put(name, {"box": np.array(found.box), "lines": found.lines})
             return found
-        return survey.Survey(tuple(kept["box"].tolist()), kept["lines"])  # type: ignore[arg-type]
+        return survey.DrawingSurvey(tuple(kept["box"].tolist()), kept["lines"])  # type: ignore[arg-type]
 
     @functools.cached_property
     def drawn(self) -> list[str]:
@@ -138,11 +138,13 @@ class LvcdLayer(SnappedLayer):
         return kept
 
     def _fit_reference(self, number: int) -> tuple[int, float, float]:
-        marks = survey.Marks.of(palette.extract(self.read_reference(number), str(self.job.options["background"])))
-        small = marks.small()
-        shares = np.array([survey.overlap(self.survey_drawing(drawing).lines, small) for drawing in self.drawn])
+        marks = survey.ReferenceMarks.from_painted(palette.extract(self.read_reference(number), str(self.job.options["background"])))
+        small = marks.shrink_marks()
+        shares = np.array([survey.measure_overlap(self.survey_drawing(drawing).lines, small) for drawing in self.drawn])
         likely = [place for place in np.argsort(-shares, kind="stable")[: survey.MOST] if shares[place] >= shares.max() - survey.SIMILAR]
-        close = [survey.closeness(self.store.read_sketch(self.drawn[place]).lines, marks) if len(likely) > 1 else 1.0 for place in likely]
+        close = [
+            survey.measure_closeness(self.store.read_sketch(self.drawn[place]).lines, marks) if len(likely) > 1 else 1.0 for place in likely
+        ]
         place = int(likely[int(np.argmax(close))])
         return place, float(shares[place]), float(shares[0])
 

@@ -21,7 +21,7 @@ from ...pictures.context import JobContext, open_context
 from ...pictures.drawings import GAP_HEIGHT
 from .. import Picture, info
 from . import color, keys
-from .keys import Between, Key
+from .keys import BetweenPlace, VectorKey
 
 GAP = 12.0  # px that gaps in the lines of a painted key have at most, in a picture 1080 px high
 ALIKE = 0.3  # of the strokes must have a partner, or a person is told
@@ -42,7 +42,7 @@ class VectorRunner:
 
     def __init__(self, context: JobContext, revision: str) -> None:
         self.context, self.job, self.folder, self.revision = context, context.job, context.folder, revision
-        self.betweens = {id: b for cel in range(len(self.job.cels)) for id, b in keys.betweens(self.job, cel).items()}
+        self.betweens = {id: b for cel in range(len(self.job.cels)) for id, b in keys.find_betweens(self.job, cel).items()}
         # What is asked for again and again, and no longer than the job.
         self._load_key = functools.cache(self._read_key)
         self._load_inbetweens = functools.cache(self._correspond_keys)
@@ -75,8 +75,8 @@ class VectorRunner:
         pairs = [[p.a, p.b] for p in self.job.pairs if (p.first, p.last) == (made.before, made.after)]
         return [made.before, made.after, made.at, pairs]
 
-    def _read_key(self, drawing: str) -> Key:
-        key, warnings = keys.read(self.job.drawing(drawing), self.folder, self.job.size)
+    def _read_key(self, drawing: str) -> VectorKey:
+        key, warnings = keys.read_key(self.job.drawing(drawing), self.folder, self.job.size)
         for text in warnings:
             self.context.warn(text)
         return key
@@ -126,7 +126,7 @@ class VectorRunner:
             return raster.rasterize(new.strokes, self.job.size).paint, 0
         return self._paint_between(made, new)
 
-    def _paint_between(self, made: Between, new: inbetween.Between) -> tuple[np.ndarray, int]:
+    def _paint_between(self, made: BetweenPlace, new: inbetween.Between) -> tuple[np.ndarray, int]:
         sketch = raster.rasterize(new.strokes, self.job.size)
         regions = segment(sketch, GAP * self.job.size[1] / GAP_HEIGHT)
         around = [self._load_key(made.before), self._load_key(made.after)]
@@ -137,9 +137,9 @@ class VectorRunner:
         for side, (key, weight) in enumerate(zip(around, (1.0 - made.at, made.at), strict=True)):
             if key.painted is not None:
                 table = tables[len(evidence)]
-                points, there = color.origin_of(new.strokes.points, new.place[:, side], stroke[:, side], key.strokes)
-                evidence.append((color.worn(color.Origin(points, there, table[key.painted.index])), max(weight, 0.05)))
-        painted, unknown = color.paint(regions, evidence, len(swatches))
+                points, there = color.trace_origin(new.strokes.points, new.place[:, side], stroke[:, side], key.strokes)
+                evidence.append((color.read_worn_swatches(color.PaintOrigin(points, there, table[key.painted.index])), max(weight, 0.05)))
+        painted, unknown = color.paint_regions(regions, evidence, len(swatches))
         colors = np.concatenate([swatches, np.zeros((1, 4), np.uint8)])[painted]
         every = np.ones(regions.count + 1, bool)
         return paint.compose(regions.grown, np.zeros((regions.count + 1, 4), np.uint8), sketch.paint, texture=(colors, every)), unknown
