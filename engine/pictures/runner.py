@@ -36,7 +36,7 @@ def apply_hints(context: JobContext, layers: Sequence[Layer]) -> None:
     able = [layer for layer in layers if isinstance(layer, RegionLayer)]
     if context.job.hints and len(able) < len(layers):
         context.warn("Corrections are for drawings with lines: here they have no effect.")
-    located = locate_hints(context, able) if context.job.hints else {}
+    located = locate_hints(context, able) if able and context.job.hints else {}
     for layer in able:
         layer.apply_hints(located.get(layer.number, ()))
 

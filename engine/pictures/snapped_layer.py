@@ -68,10 +68,11 @@ class SnappedLayer(RegionLayer):
                 self.context.warn(text)
             found += self.cut_figures(picture.pixels)
         if not found:
-            raise self.report_no_reference()
+            raise self.explain_missing_reference()
         return describe_cutouts(found)
 
-    def report_no_reference(self) -> BadInput:
+    def explain_missing_reference(self) -> BadInput:
+        """What a person is told when the cel has no reference, to be raised."""
         return BadInput(f"The cel {self.name} has no reference: choose a colored picture of it.")
 
     @functools.cached_property

@@ -131,7 +131,7 @@ class LvcdLayer(SnappedLayer):
         kept = self.context.cache.get(self._fits_key)
         if kept is None:
             if not self.reference_shas:
-                raise self.report_no_reference()
+                raise self.explain_missing_reference()
             fits = np.array([self._fit_reference(number) for number in range(len(self.reference_shas))])
             kept = dict(zip(("place", "share", "first"), fits.T, strict=True))
             self.context.cache.put(self._fits_key, kept)
