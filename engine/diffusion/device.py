@@ -24,10 +24,10 @@ def why_no_cuda() -> str:
     try:
         torch.cuda.init()
     except (RuntimeError, AssertionError) as error:
-        said = str(error).strip().split("\n")[0].split(". ")[0]
-        if "driver" in said and "too old" in said:
-            return f"The NVIDIA driver is too old for this engine ({said}): update the driver"
-        return f"No NVIDIA card can be used ({said}): check its driver"
+        reason = str(error).strip().split("\n")[0].split(". ")[0]
+        if "driver" in reason and "too old" in reason:
+            return f"The NVIDIA driver is too old for this engine ({reason}): update the driver"
+        return f"No NVIDIA card can be used ({reason}): check its driver"
     return "No NVIDIA card was found: check its driver"
 
 

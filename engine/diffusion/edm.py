@@ -1,4 +1,4 @@
-"""The noise levels and preconditioning of Stable Video Diffusion, after Karras and others (arXiv 2206.00364): networks that say v."""
+"""The noise levels and preconditioning of Stable Video Diffusion, after Karras and others (arXiv 2206.00364): network outputs are v."""
 
 from dataclasses import dataclass
 
@@ -10,8 +10,8 @@ LOW, HIGH, RHO = 0.002, 700.0, 7.0
 
 @dataclass(frozen=True)
 class Scalings:
-    """What a noise level makes of a network: it is given `into` x noisy latents and the time `time`, and what it says counts `out` beside
-    `skip` x noisy latents. Each of the shape of the noise levels."""
+    """The preconditioning of a network at noise levels, each of their shape: it is given `c_in` x noisy latents and the time `c_noise`, and
+    the clean latents are `c_skip` x noisy ones + `c_out` x its output."""
 
     c_skip: Tensor
     c_out: Tensor

@@ -97,10 +97,12 @@ def build_controlnet(config: Mapping[str, Any], help: str = HELP) -> SvdControlN
 
 
 def build_vae(config: Mapping[str, Any], help: str = HELP) -> Any:
+    """The autoencoder, whose decoder looks at neighboring frames."""
     return AutoencoderKLTemporalDecoder.from_config(dict(config))
 
 
 def build_image_encoder(config: Mapping[str, Any], help: str = HELP) -> Any:
+    """CLIP's image side, with its projection."""
     return CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(dict(config)))
 
 

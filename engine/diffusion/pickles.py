@@ -18,8 +18,8 @@ def convert_pickle(source: Path, target: Path, help: str) -> Path:
     try:
         raw = torch.load(source, map_location="cpu", weights_only=True, mmap=True)
     except Exception as error:  # whatever the loader finds in it that is no tensor, or cut off
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
-        raise BadInput(f"{source} is not a file of weights, or damaged ({said}): {help}.") from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+        raise BadInput(f"{source} is not a file of weights, or damaged ({reason}): {help}.") from error
     state = raw.get("state_dict", raw.get("module", raw)) if isinstance(raw, Mapping) else {}
     if not state or not all(isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in state.items()):
         raise BadInput(f"{source} holds something else than named weights: {help}.")

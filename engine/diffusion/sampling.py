@@ -23,6 +23,8 @@ class DenoisingStep:
 
 
 class Denoiser(Protocol):
+    """The networks of a clip at work: the call of one window."""
+
     def __call__(self, window: int, noisy: Tensor, step: DenoisingStep) -> Tensor:
         """The networks' output (1, F, C, h, w) for a window's scaled latents of that shape."""
         ...

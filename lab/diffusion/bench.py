@@ -146,6 +146,7 @@ def measure_rate(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def synchronize_device(device: torch.device) -> None:
+    """Wait for what a card still computes."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 

@@ -153,8 +153,8 @@ def test_layers(name) -> None:
     for key in (key for key in data if key.startswith("out.sigmas_")):
         near(edm.build_sigmas(int(key.rpartition("_")[2])), data[key], 1e-5, relative=True)
     made = edm.compute_scalings(data["out.sigmas_25"][:-1])
-    for field, key in (("skip", "c_skip"), ("out", "c_out"), ("into", "c_in"), ("time", "c_noise")):
-        near(getattr(made, field), data[f"out.{key}"], 1e-5)
+    for key in ("c_skip", "c_out", "c_in", "c_noise"):
+        near(getattr(made, key), data[f"out.{key}"], 1e-5)
     vector = net("unet").add_time_proj(torch.tensor([pipeline.TIME_IDS]).flatten()).reshape(1, -1)
     near(vector, data["out.vector_32"], 1e-5)
 

@@ -187,14 +187,17 @@ def build_guider(config: Mapping[str, Any]) -> Any:
 
 
 def build_vae(config: Mapping[str, Any]) -> Any:
+    """The autoencoder of single pictures."""
     return AutoencoderKL.from_config({name: value for name, value in config.items() if not name.startswith("_")})
 
 
 def build_image_encoder(config: Mapping[str, Any]) -> Any:
+    """CLIP's image side, with its projection."""
     return CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(dict(config)))
 
 
 def build_guider_config(unet: Mapping[str, Any]) -> dict[str, Any]:
+    """The pose guider's configuration for a UNet's."""
     return {"conditioning_embedding_channels": unet["block_out_channels"][0], "block_out_channels": WIDTHS}
 
 

@@ -1,7 +1,7 @@
 """LVCD's pipeline between pictures and tensors: a shot is denoised segment by segment, each of which goes on from the one before.
 
 A segment is T = 15 + overlap slots: the reference, `overlap` frames that the segment before painted, and 14 frames to be painted, the first
-`overlap` of which are those again. These keep their noise and are held to what was said of them before.
+`overlap` of which are those again. These keep their noise and are held to the model output for them before.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

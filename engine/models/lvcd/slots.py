@@ -1,8 +1,8 @@
 """The slots of a call of LVCD's networks, and how they look at each other.
 
 A call has T slots: first `references` colored frames, then frames to be painted. In time, a reference is by itself and the others see each
-other; in space, each slot attends to the tokens of two (Reference Attention), which `first` and `second` name. `install` teaches
-diffusers' blocks to do so; `use` says which layout the next calls have.
+other; in space, each slot attends to the tokens of two (Reference Attention), which `first` and `second` name. `patch_attention`
+teaches diffusers' blocks to do so; `set_slot_layout` says which layout the next calls have.
 """
 
 import functools

@@ -103,8 +103,8 @@ class TextImageAttention:
     def __call__(self, attn: Any, hidden_states: Tensor, encoder_hidden_states: Tensor, **unused: Any) -> Tensor:
         text, image = encoder_hidden_states[:, :TEXT], encoder_hidden_states[:, TEXT:]
         query = split_heads(attn.to_q(hidden_states), attn.heads)
-        said = attend_heads(query, attn.to_k(text), attn.to_v(text)) + attend_heads(query, attn.to_k_ip(image), attn.to_v_ip(image))
-        return attn.to_out[1](attn.to_out[0](said))
+        seen = attend_heads(query, attn.to_k(text), attn.to_v(text)) + attend_heads(query, attn.to_k_ip(image), attn.to_v_ip(image))
+        return attn.to_out[1](attn.to_out[0](seen))
 
 
 def split_heads(tokens: Tensor, count: int) -> Tensor:

@@ -17,9 +17,9 @@ KNOWN = {"": (), "an anime scene": (550, 6469, 3562)}  # prompts that need no to
 def tokens(prompt: str, folder: Path) -> Tensor:
     """The ids (1, 77) of a prompt in any script; what is too long is cut off. `folder` holds the tokenizer's files, which the published
     prompt and none at all do without. Raises BadInput."""
-    said = " ".join(prompt.split())
-    if said in KNOWN:
-        ids = [BEGIN, *KNOWN[said], END]
+    words = " ".join(prompt.split())
+    if words in KNOWN:
+        ids = [BEGIN, *KNOWN[words], END]
     else:
         for file in (folder / "vocab.json", folder / "merges.txt"):  # without which the library makes up an empty one
             if not file.is_file():
@@ -28,5 +28,5 @@ def tokens(prompt: str, folder: Path) -> Tensor:
             tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
         except (OSError, ValueError, TypeError) as error:
             raise BadInput(f"The tokenizer in {folder} can't be read ({error}): {HELP}.") from error
-        ids = tokenizer(said, truncation=True, max_length=TEXT).input_ids
+        ids = tokenizer(words, truncation=True, max_length=TEXT).input_ids
     return torch.tensor([ids + [0] * (TEXT - len(ids))])

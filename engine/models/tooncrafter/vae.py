@@ -133,8 +133,8 @@ class KeyAttention(nn.Module):
         for index, frame in enumerate(hidden):  # one at a time: all together take gigabytes at once
             query = split_heads(self.to_q(self.norm(frame[None]).flatten(2).transpose(1, 2)), HEADS)
             clip = slice(index // frames, index // frames + 1)
-            said = self.to_out[0](attend_heads(query, key[clip], value[clip])).transpose(1, 2)
-            seen.append(said.unflatten(2, frame.shape[1:]))
+            attended = self.to_out[0](attend_heads(query, key[clip], value[clip])).transpose(1, 2)
+            seen.append(attended.unflatten(2, frame.shape[1:]))
         return hidden + torch.cat(seen)
 
 

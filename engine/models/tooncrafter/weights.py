@@ -104,6 +104,7 @@ class ToonCrafterNetworks:
 
 
 def build_image_encoder(config: Mapping[str, Any]) -> Any:
+    """CLIP's image side, of which all tokens are read."""
     net: Any = CLIPVisionModel(CLIPVisionConfig.from_dict(dict(config)))
     net.post_layernorm = nn.Identity()  # for a token that nothing reads
     return net

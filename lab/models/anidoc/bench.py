@@ -57,6 +57,7 @@ def embed_always(networks: AniDocNetworks) -> AniDocNetworks:
 
 
 def compile_blocks(networks: AniDocNetworks, backend: str) -> AniDocNetworks:
+    """A lever: the repeated blocks of both networks compiled."""
     for net in (networks.unet, networks.controlnet):
         net.compile_repeated_blocks(backend=backend)
     return networks
@@ -100,6 +101,7 @@ def build_lines(backend: str) -> tuple[AniDocLine, ...]:
 
 
 def place_pipeline(networks: AniDocNetworks, mode: str, settings: AniDocSettings, device: torch.device) -> AniDocPipeline:
+    """The pipeline with its networks waiting in a mode."""
     return AniDocPipeline(networks, Placement(device, dict.fromkeys(networks.all, mode)), settings)
 
 

@@ -79,6 +79,7 @@ def make_clip(pipeline: AnimateAnyonePipeline, size: tuple[int, int], frames: in
 
 
 def apply_channels_last(networks: AnimateAnyoneNetworks) -> AnimateAnyoneNetworks:
+    """A lever: weights in the order that tensor cores read."""
     for net in (networks.denoising_unet, networks.reference_unet, networks.pose_guider):
         use_channels_last(net)
     return networks
@@ -102,6 +103,7 @@ def build_lines() -> tuple[BenchLine, ...]:
 def place_pipeline(
     networks: AnimateAnyoneNetworks, mode: str, settings: AnimateAnyoneSettings, device: torch.device
 ) -> AnimateAnyonePipeline:
+    """The pipeline with its networks waiting in a mode."""
     return AnimateAnyonePipeline(networks, Placement(device, choose_modes(networks, mode)), settings)
 
 

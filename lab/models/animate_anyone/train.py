@@ -122,7 +122,7 @@ def build_batch(loaded: AnimateAnyoneNetworks, example: PoseExample, rng: np.ran
 
 
 def compute_loss(loaded: AnimateAnyoneNetworks, of: AnimateAnyoneBatch, rng: np.random.Generator) -> Tensor:
-    """The weighted error of what is said at random noise levels, one for each clip."""
+    """The weighted error of the output at random noise levels, one for each clip."""
     shape, device = of.target.shape, of.target.device
     noise = rng.standard_normal(shape, dtype=np.float32) + OFFSET * rng.standard_normal((*shape[:2], 1, 1, 1), dtype=np.float32)
     times = torch.from_numpy(rng.integers(0, 1000, shape[0])).to(device)
@@ -144,7 +144,7 @@ def compute_objective(loaded: AnimateAnyoneNetworks, of: AnimateAnyoneBatch, noi
 
 
 def build_targets(latents: Tensor, noise: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Noisy latents, the velocity that is to be said of them, and the weight (B,) of each sample."""
+    """Noisy latents, the velocity that is wanted of them, and the weight (B,) of each sample."""
     schedule: Any = DDIMScheduler.from_config({**pipeline.SCHEDULER, "beta_schedule": "scaled_linear"})
     kept = schedule.alphas_cumprod.to(times.device)[times]
     ratio = kept / (1.0 - kept)
@@ -153,6 +153,7 @@ def build_targets(latents: Tensor, noise: Tensor, times: Tensor) -> tuple[Tensor
 
 
 def weighted_error(output: Tensor, wanted: Tensor, share: Tensor) -> Tensor:
+    """The mean square of both's difference, each sample counting its `share` (B,)."""
     return (((output.float() - wanted.float()) ** 2).flatten(1).mean(1) * share).mean()
 
 

@@ -78,6 +78,7 @@ def build_lines(lengths: list[int]) -> tuple[LvcdLine, ...]:
 
 
 def place_pipeline(networks: SvdNetworks, mode: str, sigmas: Tensor, device: torch.device) -> LvcdPipeline:
+    """The pipeline with its networks waiting in a mode."""
     return LvcdPipeline(networks, Placement(device, dict.fromkeys(networks.all, mode)), sigmas)
 
 

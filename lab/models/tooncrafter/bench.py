@@ -49,15 +49,18 @@ class ToonCrafterLine(bench.BenchLine):
 
 
 def drop_sketches(networks: ToonCrafterNetworks) -> ToonCrafterNetworks:
+    """Networks without the sketch encoder."""
     return replace(networks, sketch_encoder=None)
 
 
 def apply_channels_last(networks: ToonCrafterNetworks) -> ToonCrafterNetworks:
+    """A lever: the UNet's weights in the order that tensor cores read."""
     use_channels_last(networks.unet)
     return networks
 
 
 def compile_blocks(networks: ToonCrafterNetworks, backend: str) -> ToonCrafterNetworks:
+    """A lever: the UNet's repeated blocks compiled."""
     networks.unet.compile_repeated_blocks(backend=backend)
     return networks
 
@@ -97,6 +100,7 @@ def make_clip(pipeline: ToonCrafterPipeline, size: tuple[int, int], two_passes: 
 def place_pipeline(
     networks: ToonCrafterNetworks, mode: str, settings: ToonCrafterSettings, step: int, device: torch.device
 ) -> ToonCrafterPipeline:
+    """The pipeline with its networks waiting in a mode, `step` frames going through the decoder at once."""
     networks.vae.step = step
     return ToonCrafterPipeline(networks, Placement(device, choose_modes(networks, mode)), settings)
 

@@ -181,7 +181,7 @@ def compute_loss(loaded: ToonCrafterNetworks, of: ToonCrafterBatch, told: Tensor
 
 
 def decoding_loss(loaded: ToonCrafterNetworks, of: ToonCrafterBatch, judge: critic.PatchCritic, look: nn.Module | None) -> Tensor:
-    """For the decoder: the error of pixels, what looks different if that can be said, and both sides of the critic."""
+    """For the decoder: the error of pixels, what looks different if that can be measured, and both sides of the critic."""
     made = loaded.vae.decode_clip(of.latents[0] / SCALE, of.references, FRAMES)
     error = (made - of.frames).abs().mean()
     if look is not None:
