@@ -63,7 +63,8 @@ def start(
     that the settings choose. Raises ShiageError, and nothing is changed then."""
     chosen = scene.shiage
     folder = settings.job_folder(scene)
-    if any(entry.live and entry.folder == folder for entry in session.entries):
+    running = session.find(folder)
+    if running is not None and running.live:
         raise BadInput("This shot is being colored: wait, or cancel its job.")
     model = models.info(chosen.model, "colorize")
     pictures = references.files(chosen.references, folder / "reference")

@@ -3,6 +3,7 @@
 Only data and what follows from it; the operators and panels that show it are elsewhere.
 """
 
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -228,8 +229,8 @@ def output_is_temporary(scene: bpy.types.Scene) -> bool:
 
 
 def job_folder(scene: bpy.types.Scene, task: str = "colorize") -> Path:
-    """The scene's job folder for a task, the same on each run so that finished work is found again. An unsaved file's lies in Blender's
-    own temporary folder (see `output_is_temporary`). Raises BadInput when no output folder is set."""
+    """The scene's job folder for a task, absolute and without '..', the same on each run so that finished work is found again. An unsaved
+    file's lies in Blender's own temporary folder (see `output_is_temporary`). Raises BadInput when no output folder is set."""
     folder = output(scene)
     if not folder:
         raise BadInput("No output folder is set: choose one under Output.")
@@ -242,4 +243,5 @@ def job_folder(scene: bpy.types.Scene, task: str = "colorize") -> Path:
             name = f"{Path(bpy.data.filepath).stem}-{name}"
     if task != "colorize":
         name = f"{name}-{task}"
-    return root / re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .")
+    name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .")
+    return Path(os.path.abspath(root / name))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import JobFailed
-from engine.files import digest, write_atomic
+from engine.files import digest, identify_folder, write_atomic
 
 
 def test_an_unwritable_place_is_told_and_leaves_no_part(tmp_path: Path) -> None:
@@ -22,3 +22,12 @@ def test_the_digest_knows_where_each_part_ends() -> None:
     assert digest("ab", "c") != digest("a", "bc")
     assert digest(b"ab", b"c") != digest(b"a", b"bc")
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+
+
+def test_a_folder_is_known_however_its_path_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Shot").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "Shot", target_is_directory=True)
+    assert identify_folder(tmp_path / "link") == identify_folder(str(tmp_path / "other" / ".." / "Shot"))
+    assert identify_folder(tmp_path / "Shot") != identify_folder(tmp_path / "shot")
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert identify_folder(tmp_path / "Shot") == identify_folder(tmp_path / "shot")
