@@ -141,7 +141,8 @@ def _line_art(scene: bpy.types.Scene, shots: Sequence[Shot], folder: Path):
 
 
 def _guides(scene: bpy.types.Scene, view_layer, parts: Sequence[Part], frames: Sequence[int]) -> dict[int, tuple[str, Strokes]]:
-    """The sketches that drawings between follow: {frame: (id, strokes)}. Each goes to the drawing that is nearest to it in time."""
+    """The sketches that drawings between follow: {frame: (id, strokes)}. Each goes to the drawing that is nearest to it in time, and of
+    several that go to one drawing it follows the nearest."""
     name = scene.shiage.inbetween.guide
     if not name:
         return {}
@@ -152,17 +153,19 @@ def _guides(scene: bpy.types.Scene, view_layer, parts: Sequence[Part], frames: S
     if not layers.left_out(ob, layer):
         raise BadInput(f"The guide layer {name} would be painted too: leave it out of the shot, under Drawings.")
     sketched = [frame.frame_number for frame in layer.frames if frame.drawing is not None and frame.drawing.attributes.domain_size("CURVE")]
-    guides = {}
+    nearest = {
+        number: min(frames, key=lambda frame: (abs(frame - number), frame)) for number in sketched if frames[0] <= number <= frames[-1]
+    }
+    guides: dict[int, tuple[str, Strokes]] = {}
     with stepping(scene) as go_to:
-        for number in sketched:
-            if not frames[0] <= number <= frames[-1]:
+        for number in sorted(nearest, key=lambda number: (abs(nearest[number] - number), number)):
+            if nearest[number] in guides:
                 continue
             go_to(number)
             strokes = _sketch(scene, view_layer.depsgraph, ob, name)
-            nearest = min(frames, key=lambda frame: (abs(frame - number), frame))
-            if len(strokes):
+            if len(strokes):  # the camera sees something of it
                 id = digest("guide", *(array.tobytes() for array in strokes.arrays().values()))[:16]
-                guides[nearest] = (id, strokes)
+                guides[nearest[number]] = (id, strokes)
     return guides
 
 
