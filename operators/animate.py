@@ -59,7 +59,7 @@ def start(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progress: 
     if chosen.reference is None:
         raise BadInput("There is no reference: choose a picture of the character.")
     model = models.info(chosen.model, TASK)
-    picture = references.file(chosen.reference, folder / "reference")
+    picture = references.file(chosen.reference)
     first, last, _step = settings.frame_range(scene)
     moved = motion.gather(
         scene,

@@ -116,7 +116,7 @@ def _painted_keys(scene: bpy.types.Scene, numbers: Sequence[int], painted: Seque
 
 def _line_art(scene: bpy.types.Scene, shots: Sequence[Shot], folder: Path):
     """The cels that all keys show, with their references, and their drawings."""
-    own = references.files(scene.shiage.references, folder / "reference")
+    own = references.files(scene.shiage.references)
     names = [cel.name for cel in shots[0].cels if all(cel.name in [c.name for c in seen.cels] for seen in shots)]
     if not names:
         raise BadInput("The keys show different objects: go to keys that show the same ones.")
