@@ -294,9 +294,10 @@ class SHIAGE_OT_next_unknown(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if not doubtful(context.scene):
-            cls.poll_message_set(pgettext_tip("No region is in doubt"))
-        return bool(doubtful(context.scene))
+        if doubtful(context.scene):
+            return True
+        cls.poll_message_set(pgettext_tip("No region is in doubt"))
+        return False
 
     def execute(self, context):
         frames = [note.frame for note in doubtful(context.scene)]

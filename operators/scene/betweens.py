@@ -102,6 +102,16 @@ def _why_no_pair(scene: bpy.types.Scene, layer) -> str:
     return f"There is no key of {layer.name} after frame {scene.frame_current}: go to a frame between two keys."
 
 
+def state(ob: bpy.types.Object) -> tuple:
+    """What `parts` depends on of an object, but for what its drawings hold: this is soon read and compared."""
+    data = ob.data
+    active = data.layers.active
+    linked = data.library is not None or data.override_library is not None
+    names = ob.session_uid, ob.name, data.session_uid, active and active.name
+    of_layers = ((layer.name, is_locked(layer), layers.left_out(ob, layer), keys.numbers(layer).tobytes()) for layer in data.layers)
+    return *names, linked, *of_layers
+
+
 def parts_again(scene: bpy.types.Scene, folder: Path) -> list[Part]:
     """The layers and the pairs of keys that an earlier job has filled. Raises BadInput when one is not there any more."""
     found = []

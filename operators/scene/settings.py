@@ -69,7 +69,7 @@ class SHIAGE_PG_object(bpy.types.PropertyGroup):
     active_pin: IntProperty(name="Active Pair", description="The pinned pair that the list shows as chosen", min=0)
 
 
-_OPTIONS = options_of_models.group(models.available())
+_OPTIONS = options_of_models.group(options_of_models.list_models())
 
 
 class SHIAGE_PG_shot(bpy.types.PropertyGroup):
@@ -225,7 +225,11 @@ def output(scene: bpy.types.Scene) -> str:
 
 def output_is_temporary(scene: bpy.types.Scene) -> bool:
     """True while the pictures would go to a folder that is deleted with Blender's session: the .blend was never saved."""
-    return output(scene).startswith("//") and not bpy.data.filepath
+    return _is_temporary(output(scene))
+
+
+def _is_temporary(folder: str) -> bool:
+    return folder.startswith("//") and not bpy.data.filepath
 
 
 def job_folder(scene: bpy.types.Scene, task: str = "colorize") -> Path:
@@ -235,13 +239,13 @@ def job_folder(scene: bpy.types.Scene, task: str = "colorize") -> Path:
     if not folder:
         raise BadInput("No output folder is set: choose one under Output.")
     name = scene.name
-    if output_is_temporary(scene):
-        root = Path(bpy.app.tempdir or tempfile.gettempdir()) / "shiage"
+    if _is_temporary(folder):
+        root = os.path.join(bpy.app.tempdir or tempfile.gettempdir(), "shiage")
     else:
-        root = Path(bpy.path.abspath(folder))
+        root = bpy.path.abspath(folder)
         if bpy.data.filepath:
-            name = f"{Path(bpy.data.filepath).stem}-{name}"
+            name = f"{os.path.splitext(os.path.basename(bpy.data.filepath))[0]}-{name}"
     if task != "colorize":
         name = f"{name}-{task}"
     name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .")
-    return Path(os.path.abspath(root / name))
+    return Path(os.path.abspath(os.path.join(root, name)))
