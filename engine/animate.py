@@ -7,8 +7,9 @@ from pathlib import Path
 
 from .errors import BadInput
 from .files import digest, file_sha256, write_atomic
-from .gather import Size, check_out, exposures, fitted, opened, picture_size, sketch_files
+from .gather import Size, check_out, exposures, fitted, picture_size, sketch_files
 from .job import MAX_SIDE, Cel, Drawing, Job, Reference, add_reference, clear_stale, save
+from .lock import opened
 from .pose import Pose, read
 
 

@@ -5,8 +5,7 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from PIL import Image, ImageOps
 from .errors import BadInput, JobFailed
 from .files import digest, file_sha256, write_atomic
 from .job import JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Hint, Job, add_reference, frame_name, save
-from .lock import locked
+from .lock import opened
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".tga")
 INSIDE = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # folders of a job, out of which old files are removed
@@ -75,17 +74,6 @@ def spread(job: Job, folder: Path) -> None:
             target = folder / "frames" / frame_name(frame)
             if target != made and made.exists():
                 _link(made, target)
-
-
-@contextmanager
-def opened(out: Path) -> Iterator[None]:
-    """The job folder, made if need be, for this process alone. Raises JobFailed."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JobFailed(f"Can't write to {out} ({error.strerror}): make it writable or choose another output folder.") from error
-    with locked(out):
-        yield
 
 
 def _link(made: Path, target: Path) -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from . import timing
 from .errors import BadInput
 from .files import digest, file_sha256, write_atomic
-from .gather import Size, check_out, opened, picture_size
+from .gather import Size, check_out, picture_size
 from .job import Cel, Drawing, Exposure, Job, add_reference, clear_stale, save
+from .lock import opened
 
 MAX_BETWEEN = 999
 

@@ -12,6 +12,7 @@ from bpy.props import EnumProperty, FloatVectorProperty, IntProperty, StringProp
 from ..engine import job as jobs
 from ..engine.client import JobState
 from ..engine.errors import BadInput, ShiageError
+from ..engine.lock import locked
 from . import engine, session
 from .jobs import import_pictures, push_undo
 from .scene import camera, hints, settings
@@ -55,7 +56,8 @@ def solve_again(scene: bpy.types.Scene) -> None:
     request = jobs.load(folder)
     if request.size != settings.size(scene):
         raise BadInput("The size of the pictures has changed since the shot was colored: color it again, that heeds the correction too.")
-    jobs.save(replace(request, hints=hints.of_scene(scene)), folder)
+    with locked(folder):
+        jobs.save(replace(jobs.load(folder), hints=hints.of_scene(scene)), folder)
     if entry is None:
         entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), scene.shiage.destination)
     entry.warnings = ()

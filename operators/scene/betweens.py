@@ -11,6 +11,7 @@ import numpy as np
 from ...engine import job
 from ...engine.errors import BadInput
 from ...engine.files import digest, write_atomic
+from ...engine.lock import opened
 from . import homes, inbetween, keys, layers, pins, plane, settings
 from .homes import Home, Task
 from .keys import Pair
@@ -156,7 +157,8 @@ def _together(found: Sequence[Part]) -> list[Part]:
 
 def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model: str) -> tuple[job.Job, tuple[str, ...]]:
     """Write the job folder that fills between keys, and remove what an earlier request left there. Returns the job, and what a person
-    should know. Raises BadInput when there is nothing to make, JobFailed when the folder can't be written."""
+    should know. Raises BadInput when there is nothing to make or another process works on the folder, JobFailed when it can't be written.
+    """
     found = _together(found)
     flats = [_keys(part) for part in found]
     planes, size = _planes(flats, settings.size(scene))
@@ -164,9 +166,6 @@ def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model
     warnings = tuple(text for cel in cels for text in cel.warnings)
     if not any(cel.home.tasks for cel in cels):
         raise BadInput(warnings[0])
-    for file, content in [item for cel in cels for item in cel.files.items()]:
-        if not (folder / file).is_file():
-            write_atomic(folder / file, content)
     request = job.Job(
         task="inbetween",
         model=model,
@@ -179,9 +178,13 @@ def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model
         options=settings.options(scene, model),
         pairs=tuple(dict.fromkeys(pair for cel in cels for pair in cel.pairs)),
     )
-    job.save(request, folder)
-    job.clear_stale(folder, request)
-    homes.write([cel.home for cel in cels], folder)
+    with opened(folder):
+        for file, content in [item for cel in cels for item in cel.files.items()]:
+            if not (folder / file).is_file():
+                write_atomic(folder / file, content)
+        job.save(request, folder)
+        job.clear_stale(folder, request)
+        homes.write([cel.home for cel in cels], folder)
     return request, warnings
 
 

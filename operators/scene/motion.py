@@ -10,6 +10,7 @@ import bpy
 from ...engine import job, pose
 from ...engine.errors import BadInput
 from ...engine.files import digest, write_atomic
+from ...engine.lock import opened
 from . import bones, camera, poses
 from .shot import exposures
 from .stepping import stepping
@@ -99,28 +100,29 @@ def write_job(
     """Write the job folder, job.json last, and remove what an earlier request left there and this one does not name.
 
     `standing` is how the figure on the reference stands, in pixels of a picture of `standing_size`. Raises BadInput when the reference
-    can't be read, JobFailed when the folder can't be written.
+    can't be read or another process works on the folder, JobFailed when that can't be written.
     """
-    given = job.add_reference(folder, reference)
-    if standing is not None:
-        given = replace(given, pose=_write(folder, _id(standing, standing_size), standing, standing_size))
-    drawings = [
-        job.Drawing(id, 0, "pose", _write(folder, id, seen, motion.size), f"{motion.title} {frame}")
-        for id, (frame, seen) in motion.poses.items()
-    ]
-    request = job.Job(
-        task="animate",
-        model=model,
-        size=motion.size,
-        cels=(job.Cel(motion.title, (given,)),),
-        drawings=tuple(drawings),
-        frames=motion.exposures,
-        title=motion.title,
-        fps=motion.fps,
-        options=dict(options),
-    )
-    job.save(request, folder)
-    job.clear_stale(folder, request)
+    with opened(folder):
+        given = job.add_reference(folder, reference)
+        if standing is not None:
+            given = replace(given, pose=_write(folder, _id(standing, standing_size), standing, standing_size))
+        drawings = [
+            job.Drawing(id, 0, "pose", _write(folder, id, seen, motion.size), f"{motion.title} {frame}")
+            for id, (frame, seen) in motion.poses.items()
+        ]
+        request = job.Job(
+            task="animate",
+            model=model,
+            size=motion.size,
+            cels=(job.Cel(motion.title, (given,)),),
+            drawings=tuple(drawings),
+            frames=motion.exposures,
+            title=motion.title,
+            fps=motion.fps,
+            options=dict(options),
+        )
+        job.save(request, folder)
+        job.clear_stale(folder, request)
     return request
 
 

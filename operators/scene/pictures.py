@@ -10,11 +10,12 @@ import numpy as np
 from ...engine import job
 from ...engine.errors import BadInput
 from ...engine.files import digest, write_atomic
+from ...engine.lock import opened
 from ...engine.models import ModelInfo
 from . import camera, inbetween, layers, references, request, settings, shot
 from .betweens import Part
 from .keys import Pair
-from .shot import Cel, Drawing, Shot
+from .shot import Drawing, Shot
 from .stepping import stepping
 from .strokes import Strokes, extract, object_scale
 
@@ -28,7 +29,8 @@ def write_job(
     on_progress: Callable[[float], None],
 ) -> tuple[Path, job.Job, tuple[str, ...]]:
     """Write the job folder, one for each range of keys beside `folder`, so that each result keeps its own. Returns it, the job, and
-    what a person should know. Raises BadInput when the model would not get what it needs, JobFailed when the folder can't be written."""
+    what a person should know. Raises BadInput when the model would not get what it needs or another process works on the folder,
+    JobFailed when it can't be written."""
     chosen = scene.shiage.inbetween
     numbers = _numbers(chosen, parts)
     folder = folder.with_name(f"{folder.name}-{numbers[0]}-{numbers[-1]}")
@@ -42,36 +44,39 @@ def write_job(
     painted = [_painted(scene, seen) for seen in shots]
     warnings = _warnings(scene, numbers)
     pictures = [path for path in painted if path is not None]
-    if len(pictures) == len(numbers):
-        cels, drawings, shown = _painted_keys(scene, numbers, pictures, folder)
-    elif "painted" in model.needs:
+    are_painted = len(pictures) == len(numbers)
+    if not are_painted and "painted" in model.needs:
         number = numbers[painted.index(None)]
         raise BadInput(f"The key {number} is not painted: {model.title} needs painted keys, so color the shot first, as it is drawn now.")
-    else:
-        cels, drawings, shown = _line_art(scene, shots, folder)
-    for cel in range(len(cels)):
-        for frame, at in made:
-            id = digest([shown[cel][number] for number in numbers], cel, frame, at, guides[frame][0] if frame in guides else None)[:16]
-            guide = guides[frame][0] if frame in guides else None
-            drawings[id] = job.Drawing(id, cel, "between", f"strokes/{id}.npz", f"{cels[cel].name} {frame}", at, guide)
-            shown[cel][frame] = id
-    for id, strokes in guides.values():
-        file = f"strokes/{id}.npz"
-        write_atomic(folder / file, request.content(Drawing(id, 0, 0, strokes)))
-        drawings[id] = job.Drawing(id, 0, "strokes", file, f"{chosen.guide} {id}")
-    asked = job.Job(
-        task="inbetween",
-        model=model.id,
-        size=settings.size(scene),
-        cels=tuple(cels),
-        drawings=tuple(drawings.values()),
-        frames=shot.held(shown),
-        title=f"{scene.name} {numbers[0]}–{numbers[-1]}",
-        fps=scene.render.fps / scene.render.fps_base,
-        options=settings.options(scene, model.id),
-    )
-    job.save(asked, folder)
-    job.clear_stale(folder, asked)
+    drawn = [] if are_painted else _drawn_cels(scene, shots)
+    with opened(folder):
+        if are_painted:
+            cels, drawings, shown = _painted_keys(scene, numbers, pictures, folder)
+        else:
+            cels, drawings, shown = _line_art(drawn, shots, folder)
+        for cel in range(len(cels)):
+            for frame, at in made:
+                id = digest([shown[cel][number] for number in numbers], cel, frame, at, guides[frame][0] if frame in guides else None)[:16]
+                guide = guides[frame][0] if frame in guides else None
+                drawings[id] = job.Drawing(id, cel, "between", f"strokes/{id}.npz", f"{cels[cel].name} {frame}", at, guide)
+                shown[cel][frame] = id
+        for id, strokes in guides.values():
+            file = f"strokes/{id}.npz"
+            write_atomic(folder / file, request.content(Drawing(id, 0, 0, strokes)))
+            drawings[id] = job.Drawing(id, 0, "strokes", file, f"{chosen.guide} {id}")
+        asked = job.Job(
+            task="inbetween",
+            model=model.id,
+            size=settings.size(scene),
+            cels=tuple(cels),
+            drawings=tuple(drawings.values()),
+            frames=shot.held(shown),
+            title=f"{scene.name} {numbers[0]}–{numbers[-1]}",
+            fps=scene.render.fps / scene.render.fps_base,
+            options=settings.options(scene, model.id),
+        )
+        job.save(asked, folder)
+        job.clear_stale(folder, asked)
     return folder, asked, warnings
 
 
@@ -114,18 +119,24 @@ def _painted_keys(scene: bpy.types.Scene, numbers: Sequence[int], painted: Seque
     return [job.Cel(scene.name, ())], drawings, shown
 
 
-def _line_art(scene: bpy.types.Scene, shots: Sequence[Shot], folder: Path):
-    """The cels that all keys show, with their references, and their drawings."""
+def _drawn_cels(scene: bpy.types.Scene, shots: Sequence[Shot]) -> list[tuple[str, tuple[Path, ...]]]:
+    """The cels that all keys show, by name, each with its references. Raises BadInput when there is none, or one has no reference."""
     own = references.files(scene.shiage.references)
-    names = [cel.name for cel in shots[0].cels if all(cel.name in [c.name for c in seen.cels] for seen in shots)]
-    if not names:
+    named = [cel for cel in shots[0].cels if all(cel.name in [c.name for c in seen.cels] for seen in shots)]
+    if not named:
         raise BadInput("The keys show different objects: go to keys that show the same ones.")
+    for cel in named:
+        if not (cel.references or own):
+            raise BadInput(
+                f"{cel.name} has no reference: choose a colored picture for the shot or for the object, or color the shot first."
+            )
+    return [(cel.name, cel.references or own) for cel in named]
+
+
+def _line_art(drawn: Sequence[tuple[str, Sequence[Path]]], shots: Sequence[Shot], folder: Path):
+    """Cels with their references, and their drawings, as files of the job."""
     cels, drawings, shown = [], {}, []
-    for index, name in enumerate(names):
-        cel: Cel = next(cel for cel in shots[0].cels if cel.name == name)
-        paths = cel.references or own
-        if not paths:
-            raise BadInput(f"{name} has no reference: choose a colored picture for the shot or for the object, or color the shot first.")
+    for index, (name, paths) in enumerate(drawn):
         cels.append(job.Cel(name, tuple(job.add_reference(folder, Path(path)) for path in paths)))
         shown.append({})
         for seen in shots:

@@ -9,6 +9,7 @@ import numpy as np
 from ...engine import job
 from ...engine.errors import BadInput
 from ...engine.files import write_atomic
+from ...engine.lock import opened
 from .shot import Drawing, Shot
 
 
@@ -25,34 +26,30 @@ def write_job(
 ) -> job.Job:
     """Write the job folder, job.json last, and remove what an earlier request left there and this one does not name.
 
-    `references` are for the cels that have none of their own. Raises BadInput when a cel is left without any or one can't be read,
-    JobFailed when the folder can't be written.
+    `references` are for the cels that have none of their own. Raises BadInput when a cel is left without any, one can't be read, or
+    another process works on the folder, JobFailed when that can't be written.
     """
-    cels = []
     for cel in shot.cels:
-        paths = cel.references or references
-        if not paths:
+        if not (cel.references or references):
             raise BadInput(f"{cel.name} has no reference: choose a colored picture for the shot or for the object.")
-        cels.append(job.Cel(cel.name, tuple(job.add_reference(folder, Path(path)) for path in paths)))
-    drawings = []
-    for drawing in shot.drawings.values():
-        drawings.append(store(drawing, shot, folder))
-    request = job.Job(
-        task="colorize",
-        model=model,
-        size=shot.size,
-        cels=tuple(cels),
-        drawings=tuple(drawings),
-        frames=shot.exposures,
-        title=shot.title,
-        fps=shot.fps,
-        seed=seed,
-        device=device,
-        options=dict(options),
-        hints=tuple(hints),
-    )
-    job.save(request, folder)
-    job.clear_stale(folder, request)
+    with opened(folder):
+        cels = [job.Cel(cel.name, tuple(job.add_reference(folder, Path(p)) for p in cel.references or references)) for cel in shot.cels]
+        request = job.Job(
+            task="colorize",
+            model=model,
+            size=shot.size,
+            cels=tuple(cels),
+            drawings=tuple(store(drawing, shot, folder) for drawing in shot.drawings.values()),
+            frames=shot.exposures,
+            title=shot.title,
+            fps=shot.fps,
+            seed=seed,
+            device=device,
+            options=dict(options),
+            hints=tuple(hints),
+        )
+        job.save(request, folder)
+        job.clear_stale(folder, request)
     return request
 
 

@@ -14,6 +14,7 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVecto
 from ... import __package__ as EXTENSION
 from ...engine import models
 from ...engine.errors import BadInput
+from ...engine.files import digest
 from . import bones, compat, inbetween, rig
 from . import options as options_of_models
 from .options import model_items, number
@@ -234,18 +235,40 @@ def _is_temporary(folder: str) -> bool:
 
 def job_folder(scene: bpy.types.Scene, task: str = "colorize") -> Path:
     """The scene's job folder for a task, absolute and without '..', the same on each run so that finished work is found again. An unsaved
-    file's lies in Blender's own temporary folder (see `output_is_temporary`). Raises BadInput when no output folder is set."""
+    file's lies in Blender's own temporary folder (see `output_is_temporary`). No two scenes and tasks of a file share one. Raises BadInput
+    when no output folder is set."""
     folder = output(scene)
     if not folder:
         raise BadInput("No output folder is set: choose one under Output.")
-    name = scene.name
+    name = _scene_name(scene)
     if _is_temporary(folder):
         root = os.path.join(bpy.app.tempdir or tempfile.gettempdir(), "shiage")
     else:
         root = bpy.path.abspath(folder)
         if bpy.data.filepath:
-            name = f"{os.path.splitext(os.path.basename(bpy.data.filepath))[0]}-{name}"
+            name = f"{_clean(os.path.splitext(os.path.basename(bpy.data.filepath))[0])}-{name}"
     if task != "colorize":
         name = f"{name}-{task}"
-    name = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .")
     return Path(os.path.abspath(os.path.join(root, name)))
+
+
+_NO_PART = re.compile(r'[<>:"/\\|?*\x00-\x1f]')  # of a file's name, on some system
+_MISTAKEN = re.compile(r"-(inbetween|animate)(-|$)|~[0-9a-f]{8}$", re.IGNORECASE)  # for a job of another scene: see `job_folder`
+
+
+def _scene_name(scene: bpy.types.Scene) -> str:
+    """A scene's name as that of a folder: as it is, unless another scene could have the same, also where the system knows no case."""
+    alike = any(other != scene and other.name.casefold() == scene.name.casefold() for other in bpy.data.scenes if other.library is None)
+    if alike or scene.library is not None or _MISTAKEN.search(scene.name):
+        return _marked(scene.name, scene.name_full)
+    return _clean(scene.name)
+
+
+def _clean(name: str) -> str:
+    """A name as that of a file: as it is where it can be."""
+    return _marked(name, name) if _NO_PART.search(name) or name != name.strip(" .") else name
+
+
+def _marked(name: str, full: str) -> str:
+    """A name that can be that of a file, told from others by a digest."""
+    return f"{_NO_PART.sub('_', name).strip(' .')}~{digest(full)[:8]}"
