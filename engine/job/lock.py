@@ -33,6 +33,17 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def opened(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder that is made if need be. Raises as `locked` does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JobFailed(f"Can't write to {folder} ({error.strerror}): make it writable or choose another output folder.") from error
+    with locked(folder):
+        yield
+
+
 def _owner(folder: Path) -> str:
     try:
         return (folder / LOCK_FILE).read_text("ascii") or "another"

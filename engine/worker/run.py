@@ -66,7 +66,10 @@ class _Run:
             except BaseException as error:  # noqa: BLE001  # exactly one terminal event was promised; reported as Failed
                 self._log(error)
                 end = _failure(self.name, error)
-            return self._finish(end)
+            end = self._finish(end)
+        for event in self._last_events(end):  # now the folder is free: who hears of the end may write the next request into it
+            self._on_event(event)
+        return end
 
     # --- beginning and end ----------------------------------------------------------------------------------------
 
@@ -84,7 +87,7 @@ class _Run:
             raise JobFailed(f"Can't write to {self.folder} ({error.strerror}): make it writable or choose another folder.") from error
 
     def _finish(self, end: Terminal) -> Terminal:
-        """Write the outcome and tell it. The folder may be gone or full by now, which must not silence the event."""
+        """Write the outcome down; returns what is to be told. The folder may be gone or full by now, which must not silence that."""
         try:
             if self._journal is not None and self._present():
                 write_json(self.folder / RESULT_FILE, self._result(end))
@@ -93,11 +96,13 @@ class _Run:
             self._log(error)
             if isinstance(end, Done):
                 end = _failure(self.name, error)
-        for event in (end,) if self._started else (Started(self.name), end):
+        for event in self._last_events(end):
             with contextlib.suppress(OSError):
                 self._write(event)
-            self._on_event(event)
         return end
+
+    def _last_events(self, end: Terminal) -> tuple[Event, ...]:
+        return (end,) if self._started else (Started(self.name), end)
 
     def _log(self, error: BaseException) -> None:
         """The traceback, into engine.log: nowhere while the folder isn't ours, and as far as it goes on a full disk."""

@@ -11,7 +11,8 @@ from tiny_jobs import MODELS, ODD_NAMES, engine, exists, journal, make, owner, r
 
 from engine import job as jobs
 from engine import models
-from engine.job.messages import Cancelled, Done, Failed, FrameDone, Progress, Started, Warned, decode
+from engine.job.lock import locked
+from engine.job.messages import TERMINAL, Cancelled, Done, Failed, FrameDone, Progress, Started, Warned, decode
 from engine.worker.run import run
 
 
@@ -39,6 +40,19 @@ def test_tells_every_picture_and_writes_the_result(tmp_path):
     assert (outcome["status"], outcome["kind"], outcome["model"]) == ("done", "", "tiny")
     assert outcome["frames"] == [[i, 1, f"frames/000{i}.png"] for i in range(3)]
     assert [picture["unknown"] for picture in outcome["pictures"]] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_the_folder_is_free_once_the_end_is_told(tmp_path, cancelled):
+    folder = make(tmp_path / "job", 2)
+    ends = []
+
+    def hear(event) -> None:
+        if isinstance(event, TERMINAL):
+            with locked(folder):
+                ends.append(event)
+
+    assert run(folder, hear, lambda: cancelled) == ends[0] and len(ends) == 1
 
 
 def test_progress_never_falls_and_the_time_left_becomes_known(tmp_path):
