@@ -14,11 +14,10 @@ from PIL import Image, ImageOps
 
 from .errors import BadInput, JobFailed
 from .files import digest, file_sha256, write_atomic
-from .job import JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Hint, Job, add_reference, frame_name, save
+from .job import FOLDERS, JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Hint, Job, add_reference, check_owner, frame_name, save
 from .lock import locked
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".tga")
-INSIDE = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # folders of a job, out of which old files are removed
 
 Size = tuple[int, int]
 
@@ -178,11 +177,12 @@ def exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
 
 def check_out(out: Path, given: Sequence[Path]) -> None:
     """A job folder is tidied when it is used again: so it must be one, and nothing that was given may lie in it."""
+    check_owner(out)
     if not (out / JOB_FILE).is_file():
-        for name in INSIDE:
+        for name in FOLDERS:
             if (out / name).is_dir() and any((out / name).iterdir()):
                 raise BadInput(f"{out} has a folder '{name}' that is not Shiage's: choose an empty or a new output folder.")
-    inside = [(out / name).resolve() for name in INSIDE]
+    inside = [(out / name).resolve() for name in FOLDERS]
     for path in given:
         if any(path.resolve().is_relative_to(folder) for folder in inside):
             raise BadInput(f"{path} lies among what is written to {out}: copy it elsewhere, or choose another output folder.")

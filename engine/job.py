@@ -17,9 +17,11 @@ at all: it is written beside its place and renamed (`engine.files`).
 
 import json
 import math
+import os
 import re
 import reprlib
 import shutil
+import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
@@ -41,6 +43,7 @@ EVENTS_FILE = "events.jsonl"
 LOG_FILE = "engine.log"
 RESULT_FILE = "result.json"
 CANCEL_FILE = "cancel"
+FOLDERS = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # out of which old files are removed
 
 
 @dataclass(frozen=True)
@@ -199,11 +202,44 @@ def pictures(job: Job) -> dict[tuple[str | None, ...], str]:
 
 
 def save(job: Job, folder: Path) -> None:
-    """Write job.json; a result of an earlier request is no longer this job's and goes."""
+    """Write job.json; a result of an earlier request is no longer this job's and goes. Raises BadInput, JobFailed."""
     validate(job)
+    check_owner(folder)
     for name in (RESULT_FILE, EVENTS_FILE, CANCEL_FILE):
         (folder / name).unlink(missing_ok=True)
     write_json(folder / JOB_FILE, asdict(job))
+
+
+def check_owner(folder: Path) -> None:
+    """Raise BadInput when the folder's job.json is another program's. One that is damaged, as by a power cut, is made again."""
+    path = folder / JOB_FILE
+    try:
+        raw = json.loads(path.read_text("utf-8")) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return
+    if path.is_file() and not (isinstance(raw, dict) and type(raw.get("schema")) is int and {"task", "cels"} <= raw.keys()):
+        raise BadInput(f"{path} is not Shiage's: choose an empty or a new output folder.")
+
+
+def check_links(folder: Path) -> None:
+    """Raise BadInput when something in a job folder is neither a folder nor a plain file: what is written through a link, or removed
+    behind it, is not the job's, and a pipe may be waited for endlessly."""
+    names = (*FOLDERS, "cache", "lock", JOB_FILE, EVENTS_FILE, LOG_FILE, RESULT_FILE, CANCEL_FILE)
+    for path in map(folder.joinpath, names):
+        _check_plain(path)
+        for inner, folders, files in os.walk(path):
+            for name in (*folders, *files):
+                _check_plain(Path(inner, name))
+
+
+def _check_plain(path: Path) -> None:
+    try:
+        seen = path.lstat()
+    except OSError:
+        return  # it is not there
+    junction = getattr(seen, "st_reparse_tag", 0) == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)  # Windows' link to a folder
+    if junction or not (stat.S_ISDIR(seen.st_mode) or stat.S_ISREG(seen.st_mode)):
+        raise BadInput(f"{path} is a link, or no plain file, as no job of Shiage's has: remove it, or choose another folder.")
 
 
 def load(folder: Path) -> Job:
@@ -430,9 +466,11 @@ def add_reference(folder: Path, source: Path) -> Reference:
 
 
 def clear_stale(folder: Path, job: Job) -> None:
-    """Remove what an earlier request left behind and this one does not name: old inputs, frames of another range."""
+    """Remove what an earlier request left behind and this one does not name: old inputs, frames of another range. Raises BadInput for
+    a folder that is a link to another place."""
     keep = {*_files(job), *pictures(job).values(), *(f"regions/{d.id}.npz" for d in job.drawings)}
-    for name in ("strokes", "sketches", "poses", "reference", "regions", "frames"):
+    for name in FOLDERS:
+        _check_plain(folder / name)
         for path in (folder / name).glob("*"):
             if f"{name}/{path.name}" not in keep:
                 if path.is_dir():

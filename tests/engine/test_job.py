@@ -11,6 +11,7 @@ import pytest
 from engine import job as jobs
 from engine.errors import BadInput
 from engine.files import write_atomic, write_json
+from engine.gather import check_out
 
 
 def make_job(**changes) -> jobs.Job:
@@ -202,6 +203,14 @@ def test_a_broken_job_file_is_told(tmp_path: Path, text: str) -> None:
         jobs.load(tmp_path)
 
 
+@pytest.mark.parametrize("text", ["", "\0" * 100, '{"schema": 1, "ta', '{"schema": 99, "task": "fly", "cels": 5}'])
+def test_a_job_file_that_is_damaged_or_of_another_version_is_made_again(tmp_path: Path, text: str) -> None:
+    (tmp_path / "job.json").write_text(text)
+    check_out(tmp_path, [])
+    jobs.save(make_job(), tmp_path)
+    assert jobs.load(tmp_path) == make_job()
+
+
 def test_a_missing_job_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no readable job"):
         jobs.load(tmp_path / "nowhere")
@@ -381,3 +390,13 @@ def test_stale_files_go_and_named_ones_stay(tmp_path: Path) -> None:
     jobs.clear_stale(tmp_path, job)
     left = sorted(str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file())
     assert left == ["frames/0001.png", "regions/d1.npz", "strokes/d1.npz"]
+
+
+def test_stale_files_behind_a_link_are_not_the_jobs(tmp_path: Path) -> None:
+    (tmp_path / "home/sub").mkdir(parents=True)
+    write_atomic(tmp_path / "home/thesis.txt", b"mine")
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job/frames").symlink_to(tmp_path / "home", target_is_directory=True)
+    with pytest.raises(BadInput, match="frames is a link"):
+        jobs.clear_stale(tmp_path / "job", make_job())
+    assert (tmp_path / "home/thesis.txt").exists() and (tmp_path / "home/sub").is_dir()
