@@ -23,6 +23,7 @@ from .messages import Done, Event, Failed, FrameDone, Progress, Started, Warned,
 from .models import Picture
 
 SPARE = 64 << 20  # bytes that must stay free on the disk
+LOG_BYTES = 1 << 20  # of the log, beyond which a run begins a new one
 Terminal = Done | Failed | CancelledEvent
 
 
@@ -224,8 +225,10 @@ def _failure(name: str, error: BaseException) -> Failed:
 
 @contextlib.contextmanager
 def redirected(log: Path) -> Iterator[None]:
-    """Whatever this process prints, C libraries and child processes included, goes to the end of a file."""
+    """Whatever this process prints, C libraries and child processes included, goes to the end of a file; one that is large begins anew."""
     with open(log, "ab", buffering=0) as file:
+        if file.tell() > LOG_BYTES:
+            file.truncate(0)
         saved = [os.dup(handle) for handle in (1, 2)]
         try:
             _flush()
