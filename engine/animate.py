@@ -8,7 +8,7 @@ from pathlib import Path
 from .errors import BadInput
 from .files import digest, file_sha256, write_atomic
 from .gather import Size, check_out, exposures, fitted, opened, picture_size, sketch_files
-from .job import MAX_SIDE, Cel, Drawing, Job, Reference, add_reference, clear_stale, save
+from .job import MAX_SIDE, Cel, Drawing, Job, Reference, add_reference, save
 from .pose import Pose, read
 
 
@@ -57,7 +57,6 @@ def gather(
         job = Job("animate", model, size, (cel,), tuple(drawings.values()), exposures(shown), cel.name, device=device)
         job = replace(job, options=dict(options or {}))
         save(job, out)
-        clear_stale(out, job)
     return job
 
 

@@ -8,7 +8,7 @@ from . import timing
 from .errors import BadInput
 from .files import digest, file_sha256, write_atomic
 from .gather import Size, check_out, opened, picture_size
-from .job import Cel, Drawing, Exposure, Job, add_reference, clear_stale, save
+from .job import Cel, Drawing, Exposure, Job, add_reference, save
 
 MAX_BETWEEN = 999
 
@@ -79,7 +79,6 @@ def gather(
         job = Job("inbetween", model, size, cels, tuple(drawings.values()), frames, keys[numbers[0]].stem, device=device)
         job = replace(job, options=dict(options or {}))
         save(job, out)
-        clear_stale(out, job)
     return job
 
 
