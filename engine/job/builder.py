@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .files import write_atomic
-from .folder import add_reference, check_links, check_reference, clear_stale, save
+from .folder import add_reference, check_links, check_reference, save
 from .lock import opened
 from .schema import Cel, Drawing, Exposure, Hint, Job, Pair
 
@@ -67,7 +67,7 @@ class JobBuilder:
         pairs: Sequence[Pair] = (),
         also: Callable[[], None] = lambda: None,
     ) -> Job:
-        """Write the job folder under its lock, job.json last, and remove what an earlier request left and this one does not name.
+        """Write the job folder under its lock, job.json last; the run removes what an earlier request left there.
 
         `also` writes what belongs to the job beside it. Raises BadInput when another process works on the folder or the job is not
         complete, and nothing is changed then; JobFailed when the folder can't be written.
@@ -95,7 +95,6 @@ class JobBuilder:
                 pairs=tuple(pairs),
             )
             save(job, folder)
-            clear_stale(folder, job)
             also()
         return job
 

@@ -120,7 +120,7 @@ class Reader:
 
     def painted(self, drawing: Drawing) -> np.ndarray:
         """A painted key, uint8 (H, W, 4). Raises BadInput."""
-        pixels = reference.read(self.folder / drawing.file, drawing.name).pixels
+        pixels = reference.read(self.folder / drawing.file, drawing.name, self.job.size).pixels
         return pixels if pixels.shape[1::-1] == self.job.size else cv2.resize(pixels, self.job.size, interpolation=cv2.INTER_NEAREST)
 
     def _described(self, number: str) -> tuple[shapes.Shapes, embedding.Tokens, np.ndarray]:

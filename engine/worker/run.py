@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .. import models
-from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, check_links, load, pictures
+from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, check_links, clear_stale, load, pictures
 from ..job.errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
 from ..job.files import write_json
 from ..job.lock import locked
@@ -23,6 +23,7 @@ from ..job.messages import Done, Event, Failed, FrameDone, Progress, Started, Wa
 from ..models import Picture
 
 SPARE = 64 << 20  # bytes that must stay free on the disk
+LOG_BYTES = 1 << 20  # of the log, beyond which a run begins a new one
 Terminal = Done | Failed | CancelledEvent
 
 
@@ -146,6 +147,7 @@ class _Run:
         if job.device in models.DEVICES and job.device not in ("auto", *info.devices):
             self._tell(Warned(self.name, f"The model '{info.id}' makes no use of the device '{job.device}'."))
             job = replace(job, device="auto")
+        clear_stale(self.folder, job)
         self._check_space(job, len(wanted))
         self._tell(Progress(self.name, "Loading the model", 0.0))
         model = models.load(job.model, job.device)
@@ -229,8 +231,10 @@ def _failure(name: str, error: BaseException) -> Failed:
 
 @contextlib.contextmanager
 def redirected(log: Path) -> Iterator[None]:
-    """Whatever this process prints, C libraries and child processes included, goes to the end of a file."""
+    """Whatever this process prints, C libraries and child processes included, goes to the end of a file; one that is large begins anew."""
     with open(log, "ab", buffering=0) as file:
+        if file.tell() > LOG_BYTES:
+            file.truncate(0)
         saved = [os.dup(handle) for handle in (1, 2)]
         try:
             _flush()

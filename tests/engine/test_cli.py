@@ -1,6 +1,7 @@
 """`python -m engine`, as a person or a farm uses it."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -267,6 +268,43 @@ def test_models_are_listed_for_people_and_for_programs():
     table = {model["id"]: model for model in json.loads(out)}
     assert table["tiny"]["tasks"] == ["colorize"] and table["tiny"]["options"]["pause"] == 0.0
     assert list(table)[0] == models.DEFAULT
+
+
+ODD_OPTIONS = ("size", "out", "device", "help", "h", "json", "hint", "command", "model", "models", "no_gap", "odd_size")
+
+
+def test_a_models_option_may_have_the_name_of_a_commands(shot, tmp_path):
+    """Such a model in --models made every command fail."""
+    shutil.copytree(MODELS / "tiny", tmp_path / "models/odd")
+    with open(tmp_path / "models/odd/model.toml", "a") as file:
+        for name in ODD_OPTIONS:
+            file.write(f'\n[options.{name}]\ndefault = "usual"\ntitle = "{name}"\n')
+        file.write('\n[options.gap]\ndefault = true\ntitle = "Gap"\n\n[options.first]\ndefault = true\ntitle = "First"\n')
+    own = ("--models", tmp_path / "models")
+    assert "odd" in call("models", *own, "--model", "odd", code=2)[1]  # `models` has no such argument
+    assert "odd" in call("models", *own)[0]
+    for command in ("colorize", "inbetween", "animate"):
+        assert "--odd-size" in call(command, *own, "--model", "odd", "--help")[0]
+    call(*shot, *own)
+    call(
+        *shot,
+        *own,
+        "--model",
+        "odd",
+        "--size",
+        "32x24",
+        "--odd-size",
+        "big",
+        "--odd-hint",
+        "x",
+        "--command",
+        "y",
+        "--no-odd-gap",
+        "--no-first",
+    )
+    job = jobs.load(tmp_path / "out")
+    assert job.size == (32, 24) and job.device == "auto"
+    assert job.options == {"size": "big", "hint": "x", "command": "y", "gap": False, "first": False}
 
 
 def test_a_model_that_is_not_understood_is_named(tmp_path):

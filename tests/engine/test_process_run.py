@@ -290,6 +290,19 @@ def test_stray_prints_go_to_the_log(tmp_path):
         assert words in log
 
 
+def test_the_log_of_a_folder_that_is_run_again_and_again_stays_small(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.run.LOG_BYTES", 2000)
+    make(tmp_path, 2, act="raise", at=1)
+    (tmp_path / jobs.LOG_FILE).write_text("an old run\n" * 1000)
+    sizes = []
+    for _ in range(6):
+        told(tmp_path)
+        log = (tmp_path / jobs.LOG_FILE).read_text()
+        assert "ZeroDivisionError" in log and "an old run" not in log
+        sizes.append(len(log))
+    assert max(sizes) < 2000 + sizes[0] and sizes[1] > sizes[0]
+
+
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_paths(tmp_path, name):
     folder = make(tmp_path / name, 2)

@@ -75,7 +75,7 @@ class Cel:
     def _picture(self, name: str) -> np.ndarray:
         """The picture of a pose, uint8 (H, W, 3) of the shot's size. Raises BadInput."""
         drawing = self.job.drawing(name)
-        pixels = np.ascontiguousarray(reference.read(self.run.folder / drawing.file, drawing.name).pixels[..., :3])
+        pixels = np.ascontiguousarray(reference.read(self.run.folder / drawing.file, drawing.name, self.job.size).pixels[..., :3])
         return pixels if pixels.shape[1::-1] == self.job.size else cv2.resize(pixels, self.job.size, interpolation=cv2.INTER_AREA)
 
     @functools.cached_property

@@ -129,7 +129,7 @@ class Cel(cel.Cel):
     def picture(self, number: int) -> np.ndarray:
         """A reference in the shot's size, uint8 (H, W, 4)."""
         ref = self.job.cels[self.number].references[number]
-        pixels = reference.read(self.run.folder / ref.file, ref.name).pixels
+        pixels = reference.read(self.run.folder / ref.file, ref.name, self.job.size).pixels
         if pixels.shape[1::-1] == self.job.size:
             return pixels
         shape, wanted = pixels.shape[1] / pixels.shape[0], self.job.size[0] / self.job.size[1]

@@ -101,7 +101,7 @@ class Cel:
                     raise BadInput(f"The key at frame {frame} is empty: draw something there, or choose other keys.")
                 found[drawing.id] = sketch.paint
                 continue
-            picture = reference.read(self.run.folder / drawing.file, drawing.name)
+            picture = reference.read(self.run.folder / drawing.file, drawing.name, self.job.size)
             for warning in picture.warnings:
                 self.run.warn(warning)
             found[drawing.id] = fitted(picture.pixels, self.job.size)

@@ -1,7 +1,7 @@
 """The keys of a cel, and which drawing lies where between which of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -40,12 +40,14 @@ class Between:
 
 
 def read(drawing: Drawing, folder: Path, size: tuple[int, int]) -> tuple[Key, tuple[str, ...]]:
-    """A key, and what a person should know of its picture. Raises BadInput when it can't be read."""
+    """A key of the `size` of the frames, and what a person should know of its picture. Raises BadInput when it can't be read."""
     path = folder / drawing.file
     if drawing.kind == "strokes":
         found = stroke_files.load(path)
         return Key(found, stroke_files.load_fills(path, len(found))), ()
-    picture = reference.read(path, drawing.name)
+    picture = reference.read(path, drawing.name, size)
+    if picture.pixels.shape[1::-1] != size:
+        picture = replace(picture, pixels=cv2.resize(picture.pixels, size, interpolation=cv2.INTER_NEAREST))
     warnings = picture.warnings
     painted = palette.extract(picture.pixels) if drawing.kind == "painted" else None
     if painted is None or not _colored(painted):
