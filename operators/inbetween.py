@@ -106,11 +106,11 @@ class Plan:
 
 
 MOST_PLANS = 500
-_plans: dict[tuple, Plan] = {}  # by all that they depend on but for what drawings hold: once that has changed, there are none
+_plans: dict[tuple, Plan] = {}  # by all that they depend on but for the drawings: once one has changed or moved, there are none
 
 
 def _plan(scene: bpy.types.Scene, obs: list[bpy.types.Object]) -> Plan:
-    """What would be filled now. Looks at what drawings hold only when something has changed."""
+    """What would be filled now. Looks at the drawings only when something has changed."""
     chosen = scene.shiage.inbetween
     frame = scene.frame_current if chosen.keys == "PLAYHEAD" else None
     values = tuple(getattr(chosen, name) for name in inbetween.SETTINGS)

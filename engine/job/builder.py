@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .files import write_atomic
-from .folder import add_reference, check_links, check_reference, save
+from .folder import add_reference, check_reference, save
 from .lock import opened
 from .schema import Cel, Drawing, Exposure, Hint, Job, Pair
 
@@ -73,7 +73,6 @@ class JobBuilder:
         complete, and nothing is changed then; JobFailed when the folder can't be written.
         """
         with opened(folder):
-            check_links(folder)
             for file, content in self._contents.items():
                 if not (folder / file).is_file():  # a file is there whole or not at all
                     write_atomic(folder / file, content())

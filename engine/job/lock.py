@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import BadInput, JobFailed
-from .job import check_links
+from .folder import check_links
 
 LOCK_FILE = "lock"
 _BYTE = 1 << 30  # Windows locks bytes, and keeps others from reading them: lock one that isn't there

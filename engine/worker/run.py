@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .. import models
-from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, check_links, clear_stale, load, pictures
+from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, clear_stale, load, pictures
 from ..job.errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
 from ..job.files import write_json
 from ..job.lock import locked
@@ -79,7 +79,6 @@ class _Run:
         try:
             if not (self.folder / JOB_FILE).is_file():
                 raise BadInput(f"There is no job in {self.folder}: it has no {JOB_FILE}.")
-            check_links(self.folder)
             stack.enter_context(locked(self.folder))
             stack.enter_context(redirected(self.folder / LOG_FILE))
             (self.folder / RESULT_FILE).unlink(missing_ok=True)

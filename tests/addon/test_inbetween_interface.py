@@ -252,12 +252,24 @@ def drag_a_point(scene, number: int) -> None:
     drawing_at(layer_of(scene), number).strokes[0].points[0].position.x += 0.5
 
 
+def move_key(layer, number: int, frames: int) -> None:
+    """Drag a key in the Dope Sheet."""
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "DOPESHEET_EDITOR"
+    for frame in layer.frames:
+        frame.select = frame.frame_number == number
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        assert bpy.ops.transform.transform(mode="TIME_TRANSLATE", value=(frames, 0, 0, 0)) == {"FINISHED"}
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         (lambda layer: drag_a_point(bpy.context.scene, 5), "1 → 5, 5 → 9  ·  2 drawings"),
         (lambda layer: setattr(layer.frames[2], "keyframe_type", "KEYFRAME"), "1 → 5, 5 → 9  ·  2 drawings"),
-        (lambda layer: layer.frames.move(9, 13), "1 → 13  ·  5 drawings"),
+        (lambda layer: move_key(layer, 9, 4), "1 → 13  ·  5 drawings"),
         (lambda layer: layer.frames.remove(9), "There are no two keys of Lines from frame 1 to 24: choose other frames"),
         (lambda layer: drawing_at(layer, 9).remove_strokes(), "There are no two keys of Lines from frame 1 to 24: choose other frames"),
         (lambda layer: figures.write(layer.frames.new(12).drawing, figures.figure()), "1 → 9, 9 → 12  ·  4 drawings"),

@@ -108,12 +108,12 @@ def _why_no_pair(scene: bpy.types.Scene, layer) -> str:
 
 
 def state(ob: bpy.types.Object) -> tuple:
-    """What `parts` depends on of an object, but for what its drawings hold: this is soon read and compared."""
+    """What `parts` depends on of an object, but for its drawings: this is soon read and compared."""
     data = ob.data
     active = data.layers.active
     linked = data.library is not None or data.override_library is not None
     names = ob.session_uid, ob.name, data.session_uid, active and active.name
-    of_layers = ((layer.name, is_locked(layer), layers.left_out(ob, layer), keys.numbers(layer).tobytes()) for layer in data.layers)
+    of_layers = ((layer.name, is_locked(layer), layers.left_out(ob, layer), len(layer.frames)) for layer in data.layers)
     return *names, linked, *of_layers
 
 

@@ -79,13 +79,6 @@ def sort(layer) -> list[bpy.types.GreasePencilFrame]:
     return sorted(layer.frames, key=lambda frame: frame.frame_number)
 
 
-def numbers(layer) -> np.ndarray:
-    """The scene frames at which a layer's drawings begin, int32, in no order."""
-    found = np.empty(len(layer.frames), np.int32)
-    layer.frames.foreach_get("frame_number", found)
-    return found
-
-
 def around(layer, number: int) -> tuple[bpy.types.GreasePencilFrame | None, bpy.types.GreasePencilFrame | None]:
     """What the animator has put before or at a scene frame, and after it; at the last key, the last two. Either may be a blank."""
     before, after = None, None
