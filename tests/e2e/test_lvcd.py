@@ -18,7 +18,7 @@ STEPS = 5  # of the preset `draft`
 def long_shot(blender: Blender, tmp_path: Path) -> Path:
     """The small shot with five drawings instead of three."""
     path = tmp_path / "shot.blend"
-    blender.script(HERE / "build_shot.py", path, 5)
+    blender.reader.run(HERE / "build_shot.py", path, 5)
     return path
 
 
