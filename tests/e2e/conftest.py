@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from PIL import Image, ImageDraw
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 SIZE = (320, 240)  # of the small shot
+sys.path.append(str(REPOSITORY / "tests/engine"))  # the tiny networks; after this folder, which has files of the same names
 
 
 class Reader:
