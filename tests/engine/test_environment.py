@@ -115,7 +115,7 @@ _PARENT = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from engine import environment
+from engine.host import environment
 install = environment.start_install(Path({target!r}), True, Path({requirements!r}), need=1)
 while True:
     install.poll()
