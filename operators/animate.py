@@ -73,7 +73,7 @@ def start(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progress: 
         on_progress=on_progress,
     )
     standing = marks.as_pose(chosen.reference)
-    motion.write_job(moved, folder, model.id, settings.options(scene, model.id), picture, standing, tuple(chosen.reference.size))
+    motion.write_job(moved, folder, model.id, settings.get_options(scene, model.id), picture, standing, tuple(chosen.reference.size))
     entry = session.Entry(JobState(str(folder), moved.title), session.Origin.of(scene), scene.shiage.destination, moved.warnings, task=TASK)
     session.submit(entry)
     return entry

@@ -75,7 +75,7 @@ def start(
         shot = scans.gather(scene, chosen.strip, **wanted)
     else:
         shot = gather(scene, view_layer, objects=settings.objects(scene, view_layer) if figures is None else figures, **wanted)
-    write_job(shot, folder, model.id, settings.options(scene, model.id), pictures, hints=hints.of_scene(scene))
+    write_job(shot, folder, model.id, settings.get_options(scene, model.id), pictures, hints=hints.of_scene(scene))
     entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), chosen.destination, shot.warnings)
     session.submit(entry)
     return entry

@@ -7,7 +7,7 @@ from ..engine.host.environment import Child, Status
 from ..engine.job.errors import ShiageError
 from ..engine.job.messages import TERMINAL, Cancelled, Done, Failed, Progress
 from . import session
-from .scene import options
+from .scene.settings import options
 
 status = Status("missing", "")
 installing: Child | None = None

@@ -14,7 +14,7 @@ from ..engine.host.environment import Child
 from ..engine.job.errors import ShiageError
 from ..engine.job.messages import TERMINAL, Done, Progress
 from . import engine, session
-from .scene import options
+from .scene.settings import options
 
 missing: dict[str, list[str]] = {}  # files, by model
 folders: dict[str, Path] = {}

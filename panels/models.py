@@ -4,7 +4,7 @@ import bpy
 
 from ..engine.models import ModelInfo
 from ..operators import engine, weights
-from ..operators.scene import options
+from ..operators.scene.settings import options
 from .text import sentence, translated
 
 

@@ -33,7 +33,7 @@ def shot(strokes: int, points: int) -> bpy.types.GreasePencilLayer:
     scene.collection.objects.link(ob)
     bpy.context.view_layer.objects.active = ob
     layer = data.layers.new("Lines", set_active=True)
-    keys = module("operators.scene.keys")
+    keys = module("operators.scene.inbetween.keys")
     random = np.random.default_rng(1)
     for number in range(4 * PAIRS + 1):
         frame = layer.frames.new(1 + 2 * number)

@@ -232,7 +232,7 @@ def filled(shot):
 
 
 def test_drawings_are_not_read_again_while_nothing_changes(filled, monkeypatch):
-    keys, read = module("operators.scene.keys"), []
+    keys, read = module("operators.scene.inbetween.keys"), []
     checksum = keys.checksum
     monkeypatch.setattr(keys, "checksum", lambda drawing: read.append(drawing) or checksum(drawing))
     with bpy.context.temp_override(**layouts.sidebar()):

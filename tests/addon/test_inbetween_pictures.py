@@ -119,7 +119,7 @@ def sketched(shot):
 
     def sketch(frames):
         layer = figures.add_layer(data, "Guide", keys=frames)
-        betweens, pictures = module("operators.scene.betweens"), module("operators.scene.pictures")
+        betweens, pictures = module("operators.scene.inbetween.betweens"), module("operators.scene.inbetween.pictures")
         parts = betweens.parts(shot, betweens.objects(chosen, bpy.context.view_layer))
         ids = {n: pictures._guides(shot, bpy.context.view_layer, parts, [n])[n][0] for n in frames}  # where it lies on a drawing
         assert len(set(ids.values())) == len(ids)

@@ -194,7 +194,7 @@ class TestReferences:
 
     @pytest.mark.parametrize("packed", [True, False])
     def test_images_without_files_whose_names_are_alike(self, scene, packed):
-        references = module("operators.scene.references")
+        references = module("operators.scene.read.references")
         for name, color in (("Hero 1", (1, 0, 0, 1)), ("Hero_1", (0, 1, 0, 1)), ("Hero/1", (0, 0, 1, 1))):
             image = bpy.data.images.new(name, 4, 4, alpha=True)
             image.pixels = color * 16
@@ -210,7 +210,7 @@ class TestReferences:
         image = bpy.data.images.load(str(small_shot.write_reference(tmp_path / "a.png")))
         image.pixels = (0, 1, 0, 1) * (small_shot.WIDTH * small_shot.HEIGHT)
         before, image.file_format = image.filepath_raw, "TARGA"
-        found = module("operators.scene.references").file(image)
+        found = module("operators.scene.read.references").file(image)
         assert small_shot.pixel(found, 1, 1) == (0, 255, 0, 255)
         assert small_shot.pixel(tmp_path / "a.png", 120, 130) == small_shot.SKIN
         assert (image.filepath_raw, image.file_format, image.is_dirty) == (before, "TARGA", True)

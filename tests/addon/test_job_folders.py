@@ -47,12 +47,12 @@ def job_folder(scene, task: str = "colorize") -> Path:
 def gather_shot(scene):
     small_shot.draw(scene)
     size = (small_shot.WIDTH, small_shot.HEIGHT)
-    return module("operators.scene.shot").gather(scene, bpy.context.view_layer, size=size, frames=(1, 6))
+    return module("operators.scene.read.shot").gather(scene, bpy.context.view_layer, size=size, frames=(1, 6))
 
 
 def color(scene, folder, tmp_path):
     shot, reference = gather_shot(scene), small_shot.write_reference(tmp_path / "ref.png")
-    return lambda: module("operators.scene.request").write_job(shot, folder, "flats", {}, [reference])
+    return lambda: module("operators.scene.read.request").write_job(shot, folder, "flats", {}, [reference])
 
 
 def correct(scene, folder, tmp_path):
@@ -63,14 +63,14 @@ def correct(scene, folder, tmp_path):
 def fill(scene, folder, tmp_path):
     bpy.context.view_layer.objects.active = figures.add(scene, keys=(1, 9))
     scene.frame_set(3)
-    betweens = module("operators.scene.betweens")
+    betweens = module("operators.scene.inbetween.betweens")
     parts = betweens.parts(scene, betweens.objects(scene.shiage.inbetween, bpy.context.view_layer))
     return lambda: betweens.write_job(scene, parts, folder, "vector")
 
 
 def paint_between(scene, folder, tmp_path):
     fill(scene, folder, tmp_path)
-    betweens, pictures = module("operators.scene.betweens"), module("operators.scene.pictures")
+    betweens, pictures = module("operators.scene.inbetween.betweens"), module("operators.scene.inbetween.pictures")
     image = bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png")))
     module("operators.references").add(scene.shiage, image)
     parts = betweens.parts(scene, betweens.objects(scene.shiage.inbetween, bpy.context.view_layer))
@@ -83,9 +83,9 @@ def paint_between(scene, folder, tmp_path):
 def animate(scene, folder, tmp_path):
     ob = rigs.add(scene)
     rigs.look(scene)
-    gathered = module("operators.scene.motion").gather(scene, bpy.context.view_layer, ob, size=(384, 512), frames=(1, 2))
+    gathered = module("operators.scene.rig.motion").gather(scene, bpy.context.view_layer, ob, size=(384, 512), frames=(1, 2))
     reference = small_shot.write_reference(tmp_path / "ref.png")
-    return lambda: module("operators.scene.motion").write_job(gathered, folder, "animate_anyone", {}, reference, None, (320, 200))
+    return lambda: module("operators.scene.rig.motion").write_job(gathered, folder, "animate_anyone", {}, reference, None, (320, 200))
 
 
 @pytest.mark.usefixtures("engine_python")
@@ -99,7 +99,7 @@ def test_a_folder_that_another_process_works_on_is_left_alone(scene, tmp_path, p
     folder.mkdir(parents=True, exist_ok=True)
     before = content(folder)
     with held_by_another(folder) as process:
-        with pytest.raises(module("engine.errors").BadInput) as caught:
+        with pytest.raises(module("engine.job.errors").BadInput) as caught:
             write()
         assert content(folder) == before
         assert str(caught.value) == f"Process {process} is working on {folder}: wait until it is done, or cancel it."
@@ -113,8 +113,8 @@ def test_a_folder_that_another_process_works_on_is_left_alone(scene, tmp_path, p
 
 def test_a_request_that_lacks_something_leaves_no_folder(scene, tmp_path):
     shot = gather_shot(scene)
-    with pytest.raises(module("engine.errors").BadInput, match="has no reference"):
-        module("operators.scene.request").write_job(shot, tmp_path / "new", "flats", {}, [])
+    with pytest.raises(module("engine.job.errors").BadInput, match="has no reference"):
+        module("operators.scene.read.request").write_job(shot, tmp_path / "new", "flats", {}, [])
     assert not (tmp_path / "new").exists()
 
 

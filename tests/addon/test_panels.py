@@ -18,7 +18,7 @@ def shot(scene, tmp_path, monkeypatch):
     """A saved file with a figure that has keys, a job of an earlier session, and models whose weights are missing."""
     bpy.context.view_layer.objects.active = figures.add(scene, keys=(1, 9))
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
-    session, state = module("operators.session"), module("engine.client").JobState
+    session, state = module("operators.session"), module("engine.host.client").JobState
     folder = str(module("operators.scene.settings").job_folder(scene))
     session.entries.append(session.Entry(state(folder, "Scene", session.STOPPED), session.Origin.of(scene), "STRIP"))
     monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path / "weights"))
@@ -50,7 +50,7 @@ def test_no_look_at_the_disk(shot, monkeypatch, model):
 
 
 def test_models_are_seen_to_again_when_asked(shot, tmp_path, monkeypatch):
-    models, options, weights = (module(name) for name in ("engine.models", "operators.scene.options", "operators.weights"))
+    models, options, weights = (module(name) for name in ("engine.models", "operators.scene.settings.options", "operators.weights"))
     (tmp_path / "models" / "toy").mkdir(parents=True)
     text = """title = "Toy"
 description = "A toy."

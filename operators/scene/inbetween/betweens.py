@@ -176,7 +176,7 @@ def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model
         held([cel.shown for cel in cels]),
         title=scene.name,
         fps=scene.render.fps / scene.render.fps_base,
-        options=settings.options(scene, model),
+        options=settings.get_options(scene, model),
         pairs=tuple(dict.fromkeys(pair for cel in cels for pair in cel.pairs)),
         also=lambda: homes.write([cel.home for cel in cels], folder),
     )

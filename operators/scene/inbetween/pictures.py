@@ -70,7 +70,7 @@ def write_job(
         shot.held(shown),
         title=f"{scene.name} {numbers[0]}–{numbers[-1]}",
         fps=scene.render.fps / scene.render.fps_base,
-        options=settings.options(scene, model.id),
+        options=settings.get_options(scene, model.id),
     )
     return folder, asked, warnings
 

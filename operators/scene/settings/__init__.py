@@ -17,8 +17,7 @@ from ....engine.job.errors import BadInput
 from ....engine.job.files import digest
 from .. import compat
 from ..rig import bones
-from . import inbetween, rig
-from . import options as options_of_models
+from . import inbetween, options, rig
 from .options import model_items, number
 
 
@@ -72,7 +71,7 @@ class SHIAGE_PG_object(bpy.types.PropertyGroup):
     active_pin: IntProperty(name="Active Pair", description="The pinned pair that the list shows as chosen", min=0)
 
 
-_OPTIONS = options_of_models.group(options_of_models.list_models())
+_OPTIONS = options.group(options.list_models())
 
 
 class SHIAGE_PG_shot(bpy.types.PropertyGroup):
@@ -216,9 +215,9 @@ def objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[bpy
     return [ob for ob in view_layer.objects if ob.select_get(view_layer=view_layer)]
 
 
-def options(scene: bpy.types.Scene, model: str) -> dict[str, object]:
+def get_options(scene: bpy.types.Scene, model: str) -> dict[str, object]:
     """The options of a model as the scene has them, as they stand in job.json."""
-    return options_of_models.values(scene.shiage.options, models.info(model))
+    return options.values(scene.shiage.options, models.info(model))
 
 
 def output(scene: bpy.types.Scene) -> str:
