@@ -52,7 +52,8 @@ def start(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progress: 
     """Read the poses, write the job and hand it to the engine; returns at once. Raises ShiageError, and nothing is changed then."""
     chosen = scene.shiage.rig
     folder = settings.job_folder(scene, TASK)
-    if any(entry.live and entry.folder == folder for entry in session.entries):
+    running = session.find(folder)
+    if running is not None and running.live:
         raise BadInput("This character is being animated: wait, or cancel its job.")
     reason = obstacle_of_armature(scene, chosen.armature)
     if reason:
@@ -60,7 +61,7 @@ def start(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progress: 
     if chosen.reference is None:
         raise BadInput("There is no reference: choose a picture of the character.")
     model = models.info(chosen.model, TASK)
-    picture = references.file(chosen.reference, folder / "reference")
+    picture = references.file(chosen.reference)
     first, last, _step = settings.frame_range(scene)
     moved = motion.gather(
         scene,
@@ -72,7 +73,7 @@ def start(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progress: 
         on_progress=on_progress,
     )
     standing = marks.as_pose(chosen.reference)
-    motion.write_job(moved, folder, model.id, settings.options(scene, model.id), picture, standing, tuple(chosen.reference.size))
+    motion.write_job(moved, folder, model.id, settings.get_options(scene, model.id), picture, standing, tuple(chosen.reference.size))
     entry = session.Entry(JobState(str(folder), moved.title), session.Origin.of(scene), scene.shiage.destination, moved.warnings, task=TASK)
     session.submit(entry)
     return entry

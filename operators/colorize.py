@@ -64,17 +64,18 @@ def start(
     that the settings choose. Raises ShiageError, and nothing is changed then."""
     chosen = scene.shiage
     folder = settings.job_folder(scene)
-    if any(entry.live and entry.folder == folder for entry in session.entries):
+    running = session.find(folder)
+    if running is not None and running.live:
         raise BadInput("This shot is being colored: wait, or cancel its job.")
     model = models.info(chosen.model, "colorize")
-    pictures = references.files(chosen.references, folder / "reference")
+    pictures = references.files(chosen.references)
     first, last, step = settings.frame_range(scene)
     wanted = {"size": settings.size(scene), "frames": (first, last), "step": step, "on_progress": on_progress}
     if chosen.source == "STRIP":
         shot = scans.gather(scene, chosen.strip, **wanted)
     else:
         shot = gather(scene, view_layer, objects=settings.objects(scene, view_layer) if figures is None else figures, **wanted)
-    write_job(shot, folder, model.id, settings.options(scene, model.id), pictures, hints=hints.of_scene(scene))
+    write_job(shot, folder, model.id, settings.get_options(scene, model.id), pictures, hints=hints.of_scene(scene))
     entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), chosen.destination, shot.warnings)
     session.submit(entry)
     return entry

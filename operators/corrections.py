@@ -12,6 +12,7 @@ from bpy.props import EnumProperty, FloatVectorProperty, IntProperty, StringProp
 from ..engine import job as jobs
 from ..engine.host.client import JobState
 from ..engine.job.errors import BadInput, ShiageError
+from ..engine.job.lock import locked
 from . import engine, session
 from .jobs import import_pictures, push_undo
 from .scene import settings
@@ -56,7 +57,8 @@ def solve_again(scene: bpy.types.Scene) -> None:
     request = jobs.load(folder)
     if request.size != settings.size(scene):
         raise BadInput("The size of the pictures has changed since the shot was colored: color it again, that heeds the correction too.")
-    jobs.save(replace(request, hints=hints.of_scene(scene)), folder)
+    with locked(folder):
+        jobs.save(replace(jobs.load(folder), hints=hints.of_scene(scene)), folder)
     if entry is None:
         entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), scene.shiage.destination)
     entry.warnings = ()
@@ -295,9 +297,10 @@ class SHIAGE_OT_next_unknown(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if not doubtful(context.scene):
-            cls.poll_message_set(pgettext_tip("No region is in doubt"))
-        return bool(doubtful(context.scene))
+        if doubtful(context.scene):
+            return True
+        cls.poll_message_set(pgettext_tip("No region is in doubt"))
+        return False
 
     def execute(self, context):
         frames = [note.frame for note in doubtful(context.scene)]

@@ -7,6 +7,7 @@ from ..engine.host.environment import Child, Status
 from ..engine.job.errors import ShiageError
 from ..engine.job.messages import TERMINAL, Cancelled, Done, Failed, Progress
 from . import session
+from .scene.settings import options
 
 status = Status("missing", "")
 installing: Child | None = None
@@ -131,6 +132,7 @@ def _take(event) -> None:
         progress = event
     elif isinstance(event, TERMINAL):
         installing = None
+        options.refresh_models()
         if isinstance(event, Done):
             status = environment.status(session.engine_python())
         else:

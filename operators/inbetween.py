@@ -1,6 +1,7 @@
 """Fill between keys: gather them, write the job, hand it to the engine."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
@@ -12,10 +13,11 @@ from ..engine import models
 from ..engine.host.client import JobState
 from ..engine.job.errors import BadInput
 from . import engine, jobs, session, weights
-from .scene import settings
+from .scene import compat, settings
 from .scene.inbetween import betweens, fills, matches, pictures
+from .scene.inbetween.keys import Pair
 from .scene.inbetween.matches import Arc, Match
-from .scene.settings import inbetween
+from .scene.settings import inbetween, options
 from .starting import StartingOperator
 
 TASK = "inbetween"
@@ -28,7 +30,8 @@ ways: dict[Path, tuple[Arc, ...]] = {}
 
 def makes_strokes(scene: bpy.types.Scene) -> bool:
     """Whether the chosen model makes strokes; others make pictures."""
-    return any(model.id == scene.shiage.inbetween.model and "strokes" in model.needs for model in models.available())
+    model = options.find_model(scene.shiage.inbetween.model)
+    return model is not None and "strokes" in model.needs
 
 
 def obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
@@ -41,12 +44,9 @@ def obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
         return "Choose a model first"
     if not makes_strokes(scene) and scene.camera is None:
         return "Add a camera that sees the drawings"
-    try:
-        for part in betweens.parts(scene, obs):
-            for pair in part.pairs:
-                inbetween.drawings(chosen, pair)
-    except BadInput as error:
-        return str(error).removesuffix(".")
+    reason = _plan(scene, obs).reason
+    if reason:
+        return reason.removesuffix(".")
     if engine.obstacle() or weights.obstacle(scene, chosen.model):
         return engine.obstacle() or weights.obstacle(scene, chosen.model)
     return BUSY if session.running(scene, TASK) is not None else ""
@@ -84,15 +84,66 @@ def start(
 
 def summary(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
     """The keys and how many drawings there will be: '1 → 17  ·  7 drawings'. Raises BadInput where there is an obstacle."""
-    chosen = scene.shiage.inbetween
-    parts = betweens.parts(scene, betweens.objects(chosen, view_layer))
-    filled = [pair for part in parts for pair in part.pairs]
-    pairs = sorted(set(filled))
-    count = sum(len(inbetween.drawings(chosen, pair)) for pair in (filled if makes_strokes(scene) else pairs))
-    named = [f"{pair.first} → {pair.last}" for pair in pairs]
+    plan = _plan(scene, betweens.objects(scene.shiage.inbetween, view_layer))
+    if plan.reason:
+        raise BadInput(plan.reason)
+    named = [f"{pair.first} → {pair.last}" for pair in plan.pairs]
     if len(named) > 3:
         named = [named[0], "…", named[-1]]
-    return f"{', '.join(named)}  ·  " + translated("{} drawings").format(count)
+    return f"{', '.join(named)}  ·  " + translated("{} drawings").format(plan.count)
+
+
+# --- what would be filled now ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The pairs of keys to be filled and how many drawings that makes, or the `reason` why it can't be done, a sentence."""
+
+    pairs: tuple[Pair, ...] = ()
+    count: int = 0
+    reason: str = ""
+
+
+MOST_PLANS = 500
+_plans: dict[tuple, Plan] = {}  # by all that they depend on but for the drawings: once one has changed or moved, there are none
+
+
+def _plan(scene: bpy.types.Scene, obs: list[bpy.types.Object]) -> Plan:
+    """What would be filled now. Looks at the drawings only when something has changed."""
+    chosen = scene.shiage.inbetween
+    frame = scene.frame_current if chosen.keys == "PLAYHEAD" else None
+    values = tuple(getattr(chosen, name) for name in inbetween.SETTINGS)
+    now = scene.session_uid, frame, values, *map(betweens.state, obs)
+    if now not in _plans:
+        if len(_plans) >= MOST_PLANS:
+            _plans.clear()
+        _plans[now] = _make_plan(scene, obs)
+    return _plans[now]
+
+
+def _make_plan(scene: bpy.types.Scene, obs: list[bpy.types.Object]) -> Plan:
+    try:
+        filled = [pair for part in betweens.parts(scene, obs) for pair in part.pairs]
+        counts = {pair: len(inbetween.drawings(scene.shiage.inbetween, pair)) for pair in filled}
+    except BadInput as error:
+        return Plan(reason=str(error))
+    pairs = tuple(sorted(counts))
+    return Plan(pairs, sum(counts[pair] for pair in (filled if makes_strokes(scene) else pairs)))
+
+
+@persistent
+def _on_update(_scene, depsgraph) -> None:
+    if any(isinstance(update.id, compat.GREASE_PENCIL) for update in depsgraph.updates):
+        _plans.clear()
+
+
+@persistent
+def _on_undo(_scene) -> None:
+    _plans.clear()
+
+
+# --- what was filled ------------------------------------------------------------------------------------------------
 
 
 def last(scene: bpy.types.Scene) -> tuple[Match, ...]:
@@ -139,18 +190,29 @@ class SHIAGE_OT_fill_inbetweens(StartingOperator, bpy.types.Operator):
 
 @persistent
 def _on_load(_path) -> None:
+    _plans.clear()
     look()
+
+
+_HANDLERS = (
+    (bpy.app.handlers.load_post, _on_load),
+    (bpy.app.handlers.depsgraph_update_post, _on_update),
+    (bpy.app.handlers.undo_post, _on_undo),
+    (bpy.app.handlers.redo_post, _on_undo),
+)
 
 
 def register() -> None:
     bpy.utils.register_class(SHIAGE_OT_fill_inbetweens)
-    bpy.app.handlers.load_post.append(_on_load)
+    for handlers, function in _HANDLERS:
+        handlers.append(function)
     jobs.on_import.append(look)
 
 
 def unregister() -> None:
     jobs.on_import.remove(look)
-    bpy.app.handlers.load_post.remove(_on_load)
+    for handlers, function in _HANDLERS:
+        handlers.remove(function)
     bpy.utils.unregister_class(SHIAGE_OT_fill_inbetweens)
-    found.clear()
-    ways.clear()
+    for kept in (found, ways, _plans):
+        kept.clear()

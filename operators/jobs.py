@@ -1,6 +1,7 @@
 """What a person does with a job: cancel, retry, import, look at its folder; and the import that happens by itself at the end."""
 
 import glob
+import re
 from collections.abc import Callable
 
 import bpy
@@ -204,6 +205,9 @@ def _import_finished() -> bool:
     return False
 
 
+_RANGE = re.compile(r"-(-?\d+)-(-?\d+)")
+
+
 def find_jobs() -> None:
     for scene in bpy.data.scenes:
         for task in jobs.TASKS:
@@ -211,10 +215,9 @@ def find_jobs() -> None:
                 folder = settings.job_folder(scene, task)
             except BadInput:
                 continue
-            beside = (
-                folder.parent.glob(f"{glob.escape(folder.name)}-*-*") if task == "inbetween" else ()
-            )  # pictures: one for each range of keys
-            for found in (folder, *sorted(beside)):
+            beside = folder.parent.glob(f"{glob.escape(folder.name)}-*-*") if task == "inbetween" else ()
+            ranges = (path for path in beside if _RANGE.fullmatch(path.name, len(folder.name)))  # pictures: a job for each range of keys
+            for found in (folder, *sorted(ranges)):
                 session.discover(found, session.Origin.of(scene), scene.shiage.destination, task)
 
 

@@ -4,6 +4,7 @@ Nothing here keeps .blend data: a job knows its scene by number and by name, and
 happens to the file meanwhile, the job goes on, and what it made can be imported later.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ from ..engine import job as jobs
 from ..engine.host import environment
 from ..engine.host.client import Engine, JobState
 from ..engine.job import messages
+from ..engine.job.files import identify_folder
 from ..engine.job.messages import TERMINAL, Done, Event
 
 INTERVAL = 0.1  # seconds between two looks at the engine
@@ -96,8 +98,14 @@ def engine_python() -> Path:
     return environment.locate(user_folder("engine"), bpy.path.abspath(preferences().engine_python))
 
 
+@functools.lru_cache(maxsize=1024)  # the disk is asked once for each folder, and not whenever a panel is drawn
+def _key(folder: str | Path) -> str:
+    return identify_folder(folder)
+
+
 def find(folder: str | Path) -> Entry | None:
-    return next((entry for entry in entries if entry.folder == Path(folder)), None)
+    """The job of a folder, however its path is written."""
+    return next((entry for entry in entries if _key(entry.folder) == _key(folder)), None)
 
 
 def running(scene: bpy.types.Scene, task: str) -> Entry | None:
@@ -116,7 +124,7 @@ def submit(entry: Entry) -> None:
         _engine, _python = Engine(python, user_folder("engine")), python
     entry.job = _engine.submit(entry.folder, entry.job.title)
     entry.notes, entry.pictures, entry.wants_import, entry.remark = [], 0, False, ""
-    entries[:] = [entry, *(other for other in entries if other.folder != entry.folder)]
+    entries[:] = [entry, *(other for other in entries if _key(other.folder) != _key(entry.folder))]
     wake()
 
 

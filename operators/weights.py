@@ -3,6 +3,7 @@ disk."""
 
 import textwrap
 import time
+from pathlib import Path
 
 import bpy
 from bpy.props import BoolProperty, StringProperty
@@ -13,8 +14,10 @@ from ..engine.host.environment import Child
 from ..engine.job.errors import ShiageError
 from ..engine.job.messages import TERMINAL, Done, Progress
 from . import engine, session
+from .scene.settings import options
 
 missing: dict[str, list[str]] = {}  # files, by model
+folders: dict[str, Path] = {}
 empty: set[str] = set()  # models whose weights are put in place by hand, and whose folder has nothing in it
 said: dict[str, str] = {}  # how the last download of a model ended, if badly
 getting: Child | None = None
@@ -22,11 +25,13 @@ progress = Progress("", "", 0.0)  # of the download; its `job` is the model
 
 
 def look() -> None:
-    """See which files are there."""
+    """See which models and which files are there."""
+    options.refresh_models()
     empty.clear()
-    for model in models.available():
+    for model in options.list_models():
+        folders[model.id] = store.folder(model.id)
         missing[model.id] = store.missing(model.id, model.weights)
-        if model.by_hand and not any(store.folder(model.id).glob("*")):
+        if model.by_hand and not any(folders[model.id].glob("*")):
             empty.add(model.id)
 
 
@@ -57,6 +62,7 @@ class SHIAGE_OT_get_weights(_OfModel, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     accept: BoolProperty(name="I have read these licenses and accept them", options={"SKIP_SAVE"})
+    _shown = ()  # what the dialog asks to accept
 
     @classmethod
     def poll(cls, _context):
@@ -76,12 +82,13 @@ class SHIAGE_OT_get_weights(_OfModel, bpy.types.Operator):
         return [source for source in self.info.weights if not store.accepted(store.folder(self.model), source)]
 
     def invoke(self, context, _event):
-        if not self._unread():
+        self._shown = tuple(self._unread())
+        if not self._shown:
             return self.execute(context)
         return context.window_manager.invoke_props_dialog(self, width=520, confirm_text="Download")
 
     def draw(self, _context):
-        for source in self._unread():
+        for source in self._shown:
             box = self.layout.box()
             box.label(text=f"{source.repository}  ·  {source.bytes / 1e9:.1f} GB", translate=False)
             column = box.column(align=True)

@@ -2,10 +2,10 @@
 
 import bpy
 
-from ..engine import models
 from ..operators import inbetween, session
 from ..operators.scene.inbetween import betweens
 from ..operators.scene.inbetween.matches import Match
+from ..operators.scene.settings import options
 from . import shot
 from .jobs import draw_progress
 from .text import sentence, translated
@@ -67,7 +67,7 @@ class Inbetween:
         layout.prop(chosen, "easing")
 
     def draw_pictures(self, layout, context, chosen) -> None:
-        model = next((model for model in models.available() if model.id == chosen.model), None)
+        model = options.find_model(chosen.model)
         if model is not None and "painted" in model.needs:
             for ob in betweens.objects(chosen, context.view_layer)[:1]:
                 layout.prop_search(chosen, "guide", ob.data, "layers")
@@ -82,7 +82,8 @@ class Options:
 
     @classmethod
     def poll(cls, context):
-        return any(model.id == context.scene.shiage.inbetween.model and model.options for model in models.available())
+        model = options.find_model(context.scene.shiage.inbetween.model)
+        return model is not None and bool(model.options)
 
     def draw(self, context):
         shot.draw_options(self.layout, context.scene, context.scene.shiage.inbetween.model)

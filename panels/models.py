@@ -2,9 +2,9 @@
 
 import bpy
 
-from ..engine import models
-from ..engine.host import weights_store as store
+from ..engine.models import ModelInfo
 from ..operators import engine, weights
+from ..operators.scene.settings import options
 from .text import sentence, translated
 
 
@@ -16,7 +16,7 @@ class Models:
     def draw(self, context):
         layout = self.layout
         chosen = context.scene.shiage
-        for model in models.available():
+        for model in options.list_models():
             box = layout.box()
             box.label(text=model.title, icon="RADIOBUT_ON" if model.id == chosen.model else "RADIOBUT_OFF", translate=False)
             sentence(box, model.description)
@@ -34,13 +34,13 @@ class Models:
                 draw_missing(box, model)
             elif model.id in weights.empty and not own:
                 text = translated("There are no weights in {}: docs/{}.md says which files belong there")
-                sentence(box, text.format(store.folder(model.id), model.id), "ERROR")
+                sentence(box, text.format(weights.folders[model.id], model.id), "ERROR")
                 box.operator("shiage.look_for_weights", icon="FILE_REFRESH")
             else:
                 column.label(text="Ready", icon="CHECKMARK")
 
 
-def draw_missing(box, model: models.ModelInfo) -> None:
+def draw_missing(box, model: ModelInfo) -> None:
     """What is to be done about a model's weights."""
     files = weights.missing[model.id]
     if weights.getting is not None and weights.progress.job == model.id:
@@ -62,6 +62,6 @@ def draw_missing(box, model: models.ModelInfo) -> None:
     header.label(text="Missing Files")
     if body is not None:
         column = body.column(align=True)
-        sentence(column, str(store.folder(model.id)))
+        sentence(column, str(weights.folders[model.id]))
         for file in files:
             column.label(text=file, icon="FILE", translate=False)

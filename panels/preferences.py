@@ -4,11 +4,16 @@ import bpy
 from bpy.props import StringProperty
 
 from .. import __package__ as EXTENSION
-from ..operators import engine
+from ..operators import engine, weights
 from ..operators.scene import compat
 from .text import sentence
 
 _ICONS = {"ready": "CHECKMARK", "outdated": "INFO", "missing": "ERROR", "broken": "ERROR"}
+
+
+def _look() -> None:
+    engine.look()
+    weights.look()
 
 
 class SHIAGE_preferences(bpy.types.AddonPreferences):
@@ -18,7 +23,7 @@ class SHIAGE_preferences(bpy.types.AddonPreferences):
         name="Engine Python",
         description="The Python program that runs the engine; empty for the one that Install Engine makes",
         subtype="FILE_PATH",
-        update=lambda _self, _context: engine.look(),
+        update=lambda _self, _context: _look(),
     )
     output: StringProperty(
         name="Output",

@@ -3,10 +3,10 @@
 import bpy
 
 from .. import __package__ as EXTENSION
-from ..engine import models
 from ..operators import colorize, engine, session
 from ..operators.scene import compat, settings
 from ..operators.scene.read import layers
+from ..operators.scene.settings import options
 from .jobs import draw_progress
 from .text import sentence, translated
 
@@ -68,7 +68,7 @@ def draw_model(layout, chosen, task: str) -> None:
     row.use_property_split = True
     row.use_property_decorate = False
     row.prop(chosen, "model")
-    model = next((model for model in models.available() if model.id == chosen.model), None)
+    model = options.find_model(chosen.model)
     if model is not None:
         column = layout.column()
         column.active = False

@@ -1,5 +1,6 @@
 """Sentences in a sidebar that is as wide as the animator likes it."""
 
+import functools
 from collections.abc import Iterator
 
 import blf
@@ -11,15 +12,22 @@ MARGIN, ICON = 4.2, 1.4  # widget heights: the tabs and borders beside a text, a
 
 def sentence(layout, text: str, icon: str = "NONE") -> None:
     """A text of any length, on as many lines as it needs, the first with an icon."""
-    context = bpy.context
-    scale = context.preferences.system.ui_scale
-    blf.size(0, context.preferences.ui_styles[0].widget.points * scale)
+    context, preferences = bpy.context, bpy.context.preferences
+    scale = preferences.system.ui_scale
     beside = MARGIN + (ICON if icon != "NONE" else 0)
     width = max(100, context.region.width - beside * 20 * scale)
     column = layout.column(align=True)
     column.scale_y = 0.8
-    for i, line in enumerate(_lines(translated(text), width)):
+    font = preferences.view.font_path_ui, preferences.ui_styles[0].widget.points * scale
+    for i, line in enumerate(_broken(translated(text), width, font)):
         column.label(text=line, icon=icon if i == 0 else ("BLANK1" if icon != "NONE" else "NONE"), translate=False)
+
+
+@functools.lru_cache(maxsize=512)  # measuring a text takes longer than all else that is drawn
+def _broken(text: str, width: float, font: tuple[str, float]) -> tuple[str, ...]:
+    """The lines of a text in a font, which is its file, if the animator chose one, and its size."""
+    blf.size(0, font[1])
+    return tuple(_lines(text, width))
 
 
 def _lines(text: str, width: float) -> Iterator[str]:

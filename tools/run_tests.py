@@ -1,8 +1,9 @@
-"""Runs every test that this machine can run, two suites at a time, and says what was skipped and why.
+"""Runs every test that this machine can run, two suites at a time and the one of windows beside them, and says what was skipped and why.
 
     python3 tools/run_tests.py [SUITE...] [--no-skips]
 
-The suites: tests/engine and tests/parity in .venv/engine, tests/addon in each Blender of .venv/bpy-*, tests/e2e with a real Blender.
+The suites: tests/engine in .venv/engine, in two halves, networks and engine; tests/parity there; tests/e2e with a real Blender, in two
+halves, e2e and window; tests/addon in each Blender of .venv/bpy-*.
 Environments are made when they are missing; a suite whose environment can't be made is skipped. Exit status 1 when a test failed, or, with
 --no-skips, was skipped. What a suite printed is kept in out/tests/<suite>.log.
 """
@@ -22,14 +23,19 @@ import environments
 
 ROOT = environments.ROOT
 LOGS = ROOT / "out" / "tests"
-SUITES = {  # name: (environment, folder of tests); the longest first
-    "e2e": ("engine", "tests/e2e"),
-    "engine": ("engine", "tests/engine"),
-    "parity": ("engine", "tests/parity"),
-    "addon-5.2": ("bpy-5.2", "tests/addon"),
-    "addon-5.0": ("bpy-5.0", "tests/addon"),
-    "addon-4.5": ("bpy-4.5", "tests/addon"),
+TESTS = ROOT / "tests"
+NETWORKS = ("test_anidoc*", "test_animate_anyone*", "test_diffusion*", "test_lvcd*", "test_tooncrafter*")  # about half of tests/engine
+SUITES = {  # name: (environment, what pytest is to run); the longest first
+    "networks": ("engine", [path for pattern in NETWORKS for path in sorted((TESTS / "engine").glob(f"{pattern}.py"))]),
+    "engine": ("engine", [TESTS / "engine", *(f"--ignore-glob={TESTS / 'engine' / pattern}" for pattern in NETWORKS)]),
+    "e2e": ("engine", [TESTS / "e2e", "-m", "not gui"]),
+    "window": ("engine", [TESTS / "e2e", "-m", "gui"]),
+    "addon-5.2": ("bpy-5.2", [TESTS / "addon"]),
+    "addon-5.0": ("bpy-5.0", [TESTS / "addon"]),
+    "addon-4.5": ("bpy-4.5", [TESTS / "addon"]),
+    "parity": ("engine", [TESTS / "parity"]),
 }
+BESIDE = ("window",)  # it waits most of the time, for a window as for the person at it
 
 
 @dataclass
@@ -54,8 +60,9 @@ def main() -> int:
     LOGS.mkdir(parents=True, exist_ok=True)
     chosen = [name for name in SUITES if not arguments.suites or name in arguments.suites]
     missing = _make_environments(chosen)
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        outcomes = list(pool.map(lambda name: _run(name, missing.get(name, "")), chosen))
+    with ThreadPoolExecutor(max_workers=2) as pool, ThreadPoolExecutor(max_workers=1) as beside:
+        running = [(beside if name in BESIDE else pool).submit(_run, name, missing.get(name, "")) for name in chosen]
+        outcomes = [future.result() for future in running]
     _summarize(outcomes)
     bad = any(o.failed for o in outcomes) or (arguments.no_skips and any(o.skipped for o in outcomes))
     if not bad:
@@ -76,14 +83,14 @@ def _make_environments(suites: list[str]) -> dict[str, str]:
 
 
 def _run(name: str, missing: str) -> Outcome:
-    environment, folder = SUITES[name]
+    environment, tests = SUITES[name]
     if missing:
         return _report(Outcome(name, skipped=[missing], note="not run"))
     started = time.monotonic()
     xml = LOGS / f"{name}.xml"
     xml.unlink(missing_ok=True)
     python = environments.ENVIRONMENTS[environment].executable
-    command = [python, "-m", "pytest", ROOT / folder, f"--junit-xml={xml}", "-o", f"cache_dir={LOGS / f'.cache-{name}'}"]
+    command = [python, "-m", "pytest", *tests, f"--junit-xml={xml}", "-o", f"cache_dir={LOGS / f'.cache-{name}'}"]
     with open(LOGS / f"{name}.log", "w", encoding="utf-8") as log:
         code = subprocess.run([str(part) for part in command], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT).returncode
     outcome = Outcome(name, seconds=time.monotonic() - started, output=(LOGS / f"{name}.log").read_text("utf-8", "replace"))

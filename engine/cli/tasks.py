@@ -105,10 +105,11 @@ def _colorize(options: argparse.Namespace) -> int:
 def _inbetween(options: argparse.Namespace) -> int:
     from ..worker.console import run_job
     from . import inbetween_job as keys
+    from .colorize_job import spread
 
     model = models.info(options.model, "inbetween")
     pictures = {0: options.first, options.count + 1: options.last, **dict(options.key)}
-    keys.gather(
+    job = keys.gather(
         pictures,
         options.count,
         options.reference,
@@ -120,7 +121,9 @@ def _inbetween(options: argparse.Namespace) -> int:
         options.ease,
         options.chart,
     )
-    return run_job(options.out, options.json)
+    code = run_job(options.out, options.json)
+    spread(job, options.out)
+    return code
 
 
 def _animate(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..job.errors import BadInput, EngineMissing, JobFailed
-from ..job.messages import TERMINAL, Cancel, Cancelled, Done, Failed, FrameDone, Progress, Run, Started, Warned
+from ..job.messages import TERMINAL, Cancel, Cancelled, Done, Failed, FrameDone, Progress, Run, Started
 from .process import JobEvent, Process
 
 SILENCE = 60.0  # seconds without a sign of life, after which the engine counts as hung
@@ -38,7 +38,6 @@ class JobState:
     finished: int = 0
     text: str = ""
     kind: str = ""
-    warnings: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -207,8 +206,6 @@ class Engine:
                 state = replace(state, stage=stage, fraction=event.fraction, remaining=event.remaining)
             case FrameDone():
                 state = replace(state, finished=state.finished + 1)
-            case Warned():
-                state = replace(state, warnings=(*state.warnings, event.text))
             case Done():
                 state = replace(state, state="done", stage="", fraction=1.0, remaining=0.0, text=event.summary)
             case Failed():

@@ -1,14 +1,12 @@
 """How a job folder is made, by whoever asks: Blender, the shell, the laboratory. Standard library only."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .errors import JobFailed
 from .files import write_atomic
-from .folder import add_reference, check_links, check_reference, clear_stale, save
-from .lock import locked
+from .folder import add_reference, check_reference, save
+from .lock import opened
 from .schema import Cel, Drawing, Exposure, Hint, Job, Pair
 
 FOLDER_OF_KIND = {"strokes": "strokes", "raster": "sketches", "painted": "reference", "between": "strokes", "pose": "poses"}
@@ -69,12 +67,12 @@ class JobBuilder:
         pairs: Sequence[Pair] = (),
         also: Callable[[], None] = lambda: None,
     ) -> Job:
-        """Write the job folder under its lock, job.json last, and remove what an earlier request left and this one does not name.
+        """Write the job folder under its lock, job.json last; the run removes what an earlier request left there.
 
         `also` writes what belongs to the job beside it. Raises BadInput when another process works on the folder or the job is not
         complete, and nothing is changed then; JobFailed when the folder can't be written.
         """
-        with open_folder(folder):
+        with opened(folder):
             for file, content in self._contents.items():
                 if not (folder / file).is_file():  # a file is there whole or not at all
                     write_atomic(folder / file, content())
@@ -96,7 +94,6 @@ class JobBuilder:
                 pairs=tuple(pairs),
             )
             save(job, folder)
-            clear_stale(folder, job)
             also()
         return job
 
@@ -104,18 +101,6 @@ class JobBuilder:
 def name_file(kind: str, id: str, suffix: str) -> str:
     """Where the file of a drawing lies, relative to the job folder; `suffix` with its dot."""
     return f"{FOLDER_OF_KIND[kind]}/{id}{suffix}"
-
-
-@contextmanager
-def open_folder(folder: Path) -> Iterator[None]:
-    """The job folder, made if need be, for this process alone. Raises BadInput, JobFailed."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JobFailed(f"Can't write to {folder} ({error.strerror}): make it writable or choose another output folder.") from error
-    check_links(folder)
-    with locked(folder):
-        yield
 
 
 def _copy_references(folder: Path, name: str, paths: Sequence[Path], pose: str | None) -> Cel:

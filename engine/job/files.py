@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,12 @@ def digest(*parts: object) -> str:
 def file_sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def identify_folder(folder: str | Path) -> str:
+    """What tells one folder from another, however its path is written: through links, or in another case where the system knows none."""
+    path = os.path.normcase(os.path.realpath(folder))
+    return path.casefold() if sys.platform == "darwin" else path
 
 
 def write_atomic(path: Path, data: bytes) -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import BadInput, JobFailed
+from .folder import check_links
 
 LOCK_FILE = "lock"
 _BYTE = 1 << 30  # Windows locks bytes, and keeps others from reading them: lock one that isn't there
@@ -17,7 +18,8 @@ _BYTE = 1 << 30  # Windows locks bytes, and keeps others from reading them: lock
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. Raises BadInput when another process has it, JobFailed when the folder can't be written."""
+    """Hold the folder's lock. Raises BadInput when another process has it or links lie in it, JobFailed when it can't be written."""
+    check_links(folder)
     try:
         file = open(folder / LOCK_FILE, "a+b")  # noqa: SIM115  # closed below, and errors of the body are not errors of opening
     except OSError as error:
@@ -30,6 +32,17 @@ def locked(folder: Path) -> Iterator[None]:
         file.truncate(0)
         file.write(str(os.getpid()).encode())
         file.flush()
+        yield
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[None]:
+    """Hold the lock of a folder that is made if need be. Raises as `locked` does."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JobFailed(f"Can't write to {folder} ({error.strerror}): make it writable or choose another output folder.") from error
+    with locked(folder):
         yield
 
 

@@ -47,7 +47,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..host.weights_store import Source
 from ..job import Job, Picture
@@ -167,21 +167,33 @@ def alternatives(task: str) -> tuple[ModelInfo, ...]:
 
 
 def add_flags(group: argparse._ArgumentGroup, model: ModelInfo) -> None:
-    """An argument for each option of a model, which is None unless it is given: `best_guess` is --best-guess and --no-best-guess."""
+    """An argument for each option of a model, which is None unless it is given: `best_guess` is --best-guess and --no-best-guess.
+
+    An option of a name that the command has an argument of is reached by the model's: `size` of the model `toy` is --toy-size.
+    """
     for option in model.options.values():
-        name, kind = f"--{option.name.replace('_', '-')}", type(option.default)
+        kind = type(option.default)
         usual = "" if option.default == "" else f"; default {option.default}"
         text = f"{option.description or option.title}{usual}".replace("%", "%%")
+        metavar = None if option.choices else "DIR" if option.folder else kind.__name__.upper()
+        more: dict[str, Any] = {"type": kind, "choices": option.choices or None, "metavar": metavar}
         if kind is bool:
-            group.add_argument(name, action=argparse.BooleanOptionalAction, help=text)
-        else:
-            metavar = None if option.choices else "DIR" if option.folder else kind.__name__.upper()
-            group.add_argument(name, type=kind, choices=option.choices or None, metavar=metavar, help=text)
+            more = {"action": argparse.BooleanOptionalAction}
+        flag, added = option.name.replace("_", "-"), False
+        while not added:
+            try:
+                group.add_argument(f"--{flag}", dest=_DEST + option.name, help=text, **more)
+                added = True
+            except argparse.ArgumentError:  # the name is taken
+                flag = f"{model.id.replace('_', '-')}-{flag}"
+
+
+_DEST = "option "  # what an option is called among parsed arguments, where no argument of a command is
 
 
 def flags(given: argparse.Namespace, model: ModelInfo) -> dict[str, object]:
     """The options that the arguments of `add_flags` give."""
-    return {name: value for name in model.options if (value := getattr(given, name)) is not None}
+    return {name: value for name in model.options if (value := getattr(given, _DEST + name)) is not None}
 
 
 def load(model_id: str, device: str = "auto") -> Model:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,7 +109,3 @@ def _cancelled_by_signal():
     finally:
         for number, handler in saved.items():
             signal.signal(number, handler)
-
-
-def fail(text: str) -> None:
-    write(sys.stderr, f"error: {text}\n")

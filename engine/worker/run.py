@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .. import models
-from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, check_links, load, pictures
+from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, clear_stale, load, pictures
 from ..job.errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
 from ..job.files import write_json
 from ..job.lock import locked
@@ -23,6 +23,7 @@ from ..job.messages import Done, Event, Failed, FrameDone, Progress, Started, Wa
 from ..models import Picture
 
 SPARE = 64 << 20  # bytes that must stay free on the disk
+LOG_BYTES = 1 << 20  # of the log, beyond which a run begins a new one
 Terminal = Done | Failed | CancelledEvent
 
 
@@ -66,7 +67,10 @@ class _Run:
             except BaseException as error:  # noqa: BLE001  # exactly one terminal event was promised; reported as Failed
                 self._log(error)
                 end = _failure(self.name, error)
-            return self._finish(end)
+            end = self._finish(end)
+        for event in self._last_events(end):  # now the folder is free: who hears of the end may write the next request into it
+            self._on_event(event)
+        return end
 
     # --- beginning and end ----------------------------------------------------------------------------------------
 
@@ -75,7 +79,6 @@ class _Run:
         try:
             if not (self.folder / JOB_FILE).is_file():
                 raise BadInput(f"There is no job in {self.folder}: it has no {JOB_FILE}.")
-            check_links(self.folder)
             stack.enter_context(locked(self.folder))
             stack.enter_context(redirected(self.folder / LOG_FILE))
             (self.folder / RESULT_FILE).unlink(missing_ok=True)
@@ -84,7 +87,7 @@ class _Run:
             raise JobFailed(f"Can't write to {self.folder} ({error.strerror}): make it writable or choose another folder.") from error
 
     def _finish(self, end: Terminal) -> Terminal:
-        """Write the outcome and tell it. The folder may be gone or full by now, which must not silence the event."""
+        """Write the outcome down; returns what is to be told. The folder may be gone or full by now, which must not silence that."""
         try:
             if self._journal is not None and self._present():
                 write_json(self.folder / RESULT_FILE, self._result(end))
@@ -93,11 +96,13 @@ class _Run:
             self._log(error)
             if isinstance(end, Done):
                 end = _failure(self.name, error)
-        for event in (end,) if self._started else (Started(self.name), end):
+        for event in self._last_events(end):
             with contextlib.suppress(OSError):
                 self._write(event)
-            self._on_event(event)
         return end
+
+    def _last_events(self, end: Terminal) -> tuple[Event, ...]:
+        return (end,) if self._started else (Started(self.name), end)
 
     def _log(self, error: BaseException) -> None:
         """The traceback, into engine.log: nowhere while the folder isn't ours, and as far as it goes on a full disk."""
@@ -141,6 +146,7 @@ class _Run:
         if job.device in models.DEVICES and job.device not in ("auto", *info.devices):
             self._tell(Warned(self.name, f"The model '{info.id}' makes no use of the device '{job.device}'."))
             job = replace(job, device="auto")
+        clear_stale(self.folder, job)
         self._check_space(job, len(wanted))
         self._tell(Progress(self.name, "Loading the model", 0.0))
         model = models.load(job.model, job.device)
@@ -224,8 +230,10 @@ def _failure(name: str, error: BaseException) -> Failed:
 
 @contextlib.contextmanager
 def redirected(log: Path) -> Iterator[None]:
-    """Whatever this process prints, C libraries and child processes included, goes to the end of a file."""
+    """Whatever this process prints, C libraries and child processes included, goes to the end of a file; one that is large begins anew."""
     with open(log, "ab", buffering=0) as file:
+        if file.tell() > LOG_BYTES:
+            file.truncate(0)
         saved = [os.dup(handle) for handle in (1, 2)]
         try:
             _flush()

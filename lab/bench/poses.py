@@ -46,7 +46,7 @@ def timed(function, *arguments, **named) -> float:
 
 def main() -> None:
     rig, scene, size = shot(), bpy.context.scene, (512, 768)
-    poses, camera, bones = (module(f"operators.scene.{name}") for name in ("poses", "camera", "bones"))
+    poses, camera, bones = (module(f"operators.scene.{name}") for name in ("rig.poses", "read.camera", "rig.bones"))
     figure = poses.figure(rig, bones.of_armature(rig))
 
     def pose() -> None:
@@ -58,7 +58,7 @@ def main() -> None:
     for frame in range(1, 201):
         evaluation.append(timed(scene.frame_set, frame))
         extraction.append(timed(pose))
-    gather = module("operators.scene.motion").gather
+    gather = module("operators.scene.rig.motion").gather
     whole = timed(gather, scene, bpy.context.view_layer, rig, size=size, frames=(1, FRAMES))
     numbers = {
         "pose of a frame, 128 points, ms": statistics.median(extraction),

@@ -42,9 +42,9 @@ def extraction(strokes: int, points: int) -> float:
     ob = drawing_of(strokes, points)
     bpy.context.view_layer.update()
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    projection = module("operators.scene.camera").of_scene(scene, depsgraph, (1920, 1080))
-    extract = module("operators.scene.strokes").extract
-    world_matrix = module("operators.scene.layers").world_matrix
+    projection = module("operators.scene.read.camera").of_scene(scene, depsgraph, (1920, 1080))
+    extract = module("operators.scene.read.strokes").extract
+    world_matrix = module("operators.scene.read.layers").world_matrix
     evaluated = ob.evaluated_get(depsgraph)
     layer = evaluated.data.layers[0]
     times = []
@@ -61,7 +61,9 @@ def extraction(strokes: int, points: int) -> float:
 def main() -> None:
     scene = bpy.context.scene
     started = time.perf_counter()
-    module("operators.scene.shot").gather(scene, bpy.context.view_layer, size=(1920, 1080), frames=(scene.frame_start, scene.frame_end))
+    module("operators.scene.read.shot").gather(
+        scene, bpy.context.view_layer, size=(1920, 1080), frames=(scene.frame_start, scene.frame_end)
+    )
     gathered = time.perf_counter() - started
     numbers = {
         "extraction of a drawing, 500 points, ms": extraction(10, 50),

@@ -17,6 +17,10 @@ STROKES_HIDE_THEMSELVES = bpy.app.version >= (5, 1, 0)
 OUTPUT_FOLDER = {"OUTPUT_PATH", "PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
 
+# The type of Grease Pencil data; up to 4.5 `bpy.types.GreasePencil` is that of annotations.
+GREASE_PENCIL = getattr(bpy.types, "GreasePencilv3", None) or bpy.types.GreasePencil
+
+
 def grease_pencils() -> bpy.types.bpy_prop_collection:
     """The Grease Pencil data of the file; up to 4.5 `bpy.data.grease_pencils` holds annotations."""
     return bpy.data.grease_pencils_v3 if hasattr(bpy.data, "grease_pencils_v3") else bpy.data.grease_pencils

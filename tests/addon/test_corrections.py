@@ -1,5 +1,7 @@
 """Corrections: a region is pointed at, the hint is kept with the scene, and the whole shot is solved again."""
 
+import os
+
 import bpy
 import pytest
 import small_shot
@@ -143,6 +145,29 @@ def test_a_correction_waits_for_the_job_that_runs(colored):
     assert entry.live
     session.wait(entry, lambda _entry: None)
     assert worn(colored, 1, eye(1)) == GREEN
+
+
+@pytest.mark.parametrize("output", ["//../renders", "//a/./b/..//c/", "{tmp}/x/../y"])
+def test_an_output_folder_however_it_is_written(shot, tmp_path, output):
+    shot.shiage.output = output.format(tmp=tmp_path)
+    assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
+    assert module("operators.corrections").obstacle(shot) == ""
+    assert bpy.ops.shiage.correct(frame=3, point=eye(1), kind="COLOR", color=GREEN_TEXT) == {"FINISHED"}
+    assert worn(shot, 1, eye(1)) == GREEN
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
+    assert len(module("operators.session").entries) == 1, "the same job is not listed twice"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="not everybody may make links there")
+def test_a_file_that_is_opened_through_a_link(colored, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "link" / "shot.blend"))
+    scene = bpy.context.scene
+    assert module("operators.corrections").obstacle(scene) == ""
+    assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
+    assert len(module("operators.session").entries) == 1
 
 
 def test_hints_from_the_shell(shot, tmp_path):

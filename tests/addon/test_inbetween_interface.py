@@ -4,6 +4,7 @@ import json
 
 import bpy
 import figures
+import layouts
 import numpy as np
 import pytest
 from conftest import module
@@ -204,6 +205,142 @@ def test_keys_with_nothing_in_common(shot):
     assert numbers(layer) == [1, 3, 5, 7, 9]
     found = module("operators.inbetween").last(shot)
     assert any(match.alone for match in found) and found[0].alone, "those without a partner come first"
+
+
+# --- what is kept between two redraws ---------------------------------------------------------------------------------
+
+
+def update() -> None:
+    """What Blender does before it draws."""
+    bpy.context.view_layer.update()
+
+
+def preview() -> str:
+    """What the panel says of what would be filled: the obstacle, or the summary."""
+    scene, view_layer, operators = bpy.context.scene, bpy.context.view_layer, module("operators.inbetween")
+    return operators.obstacle(scene, view_layer) or operators.summary(scene, view_layer)
+
+
+@pytest.fixture
+def filled(shot):
+    """The shot with drawings at 3, 5 and 7, in the mode that looks at all of them, and what the panel says of it."""
+    bpy.ops.shiage.fill_inbetweens()
+    shot.shiage.inbetween.keys = "RANGE"
+    update()
+    assert preview() == "1 → 9  ·  3 drawings"
+    return shot
+
+
+def test_drawings_are_not_read_again_while_nothing_changes(filled, monkeypatch):
+    keys, read = module("operators.scene.inbetween.keys"), []
+    checksum = keys.checksum
+    monkeypatch.setattr(keys, "checksum", lambda drawing: read.append(drawing) or checksum(drawing))
+    with bpy.context.temp_override(**layouts.sidebar()):
+        for _ in range(3):
+            assert "1 → 9  ·  3 drawings" in layouts.draw_panels(bpy.context)
+    filled.frame_set(4)
+    filled.camera.location.x += 1
+    update()
+    assert preview() == "1 → 9  ·  3 drawings" and not read
+    drag_a_point(filled, 5)
+    update()
+    assert preview() == "1 → 5, 5 → 9  ·  2 drawings" and read
+
+
+def drag_a_point(scene, number: int) -> None:
+    """Change the drawing at a frame."""
+    drawing_at(layer_of(scene), number).strokes[0].points[0].position.x += 0.5
+
+
+def move_key(layer, number: int, frames: int) -> None:
+    """Drag a key in the Dope Sheet."""
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "DOPESHEET_EDITOR"
+    for frame in layer.frames:
+        frame.select = frame.frame_number == number
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    with bpy.context.temp_override(window=window, area=area, region=region):
+        assert bpy.ops.transform.transform(mode="TIME_TRANSLATE", value=(frames, 0, 0, 0)) == {"FINISHED"}
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda layer: drag_a_point(bpy.context.scene, 5), "1 → 5, 5 → 9  ·  2 drawings"),
+        (lambda layer: setattr(layer.frames[2], "keyframe_type", "KEYFRAME"), "1 → 5, 5 → 9  ·  2 drawings"),
+        (lambda layer: move_key(layer, 9, 4), "1 → 13  ·  5 drawings"),
+        (lambda layer: layer.frames.remove(9), "There are no two keys of Lines from frame 1 to 24: choose other frames"),
+        (lambda layer: drawing_at(layer, 9).remove_strokes(), "There are no two keys of Lines from frame 1 to 24: choose other frames"),
+        (lambda layer: figures.write(layer.frames.new(12).drawing, figures.figure()), "1 → 9, 9 → 12  ·  4 drawings"),
+        (lambda layer: setattr(layer, "hide", True), "Every layer is hidden, locked, rough or left out: choose one, or show it"),
+        (lambda layer: setattr(layer, "lock", True), "Every layer is hidden, locked, rough or left out: choose one, or show it"),
+        (lambda layer: setattr(layer, "name", "Rough"), "Every layer is hidden, locked, rough or left out: choose one, or show it"),
+    ],
+)
+def test_the_panel_knows_what_was_drawn(filled, change, told):
+    change(layer_of(filled))
+    update()
+    assert preview() == told
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("spacing", "ONES", "1 → 9  ·  7 drawings"),
+        ("spacing", "COUNT", "There is room for 7 drawings between the keys 1 and 9, not for 20"),
+        ("frame_end", 8, "There are no two keys of Lines from frame 1 to 8: choose other frames"),
+        ("frame_start", 2, "There are no two keys of Lines from frame 2 to 24: choose other frames"),
+        ("keys", "PLAYHEAD", "There is no key of Lines after frame 12: go to a frame between two keys"),
+        ("model", "anidoc", "Get the model's weights first, under Models"),
+    ],
+)
+def test_the_panel_knows_what_was_chosen(filled, monkeypatch, tmp_path, name, value, told):
+    monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path))
+    module("operators.weights").look()
+    filled.shiage.inbetween.count = 20
+    filled.frame_set(12)
+    assert preview() == "1 → 9  ·  3 drawings"
+    setattr(filled.shiage.inbetween, name, value)
+    assert preview() == told
+
+
+def test_the_panel_knows_what_was_undone(filled):
+    bpy.ops.ed.undo_push(message="before")
+    drag_a_point(filled, 5)
+    bpy.ops.ed.undo_push(message="a point was dragged")
+    assert preview() == "1 → 5, 5 → 9  ·  2 drawings"
+    bpy.ops.ed.undo()
+    assert preview() == "1 → 9  ·  3 drawings"
+    bpy.ops.ed.redo()
+    assert preview() == "1 → 5, 5 → 9  ·  2 drawings"
+
+
+def test_the_panel_knows_which_file_and_which_scene_is_shown(filled, tmp_path):
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "filled.blend"))
+    drag_a_point(filled, 5)
+    update()
+    assert preview() == "1 → 5, 5 → 9  ·  2 drawings"
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "filled.blend"))
+    assert preview() == "1 → 9  ·  3 drawings"
+    other = bpy.data.scenes.new("Other")
+    bpy.context.window.scene = other
+    assert preview() == "Select the Grease Pencil object to fill"
+    bpy.context.window.scene = bpy.data.scenes["Scene"]
+    bpy.context.view_layer.objects.active = bpy.data.objects["Camera"]
+    assert preview() == "Select the Grease Pencil object to fill"
+    bpy.context.view_layer.objects.active = figures.add(bpy.context.scene, "Second", keys=(2, 6, 10))
+    assert preview() == "2 → 6, 6 → 10  ·  2 drawings"
+
+
+def test_the_panel_knows_which_layers_are_left_out(filled):
+    bpy.ops.shiage.toggle_layer(object="Figure", layer="Lines")
+    assert preview() == "Every layer is hidden, locked, rough or left out: choose one, or show it"
+    figures.add_layer(filled.objects["Figure"].data, "Top", keys=(1, 5))
+    filled.shiage.inbetween.layers = "ACTIVE"
+    assert preview() == "1 → 5  ·  1 drawings"
+    filled.objects["Figure"].data.layers.active = layer_of(filled)
+    assert preview() == "1 → 9  ·  3 drawings", "the active layer, whatever it is"
 
 
 # --- pins ------------------------------------------------------------------------------------------------------------

@@ -107,6 +107,61 @@ def test_sketches_guide_the_nearest_drawings(shot):
         write(shot)
 
 
+@pytest.fixture
+def sketched(shot):
+    """The shot with keys at 1 and 9 alone, and a function that draws sketches at frames; returns their layer and their ids."""
+    data, chosen = shot.objects["Figure"].data, shot.shiage.inbetween
+    for number in (3, 5):
+        data.layers[0].frames.remove(number)
+    small_shot._circle(data.layers[0].frames.new(9).drawing, 180, 100, 70)
+    chosen.model, chosen.keys, chosen.guide = "anidoc", "PLAYHEAD", "Guide"
+    shot.frame_set(1)
+
+    def sketch(frames):
+        layer = figures.add_layer(data, "Guide", keys=frames)
+        betweens, pictures = module("operators.scene.inbetween.betweens"), module("operators.scene.inbetween.pictures")
+        parts = betweens.parts(shot, betweens.objects(chosen, bpy.context.view_layer))
+        ids = {n: pictures._guides(shot, bpy.context.view_layer, parts, [n])[n][0] for n in frames}  # where it lies on a drawing
+        assert len(set(ids.values())) == len(ids)
+        return layer, ids
+
+    return sketch
+
+
+def followed(scene) -> dict[int, str]:
+    """Which sketch each drawing follows that follows one."""
+    _, request, _ = write(scene)
+    guides = {exposure.frame: request.drawing(exposure.drawings[0]).guide for exposure in request.frames}
+    return {frame: guide for frame, guide in guides.items() if guide}
+
+
+@pytest.mark.parametrize(
+    ("spacing", "frames", "expected"),
+    [
+        ("TWOS", range(1, 10), {3: 3, 5: 5, 7: 7}),
+        ("TWOS", (4, 5, 6), {3: 4, 5: 5}),
+        ("TWOS", (2, 3, 8), {3: 3}),
+        ("TWOS", (6,), {5: 6}),
+        ("THREES", range(1, 10), {4: 4, 7: 7}),
+        ("THREES", (5, 6), {4: 5, 7: 6}),
+        ("ONES", (3, 6), {3: 3, 6: 6}),
+    ],
+)
+def test_each_drawing_follows_the_sketch_that_is_nearest(shot, sketched, spacing, frames, expected):
+    shot.shiage.inbetween.spacing = spacing
+    _, ids = sketched(frames)
+    assert followed(shot) == {frame: ids[number] for frame, number in expected.items()}
+
+
+def test_a_sketch_that_is_not_seen_makes_room_for_the_next(shot, sketched):
+    shot.shiage.inbetween.spacing = "TWOS"
+    layer, ids = sketched((5, 6))
+    for stroke in layer.frames[0].drawing.strokes:
+        for point in stroke.points:
+            point.position.x += 1000
+    assert followed(shot) == {5: ids[6]}
+
+
 def test_a_camera_cut_is_told(shot):
     shot.shiage.inbetween.model = "anidoc"
     other = bpy.data.objects.new("Other", shot.camera.data)

@@ -411,7 +411,7 @@ def test_own_layer_in_a_group(scene, tmp_path):
 def test_pins_find_their_strokes_again(scene, tmp_path):
     ob = add(scene)
     layer = ob.data.layers[0]
-    pins, keys, betweens = (module(f"operators.scene.{name}") for name in ("pins", "keys", "betweens"))
+    pins, keys, betweens = (module(f"operators.scene.inbetween.{name}") for name in ("pins", "keys", "betweens"))
     flats = [betweens.read_key(layer, number, ob.data.materials) for number in (1, 9)]
     pins.pin(ob, "Lines", keys.Pair(1, 9), pins.middles(flats[0])[1], pins.middles(flats[1])[2])
     request, _ = gather(scene, tmp_path)

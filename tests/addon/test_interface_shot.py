@@ -192,6 +192,29 @@ class TestReferences:
         bpy.ops.shiage.remove_reference(index=0, owner="SCENE")
         assert not scene.shiage.references and image.name in bpy.data.images
 
+    @pytest.mark.parametrize("packed", [True, False])
+    def test_images_without_files_whose_names_are_alike(self, scene, packed):
+        references = module("operators.scene.read.references")
+        for name, color in (("Hero 1", (1, 0, 0, 1)), ("Hero_1", (0, 1, 0, 1)), ("Hero/1", (0, 0, 1, 1))):
+            image = bpy.data.images.new(name, 4, 4, alpha=True)
+            image.pixels = color * 16
+            if packed:
+                image.pack()
+            module("operators.references").add(scene.shiage, image)
+        found = references.files(scene.shiage.references)
+        assert len(set(found)) == 3
+        assert [small_shot.pixel(path, 1, 1)[:3] for path in found] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+        assert references.files(scene.shiage.references) == found, "the next time it is the same file"
+
+    def test_one_that_was_painted_over_stays_to_be_saved(self, scene, tmp_path):
+        image = bpy.data.images.load(str(small_shot.write_reference(tmp_path / "a.png")))
+        image.pixels = (0, 1, 0, 1) * (small_shot.WIDTH * small_shot.HEIGHT)
+        before, image.file_format = image.filepath_raw, "TARGA"
+        found = module("operators.scene.read.references").file(image)
+        assert small_shot.pixel(found, 1, 1) == (0, 255, 0, 255)
+        assert small_shot.pixel(tmp_path / "a.png", 120, 130) == small_shot.SKIN
+        assert (image.filepath_raw, image.file_format, image.is_dirty) == (before, "TARGA", True)
+
     @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n"])
     def test_one_that_is_no_picture_is_refused_at_once(self, scene, tmp_path, content):
         (tmp_path / "broken.png").write_bytes(content)

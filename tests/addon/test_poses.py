@@ -15,7 +15,7 @@ JOINTS = [f"{limb}.{side}" for limb in rigs.LIMBS for side in "RL"]
 def seen(scene, ob):
     """The pose at the present frame, as {joint: (x, y) or None}, with the parts beside."""
     bpy.context.view_layer.update()
-    poses, bones, camera = (module(f"operators.scene.{name}") for name in ("poses", "bones", "camera"))
+    poses, bones, camera = (module(f"operators.scene.{name}") for name in ("rig.poses", "rig.bones", "read.camera"))
     depsgraph, size = bpy.context.evaluated_depsgraph_get(), module("operators.scene.settings").size(scene)
     pose = poses.seen(poses.figure(ob, bones.of_armature(ob)), depsgraph, camera.of_scene(scene, depsgraph, size))
     return dict(zip(module("engine.job.pose").BODY, pose.body, strict=True)), pose

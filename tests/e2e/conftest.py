@@ -2,7 +2,10 @@
 
 import json
 import subprocess
-from dataclasses import dataclass
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import blender as machine
@@ -13,6 +16,42 @@ from PIL import Image, ImageDraw
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 SIZE = (320, 240)  # of the small shot
+sys.path.append(str(REPOSITORY / "tests/engine"))  # the tiny networks; after this folder, which has files of the same names
+
+
+class Reader:
+    """A Blender in the background that stays open and runs small scripts one after the other: what tests build and look at with it is no
+    reason to start Blender again. What is tested runs in Blenders of its own."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+
+    def open(self, blender: "Blender") -> None:
+        self._process = blender.start("-b", "--python", HERE / "serve_scripts.py", "--", stdin=subprocess.PIPE)
+
+    def run(self, script: Path, *arguments: object, file: Path | None = None) -> str:
+        """Run a script; it is a failure when it raises. Returns what Blender printed."""
+        process = self._process
+        assert process is not None and process.stdin is not None and process.stdout is not None, "it is open"
+        request = {"file": str(file) if file else None, "script": str(script), "arguments": [str(argument) for argument in arguments]}
+        silence = threading.Timer(240, process.kill)
+        silence.start()
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
+        output = []
+        for line in process.stdout:
+            if line.startswith("SERVED "):
+                error = json.loads(line.removeprefix("SERVED "))
+                silence.cancel()
+                assert not error, "".join(output) + error
+                return "".join(output)
+            output.append(line)
+        silence.cancel()
+        pytest.fail(f"Blender ended while it ran {script.name}:\n{''.join(output)}")
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.communicate(timeout=60)
 
 
 @dataclass(frozen=True)
@@ -22,16 +61,16 @@ class Blender:
     command: list[str]
     resources: Path
     engine_python: Path
+    reader: Reader = field(default_factory=Reader)
 
     def surroundings(self, **variables: str) -> dict[str, str]:
         own = {"BLENDER_USER_RESOURCES": str(self.resources), "SHIAGE_ENGINE_PYTHON": str(self.engine_python)}
         return machine.surroundings(self.command, **{**own, **variables})
 
-    def start(self, *arguments: object, **variables: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: object, stdin: int | None = None, **variables: str) -> subprocess.Popen[str]:
         command = [*self.command, *(str(argument) for argument in arguments)]
-        return subprocess.Popen(
-            command, env=self.surroundings(**variables), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
-        )
+        pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(command, env=self.surroundings(**variables), text=True, errors="replace", **pipes)
 
     def run(self, *arguments: object, timeout: float = 240, **variables: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments, **variables)
@@ -57,8 +96,14 @@ class Blender:
     def strips(self, file: Path) -> list[dict]:
         """What the Sequencer of a .blend shows, see report_strips.py."""
         answer = file.with_suffix(".strips.json")
-        self.script(HERE / "report_strips.py", answer, file=file)
+        self.reader.run(HERE / "report_strips.py", answer, file=file)
         return json.loads(answer.read_text("utf-8"))
+
+    def call_shiage(self, file: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """As `shiage`, for what ends before an engine is needed: the command alone, in the reader."""
+        answer = file.with_suffix(".status")
+        output = self.reader.run(HERE / "call_command.py", answer, *arguments, file=file)
+        return subprocess.CompletedProcess(list(arguments), int(answer.read_text("utf-8")), output)
 
 
 @pytest.fixture(scope="session")
@@ -75,7 +120,7 @@ def extension_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def blender(blender_command: list[str], extension_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Blender:
+def blender(blender_command: list[str], extension_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blender]:
     """A Blender in which the zip was installed, as from the shell."""
     folder = tmp_path_factory.mktemp("blender")
     found = Blender(blender_command, folder / "resources", machine.engine_python(blender_command, folder))
@@ -83,14 +128,16 @@ def blender(blender_command: list[str], extension_zip: Path, tmp_path_factory: p
     done = found.run("--command", "extension", "install-file", "-r", "user_default", "-e", extension_zip)
     assert done.returncode == 0, done.stdout
     assert (found.resources / "extensions/user_default/shiage/blender_manifest.toml").is_file(), done.stdout
-    return found
+    found.reader.open(found)
+    yield found
+    found.reader.close()
 
 
 @pytest.fixture(scope="session")
 def small_shot(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A saved shot of three drawings on twos, 320 x 240 px, frames 1 to 6: a disk with a smaller one inside that moves to the right."""
     path = tmp_path_factory.mktemp("shot") / "shot.blend"
-    blender.script(HERE / "build_shot.py", path)
+    blender.reader.run(HERE / "build_shot.py", path)
     return path
 
 

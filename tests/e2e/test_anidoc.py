@@ -1,20 +1,18 @@
 """AniDoc with tiny random weights, from a real Blender to its timeline."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
-from conftest import REPOSITORY, SIZE, Blender
+import tiny_anidoc
+from conftest import SIZE, Blender
 from PIL import Image
 
-ENGINE = REPOSITORY / ".venv/engine/bin/python"
 PAINT = {(240, 200, 160), (40, 120, 200)}
 
 
 def test_its_frames_arrive_on_the_timeline(blender: Blender, shot: Path, reference: Path, tmp_path: Path) -> None:
-    weights = tmp_path / "tiny weights"
-    subprocess.run([ENGINE, REPOSITORY / "tests/engine/tiny_anidoc.py", weights], check=True)
+    weights = tiny_anidoc.make(tmp_path / "tiny weights")
     answer = tmp_path / "answer.json"
     arguments = ["--model", "anidoc", "--weights", weights, "--side", "64", "--preset", "draft", "--no-lines", "--reference", reference]
     done = blender.shiage(shot, "colorize", *arguments, "--save", "--json", answer)

@@ -1,17 +1,15 @@
 """Animate Rig in a real Blender, with the human that Rigify generates: from the shell to the timeline."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HERE, REPOSITORY, Blender
+import tiny_animate_anyone
+from conftest import HERE, Blender
 from PIL import Image
 from test_window import play
 
-ENGINE = REPOSITORY / ".venv/engine/bin/python"
 SIZE = (320, 480)
 RED, GREEN = (0, 1), (1, 0)  # the stronger and the weaker channel of what is on the figure's right, and left
 
@@ -34,9 +32,7 @@ def rig(built: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Tiny random weights of Animate Anyone."""
-    folder = tmp_path_factory.mktemp("weights")
-    subprocess.run([sys.executable, REPOSITORY / "tests/engine/tiny_animate_anyone.py", folder], check=True)
-    return folder
+    return tiny_animate_anyone.make(tmp_path_factory.mktemp("weights"))
 
 
 def arguments(built: Path, weights: Path, *more: object) -> tuple[object, ...]:

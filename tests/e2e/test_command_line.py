@@ -70,9 +70,19 @@ def test_paths_with_spaces_quotes_and_emoji(blender: Blender, small_shot: Path, 
 
 @pytest.mark.parametrize("what", ["", "--help", "colorize --help", "models", "jobs"])
 def test_what_only_tells(blender: Blender, shot: Path, what: str) -> None:
-    done = blender.shiage(shot, *what.split())
+    done = blender.call_shiage(shot, *what.split())
     assert done.returncode == (0 if what else 2), done.stdout
     assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize("what", ["", "models"])
+def test_the_status_of_a_command_is_blenders(blender: Blender, shot: Path, what: str) -> None:
+    """Of one that fails, and one that does not: other tests call the command alone."""
+    called, done = blender.call_shiage(shot, *what.split()), blender.shiage(shot, *what.split())
+    assert done.returncode == called.returncode == (0 if what else 2), done.stdout
+    assert "Traceback" not in done.stdout
+    said = [line for line in called.stdout.splitlines() if "flats: " in line or "usage: " in line]
+    assert said and all(line in done.stdout for line in said)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +98,7 @@ def test_what_only_tells(blender: Blender, shot: Path, what: str) -> None:
 )
 def test_bad_input_is_status_2_and_says_why(blender: Blender, shot: Path, reference: Path, arguments: list[str]) -> None:
     before = shot.read_bytes()
-    done = blender.shiage(shot, *(str(reference) if a == "REFERENCE" else a for a in arguments), "--save")
+    done = blender.call_shiage(shot, *(str(reference) if a == "REFERENCE" else a for a in arguments), "--save")
     assert done.returncode == 2, done.stdout
     assert "Traceback" not in done.stdout
     assert shot.read_bytes() == before

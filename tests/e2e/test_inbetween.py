@@ -12,7 +12,7 @@ from test_window import play
 @pytest.fixture(scope="session")
 def keys_file(blender: Blender, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("keys") / "keys.blend"
-    blender.script(HERE / "build_keys.py", path)
+    blender.reader.run(HERE / "build_keys.py", path)
     return path
 
 
@@ -25,7 +25,7 @@ def keys(keys_file: Path, tmp_path: Path) -> Path:
 
 def layers(blender: Blender, file: Path) -> dict:
     answer = file.with_suffix(".drawings.json")
-    blender.script(HERE / "report_drawings.py", answer, file=file)
+    blender.reader.run(HERE / "report_drawings.py", answer, file=file)
     return json.loads(answer.read_text("utf-8"))
 
 

@@ -1,15 +1,14 @@
 """LVCD with tiny random weights, from a real Blender to its timeline."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import HERE, REPOSITORY, SIZE, Blender
+import tiny_lvcd
+from conftest import HERE, SIZE, Blender
 from PIL import Image, ImageDraw
 
-ENGINE = REPOSITORY / ".venv/engine/bin/python"
 SKIN, CLOTH = (240, 200, 160), (40, 160, 90)
 STEPS = 5  # of the preset `draft`
 
@@ -18,7 +17,7 @@ STEPS = 5  # of the preset `draft`
 def long_shot(blender: Blender, tmp_path: Path) -> Path:
     """The small shot with five drawings instead of three."""
     path = tmp_path / "shot.blend"
-    blender.script(HERE / "build_shot.py", path, 5)
+    blender.reader.run(HERE / "build_shot.py", path, 5)
     return path
 
 
@@ -59,7 +58,7 @@ def test_its_frames_arrive_and_a_redrawn_key_runs_what_it_touches(blender: Blend
     assert "not those of Stable Video Diffusion" in said["text"] and len(said["text"].splitlines()) == 1
 
     (weights / "lvcd-fp16.safetensors").unlink()
-    subprocess.run([ENGINE, REPOSITORY / "tests/engine/tiny_lvcd.py", weights], check=True)
+    tiny_lvcd.make(weights)
     status, said = colorize()
     assert status == 0 and any("random weights" in text for text in said["warnings"]), said
     assert denoised(said) == 4 * STEPS, "from each key to the next, from both ends"

@@ -16,8 +16,8 @@ def weights(tmp_path_factory):
 
 
 def test_the_table_has_a_line_for_each_lever(weights, monkeypatch, capsys, tmp_path):
-    monkeypatch.setitem(PRESETS, "reference", AniDocSettings(steps=5))
-    monkeypatch.setitem(PRESETS, "fast", AniDocSettings(steps=5))
+    monkeypatch.setitem(PRESETS, "reference", AniDocSettings(steps=3))
+    monkeypatch.setitem(PRESETS, "fast", AniDocSettings(steps=3))
     common = ["--weights", str(weights), "--device", "cpu", "--size", "64x64", "--frames", "2", "--repeats", "1"]
     assert bench.main([*common, "--backend", "eager", "--profile", str(tmp_path / "profile.txt")]) == 0
     said = capsys.readouterr().out

@@ -13,7 +13,7 @@ from lab.models.animate_anyone import bench
 
 def test_the_table_has_a_line_for_each_lever(capsys, tmp_path):
     weights = tiny_animate_anyone.make(tmp_path / "weights")
-    common = ["--weights", str(weights), "--device", "cpu", "--size", "192x192", "--frames", "2", "--steps", "3", "--repeats", "1"]
+    common = ["--weights", str(weights), "--device", "cpu", "--size", "128x128", "--frames", "2", "--steps", "3", "--repeats", "1"]
     assert bench.main([*common, "--profile", str(tmp_path / "profile.txt")]) == 0
     said = capsys.readouterr().out
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines() if line.startswith("| ")][1:]

@@ -115,7 +115,7 @@ _PARENT = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from engine import environment
+from engine.host import environment
 install = environment.start_install(Path({target!r}), True, Path({requirements!r}), need=1)
 while True:
     install.poll()
@@ -175,7 +175,7 @@ def test_one_installation_at_a_time(tmp_path, slow):
 def test_an_installer_that_is_killed_is_told(tmp_path, slow):
     install = start(tmp_path, slow)
     until((tmp_path / "engine/venv").exists)
-    (child,) = [p for p in psutil.Process().children() if "engine.installer" in p.cmdline()]
+    (child,) = [p for p in psutil.Process().children() if "engine.host.installer" in p.cmdline()]
     child.kill()
     events = finish(install)
     assert isinstance(events[-1], Failed) and environment.LOG_FILE in events[-1].text

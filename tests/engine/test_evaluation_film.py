@@ -1,6 +1,8 @@
 """Line shift, temporal consistency and likeness on films for which the answer is known."""
 
-from importlib.util import find_spec
+import sys
+import types
+from importlib.machinery import ModuleSpec
 
 import cv2
 import numpy as np
@@ -122,17 +124,36 @@ def test_what_is_learned_is_not_there(tmp_path, monkeypatch):
         learned.lpips(*walk(count=1)[:1] * 2)
 
 
-if find_spec("torchvision") is not None:  # it is not among the engine's packages
+class ShiftedFlow(torch.nn.Module):
+    """Called as torchvision's RAFT is: every estimate of a flow, the last one the best. It finds how far all moves to the left or right."""
 
-    def test_raft_where_it_is_installed(tmp_path, monkeypatch):
-        """With random weights: the plumbing, no flow."""
-        from torchvision.models import optical_flow  # pyright: ignore[reportMissingImports]
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = torch.nn.Parameter(torch.zeros(1))
 
-        monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-        learned.folder().mkdir(parents=True)
-        torch.save(optical_flow.raft_large(weights=None).state_dict(), learned.folder() / learned.FILES["RAFT"][1])
-        frames, _ = walk(count=2)
-        assert learned.raft()(*frames).shape == (256, 256, 2)
+    def forward(self, one: torch.Tensor, two: torch.Tensor) -> list[torch.Tensor]:
+        assert one.shape == two.shape and one.dtype == torch.float32 and -1.0 <= one.min() < -0.8 and 0.9 < one.max() <= 1.0
+        shifts = torch.arange(-20, 21)
+        errors = [(two - one.roll(int(shift), dims=3)).abs().mean().item() for shift in shifts]
+        flow = torch.zeros(len(one), 2, *one.shape[2:])
+        flow[:, 0] = self.scale * shifts[int(np.argmin(errors))]
+        return [torch.full_like(flow, torch.nan), flow]
+
+
+def test_raft_is_asked_as_its_library_wants_it(tmp_path, monkeypatch):
+    """With a network in its place that is called as it is: torchvision is not among the engine's packages."""
+    library, optical_flow = (types.ModuleType(name) for name in ("torchvision", "torchvision.models.optical_flow"))
+    library.__spec__ = ModuleSpec("torchvision", None)
+    optical_flow.raft_large = lambda weights: ShiftedFlow()
+    for name, module in (("torchvision", library), ("torchvision.models", library), ("torchvision.models.optical_flow", optical_flow)):
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    learned.folder().mkdir(parents=True)
+    torch.save({"scale": torch.ones(1)}, learned.folder() / learned.FILES["RAFT"][1])
+    frames, _ = walk(count=2, shift=6)
+    flow = learned.raft()(*frames)
+    assert flow.shape == (256, 256, 2) and flow.dtype == np.float32
+    assert (flow == (6, 0)).all(), "by its weights, and its last estimate"
 
 
 def test_a_painted_clip_is_measured(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.job.errors import JobFailed
-from engine.job.files import digest, write_atomic, write_json
+from engine.job.files import digest, identify_folder, write_atomic, write_json
 
 
 def test_an_unwritable_place_is_told_and_leaves_no_part(tmp_path: Path) -> None:
@@ -28,3 +28,12 @@ def test_the_digest_knows_where_each_part_ends() -> None:
 def test_json_is_utf8_whatever_is_in_a_text(tmp_path: Path) -> None:
     write_json(tmp_path / "x.json", {"text": "caf\udce9 \ud800 仕上げ"})
     assert json.loads((tmp_path / "x.json").read_bytes().decode("utf-8")) == {"text": "caf? ? 仕上げ"}
+
+
+def test_a_folder_is_known_however_its_path_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "Shot").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "Shot", target_is_directory=True)
+    assert identify_folder(tmp_path / "link") == identify_folder(str(tmp_path / "other" / ".." / "Shot"))
+    assert identify_folder(tmp_path / "Shot") != identify_folder(tmp_path / "shot")
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert identify_folder(tmp_path / "Shot") == identify_folder(tmp_path / "shot")

@@ -1,5 +1,6 @@
 """A person's corrections: one is heard by the whole shot, survives a redraw, and costs little."""
 
+import shutil
 from dataclasses import replace
 
 import cv2
@@ -24,11 +25,18 @@ def shot() -> list[Drawn]:
     return [draw(figure, at, SIZE), *(draw(figure, at := pose(rng, 0.06, at), SIZE) for _ in range(3))]
 
 
+@pytest.fixture(scope="module")
+def painted(tmp_path_factory, shot):
+    folder = tmp_path_factory.mktemp("painted") / "job"
+    make(folder, [([shot[0].picture()], [drawn.sketch.paint for drawn in shot])], best_guess=True)
+    run(jobs.load(folder), folder)
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path, shot):
-    make(tmp_path / "job", [([shot[0].picture()], [drawn.sketch.paint for drawn in shot])], best_guess=True)
-    run(jobs.load(tmp_path / "job"), tmp_path / "job")
-    return tmp_path / "job"
+def folder(painted, tmp_path):
+    """A copy of a painted job that a test may change."""
+    return shutil.copytree(painted, tmp_path / "job")
 
 
 def regions(folder, number: int) -> tuple[np.ndarray, np.ndarray]:

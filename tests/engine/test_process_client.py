@@ -193,8 +193,9 @@ def test_after_a_long_rest_a_heavy_process_makes_room(tmp_path, heavy, ends):
         textwrap.dedent(f"""\
         #!{sys.executable}
         import sys
-        from engine import __main__, worker
-        worker.REST, worker.HEAVY = 0.3, {heavy}
+        from engine import __main__
+        from engine.worker import serve
+        serve.REST, serve.HEAVY = 0.3, {heavy}
         sys.exit(__main__.main(sys.argv[3:]))
         """)
     )

@@ -11,7 +11,8 @@ from tiny_jobs import MODELS, ODD_NAMES, engine, exists, journal, make, owner, r
 
 from engine import job as jobs
 from engine import models
-from engine.job.messages import Cancelled, Done, Failed, FrameDone, Progress, Started, Warned, decode
+from engine.job.lock import locked
+from engine.job.messages import TERMINAL, Cancelled, Done, Failed, FrameDone, Progress, Started, Warned, decode
 from engine.worker.run import run
 
 
@@ -39,6 +40,19 @@ def test_tells_every_picture_and_writes_the_result(tmp_path):
     assert (outcome["status"], outcome["kind"], outcome["model"]) == ("done", "", "tiny")
     assert outcome["frames"] == [[i, 1, f"frames/000{i}.png"] for i in range(3)]
     assert [picture["unknown"] for picture in outcome["pictures"]] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_the_folder_is_free_once_the_end_is_told(tmp_path, cancelled):
+    folder = make(tmp_path / "job", 2)
+    ends = []
+
+    def hear(event) -> None:
+        if isinstance(event, TERMINAL):
+            with locked(folder):
+                ends.append(event)
+
+    assert run(folder, hear, lambda: cancelled) == ends[0] and len(ends) == 1
 
 
 def test_progress_never_falls_and_the_time_left_becomes_known(tmp_path):
@@ -274,6 +288,19 @@ def test_stray_prints_go_to_the_log(tmp_path):
     log = (tmp_path / jobs.LOG_FILE).read_text()
     for words in ('{"type": "done", "job": "x"}', "a library said this", "a C library said this", "a child said this"):
         assert words in log
+
+
+def test_the_log_of_a_folder_that_is_run_again_and_again_stays_small(tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.run.LOG_BYTES", 2000)
+    make(tmp_path, 2, act="raise", at=1)
+    (tmp_path / jobs.LOG_FILE).write_text("an old run\n" * 1000)
+    sizes = []
+    for _ in range(6):
+        told(tmp_path)
+        log = (tmp_path / jobs.LOG_FILE).read_text()
+        assert "ZeroDivisionError" in log and "an old run" not in log
+        sizes.append(len(log))
+    assert max(sizes) < 2000 + sizes[0] and sizes[1] > sizes[0]
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)

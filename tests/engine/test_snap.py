@@ -62,8 +62,7 @@ def test_spoiled_frames_are_repaired(seed):
     prior = np.full((61, len(SWATCHES)), 0.4 / 6, np.float32)
     prior[np.arange(1, 61), truth[1:]] = 0.6
     helped = (snap(given, grown, lines, 60, SWATCHES, prior)[0][1:] == truth[1:]).mean()
-    print(f"{before:.3f} {plain:.3f} {helped:.3f}")
-    assert plain > before + 0.05 and plain >= 0.8  # white paint and paper look alike
+    assert plain > before + 0.05 and plain >= 0.8, "white paint and paper look alike"
     assert helped >= plain and helped >= 0.9
     assert confidence[1:].min() > 0 and swatch[0] == -1
 

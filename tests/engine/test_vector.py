@@ -216,6 +216,20 @@ def test_paint_does_not_run_out_through_a_gap(tmp_path):
     assert frame[40, 40, 3] == frame[270, 500, 3] == 0
 
 
+def test_a_loop_has_a_picture_for_each_frame(tmp_path):
+    """Its last key is its first: one picture, and a file for each frame that shows it."""
+    key, middle = painted(tmp_path / "a.png", 180), painted(tmp_path / "b.png", 240)
+    out = tmp_path / "out"
+    arguments = ("inbetween", "--first", key, "--last", key, "--key", f"2={middle}", "--count", "3", "--out", out)
+    for _ in range(2):  # also when it is taken up again
+        process = engine(*arguments)
+        _, said = process.communicate(timeout=120)
+        assert process.returncode == 0, said
+        assert [path.name for path in sorted((out / "frames").iterdir())] == [f"000{i}.png" for i in range(5)]
+        first, last = ((out / f"frames/000{i}.png").read_bytes() for i in (0, 4))
+        assert first == last != (out / "frames/0002.png").read_bytes()
+
+
 def test_paint_without_lines_is_told(tmp_path):
     for name, x in (("a", 60), ("b", 120)):
         picture = np.full((180, 240, 4), (200, 160, 90, 255), np.uint8)

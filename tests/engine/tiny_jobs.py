@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 
 from engine import job as jobs
+from engine.cli import main
 from engine.job.messages import TERMINAL, Started, decode
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,11 @@ def engine(*arguments: object, **options) -> subprocess.Popen:
     """`python -m engine …` from the root of the repository, its output in pipes."""
     command = [sys.executable, "-m", "engine", *map(str, arguments)]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8", **options)
+
+
+def call_engine(*arguments: object) -> int:
+    """The exit status of `python -m engine …`, run in this process: to import its libraries again takes longer than a tiny job."""
+    return main([str(argument) for argument in arguments])
 
 
 def killed_at(folder: Path, stage: str, count: int) -> int:

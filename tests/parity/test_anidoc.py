@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import synthetic
 import torch
-from safetensors.torch import load_file
 
 from engine.diffusion import weights
 from engine.diffusion.memory import Placement
@@ -20,23 +19,11 @@ from lab.models.anidoc import lineart
 
 FOLDER = synthetic.FOLDER / "anidoc"
 META = synthetic.meta("anidoc")
+list_cases, read_case, keep_stored, read_number = (
+    functools.partial(f, "anidoc") for f in (synthetic.list_cases, synthetic.read_case, synthetic.keep_stored, synthetic.read_number)
+)
 NETWORK, PIPELINE, GRADIENT = 1e-5, 1e-4, 1e-4
 BUILDERS = {**networks.BUILDERS, "lineart": lambda config: lineart.LineArt(**config)}
-
-
-def cases(prefix: str, suffix: str = ".safetensors") -> list[str]:
-    """The cases of a kind; one that is named in meta.json and missing fails when it is opened."""
-    return [name for name in META["cases"] if name.startswith(prefix) and name.endswith(suffix)]
-
-
-def read(name: str) -> dict[str, torch.Tensor]:
-    return load_file(FOLDER / name)
-
-
-def said(name: str, pattern: str, default: float) -> float:
-    """A number from the description of a case."""
-    found = re.search(pattern, META["cases"][name])
-    return float(found[1]) if found else default
 
 
 @functools.cache
@@ -72,9 +59,12 @@ def test_every_case_is_known() -> None:
 
 
 def call(unet, controlnet, data, sample: slice = slice(None)) -> tuple[Residuals, torch.Tensor, torch.Tensor]:
-    names = ("sample", "encoder_hidden_states", "added_time_ids", "controlnet_cond")
-    latents, token, ids, condition = (data[f"in.{name}"][sample] for name in names)
-    residuals = controlnet(latents, data["in.timestep"], token, ids, controlnet.embed_condition(condition))
+    latents, token, ids = (data[f"in.{name}"][sample] for name in ("sample", "encoder_hidden_states", "added_time_ids"))
+    if "in.controlnet_cond" in data:
+        embedding = controlnet.embed_condition(data["in.controlnet_cond"][sample])
+    else:  # a cut holds what comes of it
+        embedding = data["in.cond_embedding"].unflatten(0, data["in.sample"].shape[:2])[sample].flatten(0, 1)
+    residuals = controlnet(latents, data["in.timestep"], token, ids, embedding)
     return residuals, unet(latents, data["in.timestep"], token, ids, residuals), unet(latents, data["in.timestep"], token, ids)
 
 
@@ -89,18 +79,18 @@ def check(outputs: tuple[Residuals, torch.Tensor, torch.Tensor], data, prefix: s
         near(named[name], part(data[prefix + name]), NETWORK, relative=name.startswith("controlnet"))
 
 
-@pytest.mark.parametrize("name", cases("nets_"))
+@pytest.mark.parametrize("name", list_cases("nets_"))
 @torch.inference_mode()
 def test_networks_as_released(name, pair) -> None:
     for each in pair:
         set_context_order(each, "released")
-    check(call(*pair, read(name)), read(name), "out.")
+    check(call(*pair, read_case(name)), read_case(name), "out.")
 
 
-@pytest.mark.parametrize("name", cases("nets_"))
+@pytest.mark.parametrize("name", list_cases("nets_"))
 @torch.inference_mode()
 def test_networks_in_the_correct_order(name, pair) -> None:
-    data = read(name)
+    data = read_case(name)
     batch = len(data["in.sample"])
     prefix = "out." if batch == 1 else "out.per_sample."
     check(call(*pair, data), data, prefix)
@@ -109,10 +99,10 @@ def test_networks_in_the_correct_order(name, pair) -> None:
         check(alone, data, prefix, lambda t, index=index: t[index * len(t) // batch : (index + 1) * len(t) // batch])
 
 
-@pytest.mark.parametrize("name", cases("nets_", "_gradnorms.json"))
+@pytest.mark.parametrize("name", list_cases("nets_", "_gradnorms.json"))
 def test_gradients(name, pair) -> None:
-    data = read(name.replace("_gradnorms.json", ".safetensors"))
-    wanted = json.loads((FOLDER / name).read_text("utf-8"))
+    data = read_case(name.replace("_gradnorms.json", ".safetensors"))
+    wanted = synthetic.read_norms("anidoc", name)
     for each in pair:
         each.zero_grad(set_to_none=True)
     loss = ((call(*pair, data)[1] - data["in.target"]) ** 2).mean()
@@ -146,10 +136,10 @@ def test_full_size_networks_have_the_published_names_and_shapes() -> None:
 # --- the rest -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", cases("lineart"))
+@pytest.mark.parametrize("name", list_cases("lineart"))
 @torch.inference_mode()
 def test_lineart(name) -> None:
-    data = read(name)
+    data = read_case(name)
     lines = net("lineart")(data["in.x"])
     near(lines, data["out.y"], NETWORK)
     gray = lineart.gray(lines)[0]
@@ -157,19 +147,20 @@ def test_lineart(name) -> None:
     assert (lineart.binary(data["out.u8"].numpy()) == data["out.binary"].numpy()).all()
 
 
-@pytest.mark.parametrize("name", cases("clip_preprocess"))
+@pytest.mark.parametrize("name", list_cases("clip_preprocess"))
 @torch.inference_mode()
 def test_clip(name) -> None:
-    data = read(name)
+    data = read_case(name)
     picture = data["in.image"].permute(2, 0, 1)[None].float() / 255
     encoder = net("image_encoder")
-    near(clip_pixels(picture, encoder.config.image_size), data["out.pixel_values"], 1e-5)
-    near(encoder(data["out.pixel_values"]).image_embeds[:, None], data["out.image_embeddings"], NETWORK)
+    pixels = clip_pixels(picture, encoder.config.image_size)
+    near(keep_stored(name, "out.pixel_values", pixels), data["out.pixel_values"], 1e-5)
+    near(encoder(pixels).image_embeds[:, None], data["out.image_embeddings"], NETWORK)
 
 
-@pytest.mark.parametrize("name", cases("scheduler"))
+@pytest.mark.parametrize("name", list_cases("scheduler"))
 def test_scheduler(name) -> None:
-    data = read(name)
+    data = read_case(name)
     for key in [key for key in data if key.startswith("out.sigmas.")]:
         steps = int(key.rpartition(".")[2])
         scheduler = build_euler(META["scheduler"], steps, None, torch.device("cpu"))
@@ -178,9 +169,9 @@ def test_scheduler(name) -> None:
         near(torch.as_tensor(scheduler.init_noise_sigma).reshape(1), data[f"out.init_noise_sigma.{steps}"], 1e-5, relative=True)
 
 
-@pytest.mark.parametrize("name", cases("points"))
+@pytest.mark.parametrize("name", list_cases("points"))
 def test_points(name) -> None:
-    data = {key: value.numpy() for key, value in read(name).items()}
+    data = {key: value.numpy() for key, value in read_case(name).items()}
     size = data["out.map_ref"].shape[::-1]
     chosen, order = data["in.chosen"], data["in.sampled_order"]
     reference, sketch = points.round_to_pixels(data["in.raw_ref"], size), points.round_to_pixels(data["in.raw_sketch"], size)
@@ -203,11 +194,11 @@ def test_points(name) -> None:
 
 
 @pytest.mark.parametrize("order", ["released", "correct"])
-@pytest.mark.parametrize("name", cases("pipeline"))
+@pytest.mark.parametrize("name", list_cases("pipeline"))
 @torch.inference_mode()
 def test_pipeline(name, order) -> None:
     """The whole way from a reference to frames: both halves of the guidance in one batch as released, and one after the other."""
-    data = read(name)
+    data = read_case(name)
     all_nets = networks.AniDocNetworks(*(net(part) for part in ("unet", "controlnet", "vae", "image_encoder")), scheduler=META["scheduler"])
     picture = data["in.reference_image"].permute(2, 0, 1)[None].float() / 255
     token = pipeline.encode_token(all_nets, picture)
@@ -216,7 +207,7 @@ def test_pipeline(name, order) -> None:
     near(latent, data["out.image_latents"], PIPELINE)
     noise = data["in.noise_latents"]
     window = pipeline.AniDocWindow(range(noise.shape[1]), pipeline.EncodedReference(token, latent), lambda: data["in.controlnet_condition"])
-    steps = int(said(name, r"(\d+) steps", 4))
+    steps = int(read_number(name, r"(\d+) steps", 4))
     ramp = re.search(r"ramp ([\d.]+) -> ([\d.]+)", META["cases"][name])
     prefix = "out." if order == "released" else "out.per_sample."
     stored = {int(key.rpartition(".")[2]): data[key] for key in data if key.startswith(f"{prefix}latents.")}
@@ -228,13 +219,13 @@ def test_pipeline(name, order) -> None:
     settings = pipeline.AniDocSettings(
         steps=steps,
         guidance=(float(ramp[1]), float(ramp[2])) if ramp else pipeline.GUIDANCE,
-        control_scale=said(name, r"control scale ([\d.]+\d)", 1.0),
+        control_scale=read_number(name, r"control scale ([\d.]+\d)", 1.0),
         context_order=order,
         batched_cfg=order == "released",
     )
     made = pipeline.AniDocPipeline(all_nets, Placement(torch.device("cpu"), {}), settings)
     latents = made.denoise_clip([window], noise, DenoisingHooks(keep=watch))
     if f"{prefix}frames" in data:
-        chunk = int(said(name, r"chunks of (\d+)", 8))
+        chunk = int(read_number(name, r"chunks of (\d+)", 8))
         frames = torch.cat(list(made.decode_latents(latents, chunk)))
         near(frames.permute(0, 2, 3, 1), data[f"{prefix}frames"], PIPELINE)

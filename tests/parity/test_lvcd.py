@@ -3,13 +3,11 @@
 import contextlib
 import functools
 import json
-import re
 from dataclasses import replace
 
 import pytest
 import synthetic
 import torch
-from safetensors.torch import load_file
 
 from engine.diffusion import edm, parts, weights
 from engine.diffusion.parts import SvdNetworks
@@ -20,24 +18,11 @@ from lab.models.lvcd import train
 
 FOLDER = synthetic.FOLDER / "lvcd"
 META = synthetic.meta("lvcd")
+list_cases, read_case, read_number = (
+    functools.partial(f, "lvcd") for f in (synthetic.list_cases, synthetic.read_case, synthetic.read_number)
+)
 NETWORK, SAMPLED, LOSS, GRADIENT = 1e-4, 1e-4, 1e-5, 1e-3
 CPU = torch.device("cpu")
-
-
-def cases(prefix: str) -> list[str]:
-    """The cases of a kind; one that is named in meta.json and missing fails when it is opened."""
-    return [name for name in META["cases"] if name.startswith(prefix)]
-
-
-def read(name: str) -> dict[str, torch.Tensor]:
-    return load_file(FOLDER / name)
-
-
-def said(name: str, pattern: str) -> float:
-    """A number from the description of a case."""
-    found = re.search(pattern, META["cases"][name])
-    assert found, pattern
-    return float(found[1])
 
 
 def stripped(component: str, prefix: str) -> dict[str, torch.Tensor]:
@@ -67,7 +52,6 @@ def near(got: torch.Tensor, wanted: torch.Tensor, limit: float, relative: bool =
     """`relative` to the largest wanted value, if that is above 1."""
     assert got.shape == wanted.shape
     worst = (got.detach() - wanted).abs().max().item()
-    print(f"worst {worst:.1e}")
     assert worst <= limit * (max(1.0, wanted.abs().max().item()) if relative else 1.0), f"{worst:.2e}"
 
 
@@ -107,10 +91,10 @@ def forward(data, layout: slots.SlotLayout, control: bool = True) -> torch.Tenso
         return unet(given, time, token, ids, residuals).flatten(0, 1)
 
 
-@pytest.mark.parametrize("name", cases("fwd_"))
+@pytest.mark.parametrize("name", list_cases("fwd_"))
 @torch.inference_mode()
 def test_networks(name) -> None:
-    data = read(name)
+    data = read_case(name)
     frames = len(data["in.sample"]) // len(data["in.timesteps"])
     layouts = {"model_output": slots.build_plain_layout(frames) if "plain" in name else slots.build_first_layout(frames - 15)}
     if "overlap" in META["cases"][name]:
@@ -129,10 +113,10 @@ def test_networks(name) -> None:
         near(forward(data, layouts[key.removeprefix("out.")], control="plain" not in name), value, NETWORK)
 
 
-@pytest.mark.parametrize("name", cases("unit"))
+@pytest.mark.parametrize("name", list_cases("unit"))
 @torch.inference_mode()
 def test_layers(name) -> None:
-    data, about = read(name), META["components"]
+    data, about = read_case(name), META["components"]
     held = slots.LayoutHolder()
     config = about["unit_conv"]["config"]
     conv = slots.VideoConv(
@@ -159,9 +143,9 @@ def test_layers(name) -> None:
     near(vector, data["out.vector_32"], 1e-5)
 
 
-@pytest.mark.parametrize("name", cases("train_step"))
+@pytest.mark.parametrize("name", list_cases("train_step"))
 def test_training_step(name) -> None:
-    data, loaded = read(name), all_nets()
+    data, loaded = read_case(name), all_nets()
     learned = training.select_parameters({"unet": loaded.unet, "controlnet": loaded.controlnet}, train.select_trained(loaded).__contains__)
     target, noise, sketch = (data[key].unflatten(0, (-1, slots.VIDEO + 1)) for key in ("in.latents", "in.noise", "in.sketch"))
     lesson = train.LvcdBatch(
@@ -186,19 +170,19 @@ def test_training_step(name) -> None:
 # --- the VAE ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", cases("vae"))
+@pytest.mark.parametrize("name", list_cases("vae"))
 @torch.inference_mode()
 def test_vae(name) -> None:
-    data, vae = read(name), net("vae")
+    data, vae = read_case(name), net("vae")
     found = vae.encode(data["in.images"]).latent_dist
     near(found.parameters, data["out.moments"], NETWORK)
     near(vae.decode(data["in.latents"], num_frames=len(data["in.latents"])).sample, data["out.decoded"], NETWORK)
 
 
-@pytest.mark.parametrize("name", cases("decode_video"))
+@pytest.mark.parametrize("name", list_cases("decode_video"))
 @torch.inference_mode()
 def test_decoding(name) -> None:
-    data = read(name)
+    data = read_case(name)
     latents = data["in.latents"]
     made = {}
     for index in range(len(latents)):
@@ -211,24 +195,24 @@ def test_decoding(name) -> None:
 # --- sampling -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", cases("sampling_"))
+@pytest.mark.parametrize("name", list_cases("sampling_"))
 @torch.inference_mode()
 def test_sampling(name) -> None:
-    data = read(name)
+    data = read_case(name)
     sketches = data["in.sketches"].float().expand(-1, 3, -1, -1)
-    scheme = pipeline.SegmentScheme(overlap=int(said(name, r"overlap (\d+)")), alpha=said(name, r"alpha ([\d.]+\d|\d+)"))
+    scheme = pipeline.SegmentScheme(overlap=int(read_number(name, r"overlap (\d+)")), alpha=read_number(name, r"alpha ([\d.]+\d|\d+)"))
     reference = pipeline.LvcdReference(data["in.clip_embedding"], data["in.latent_sample"], data["in.latent_mode"])
-    sigmas = edm.build_sigmas(int(said(name, r"(\d+) Euler steps")))
-    chain = pipeline.LvcdChain(reference, len(sketches), lambda index: sketches[index])
+    sigmas = edm.build_sigmas(int(read_number(name, r"(\d+) Euler steps")))
+    chain = pipeline.LvcdChain(reference, len(sketches), lambda place: sketches[place])
     wanted = data["out.latents"]
     latents, before = [], None
-    for number, span in enumerate(pipeline.split_segments(len(sketches), scheme.overlap)):
-        if number == said(name, r"(\d+) segment"):
+    for index, span in enumerate(pipeline.split_segments(len(sketches), scheme.overlap)):
+        if index == read_number(name, r"(\d+) segment"):
             break  # the original leaves the last drawings out
-        part = pipeline.begin_segment(all_nets(), chain, number, before, data["in.x_T"], scheme, CPU)
+        part = pipeline.begin_segment(all_nets(), chain, index, before, data["in.x_T"], scheme, CPU)
         (before,) = pipeline.denoise_segments([part], sigmas, scheme)
         for field in ("noise", "latents"):
-            near(getattr(before, field), data.get(f"out.segment{number}_{field}", getattr(before, field)), SAMPLED)
+            near(getattr(before, field), data.get(f"out.segment{index}_{field}", getattr(before, field)), SAMPLED)
         latents[span.start - 1 :] = before.latents[-slots.VIDEO :]
     near(torch.stack([data["in.latent_sample"][0] * pipeline.SCALE, *latents]), wanted, SAMPLED)
     assert len(wanted) == 1 + len(latents)

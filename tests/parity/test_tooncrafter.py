@@ -7,7 +7,6 @@ import re
 import pytest
 import synthetic
 import torch
-from safetensors.torch import load_file
 
 from engine.diffusion import weights
 from engine.diffusion.memory import Placement
@@ -20,6 +19,9 @@ from engine.models.tooncrafter.weights import BUILDERS, CONFIGS, ToonCrafterNetw
 
 FOLDER = synthetic.FOLDER / "tooncrafter"
 META = synthetic.meta("tooncrafter")
+list_cases, read_case, keep_stored, read_number = (
+    functools.partial(f, "tooncrafter") for f in (synthetic.list_cases, synthetic.read_case, synthetic.keep_stored, synthetic.read_number)
+)
 MODULE, PIPELINE = 1e-4, 1e-3
 COMPONENTS = {
     "unet": "unet",
@@ -29,21 +31,6 @@ COMPONENTS = {
     "projector": "image_proj",
 }
 NOT_OURS = ("class", "num_queries", "video_length")  # of the configurations: always sixteen
-
-
-def cases(prefix: str) -> list[str]:
-    """The cases of a kind; one that is named in meta.json and missing fails when it is opened."""
-    return [name for name in META["cases"] if name.startswith(prefix) and name.endswith(".safetensors")]
-
-
-def read(name: str) -> dict[str, torch.Tensor]:
-    return load_file(FOLDER / name)
-
-
-def said(name: str, pattern: str, default: float) -> float:
-    """A number from the description of a case."""
-    found = re.search(pattern, META["cases"][name])
-    return float(found[1]) if found else default
 
 
 def config(component: str) -> dict:
@@ -94,10 +81,10 @@ def test_every_case_is_known() -> None:
 # --- networks -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", cases("unet_"))
+@pytest.mark.parametrize("name", list_cases("unet_"))
 @torch.inference_mode()
 def test_unet(name) -> None:
-    data = read(name)
+    data = read_case(name)
     sample, times, context = frames_first(data["in.sample"]), data["in.timesteps"], data["in.context"]
     near(frames_first(net("unet")(sample, times, data["in.fs"], context)), data["out.prediction"], MODULE)
     if "out.prediction_default_fs" in data:
@@ -105,10 +92,10 @@ def test_unet(name) -> None:
         near(frames_first(net("unet")(sample, times, default, context)), data["out.prediction_default_fs"], MODULE)
 
 
-@pytest.mark.parametrize("name", cases("vae"))
+@pytest.mark.parametrize("name", list_cases("vae"))
 @torch.inference_mode()
 def test_vae(name) -> None:
-    data = read(name)
+    data = read_case(name)
     vae = net("vae")
     mean, variance, hidden = vae.encode_keys(data["in.frames"])
     if "out.mean" in data:
@@ -125,39 +112,39 @@ def test_vae(name) -> None:
         near(vae.decode_clip(data["out.mean"][fewer], stored, 14), data["out.decoded_14"], MODULE)
         near(vae.decode_clip(data["out.mean"], None, 16), data["out.decoded_no_refs"], MODULE)
     else:
-        clips = int(said(name, r"with (\d+) clips", 2))
+        clips = int(read_number(name, r"with (\d+) clips", 2))
         frames = len(mean) // clips
         both = [level.unflatten(0, (clips, frames))[:, [0, -1]].transpose(1, 2) for level in hidden]
         near(vae.decode_clip(mean, both, frames), data["out.decoded"], MODULE)
 
 
-@pytest.mark.parametrize("name", cases("conditioning"))
+@pytest.mark.parametrize("name", list_cases("conditioning"))
 @torch.inference_mode()
 def test_conditioning(name) -> None:
-    data = read(name)
+    data = read_case(name)
     made = all_nets()
     pictures = data["in.image"].float() / 127.5 - 1.0
     side = made.image_encoder.config.image_size
-    near(clip_pixels(pictures / 2.0 + 0.5, side), data["out.clip_pixels"], 1e-5)
+    near(keep_stored(name, "out.clip_pixels", clip_pixels(pictures / 2.0 + 0.5, side)), data["out.clip_pixels"], 1e-5)
     for picture, kind in ((pictures, ""), (torch.zeros_like(pictures), "zero_")):
         seen = made.image_encoder(clip_pixels(picture / 2.0 + 0.5, side)).last_hidden_state
         near(seen, data[f"out.{kind}vision_tokens"], MODULE)
-        near(made.projector(seen), data[f"out.{kind}image_context"], MODULE)
-        near(pipeline.encode_image(made, picture), data[f"out.{kind}image_context"], MODULE)
+        for context in (made.projector(seen), pipeline.encode_image(made, picture)):
+            near(keep_stored(name, f"out.{kind}image_context", context), data[f"out.{kind}image_context"], MODULE)
     near(pipeline.encode_text(made, data["in.token_ids"]), data["out.text"], MODULE)
 
 
-@pytest.mark.parametrize("name", cases("sketch_encoder"))
+@pytest.mark.parametrize("name", list_cases("sketch_encoder"))
 @torch.inference_mode()
 def test_sketch_encoder(name) -> None:
-    data = read(name)
+    data = read_case(name)
     sample, times, context = frames_first(data["in.sample"]), data["in.timesteps"], data["in.context"]
     sketches = data["in.sketch"].float()[None]
     plain = net("sketch_encoder").residuals(sample[:, :, :4], times, context, sketches, scale=1.0)
-    stored = [data[f"out.residual{index}"] for index in range(len(plain))]
-    for made, wanted in zip(plain, stored, strict=True):
-        near(made, wanted, MODULE)
-    scaled = [said(name, r"([\d.]+) x residuals", CONTROL) * made for made in plain]
+    assert sum(key.startswith("out.residual") for key in data) == len(plain)
+    for index, made in enumerate(plain):
+        near(keep_stored(name, f"out.residual{index}", made), data[f"out.residual{index}"], MODULE)
+    scaled = [read_number(name, r"([\d.]+) x residuals", CONTROL) * made for made in plain]
     near(frames_first(net("unet")(sample, times, data["in.fs"], context, scaled)), data["out.prediction"], MODULE)
 
 
@@ -183,9 +170,9 @@ def shapes(build, settings) -> dict[str, list[int]]:
 # --- the rest -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", cases("schedule"))
+@pytest.mark.parametrize("name", list_cases("schedule"))
 def test_schedule(name) -> None:
-    data = read(name)
+    data = read_case(name)
     near(torch.from_numpy(ddim.compute_alphas()).float(), data["out.alphas_cumprod"].float(), 1e-6)
     near(torch.from_numpy(ddim.compute_shrinkage()).float(), data["out.scale_arr"][:1000].float(), 1e-6)
     for steps in sorted({int(key.split(".")[1][1:]) for key in data if re.match(r"out\.S\d+\.", key)}):
@@ -199,13 +186,13 @@ def test_schedule(name) -> None:
         near(torch.from_numpy(made.shrink).flip(0), shrink, 1e-6)
 
 
-@pytest.mark.parametrize("name", cases("ddim"))
+@pytest.mark.parametrize("name", list_cases("ddim"))
 @torch.inference_mode()
 def test_sampling(name) -> None:
     """The whole way from two keys to frames."""
-    data = read(name)
+    data = read_case(name)
     made = all_nets()
-    steps = int(said(name, r"(\d+) DDIM steps", 5))
+    steps = int(read_number(name, r"(\d+) DDIM steps", 5))
     keys = torch.stack([data["in.image_first"], data["in.image_last"]]).float() / 127.5 - 1.0
     encoded = pipeline.encode_keys(made, keys, data["in.posterior_noise"][[0, -1]])
     text = pipeline.encode_text(made, data["in.token_ids"])
@@ -218,10 +205,10 @@ def test_sampling(name) -> None:
     clip = pipeline.ClipConditions(encoded, context, free, draws)
     settings = pipeline.ToonCrafterSettings(
         steps=steps,
-        guidance=said(name, r"guidance ([\d.]+\d)", 7.5),
-        rescale=said(name, r"guidance_rescale ([\d.]+\d)", 0.7),
-        fps=said(name, r"fs (\d+)", 10),
-        eta=said(name, r"eta ([\d.]*\d)", 1.0),
+        guidance=read_number(name, r"guidance ([\d.]+\d)", 7.5),
+        rescale=read_number(name, r"guidance_rescale ([\d.]+\d)", 0.7),
+        fps=read_number(name, r"fs (\d+)", 10),
+        eta=read_number(name, r"eta ([\d.]*\d)", 1.0),
     )
     seen = []
 
@@ -236,16 +223,16 @@ def test_sampling(name) -> None:
     near(video.transpose(0, 1), data["out.video"], PIPELINE)
 
 
-@pytest.mark.parametrize("name", cases("train_step"))
+@pytest.mark.parametrize("name", list_cases("train_step"))
 def test_training_step(name) -> None:
     from lab.models.tooncrafter import train
 
-    data = read(name)
+    data = read_case(name)
     unet = net("unet")
     unet.zero_grad(set_to_none=True)
     lesson = train.NoisedLatents.add_noise(frames_first(data["in.latents"]), frames_first(data["in.noise"]), data["in.timesteps"])
-    near(lesson.noisy, frames_first(data["out.noisy"]), 1e-5)
-    near(lesson.target, frames_first(data["out.target"]), 1e-5)
+    for key, made in (("out.noisy", lesson.noisy), ("out.target", lesson.target)):
+        near(keep_stored(name, key, frames_first(made)), data[key], 1e-5)
     prediction = unet(lesson.given, data["in.timesteps"], data["in.fs"], data["in.context"])
     near(prediction, frames_first(data["out.prediction"]), MODULE)
     loss = ((prediction - lesson.target) ** 2).mean()

@@ -1,5 +1,6 @@
 """The keys of layers as a job for a model that makes strokes."""
 
+import functools
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +10,9 @@ import bpy
 import numpy as np
 
 from ....engine import job
+from ....engine.job.builder import JobBuilder, name_file
 from ....engine.job.errors import BadInput
-from ....engine.job.files import digest, write_atomic
+from ....engine.job.files import digest
 from .. import settings
 from ..read import layers
 from ..read.shot import held
@@ -105,6 +107,16 @@ def _why_no_pair(scene: bpy.types.Scene, layer) -> str:
     return f"There is no key of {layer.name} after frame {scene.frame_current}: go to a frame between two keys."
 
 
+def state(ob: bpy.types.Object) -> tuple:
+    """What `parts` depends on of an object, but for its drawings: this is soon read and compared."""
+    data = ob.data
+    active = data.layers.active
+    linked = data.library is not None or data.override_library is not None
+    names = ob.session_uid, ob.name, data.session_uid, active and active.name
+    of_layers = ((layer.name, is_locked(layer), layers.left_out(ob, layer), len(layer.frames)) for layer in data.layers)
+    return *names, linked, *of_layers
+
+
 def parts_again(scene: bpy.types.Scene, folder: Path) -> list[Part]:
     """The layers and the pairs of keys that an earlier job has filled. Raises BadInput when one is not there any more."""
     found = []
@@ -149,57 +161,50 @@ def _together(found: Sequence[Part]) -> list[Part]:
 
 def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model: str) -> tuple[job.Job, tuple[str, ...]]:
     """Write the job folder that fills between keys, and remove what an earlier request left there. Returns the job, and what a person
-    should know. Raises BadInput when there is nothing to make, JobFailed when the folder can't be written."""
+    should know. Raises BadInput when there is nothing to make or another process works on the folder, JobFailed when it can't be written.
+    """
     found = _together(found)
     flats = [_keys(part) for part in found]
     planes, size = _planes(flats, settings.size(scene))
-    cels = [_cel(scene, cel, part, flats[cel], planes[cel], size) for cel, part in enumerate(found)]
+    builder = JobBuilder("inbetween", model, size)
+    cels = [_cel(scene, builder, part, *more) for part, *more in zip(found, flats, planes, strict=True)]
     warnings = tuple(text for cel in cels for text in cel.warnings)
     if not any(cel.home.tasks for cel in cels):
         raise BadInput(warnings[0])
-    for file, content in [item for cel in cels for item in cel.files.items()]:
-        if not (folder / file).is_file():
-            write_atomic(folder / file, content)
-    request = job.Job(
-        task="inbetween",
-        model=model,
-        size=size,
-        cels=tuple(job.Cel(part.name, ()) for part in found),
-        drawings=tuple({drawing.id: drawing for cel in cels for drawing in cel.drawings}.values()),
-        frames=held([cel.shown for cel in cels]),
+    request = builder.write_job(
+        folder,
+        held([cel.shown for cel in cels]),
         title=scene.name,
         fps=scene.render.fps / scene.render.fps_base,
-        options=settings.options(scene, model),
+        options=settings.get_options(scene, model),
         pairs=tuple(dict.fromkeys(pair for cel in cels for pair in cel.pairs)),
+        also=lambda: homes.write([cel.home for cel in cels], folder),
     )
-    job.save(request, folder)
-    job.clear_stale(folder, request)
-    homes.write([cel.home for cel in cels], folder)
     return request, warnings
 
 
 @dataclass(frozen=True)
 class _Cel:
-    """What a part is in the job: `shown`, which drawing begins at which frame; `files` by their names in the folder."""
+    """What a part is in the job: `shown`, which drawing begins at which frame."""
 
     home: Home
-    drawings: list[job.Drawing]
     shown: dict[int, str]
     pairs: list[job.Pair]
-    files: dict[str, bytes]
     warnings: list[str]
 
 
-def _cel(scene: bpy.types.Scene, cel: int, part: Part, flats: dict[int, list[Flat]], lies_in: Plane, size: tuple[int, int]) -> _Cel:
+def _cel(scene: bpy.types.Scene, builder: JobBuilder, part: Part, flats: dict[int, list[Flat]], lies_in: Plane) -> _Cel:
+    """Add a part to the job."""
+    cel = builder.add_cel(part.name)
     chosen = scene.shiage.inbetween
     ids: dict[int, str] = {}
-    made = _Cel(Home(part.ob.name, part.ob.data.name, (), lies_in, False, {}, ()), [], {}, [], {}, [])
+    made = _Cel(Home(part.ob.name, part.ob.data.name, (), lies_in, False, {}, ()), {}, [], [])
     for number, of_layers in flats.items():
         strokes = plane.strokes_in(of_layers, part.layers, lies_in)
         fills = np.concatenate([flat.fills for flat in of_layers])
-        ids[number] = _id(strokes, fills, size, cel)
-        made.drawings.append(job.Drawing(ids[number], cel, "strokes", f"strokes/{ids[number]}.npz", f"{part.name} {number}"))
-        made.files[made.drawings[-1].file] = _content(strokes, fills)
+        ids[number] = _id(strokes, fills, builder.size, cel)
+        drawing = job.Drawing(ids[number], cel, "strokes", name_file("strokes", ids[number], ".npz"), f"{part.name} {number}")
+        builder.add_drawing(drawing, functools.partial(_content, strokes, fills))
     made.shown.update(ids)
     tasks = []
     for pair in part.pairs:
@@ -209,7 +214,8 @@ def _cel(scene: bpy.types.Scene, cel: int, part: Part, flats: dict[int, list[Fla
             continue
         between = [(frame, digest(first, last, at, frame)[:16], at) for frame, at in inbetween.drawings(chosen, pair)]
         tasks.append(Task(pair, first, last, tuple(between)))
-        made.drawings.extend(job.Drawing(id, cel, "between", f"strokes/{id}.npz", f"{part.name} {frame}", at) for frame, id, at in between)
+        for frame, id, at in between:
+            builder.add_drawing(job.Drawing(id, cel, "between", name_file("between", id, ".npz"), f"{part.name} {frame}", at))
         made.shown.update({frame: id for frame, id, _ in between})
         made.pairs.extend(job.Pair(first, a, last, b) for a, b in _pinned(part, flats[pair.first], flats[pair.last]))
     counts = {ids[number]: tuple(len(flat.cyclic) for flat in of_layers) for number, of_layers in flats.items()}

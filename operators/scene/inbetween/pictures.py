@@ -1,19 +1,19 @@
 """Keys as the camera sees them, as a job for a model that makes pictures between them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import bpy
 import numpy as np
 
 from ....engine import job
+from ....engine.job.builder import JobBuilder, name_file
 from ....engine.job.errors import BadInput
-from ....engine.job.files import digest, write_atomic
+from ....engine.job.files import digest
 from ....engine.models import ModelInfo
 from .. import settings
 from ..read import camera, layers, references, request, shot
-from ..read.shot import Cel, Drawing, Shot
+from ..read.shot import Drawing, Shot
 from ..read.stepping import stepping
 from ..read.strokes import Strokes, extract, object_scale
 from ..settings import inbetween
@@ -30,7 +30,8 @@ def write_job(
     on_progress: Callable[[float], None],
 ) -> tuple[Path, job.Job, tuple[str, ...]]:
     """Write the job folder, one for each range of keys beside `folder`, so that each result keeps its own. Returns it, the job, and
-    what a person should know. Raises BadInput when the model would not get what it needs, JobFailed when the folder can't be written."""
+    what a person should know. Raises BadInput when the model would not get what it needs or another process works on the folder,
+    JobFailed when it can't be written."""
     chosen = scene.shiage.inbetween
     numbers = _numbers(chosen, parts)
     folder = folder.with_name(f"{folder.name}-{numbers[0]}-{numbers[-1]}")
@@ -44,36 +45,33 @@ def write_job(
     painted = [_painted(scene, seen) for seen in shots]
     warnings = _warnings(scene, numbers)
     pictures = [path for path in painted if path is not None]
-    if len(pictures) == len(numbers):
-        cels, drawings, shown = _painted_keys(scene, numbers, pictures, folder)
-    elif "painted" in model.needs:
+    are_painted = len(pictures) == len(numbers)
+    if not are_painted and "painted" in model.needs:
         number = numbers[painted.index(None)]
         raise BadInput(f"The key {number} is not painted: {model.title} needs painted keys, so color the shot first, as it is drawn now.")
+    builder = JobBuilder("inbetween", model.id, settings.size(scene))
+    if are_painted:
+        shown = _painted_keys(builder, scene.name, numbers, pictures)
+        names = [scene.name]
     else:
-        cels, drawings, shown = _line_art(scene, shots, folder)
-    for cel in range(len(cels)):
+        drawn = _drawn_cels(scene, shots)
+        shown = _line_art(builder, drawn, shots)
+        names = [name for name, _ in drawn]
+    for cel, name in enumerate(names):
         for frame, at in made:
-            id = digest([shown[cel][number] for number in numbers], cel, frame, at, guides[frame][0] if frame in guides else None)[:16]
             guide = guides[frame][0] if frame in guides else None
-            drawings[id] = job.Drawing(id, cel, "between", f"strokes/{id}.npz", f"{cels[cel].name} {frame}", at, guide)
+            id = digest([shown[cel][number] for number in numbers], cel, frame, at, guide)[:16]
+            builder.add_drawing(job.Drawing(id, cel, "between", name_file("between", id, ".npz"), f"{name} {frame}", at, guide))
             shown[cel][frame] = id
     for id, strokes in guides.values():
-        file = f"strokes/{id}.npz"
-        write_atomic(folder / file, request.content(Drawing(id, 0, 0, strokes)))
-        drawings[id] = job.Drawing(id, 0, "strokes", file, f"{chosen.guide} {id}")
-    asked = job.Job(
-        task="inbetween",
-        model=model.id,
-        size=settings.size(scene),
-        cels=tuple(cels),
-        drawings=tuple(drawings.values()),
-        frames=shot.held(shown),
+        request.store(builder, Drawing(id, 0, 0, strokes), 0, f"{chosen.guide} {id}")
+    asked = builder.write_job(
+        folder,
+        shot.held(shown),
         title=f"{scene.name} {numbers[0]}–{numbers[-1]}",
         fps=scene.render.fps / scene.render.fps_base,
-        options=settings.options(scene, model.id),
+        options=settings.get_options(scene, model.id),
     )
-    job.save(asked, folder)
-    job.clear_stale(folder, asked)
     return folder, asked, warnings
 
 
@@ -106,44 +104,52 @@ def _painted(scene: bpy.types.Scene, seen: Shot) -> Path | None:
     return folder / file if file is not None and file in done and (folder / file).is_file() else None
 
 
-def _painted_keys(scene: bpy.types.Scene, numbers: Sequence[int], painted: Sequence[Path], folder: Path):
-    drawings, shown = {}, [{}]
+def _painted_keys(builder: JobBuilder, name: str, numbers: Sequence[int], painted: Sequence[Path]) -> list[dict[int, str]]:
+    """Add painted keys to a job, as one cel. Returns which of them is shown at which frame."""
+    cel = builder.add_cel(name)
+    shown = {}
     for number, path in zip(numbers, painted, strict=True):
-        copied = job.add_reference(folder, path)
-        id = copied.sha256[:16]
-        drawings[id] = job.Drawing(id, 0, "painted", copied.file, f"{scene.name} {number}")
-        shown[0][number] = id
-    return [job.Cel(scene.name, ())], drawings, shown
+        shown[number] = job.check_reference(path)[:16]
+        builder.add_painted_key(shown[number], cel, path, f"{name} {number}")
+    return [shown]
 
 
-def _line_art(scene: bpy.types.Scene, shots: Sequence[Shot], folder: Path):
-    """The cels that all keys show, with their references, and their drawings."""
-    own = references.files(scene.shiage.references, folder / "reference")
-    names = [cel.name for cel in shots[0].cels if all(cel.name in [c.name for c in seen.cels] for seen in shots)]
-    if not names:
+def _drawn_cels(scene: bpy.types.Scene, shots: Sequence[Shot]) -> list[tuple[str, tuple[Path, ...]]]:
+    """The cels that all keys show, by name, each with its references. Raises BadInput when there is none, or one has no reference."""
+    own = references.files(scene.shiage.references)
+    named = [cel for cel in shots[0].cels if all(cel.name in [c.name for c in seen.cels] for seen in shots)]
+    if not named:
         raise BadInput("The keys show different objects: go to keys that show the same ones.")
-    cels, drawings, shown = [], {}, []
-    for index, name in enumerate(names):
-        cel: Cel = next(cel for cel in shots[0].cels if cel.name == name)
-        paths = cel.references or own
-        if not paths:
-            raise BadInput(f"{name} has no reference: choose a colored picture for the shot or for the object, or color the shot first.")
-        cels.append(job.Cel(name, tuple(job.add_reference(folder, Path(path)) for path in paths)))
+    for cel in named:
+        if not (cel.references or own):
+            raise BadInput(
+                f"{cel.name} has no reference: choose a colored picture for the shot or for the object, or color the shot first."
+            )
+    return [(cel.name, cel.references or own) for cel in named]
+
+
+def _line_art(builder: JobBuilder, drawn: Sequence[tuple[str, Sequence[Path]]], shots: Sequence[Shot]) -> list[dict[int, str]]:
+    """Add cels of line art to a job, each with its references. Returns for each which drawing is shown at which frame."""
+    shown = []
+    for name, paths in drawn:
+        cel = builder.add_cel(name, [Path(path) for path in paths])
         shown.append({})
         for seen in shots:
             (exposure,) = seen.exposures
-            id = exposure.drawings[[c.name for c in seen.cels].index(name)]
+            place = [c.name for c in seen.cels].index(name)
+            id = exposure.drawings[place]
             assert id is not None, "a cel that is gathered at a frame shows something there"
-            drawings[id] = replace(request.store(seen.drawings[id], seen, folder), cel=index)
+            request.store(builder, seen.drawings[id], cel, f"{name} {seen.drawings[id].frame}")
             shown[-1][exposure.frame] = id
-    return cels, drawings, shown
+    return shown
 
 
 # --- guides ---------------------------------------------------------------------------------------------------------
 
 
 def _guides(scene: bpy.types.Scene, view_layer, parts: Sequence[Part], frames: Sequence[int]) -> dict[int, tuple[str, Strokes]]:
-    """The sketches that drawings between follow: {frame: (id, strokes)}. Each goes to the drawing that is nearest to it in time."""
+    """The sketches that drawings between follow: {frame: (id, strokes)}. Each goes to the drawing that is nearest to it in time, and of
+    several that go to one drawing it follows the nearest."""
     name = scene.shiage.inbetween.guide
     if not name:
         return {}
@@ -154,17 +160,19 @@ def _guides(scene: bpy.types.Scene, view_layer, parts: Sequence[Part], frames: S
     if not layers.left_out(ob, layer):
         raise BadInput(f"The guide layer {name} would be painted too: leave it out of the shot, under Drawings.")
     sketched = [frame.frame_number for frame in layer.frames if frame.drawing is not None and frame.drawing.attributes.domain_size("CURVE")]
-    guides = {}
+    nearest = {
+        number: min(frames, key=lambda frame: (abs(frame - number), frame)) for number in sketched if frames[0] <= number <= frames[-1]
+    }
+    guides: dict[int, tuple[str, Strokes]] = {}
     with stepping(scene) as go_to:
-        for number in sketched:
-            if not frames[0] <= number <= frames[-1]:
+        for number in sorted(nearest, key=lambda number: (abs(nearest[number] - number), number)):
+            if nearest[number] in guides:
                 continue
             go_to(number)
             strokes = _sketch(scene, view_layer.depsgraph, ob, name)
-            nearest = min(frames, key=lambda frame: (abs(frame - number), frame))
-            if len(strokes):
+            if len(strokes):  # the camera sees something of it
                 id = digest("guide", *(array.tobytes() for array in strokes.arrays().values()))[:16]
-                guides[nearest] = (id, strokes)
+                guides[nearest[number]] = (id, strokes)
     return guides
 
 

@@ -15,7 +15,7 @@ from mathutils import Vector
 
 from ....engine import job
 from ....engine.job.errors import BadInput, JobFailed
-from ....engine.job.files import write_atomic
+from ....engine.job.files import identify_folder, write_atomic
 from .. import compat, png
 from ..read import camera
 from ..read.stepping import stepping
@@ -259,7 +259,7 @@ def _relative(path: Path) -> str:
 
 
 def _same_folder(one: str, other: Path) -> bool:
-    return os.path.normcase(os.path.realpath(one)) == os.path.normcase(os.path.realpath(other))
+    return identify_folder(one) == identify_folder(other)
 
 
 def _blank(size: tuple[int, int]) -> bytes:

@@ -1,16 +1,18 @@
 """The references that the animator chose, as files."""
 
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import bpy
 
-from ....engine.job.errors import BadInput
+from ....engine.job.errors import BadInput, JobFailed
+from ....engine.job.files import digest, write_atomic
 
 
-def files(chosen: Iterable, folder: Path) -> tuple[Path, ...]:
+def files(chosen: Iterable) -> tuple[Path, ...]:
     """The picture files of a collection of SHIAGE_PG_reference, see `file`."""
-    return tuple(file(item.image, folder) for item in chosen if item.image is not None)
+    return tuple(file(item.image) for item in chosen if item.image is not None)
 
 
 def key(chosen: Iterable) -> tuple[str, ...]:
@@ -18,29 +20,33 @@ def key(chosen: Iterable) -> tuple[str, ...]:
     return tuple(item.image.name_full for item in chosen if item.image is not None)
 
 
-def file(image: bpy.types.Image, folder: Path) -> Path:
-    """The file of an image. One that lives only inside Blender (packed, painted, rendered) is written to `folder`. Raises BadInput when it
-    has neither file nor pixels."""
+def file(image: bpy.types.Image) -> Path:
+    """The file of an image. One that lives only inside Blender (packed, painted, rendered) is written to the session's temporary folder,
+    where each image has a file of its own. Raises BadInput when it has neither file nor pixels, JobFailed when it can't be written."""
     packed = image.packed_file
     source = Path(bpy.path.abspath(image.filepath_raw, library=image.library)) if image.filepath_raw else None
     if packed is None and source is not None and not image.is_dirty:
         if not source.is_file():
             raise BadInput(f"The reference '{image.name}' can't be read, its file {source} is missing: choose another picture.")
         return source
-    folder.mkdir(parents=True, exist_ok=True)
+    # Names of images that differ can be the same as names of files.
+    folder = Path(bpy.app.tempdir or tempfile.gettempdir()) / "shiage-references" / digest(image.name_full)[:16]
     if packed is not None and not image.is_dirty:
         target = folder / f"{bpy.path.clean_name(image.name)}{source.suffix if source and source.suffix else '.png'}"
-        target.write_bytes(packed.data)
+        write_atomic(target, packed.data)
         return target
     if not image.has_data and not image.size[0]:
         raise BadInput(f"The reference '{image.name}' has no pixels: choose another picture.")
     target = folder / f"{bpy.path.clean_name(image.name)}.png"
-    copy = image.copy()  # saving would give the artist's image a file path
+    file_format = image.file_format
     try:
-        copy.file_format = "PNG"
-        copy.save(filepath=str(target))
+        folder.mkdir(parents=True, exist_ok=True)
+        image.file_format = "PNG"
+        image.save(filepath=str(target), save_copy=True)  # the artist's image keeps its own path, and is still to be saved
+    except OSError as error:
+        raise JobFailed(f"Could not write {target}: {error.strerror or error}; free some space, then try again.") from error
     except RuntimeError as error:
         raise BadInput(f"The reference '{image.name}' can't be written as a file ({error}): save it and choose the file.") from error
     finally:
-        bpy.data.images.remove(copy)
+        image.file_format = file_format
     return target

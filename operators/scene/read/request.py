@@ -1,5 +1,6 @@
 """A gathered shot as a job folder."""
 
+import functools
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from ....engine import job
+from ....engine.job.builder import JobBuilder, name_file
 from ....engine.job.errors import BadInput
-from ....engine.job.files import write_atomic
 from .shot import Drawing, Shot
 
 
@@ -25,43 +26,25 @@ def write_job(
 ) -> job.Job:
     """Write the job folder, job.json last, and remove what an earlier request left there and this one does not name.
 
-    `references` are for the cels that have none of their own. Raises BadInput when a cel is left without any or one can't be read,
-    JobFailed when the folder can't be written.
+    `references` are for the cels that have none of their own. Raises BadInput when a cel is left without any, one can't be read, or
+    another process works on the folder, JobFailed when that can't be written.
     """
-    cels = []
     for cel in shot.cels:
-        paths = cel.references or references
-        if not paths:
+        if not (cel.references or references):
             raise BadInput(f"{cel.name} has no reference: choose a colored picture for the shot or for the object.")
-        cels.append(job.Cel(cel.name, tuple(job.add_reference(folder, Path(path)) for path in paths)))
-    drawings = []
+    builder = JobBuilder("colorize", model, shot.size)
+    for cel in shot.cels:
+        builder.add_cel(cel.name, [Path(path) for path in cel.references or references])
     for drawing in shot.drawings.values():
-        drawings.append(store(drawing, shot, folder))
-    request = job.Job(
-        task="colorize",
-        model=model,
-        size=shot.size,
-        cels=tuple(cels),
-        drawings=tuple(drawings),
-        frames=shot.exposures,
-        title=shot.title,
-        fps=shot.fps,
-        seed=seed,
-        device=device,
-        options=dict(options),
-        hints=tuple(hints),
-    )
-    job.save(request, folder)
-    job.clear_stale(folder, request)
-    return request
+        store(builder, drawing, drawing.cel, f"{shot.cels[drawing.cel].name} {drawing.frame}")
+    return builder.write_job(folder, shot.exposures, title=shot.title, fps=shot.fps, seed=seed, device=device, options=options, hints=hints)
 
 
-def store(drawing: Drawing, shot: Shot, folder: Path) -> job.Drawing:
-    """Write a drawing's file into a job folder."""
-    kind, file = ("strokes", f"strokes/{drawing.id}.npz") if drawing.strokes is not None else ("raster", f"sketches/{drawing.id}.png")
-    if not (folder / file).is_file():  # a file is named by its content and there whole or not at all
-        write_atomic(folder / file, content(drawing))
-    return job.Drawing(drawing.id, drawing.cel, kind, file, f"{shot.cels[drawing.cel].name} {drawing.frame}")
+def store(builder: JobBuilder, drawing: Drawing, cel: int, name: str) -> None:
+    """Add a drawing of the scene to a job, as strokes or as a picture."""
+    kind, suffix = ("strokes", ".npz") if drawing.strokes is not None else ("raster", ".png")
+    file = name_file(kind, drawing.id, suffix)
+    builder.add_drawing(job.Drawing(drawing.id, cel, kind, file, name), functools.partial(content, drawing))
 
 
 def content(drawing: Drawing) -> bytes:

@@ -201,11 +201,10 @@ def _shot(scene, size, numbers, last, shown, found, depths, members) -> Shot:
         if crossed:
             names = ", ".join(members[back]), ", ".join(members[front])
             warnings.append(f"{names[0]} comes before {names[1]} at frame {crossed[0]}, but stays behind it in the colored frames.")
-    folder = Path(bpy.app.tempdir) / "shiage-references"
     cels = []
     for key in order:
         holder = next(iter(members[key].values()))
-        own = references.files(holder.shiage.references, folder)
+        own = references.files(holder.shiage.references)
         cels.append(Cel(", ".join(members[key]), tuple(members[key]), own))
     cel_of = {drawing_id: order.index(key) for frame in shown for key, drawing_id in frame.items()}
     return Shot(

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import bpy
 
 from ....engine import job
 from ....engine.job import pose
+from ....engine.job.builder import JobBuilder, name_file
 from ....engine.job.errors import BadInput
-from ....engine.job.files import digest, write_atomic
+from ....engine.job.files import digest
 from ..read import camera
 from ..read.shot import exposures
 from ..read.stepping import stepping
@@ -101,38 +102,23 @@ def write_job(
     """Write the job folder, job.json last, and remove what an earlier request left there and this one does not name.
 
     `standing` is how the figure on the reference stands, in pixels of a picture of `standing_size`. Raises BadInput when the reference
-    can't be read, JobFailed when the folder can't be written.
+    can't be read or another process works on the folder, JobFailed when that can't be written.
     """
-    given = job.add_reference(folder, reference)
-    if standing is not None:
-        given = replace(given, pose=_write(folder, _id(standing, standing_size), standing, standing_size))
-    drawings = [
-        job.Drawing(id, 0, "pose", _write(folder, id, seen, motion.size), f"{motion.title} {frame}")
-        for id, (frame, seen) in motion.poses.items()
-    ]
-    request = job.Job(
-        task="animate",
-        model=model,
-        size=motion.size,
-        cels=(job.Cel(motion.title, (given,)),),
-        drawings=tuple(drawings),
-        frames=motion.exposures,
-        title=motion.title,
-        fps=motion.fps,
-        options=dict(options),
-    )
-    job.save(request, folder)
-    job.clear_stale(folder, request)
-    return request
+    builder = JobBuilder("animate", model, motion.size)
+    pose_file = _write(builder, _id(standing, standing_size), standing, standing_size) if standing is not None else None
+    cel = builder.add_cel(motion.title, (reference,), pose_file)
+    for id, (frame, seen) in motion.poses.items():
+        file = _write(builder, id, seen, motion.size)
+        builder.add_drawing(job.Drawing(id, cel, "pose", file, f"{motion.title} {frame}"))
+    return builder.write_job(folder, motion.exposures, title=motion.title, fps=motion.fps, options=options)
 
 
 def _id(seen: pose.Pose, size: tuple[int, int]) -> str:
     return digest(seen.json(), list(size))[:16]
 
 
-def _write(folder: Path, id: str, seen: pose.Pose, size: tuple[int, int]) -> str:
-    """Write a pose in a picture of `size`; returns its path relative to the folder."""
-    file = f"poses/{id}.json"
-    if not (folder / file).is_file():  # a file is named by its content and there whole or not at all
-        write_atomic(folder / file, json.dumps(seen.json() | {"size": list(size)}).encode())
+def _write(builder: JobBuilder, id: str, seen: pose.Pose, size: tuple[int, int]) -> str:
+    """Add a pose in a picture of `size` to a job; returns its path relative to the folder."""
+    file = name_file("pose", id, ".json")
+    builder.add_file(file, json.dumps(seen.json() | {"size": list(size)}).encode)
     return file

@@ -3,6 +3,7 @@
 Only data and what follows from it; the operators and panels that show it are elsewhere.
 """
 
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -13,10 +14,10 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVecto
 from .... import __package__ as EXTENSION
 from ....engine import models
 from ....engine.job.errors import BadInput
+from ....engine.job.files import digest
 from .. import compat
 from ..rig import bones
-from . import inbetween, rig
-from . import options as options_of_models
+from . import inbetween, options, rig
 from .options import model_items, number
 
 
@@ -70,7 +71,7 @@ class SHIAGE_PG_object(bpy.types.PropertyGroup):
     active_pin: IntProperty(name="Active Pair", description="The pinned pair that the list shows as chosen", min=0)
 
 
-_OPTIONS = options_of_models.group(models.available())
+_OPTIONS = options.group(options.list_models())
 
 
 class SHIAGE_PG_shot(bpy.types.PropertyGroup):
@@ -214,9 +215,9 @@ def objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[bpy
     return [ob for ob in view_layer.objects if ob.select_get(view_layer=view_layer)]
 
 
-def options(scene: bpy.types.Scene, model: str) -> dict[str, object]:
+def get_options(scene: bpy.types.Scene, model: str) -> dict[str, object]:
     """The options of a model as the scene has them, as they stand in job.json."""
-    return options_of_models.values(scene.shiage.options, models.info(model))
+    return options.values(scene.shiage.options, models.info(model))
 
 
 def output(scene: bpy.types.Scene) -> str:
@@ -226,22 +227,49 @@ def output(scene: bpy.types.Scene) -> str:
 
 def output_is_temporary(scene: bpy.types.Scene) -> bool:
     """True while the pictures would go to a folder that is deleted with Blender's session: the .blend was never saved."""
-    return output(scene).startswith("//") and not bpy.data.filepath
+    return _is_temporary(output(scene))
+
+
+def _is_temporary(folder: str) -> bool:
+    return folder.startswith("//") and not bpy.data.filepath
 
 
 def job_folder(scene: bpy.types.Scene, task: str = "colorize") -> Path:
-    """The scene's job folder for a task, the same on each run so that finished work is found again. An unsaved file's lies in Blender's
-    own temporary folder (see `output_is_temporary`). Raises BadInput when no output folder is set."""
+    """The scene's job folder for a task, absolute and without '..', the same on each run so that finished work is found again. An unsaved
+    file's lies in Blender's own temporary folder (see `output_is_temporary`). No two scenes and tasks of a file share one. Raises BadInput
+    when no output folder is set."""
     folder = output(scene)
     if not folder:
         raise BadInput("No output folder is set: choose one under Output.")
-    name = scene.name
-    if output_is_temporary(scene):
-        root = Path(bpy.app.tempdir or tempfile.gettempdir()) / "shiage"
+    name = _scene_name(scene)
+    if _is_temporary(folder):
+        root = os.path.join(bpy.app.tempdir or tempfile.gettempdir(), "shiage")
     else:
-        root = Path(bpy.path.abspath(folder))
+        root = bpy.path.abspath(folder)
         if bpy.data.filepath:
-            name = f"{Path(bpy.data.filepath).stem}-{name}"
+            name = f"{_clean(os.path.splitext(os.path.basename(bpy.data.filepath))[0])}-{name}"
     if task != "colorize":
         name = f"{name}-{task}"
-    return root / re.sub(r'[<>:"/\\|?*\x00-\x1f]', "_", name).strip(" .")
+    return Path(os.path.abspath(os.path.join(root, name)))
+
+
+_NO_PART = re.compile(r'[<>:"/\\|?*\x00-\x1f]')  # of a file's name, on some system
+_MISTAKEN = re.compile(r"-(inbetween|animate)(-|$)|~[0-9a-f]{8}$", re.IGNORECASE)  # for a job of another scene: see `job_folder`
+
+
+def _scene_name(scene: bpy.types.Scene) -> str:
+    """A scene's name as that of a folder: as it is, unless another scene could have the same, also where the system knows no case."""
+    alike = any(other != scene and other.name.casefold() == scene.name.casefold() for other in bpy.data.scenes if other.library is None)
+    if alike or scene.library is not None or _MISTAKEN.search(scene.name):
+        return _marked(scene.name, scene.name_full)
+    return _clean(scene.name)
+
+
+def _clean(name: str) -> str:
+    """A name as that of a file: as it is where it can be."""
+    return _marked(name, name) if _NO_PART.search(name) or name != name.strip(" .") else name
+
+
+def _marked(name: str, full: str) -> str:
+    """A name that can be that of a file, told from others by a digest."""
+    return f"{_NO_PART.sub('_', name).strip(' .')}~{digest(full)[:8]}"

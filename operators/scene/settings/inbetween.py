@@ -95,6 +95,7 @@ def _redraw(context: bpy.types.Context) -> None:
 
 
 CLASSES = (SHIAGE_PG_pin, SHIAGE_PG_inbetween)
+SETTINGS = tuple(SHIAGE_PG_inbetween.__annotations__)  # their names
 
 
 def drawings(chosen: SHIAGE_PG_inbetween, pair: Pair) -> tuple[tuple[int, float], ...]:

@@ -9,6 +9,26 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, Po
 from ....engine import models
 from ....engine.models import ModelInfo, Option
 
+_models: tuple[ModelInfo, ...] = ()
+
+
+def refresh_models() -> None:
+    """See which models there are. Raises BadInput for a model.toml that is not understood."""
+    global _models
+    _models = models.available()
+    _choices.cache_clear()
+
+
+def list_models() -> tuple[ModelInfo, ...]:
+    """The models that there were when that was last seen to: what is drawn, and the choices that Blender asks for, look at no disk."""
+    if not _models:
+        refresh_models()
+    return _models
+
+
+def find_model(model_id: str) -> ModelInfo | None:
+    return next((model for model in list_models() if model.id == model_id), None)
+
 
 def number(model_id: str) -> int:
     """A model's number in the .blend: made from its id, and not its place in the list, so that a new model changes no old file."""
@@ -22,7 +42,12 @@ def _enum_items(*texts: tuple[str, str, str]) -> list[tuple[str, str, str, int]]
 
 def model_items(task: str):
     """What an enum of the models for a task takes as its `items`."""
-    return lambda _settings, _context: _enum_items(*((m.id, m.title, m.description) for m in models.available() if task in m.tasks))
+    return lambda _settings, _context: _choices(task)
+
+
+@functools.cache
+def _choices(task: str) -> list[tuple[str, str, str, int]]:
+    return _enum_items(*((m.id, m.title, m.description) for m in list_models() if task in m.tasks))
 
 
 def group(infos: tuple[ModelInfo, ...]) -> tuple[type, ...]:
