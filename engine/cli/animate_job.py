@@ -1,15 +1,17 @@
 """A folder of poses and a reference -> a job folder that animates the figure, for the shell."""
 
+import functools
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ..job import MAX_SIDE, Cel, Drawing, Job, Reference, add_reference, clear_stale, save
+from ..job import MAX_SIDE, Drawing, Job
+from ..job.builder import JobBuilder, name_file
 from ..job.errors import BadInput
-from ..job.files import digest, file_sha256, write_atomic
+from ..job.files import digest, file_sha256
 from ..job.pose import Pose, read
-from .colorize_job import Size, check_out, exposures, fitted, opened, picture_size, sketch_files
+from .colorize_job import Size, check_out, exposures, fitted, picture_size, sketch_files
 
 
 @dataclass(frozen=True)
@@ -45,20 +47,18 @@ def gather(
     marked = read(joints)[0] if joints is not None else None
     check_out(out, [poses, *references])
     chosen = {number: _drawing(one, size) for number, one in enumerate(given) if number % step == 0}
-    with opened(out):
-        for drawing, content in chosen.values():
-            write_atomic(out / drawing.file, content)
-        known = [add_reference(out, path) for path in references]
-        if marked is not None and known:
-            known[0] = _marked(known[0], marked, out)
-        drawings = {drawing.id: drawing for drawing, _ in chosen.values()}
-        shown = [chosen[number - number % step][0].id for number in range(len(given))]
-        cel = Cel(poses.resolve().name, tuple(known))
-        job = Job("animate", model, size, (cel,), tuple(drawings.values()), exposures(shown), cel.name, device=device)
-        job = replace(job, options=dict(options or {}))
-        save(job, out)
-        clear_stale(out, job)
-    return job
+    builder = JobBuilder("animate", model, size)
+    pose_file = None
+    if marked is not None and references:
+        data = json.dumps(marked.json())
+        pose_file = name_file("pose", digest(marked.json())[:16], ".json")
+        builder.add_file(pose_file, data.encode)
+    name = poses.resolve().name
+    builder.add_cel(name, references, pose_file)
+    for drawing, content in chosen.values():
+        builder.add_drawing(drawing, content)
+    shown = [chosen[number - number % step][0].id for number in range(len(given))]
+    return builder.write_job(out, exposures(shown), title=name, device=device, options=options)
 
 
 def _read(path: Path) -> _Given:
@@ -80,19 +80,13 @@ def _common_size(given: Sequence[_Given], wanted: Size | None) -> Size:
     return found
 
 
-def _drawing(given: _Given, size: Size) -> tuple[Drawing, bytes]:
-    """A drawing of the job, and its file."""
+def _drawing(given: _Given, size: Size) -> tuple[Drawing, Callable[[], bytes]]:
+    """A drawing of the job, and what its file holds."""
     if given.pose is None:
         name = digest(file_sha256(given.path), list(size), 0)[:16]
-        return Drawing(name, 0, "raster", f"sketches/{name}{given.path.suffix.lower()}", given.path.name), fitted(given.path, size)
+        file = name_file("raster", name, given.path.suffix.lower())
+        return Drawing(name, 0, "raster", file, given.path.name), functools.partial(fitted, given.path, size)
     width, height = given.size or size
     content = given.pose.moved(lambda point: (point[0] * size[0] / width, point[1] * size[1] / height)).json()
     name = digest(content, list(size), 0)[:16]
-    return Drawing(name, 0, "pose", f"poses/{name}.json", given.path.name), json.dumps(content).encode()
-
-
-def _marked(given: Reference, joints: Pose, out: Path) -> Reference:
-    content = joints.json()
-    file = f"poses/{digest(content)[:16]}.json"
-    write_atomic(out / file, json.dumps(content).encode())
-    return replace(given, pose=file)
+    return Drawing(name, 0, "pose", name_file("pose", name, ".json"), given.path.name), json.dumps(content).encode

@@ -1,24 +1,23 @@
 """A folder of sketches and some references -> a job folder, for the shell; and what all such gathering needs."""
 
+import functools
 import io
 import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from ..job import JOB_FILE, MAX_SIDE, Cel, Drawing, Exposure, Hint, Job, add_reference, frame_name, save
+from ..job import FOLDERS, JOB_FILE, MAX_SIDE, Drawing, Exposure, Hint, Job, check_owner, frame_name
+from ..job.builder import JobBuilder, name_file
 from ..job.errors import BadInput, JobFailed
-from ..job.files import digest, file_sha256, write_atomic
-from ..job.lock import locked
+from ..job.files import digest, file_sha256
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".tga")
-INSIDE = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # folders of a job, out of which old files are removed
 
 Size = tuple[int, int]
 
@@ -45,25 +44,13 @@ def gather(
     check_out(out, [sketches, *references])
     ids = [digest(file_sha256(path), list(size), 0)[:16] for path in paths]
     sources = dict(zip(ids[::-1], paths[::-1], strict=True))  # of equal sketches the first
-    drawings = {key: Drawing(key, 0, "raster", f"sketches/{key}{sources[key].suffix.lower()}", sources[key].name) for key in ids}
-    with opened(out):
-        for key, drawing in drawings.items():
-            write_atomic(out / drawing.file, fitted(sources[key], size))
-        cel = Cel("sketches", tuple(add_reference(out, path) for path in references))
-        job = Job(
-            task="colorize",
-            model=model,
-            size=size,
-            cels=(cel,),
-            drawings=tuple(drawings.values()),
-            frames=exposures(ids),
-            title=sketches.resolve().name,
-            device=device,
-            options=dict(options or {}),
-            hints=tuple(hints),
-        )
-        save(job, out)
-    return job
+    drawings = {key: Drawing(key, 0, "raster", name_file("raster", key, sources[key].suffix.lower()), sources[key].name) for key in ids}
+    builder = JobBuilder("colorize", model, size)
+    builder.add_cel("sketches", references)
+    for key, drawing in drawings.items():
+        builder.add_drawing(drawing, functools.partial(fitted, sources[key], size))
+    title = sketches.resolve().name
+    return builder.write_job(out, exposures(ids), title=title, device=device, options=options, hints=hints)
 
 
 def spread(job: Job, folder: Path) -> None:
@@ -75,17 +62,6 @@ def spread(job: Job, folder: Path) -> None:
             target = folder / "frames" / frame_name(frame)
             if target != made and made.exists():
                 _link(made, target)
-
-
-@contextmanager
-def opened(out: Path) -> Iterator[None]:
-    """The job folder, made if need be, for this process alone. Raises JobFailed."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise JobFailed(f"Can't write to {out} ({error.strerror}): make it writable or choose another output folder.") from error
-    with locked(out):
-        yield
 
 
 def _link(made: Path, target: Path) -> None:
@@ -178,11 +154,12 @@ def exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
 
 def check_out(out: Path, given: Sequence[Path]) -> None:
     """A job folder is tidied when it is used again: so it must be one, and nothing that was given may lie in it."""
+    check_owner(out)
     if not (out / JOB_FILE).is_file():
-        for name in INSIDE:
+        for name in FOLDERS:
             if (out / name).is_dir() and any((out / name).iterdir()):
                 raise BadInput(f"{out} has a folder '{name}' that is not Shiage's: choose an empty or a new output folder.")
-    inside = [(out / name).resolve() for name in INSIDE]
+    inside = [(out / name).resolve() for name in FOLDERS]
     for path in given:
         if any(path.resolve().is_relative_to(folder) for folder in inside):
             raise BadInput(f"{path} lies among what is written to {out}: copy it elsewhere, or choose another output folder.")

@@ -1,13 +1,13 @@
 """Keys of a shot -> a job folder that makes what lies between them, for the shell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from ..job import Cel, Drawing, Exposure, Job, add_reference, clear_stale, save, timing
+from ..job import Drawing, Exposure, Job, timing
+from ..job.builder import JobBuilder, name_file
 from ..job.errors import BadInput
-from ..job.files import digest, file_sha256, write_atomic
-from .colorize_job import Size, check_out, opened, picture_size
+from ..job.files import digest, file_sha256
+from .colorize_job import Size, check_out, picture_size
 
 MAX_BETWEEN = 999
 
@@ -59,27 +59,21 @@ def gather(
         picture_size(path, "reference")
     check_out(out, [*keys.values(), *sketches.values(), *references])
     ids = {number: digest(file_sha256(path), list(size), 0)[:16] for number, path in [*keys.items(), *sketches.items()]}
-    with opened(out):
-        drawings: dict[str, Drawing] = {}
-        for number, path in [*sketches.items(), *keys.items()]:  # a key that is a sketch too is a key
-            file = f"sketches/{ids[number]}{path.suffix.lower()}"
-            if number in keys and not references:
-                drawings[ids[number]] = Drawing(ids[number], 0, "painted", add_reference(out, path).file, path.name)
-            else:
-                drawings[ids[number]] = Drawing(ids[number], 0, "raster", file, path.name)
-                write_atomic(out / file, path.read_bytes())
-        shown = dict(ids)
-        for number, place in at.items():
-            new = digest([ids[n] for n in numbers], count, number, place, ids.get(number))[:16]
-            drawings[new] = Drawing(new, 0, "between", f"strokes/{new}.npz", at=place, guide=ids.get(number))
-            shown[number] = new
-        cels = (Cel("keys", tuple(add_reference(out, path) for path in references)),)
-        frames = tuple(Exposure(number, 1, (shown[number],)) for number in range(count + 2))
-        job = Job("inbetween", model, size, cels, tuple(drawings.values()), frames, keys[numbers[0]].stem, device=device)
-        job = replace(job, options=dict(options or {}))
-        save(job, out)
-        clear_stale(out, job)
-    return job
+    builder = JobBuilder("inbetween", model, size)
+    cel = builder.add_cel("keys", references)
+    for number, path in [*sketches.items(), *keys.items()]:  # a key that is a sketch too is a key
+        if number in keys and not references:
+            builder.add_painted_key(ids[number], cel, path)
+        else:
+            file = name_file("raster", ids[number], path.suffix.lower())
+            builder.add_drawing(Drawing(ids[number], cel, "raster", file, path.name), path.read_bytes)
+    shown = dict(ids)
+    for number, place in at.items():
+        new = digest([ids[n] for n in numbers], count, number, place, ids.get(number))[:16]
+        builder.add_drawing(Drawing(new, cel, "between", name_file("between", new, ".npz"), at=place, guide=ids.get(number)))
+        shown[number] = new
+    frames = [Exposure(number, 1, (shown[number],)) for number in range(count + 2)]
+    return builder.write_job(out, frames, title=keys[numbers[0]].stem, device=device, options=options)
 
 
 def _common_size(paths: Sequence[Path]) -> Size:

@@ -44,4 +44,5 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "surrogateescape"))
+    """Write JSON as UTF-8; what is no UTF-8 in a text, as in old names of files, is written as '?'. Raises JobFailed."""
+    write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace"))

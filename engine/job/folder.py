@@ -1,6 +1,6 @@
 """The job folder: what is asked of the engine, and everything the engine answers. Standard library only.
 
-    job.json             the request, this module's `Job`; every input by content hash
+    job.json             the request, `engine.job.schema.Job`; every input by content hash
     strokes/<id>.npz     drawings as strokes        (written by the scene, read by `engine.drawing.sketch.strokes`)
     sketches/<id>.<x>    drawings as pictures       (scans, and what strokes can't express)
     poses/<id>.json      poses of a figure          (for the task animate)
@@ -16,70 +16,90 @@ at all: it is written beside its place and renamed (`engine.job.files`).
 """
 
 import json
+import os
+import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict
+import stat
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from .errors import BadInput
 from .files import file_sha256, write_atomic, write_json
-from .schema import SCHEMA, Cel, Drawing, Exposure, Hint, Job, Pair, Place, Reference, files, pictures, validate
+from .reading import read_value
+from .schema import SCHEMA, Job, Reference, list_files, pictures, validate
 
 JOB_FILE = "job.json"
 EVENTS_FILE = "events.jsonl"
 LOG_FILE = "engine.log"
 RESULT_FILE = "result.json"
 CANCEL_FILE = "cancel"
+FOLDERS = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # out of which old files are removed
 
 
 # --- job.json -----------------------------------------------------------------------------------------------------
 
 
 def save(job: Job, folder: Path) -> None:
-    """Write job.json; a result of an earlier request is no longer this job's and goes."""
+    """Write job.json; a result of an earlier request is no longer this job's and goes. Raises BadInput, JobFailed."""
     validate(job)
+    check_owner(folder)
     for name in (RESULT_FILE, EVENTS_FILE, CANCEL_FILE):
         (folder / name).unlink(missing_ok=True)
     write_json(folder / JOB_FILE, asdict(job))
 
 
-def load(folder: Path) -> Job:
-    """Read and check job.json. Raises BadInput with one sentence when it isn't a job of this schema."""
+def check_owner(folder: Path) -> None:
+    """Raise BadInput when the folder's job.json is another program's. One that is damaged, as by a power cut, is made again."""
     path = folder / JOB_FILE
     try:
+        raw = json.loads(path.read_text("utf-8")) if path.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return
+    if path.is_file() and not (isinstance(raw, dict) and type(raw.get("schema")) is int and {"task", "cels"} <= raw.keys()):
+        raise BadInput(f"{path} is not Shiage's: choose an empty or a new output folder.")
+
+
+def check_links(folder: Path) -> None:
+    """Raise BadInput when something in a job folder is neither a folder nor a plain file: what is written through a link, or removed
+    behind it, is not the job's, and a pipe may be waited for endlessly."""
+    names = (*FOLDERS, "cache", "lock", JOB_FILE, EVENTS_FILE, LOG_FILE, RESULT_FILE, CANCEL_FILE)
+    for path in map(folder.joinpath, names):
+        _check_plain(path)
+        for inner, folders, files in os.walk(path):
+            for name in (*folders, *files):
+                _check_plain(Path(inner, name))
+
+
+def _check_plain(path: Path) -> None:
+    try:
+        seen = path.lstat()
+    except OSError:
+        return  # it is not there
+    junction = getattr(seen, "st_reparse_tag", 0) == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)  # Windows' link to a folder
+    if junction or not (stat.S_ISDIR(seen.st_mode) or stat.S_ISREG(seen.st_mode)):
+        raise BadInput(f"{path} is a link, or no plain file, as no job of Shiage's has: remove it, or choose another folder.")
+
+
+def load(folder: Path) -> Job:
+    """Read and check job.json. Raises BadInput with one sentence, that names the field, when it isn't a job of this schema."""
+    path = folder / JOB_FILE
+    try:
+        if path.exists() and not path.is_file():
+            raise BadInput(f"There is no readable job in {folder}: {JOB_FILE} is no plain file.")
         raw = json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise BadInput(f"There is no readable job in {folder}: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path} is not valid JSON ({error}): make the job again.") from error
-    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+    if not isinstance(raw, dict) or type(raw.get("schema")) is not int or raw["schema"] != SCHEMA:
         raise BadInput(f"{path} is not a job of schema {SCHEMA}: make it again with this version of Shiage.")
+    known = {f.name for f in fields(Job)}
     try:
-        job = _from_json(raw)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadInput(f"{path} is not a complete job ({error!r}): make it again.") from error
+        job = read_value(Job, {name: value for name, value in raw.items() if name in known}, "it")
+    except ValueError as error:
+        raise BadInput(f"{path} is not a complete job ({error}): make it again.") from error
     validate(job)
     return job
-
-
-def _from_json(raw: Mapping) -> Job:
-    cels = tuple(Cel(str(c["name"]), tuple(Reference(**r) for r in c["references"])) for c in raw["cels"])
-    drawings = tuple(Drawing(**d) for d in raw["drawings"])
-    frames = tuple(Exposure(int(f["frame"]), int(f["exposure"]), tuple(f["drawings"])) for f in raw["frames"])
-    hints = tuple(
-        Hint(**{**_place(h), "swatch": h.get("swatch"), "same_as": Place(**_place(h["same_as"])) if h.get("same_as") else None})
-        for h in raw.get("hints", ())
-    )
-    pairs = tuple(Pair(**p) for p in raw.get("pairs", ()))
-    width, height = raw["size"]
-    known = {"task", "model", "title", "fps", "seed", "device", "options", "schema"}
-    given = {k: raw[k] for k in known & raw.keys()}
-    return Job(size=(int(width), int(height)), cels=cels, drawings=drawings, frames=frames, hints=hints, pairs=pairs, **given)
-
-
-def _place(raw: Mapping) -> dict:
-    x, y = raw["point"]
-    return {"frame": raw["frame"], "point": (x, y)}
 
 
 def read_result(folder: Path) -> dict | None:
@@ -91,15 +111,21 @@ def read_result(folder: Path) -> dict | None:
     return result if isinstance(result, dict) else None
 
 
-def add_reference(folder: Path, source: Path) -> Reference:
-    """Copy a reference into the job folder, byte for byte, under its content hash. Raises BadInput when unreadable."""
+def check_reference(source: Path) -> str:
+    """The content hash of a reference. Raises BadInput when it can't be read."""
     try:
         if not source.is_file():
             raise BadInput(f"The reference {source} does not exist: choose another picture.")
-        sha = file_sha256(source)
+        return file_sha256(source)
     except OSError as error:
         raise BadInput(f"The reference {source} can't be read ({error.strerror}): choose another picture.") from error
-    name = f"reference/{sha[:16]}{source.suffix.lower()}"
+
+
+def add_reference(folder: Path, source: Path) -> Reference:
+    """Copy a reference into the job folder, byte for byte, under its content hash. Raises BadInput when unreadable."""
+    sha = check_reference(source)
+    suffix = source.suffix.lower()
+    name = f"reference/{sha[:16]}{suffix if re.fullmatch('[.][0-9a-z]{1,8}', suffix) else ''}"
     target = folder / name
     if not target.is_file() or file_sha256(target) != sha:
         write_atomic(target, source.read_bytes())
@@ -107,9 +133,11 @@ def add_reference(folder: Path, source: Path) -> Reference:
 
 
 def clear_stale(folder: Path, job: Job) -> None:
-    """Remove what an earlier request left behind and this one does not name: old inputs, frames of another range."""
-    keep = {*files(job), *pictures(job).values(), *(f"regions/{d.id}.npz" for d in job.drawings)}
-    for name in ("strokes", "sketches", "poses", "reference", "regions", "frames"):
+    """Remove what an earlier request left behind and this one does not name: old inputs, frames of another range. Raises BadInput for
+    a folder that is a link to another place."""
+    keep = {*list_files(job), *pictures(job).values(), *(f"regions/{d.id}.npz" for d in job.drawings)}
+    for name in FOLDERS:
+        _check_plain(folder / name)
         for path in (folder / name).glob("*"):
             if f"{name}/{path.name}" not in keep:
                 if path.is_dir():

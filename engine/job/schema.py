@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -12,14 +13,15 @@ SCHEMA = 1
 TASKS = ("colorize", "inbetween", "animate")
 KINDS = ("strokes", "raster", "painted", "between", "pose")
 MAX_SIDE = 16384  # px; a picture of this side still fits OpenCV's and PNG's limits
+MAX_FRAME = 1 << 20  # Blender's scenes have no frame beyond it
 
 
 @dataclass(frozen=True)
 class Reference:
     """A coloured picture: a frame of the shot, or a sheet in any pose. `file` is relative to the job folder.
 
-    `pose`, for the task animate, is a file like those of poses (`engine.pose`) that says where the figure's joints are in it, in its own
-    pixels.
+    `pose`, for the task animate, is a file like those of poses (`engine.job.pose`) that says where the figure's joints are in it, in its
+    own pixels.
     """
 
     file: str
@@ -38,7 +40,8 @@ class Cel:
 
 @dataclass(frozen=True)
 class Drawing:
-    """One drawing of one cel as the camera sees it. `id` is a hash of its content: equal drawings are one drawing.
+    """One drawing of one cel as the camera sees it. `id` is a hash of its content: equal drawings are one drawing. Files are named by it,
+    so it has at most 64 of the characters 0-9, a-z, _ and -.
 
     `kind`: line art as `strokes` or as a `raster` picture, or, for the task inbetween, a `painted` key, or one `between` that is to be
     made. The `file` of the latter does not exist yet: a model that makes strokes writes them there, others leave it out. `at` is its
@@ -165,9 +168,6 @@ def pictures(job: Job) -> dict[tuple[str | None, ...], str]:
     return found
 
 
-# --- checks ---
-
-
 def validate(job: Job) -> None:
     """Check what the types can't say. Raises BadInput."""
     if job.task not in TASKS:
@@ -179,6 +179,11 @@ def validate(job: Job) -> None:
         raise BadInput("There is no frame to work on: choose a frame range that has drawings.")
     if not isinstance(job.options, Mapping):
         raise BadInput("The job's options are not a table: make the job again.")
+    for id in _ids(job):
+        if not _ID.fullmatch(id):
+            raise BadInput(f"The job has a drawing {id!r:.100}, which no file can be named by: make the job again.")
+    if not 0 <= job.seed < 2**63 or not 0 < job.fps < math.inf:
+        raise BadInput(f"The job's seed is {job.seed} and its fps is {job.fps}: a seed is not below 0, and fps are above it.")
     ids = {d.id for d in job.drawings}
     for exposure in job.frames:
         if (
@@ -187,6 +192,10 @@ def validate(job: Job) -> None:
             or any(d is not None and d not in ids for d in exposure.drawings)
         ):
             raise BadInput(f"Frame {exposure.frame} of the job names drawings that it does not have: make the job again.")
+        if exposure.frame < -MAX_FRAME or exposure.frame + exposure.exposure > MAX_FRAME:
+            raise BadInput(f"The job has a picture at frame {exposure.frame}, which no scene has: choose frames up to {MAX_FRAME}.")
+    if again := [frame for frame, count in Counter(e.frame for e in job.frames).items() if count > 1]:
+        raise BadInput(f"The job has two pictures at frame {again[0]}, and one file for both: make the job again.")
     for drawing in job.drawings:
         if drawing.kind not in KINDS or not 0 <= drawing.cel < len(job.cels):
             raise BadInput(f"Drawing {drawing.id} of the job is not understood: make the job again with this version of Shiage.")
@@ -198,12 +207,17 @@ def validate(job: Job) -> None:
         _check_keys(job)
     for hint in job.hints:
         _check_hint(hint)
-    for file in files(job):
+    for file in list_files(job):
         path = PurePosixPath(file)
-        if path.is_absolute() or ".." in path.parts or "\\" in file or ":" in file:
-            raise BadInput(f"The job names a file outside its folder ({file}): it was not opened.")
+        if not path.parts or path.is_absolute() or ".." in path.parts or _NO_FILE.search(file):
+            raise BadInput(f"The job names a file outside its folder ({file!r:.200}): it was not opened.")
+    for drawing in job.drawings:
+        if drawing.kind == "between" and PurePosixPath(drawing.file).parent != PurePosixPath("strokes"):  # the one file that is written
+            raise BadInput(f"The drawing {drawing.id} is to be written to {drawing.file!r:.200}, not among strokes: make the job again.")
 
 
+_ID = re.compile("[0-9a-z][0-9a-z_-]{0,63}")
+_NO_FILE = re.compile(r"[\\:\x00-\x1f\x7f\ud800-\udfff]")  # what a path in a job has none of, on any system
 _ONLY = {"painted": ("inbetween",), "between": ("inbetween",), "pose": ("animate",)}  # kinds that one task alone knows
 
 
@@ -244,8 +258,8 @@ def _check_hint(hint: Hint) -> None:
 
 def parse_hint(text: str) -> Hint:
     """A hint as the shells take it: 'FRAME,X,Y,#RRGGBB', 'FRAME,X,Y,none' or 'FRAME,X,Y,=FRAME,X,Y'. Raises BadInput."""
-    number = r"([-+]?\d+(?:\.\d*)?)"
-    place = rf"([-+]?\d+),{number},{number}"
+    number = r"([-+]?\d{1,12}(?:\.\d*)?)"
+    place = rf"([-+]?\d{{1,12}}),{number},{number}"
     match = re.fullmatch(rf"{place},(?:({_COLOR.pattern})|none|={place})", text.replace(" ", ""))
     if match is None:
         raise BadInput(f"'{text}' is no hint: write FRAME,X,Y,#RRGGBB, or none for the color, or =FRAME,X,Y for that of another region.")
@@ -254,7 +268,15 @@ def parse_hint(text: str) -> Hint:
     return Hint(int(frame), (float(x), float(y)), color, same_as)
 
 
-def files(job: Job) -> Iterable[str]:
+def _ids(job: Job) -> Iterable[str]:
+    """The ids of drawings, wherever the job names them."""
+    yield from (d.id for d in job.drawings)
+    yield from (d.guide for d in job.drawings if d.guide is not None)
+    yield from (id for e in job.frames for id in e.drawings if id is not None)
+    yield from (id for p in job.pairs for id in (p.first, p.last))
+
+
+def list_files(job: Job) -> Iterable[str]:
     yield from (d.file for d in job.drawings)
     yield from (r.file for c in job.cels for r in c.references)
     yield from (r.pose for c in job.cels for r in c.references if r.pose is not None)

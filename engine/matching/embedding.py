@@ -16,6 +16,7 @@ from ..job.errors import EngineMissing
 from .features import mirrored, view
 from .pair import Match
 from .shapes import Shapes
+from .threads import limit_threads
 
 if TYPE_CHECKING:
     from .network import Network
@@ -43,7 +44,7 @@ class Tokens:
         return {"tokens": self.tokens, "edges": self.edges, "traces": self.traces}
 
     @staticmethod
-    def of_arrays(arrays: Mapping[str, np.ndarray]) -> "Tokens":
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "Tokens":
         return Tokens(arrays["tokens"], arrays["edges"], arrays["traces"])
 
 
@@ -58,7 +59,7 @@ class Dense:
 
 
 class Matcher:
-    """A network with its weights. Calls may come from several threads."""
+    """A network with its weights. Calls may come from several threads, and each computes in its own."""
 
     def __init__(self, network: "Network", looks: Sequence[tuple[int, bool]] = LOOKS) -> None:
         self.network = network.eval()
@@ -71,7 +72,7 @@ class Matcher:
         from .network import collate
 
         seen = [mirrored(view(shapes, tint, side)) if mirror else view(shapes, tint, side) for side, mirror in self.looks]
-        with torch.inference_mode():
+        with limit_threads(), torch.inference_mode():
             tokens = torch.cat([self.network.encode(collate([one]))[0] for one in seen])
         return Tokens(tokens.half().numpy(), shapes.edges, shapes.traces)
 
@@ -82,7 +83,7 @@ class Matcher:
         """
         import torch
 
-        with torch.inference_mode():
+        with limit_threads(), torch.inference_mode():
             forth, back = self.network.compare(*_inputs(a), *_inputs(b))
         return _against_none(forth.mean(0).numpy()), _against_none(back.mean(0).numpy())
 
@@ -94,7 +95,7 @@ class Matcher:
         height, width = (side // 4 for side in seen.labels.shape)
         y, x = np.mgrid[:height, :width].reshape(2, -1)
         xy = torch.from_numpy(np.stack([x, y], 1).astype(np.float32) * 4 + 2)
-        with torch.inference_mode():
+        with limit_threads(), torch.inference_mode():
             levels = self.network.pyramid(torch.from_numpy(seen.image)[None])
             features = self.network.points(levels, torch.zeros(len(xy), dtype=torch.int64), xy)
         step = seen.window[:2]
@@ -140,12 +141,10 @@ def load(path: Path = WEIGHTS, sha256: str = SHA256) -> Matcher:
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
         raise EngineMissing(f"The matcher's weights at {path} are not those of this version (sha256 {sha256}) but {found}. {again}")
-    import torch
     from safetensors.torch import load as tensors
 
     from .network import Network
 
-    torch.set_num_threads(1)  # those who call do so from as many threads as they want busy
     network = Network()
     network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in tensors(data).items()})
     return Matcher(network)

@@ -42,7 +42,7 @@ class Link:
         }
 
     @staticmethod
-    def of_arrays(arrays: Mapping[str, np.ndarray]) -> "Link":
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "Link":
         way = sparse.coo_array((arrays["value"], (arrays["row"], arrays["column"])), shape=tuple(arrays["shape"])).tocsr()
         return Link(way, float(arrays["alignment"]))
 

@@ -41,7 +41,7 @@ class Cache:
 
     def put(self, key: str, arrays: Mapping[str, np.ndarray], level: int = 1) -> None:
         """`level` of compression, 0 for what can't be compressed."""
-        write_atomic(self._path(key), pack(arrays, level))
+        write_atomic(self._path(key), pack_arrays(arrays, level))
 
     def prune(self) -> None:
         """Remove what was neither read nor written since this cache was opened."""
@@ -55,7 +55,7 @@ class Cache:
         return self._folder / name
 
 
-def holds(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
+def file_holds(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
     """Whether an .npz can be read and has these arrays, among others, to within a hundredth."""
     try:
         with np.load(path, allow_pickle=False) as found:
@@ -64,7 +64,7 @@ def holds(path: Path, arrays: Mapping[str, np.ndarray]) -> bool:
         return False
 
 
-def pack(arrays: Mapping[str, np.ndarray], level: int = 1) -> bytes:
+def pack_arrays(arrays: Mapping[str, np.ndarray], level: int = 1) -> bytes:
     """An .npz as `numpy.load` reads it, compressed for speed: label maps shrink a hundredfold at the lowest level already."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED if level else zipfile.ZIP_STORED, compresslevel=level) as archive:

@@ -8,7 +8,6 @@ import numpy as np
 from scipy.ndimage import find_objects
 from skimage.measure import label
 
-from ..diffusion.canvas import Canvas
 from ..drawing.colors import palette
 from ..matching import embedding, shapes
 
@@ -37,16 +36,8 @@ class Figure:
     dense: embedding.Dense
     cut_out: bool
 
-    def canvas(self, size: tuple[int, int]) -> Canvas:
-        """How it is fitted whole into the network's pictures of `size`."""
-        height, width = self.pixels.shape[:2]
-        scale = min(size[0] / width, size[1] / height)
-        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
-        corner = ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2)
-        return Canvas(size, (0, 0, width, height), scale, corner)
 
-
-def described(cutouts: Sequence[Cutout]) -> tuple[np.ndarray, list[Figure]]:
+def describe_cutouts(cutouts: Sequence[Cutout]) -> tuple[np.ndarray, list[Figure]]:
     """One palette for all cutouts, uint8 (P, 4), and the figures."""
     swatches, tables = palette.union([cutout.painted for cutout in cutouts])
     matcher, found = embedding.load(), []
@@ -56,13 +47,13 @@ def described(cutouts: Sequence[Cutout]) -> tuple[np.ndarray, list[Figure]]:
     return swatches, found
 
 
-def figures(pixels: np.ndarray, background: str) -> list[Cutout]:
+def find_figures(pixels: np.ndarray, background: str) -> list[Cutout]:
     """The figures on a reference uint8 (H, W, 4), largest first; `background` as in `palette.BACKGROUNDS`. One if its background stays."""
     painted = palette.extract(pixels, background)
     clear = painted.swatches[:, 3] == 0
     paper = np.append(clear, False)[painted.index]
     if not paper.any() or paper.all():
-        return [whole(pixels, background)]
+        return [cut_whole(pixels, background)]
     reach = max(1, round(APART / 2 * max(paper.shape)))
     near = cv2.dilate((~paper).astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2)) > 0
     parts = np.where(paper, 0, label(near, connectivity=2))
@@ -81,7 +72,7 @@ def figures(pixels: np.ndarray, background: str) -> list[Cutout]:
     return found
 
 
-def whole(pixels: np.ndarray, background: str) -> Cutout:
+def cut_whole(pixels: np.ndarray, background: str) -> Cutout:
     """A reference uint8 (H, W, 4) as it is, on white; `background` says what is no paint in it."""
     return Cutout(_on_white(pixels, np.ones(pixels.shape[:2], bool)), palette.extract(pixels, background), cut_out=False)
 

@@ -1,66 +1,63 @@
-"""What a person says of single regions: the hints of a job, found in its drawings, and carried through the shot where links are sure."""
+"""What a person says of single regions: the hints of a job, found in its drawings."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from ..job import Hint, Place
-from ..matching import shot
-
-if TYPE_CHECKING:
-    from .cel import Cel
-    from .run import Run
-
-Spot = tuple["Cel", str, int]  # a region of a drawing
+from .context import JobContext
+from .region_layer import RegionHint, RegionLayer
 
 
-def hear(run: "Run", cels: Mapping[int, "Cel"]) -> None:
-    """Set what each cel is told. Of two hints for one region the later counts; one that meets no region is a warning."""
-    told: dict[int, dict[int, dict[int, int]]] = {}
-    alike: list[tuple[Spot, Spot]] = []
-    for hint in run.job.hints:
-        spot = _spot(run, cels, hint.place)
-        other = spot if hint.same_as is None or isinstance(spot, str) else _spot(run, {spot[0].number: spot[0]}, hint.same_as)
-        if isinstance(spot, str) or isinstance(other, str):
-            reason = spot if isinstance(spot, str) else other
-            run.warn(f"The correction in frame {hint.frame} has no effect, because {reason}: remove it or point at the region again.")
+def locate_hints(context: JobContext, layers: Sequence[RegionLayer]) -> dict[int, list[RegionHint]]:
+    """The hints of each layer, by its number: one a region, the last that was given. One that meets no region is a warning: the drawing
+    may have changed since."""
+    by_number = {layer.number: layer for layer in layers}
+    found: dict[int, dict[tuple[str, int], RegionHint]] = {number: {} for number in by_number}
+    for hint in context.job.hints:
+        place = _find_region(context, by_number, hint.place, sorted(by_number, reverse=True))
+        if isinstance(place, str):
+            context.warn(
+                f"The correction in frame {hint.frame} has no effect, because {place}: remove it or point at the region again.", hint.frame
+            )
             continue
-        cel, drawing, region = spot
-        alike = [pair for pair in alike if pair[0] != spot]
-        own = told.setdefault(cel.number, {}).setdefault(cel.lined.index(drawing), {})
-        own.pop(region, None)
+        number, drawing, region = place
         if hint.same_as is None:
-            own[region] = cel.swatch_of(_color(hint))
+            found[number][drawing, region] = RegionHint(drawing, region, _read_color(hint))
+            continue
+        other = _find_region(context, by_number, hint.same_as, [number])
+        if isinstance(other, str):
+            context.warn(f"The correction in frame {hint.frame} has no effect, because {other}: choose a color instead.", hint.frame)
         else:
-            alike.append((spot, other))
-    for (cel, drawing, region), (_, other, there) in alike:
-        known = told[cel.number].get(cel.lined.index(other), {})
-        told[cel.number][cel.lined.index(drawing)][region] = known.get(there, int(cel.answer(other).swatch[there]))
-    for number, hints in told.items():
-        cel = cels[number]
-        sizes = [(len(cel.read(d).word), len(cel.swatches) + 1) for d in cel.lined]
-        cel.told = shot.spread_hints(sizes, cel.links, [False] * len(sizes), hints)
+            found[number][drawing, region] = RegionHint(drawing, region, same_as=other[1:])
+    return {number: list(hints.values()) for number, hints in found.items()}
 
 
-def _spot(run: "Run", cels: Mapping[int, "Cel"], place: Place) -> Spot | str:
-    """The region at a place, of the foremost of these cels that has one there; or why there is none."""
-    exposure = run.job.shown_at(place)
+def _find_region(
+    context: JobContext, layers: Mapping[int, RegionLayer], place: Place, numbers: Iterable[int]
+) -> tuple[int, str, int] | str:
+    """The layer, drawing and region at a place, in the first of these layers that has one there; or why there is none."""
+    exposure = context.job.shown_at(place)
     if isinstance(exposure, str):
         return exposure
     x, y = (int(v) for v in place.point)
-    for number in sorted(cels, reverse=True):
-        cel, drawing = cels[number], exposure.drawings[number]
-        if drawing is None or run.job.drawing(drawing).kind not in ("strokes", "raster"):
-            continue
-        regions = cel.regions(drawing)
-        region = int(regions.grown[y, x])
-        word = cel.read(drawing).word[region]
-        outside = regions.border[region] and np.append(cel.swatches[: len(word) - 1, 3] == 0, False)[word.argmax()]
-        if not outside:
-            return cel, drawing, region
-    return "it lies outside the drawing"
+    for number in numbers:
+        drawing = exposure.drawings[number]
+        if drawing is not None and layers[number].has_regions(drawing):
+            labels = layers[number].store.load_labels(drawing)
+            region = int(labels[y, x])
+            if region not in _find_outside(layers[number], drawing, labels):
+                return number, drawing, region
+    return "it lies outside the drawing" if any(d is not None for d in exposure.drawings) else f"frame {place.frame} has no drawing"
 
 
-def _color(hint: Hint) -> tuple[int, ...]:
+def _find_outside(layer: RegionLayer, drawing: str, labels: np.ndarray) -> set[int]:
+    """The regions of a drawing that are the paper around the figure: those in the picture's corners that the references leave clear."""
+    probs = layer.reference_probs(drawing)
+    corners = {int(labels[y, x]) for x in (0, -1) for y in (0, -1)}
+    clear = np.append(layer.swatches[: probs.shape[1] - 1, 3] == 0, False)
+    return {region for region in corners if clear[probs[region].argmax()]}
+
+
+def _read_color(hint: Hint) -> tuple[int, ...]:
     return (0, 0, 0, 0) if hint.swatch is None else tuple(bytes.fromhex(hint.swatch[1:].ljust(8, "f")))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .. import models
-from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, clear_stale, load, pictures
+from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, check_links, load, pictures
 from ..job.errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
 from ..job.files import write_json
 from ..job.lock import locked
@@ -75,6 +75,7 @@ class _Run:
         try:
             if not (self.folder / JOB_FILE).is_file():
                 raise BadInput(f"There is no job in {self.folder}: it has no {JOB_FILE}.")
+            check_links(self.folder)
             stack.enter_context(locked(self.folder))
             stack.enter_context(redirected(self.folder / LOG_FILE))
             (self.folder / RESULT_FILE).unlink(missing_ok=True)
@@ -140,7 +141,6 @@ class _Run:
         if job.device in models.DEVICES and job.device not in ("auto", *info.devices):
             self._tell(Warned(self.name, f"The model '{info.id}' makes no use of the device '{job.device}'."))
             job = replace(job, device="auto")
-        clear_stale(self.folder, job)
         self._check_space(job, len(wanted))
         self._tell(Progress(self.name, "Loading the model", 0.0))
         model = models.load(job.model, job.device)
@@ -184,8 +184,8 @@ class _Run:
         if isinstance(event, Progress):
             self._stage = event.stage
             self._fraction = min(max(self._fraction, event.fraction), 1.0)
-            remaining = event.remaining
-            if remaining < 0 and self._fraction > 0.02:
+            remaining = -1.0
+            if self._fraction > 0.02:
                 remaining = (time.monotonic() - self._begun) * (1 - self._fraction) / self._fraction
             event = replace(event, job=self.name, fraction=self._fraction, remaining=round(remaining, 2))
         elif isinstance(event, Warned):

@@ -10,7 +10,6 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,8 +19,13 @@ from PIL import Image
 from demo import drawings, ink
 from demo.palette import INK, SWATCHES, rgb
 from engine.job import Hint, Job
-from engine.models.flats import analysis, coloring, hints
-from engine.models.flats.pipeline import Run
+from engine.models import info
+from engine.models.flats.layer import FlatsLayer
+from engine.models.flats.matching import CelMatcher
+from engine.models.flats.pool import open_pool
+from engine.pictures.context import open_context
+from engine.pictures.drawings import DrawingStore
+from engine.pictures.hints import locate_hints
 
 from .flats import job_of, run, to_strokes
 
@@ -48,15 +52,17 @@ def places(job: Job, folder: Path) -> list[Hint]:
 
 def solving(job: Job, folder: Path) -> tuple[float, float]:
     """The time to have what is known of the shot, and the time to solve it."""
-    with ThreadPoolExecutor(2) as pool:
-        now = Run(job, folder, lambda event: None, lambda: False, pool)
+    model = info("flats")
+    context = open_context(job, folder, model.revision, model.stages, lambda event: None, lambda: False)
+    store = DrawingStore(job, folder, context.cache)
+    with open_pool(context.check) as pool:
         begun = time.perf_counter()
-        read = {drawing.id: analysis.analyze(job, drawing, folder, now.cache) for drawing in job.drawings}
-        evidence = coloring.listen(now, 0, read)
-        labels = hints.locate(now, {0: evidence})[0]
+        analyses = {drawing.id: store.analyze(drawing.id) for drawing in job.drawings}
+        layer = FlatsLayer(context, store, 0, analyses, CelMatcher(context, store, pool, 0).gather_evidence(analyses))
+        hints = locate_hints(context, [layer])[0]
         ready = 1000 * (time.perf_counter() - begun)
-        assert len(labels) >= 0.9 * len(job.hints), "hints that meet no region measure nothing"
-        return ready, timed(lambda: coloring.solve(evidence, labels, job.options))
+        assert len(hints) >= 0.9 * len(job.hints), "hints that meet no region measure nothing"
+        return ready, timed(lambda: layer.apply_hints(hints))
 
 
 def main() -> None:

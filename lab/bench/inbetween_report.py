@@ -14,6 +14,7 @@ from engine.drawing.sketch.strokes import Strokes
 from engine.job.files import write_atomic
 
 from ..evaluation.inbetween import LOST, OPEN
+from ..markdown import wrap_markdown
 from ..synthesis.cutout_person import SIZE
 from ..synthesis.keys import PLACES
 
@@ -110,7 +111,7 @@ def write(results: Results, folder: Path) -> None:
         flips=", ".join(f"{variant}: {flip}" for variant, flip in results.flips.items()),
         own=np.mean([seconds for tally in own for seconds in tally.seconds]),
     )
-    write_atomic(folder / "evaluation_inbetween.md", text.encode())
+    write_atomic(folder / "evaluation_inbetween.md", wrap_markdown(text).encode())
     rows = [np.concatenate(list(_tiles(*results.examples[variant])), 1) for variant in shown]
     picture = Image.fromarray(np.concatenate(rows)).quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     path = folder / "pictures" / "evaluation_inbetween.png"

@@ -14,6 +14,7 @@ from engine.models.lvcd import pipeline
 
 from ..diffusion import clips
 from ..evaluation.metrics import nanmean
+from ..markdown import wrap_markdown
 
 if TYPE_CHECKING:
     from .lvcd_study import Film, Way
@@ -182,5 +183,5 @@ def write(
     for name, picture in (("drift", drift), ("frames", np.concatenate(looks))):
         Image.fromarray(picture).save(docs / "pictures" / f"lvcd_study_{name}.png", optimize=True)
     text = page(scores, ways, about)
-    (docs / "lvcd_study.md").write_text(text, encoding="utf-8")
+    (docs / "lvcd_study.md").write_text(wrap_markdown(text), encoding="utf-8")
     return text

@@ -23,6 +23,8 @@ import blender
 import environments
 import make_zip
 
+from ..markdown import wrap_markdown
+
 ROOT = environments.ROOT
 OUT = ROOT / "out" / "bench"
 BPY = [environments.ENVIRONMENTS["bpy-5.2"].executable, ROOT / "tools" / "bpy_blender.py", "-b"]
@@ -103,7 +105,7 @@ def main(names: Sequence[str]) -> None:
         numbers = BENCHMARKS[name](name)
         (OUT / f"{name}.numbers.json").write_text(json.dumps(numbers, ensure_ascii=False), "utf-8")
     text = _document()
-    (ROOT / "docs" / "benchmarks.md").write_text(text, "utf-8")
+    (ROOT / "docs" / "benchmarks.md").write_text(wrap_markdown(text), "utf-8")
     print(text)
 
 

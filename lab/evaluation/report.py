@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine.job.files import write_atomic
 
+from ..markdown import wrap_markdown
 from ..synthesis import FAMILIES
 from . import learned, pictures
 from .evaluate import Results, summary
@@ -34,7 +35,7 @@ def write(results: Results, out: Path, command: str) -> Path:
             shown.append((scenario, name, chosen))
     path = out / "evaluation.md"
     study = _STUDY if (out / "lvcd_study.md").is_file() else ""
-    write_atomic(path, _page(found, shown, study, command).encode())
+    write_atomic(path, wrap_markdown(_page(found, shown, study, command)).encode())
     return path
 
 

@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,7 +22,10 @@ from engine.diffusion.windows import windows
 from engine.job.errors import BadInput
 from engine.job.messages import Cancelled, Done, Failed, Progress, Warned
 from engine.models.anidoc import condition, correspondence, memory, pipeline, points
+from engine.models.anidoc.layer import AniDocLayer
 from engine.models.anidoc.weights import load_networks
+from engine.pictures.context import open_context
+from engine.pictures.drawings import DrawingStore
 from engine.worker.run import run
 
 
@@ -186,7 +190,7 @@ def test_without_a_card_nobody_is_sent_to_download(shot, tmp_path, monkeypatch):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_large_networks_do_not_start_on_a_processor_unasked(shot, monkeypatch):
-    monkeypatch.setattr("engine.pictures.run.SMALL", 1)
+    monkeypatch.setattr("engine.diffusion.adapter.SMALL", 1)
     folder = shot()
     end, events = told(folder)
     assert isinstance(end, Failed) and "needs no graphics card" in end.text
@@ -243,13 +247,14 @@ def test_what_is_shown_can_be_put_back(box, longer):
 
 def test_points_follow_what_they_lie_in(shot):
     """The ids in the maps lie in the regions that they name, in the reference and in each drawing."""
-    from engine.models.anidoc import model
-
     folder = shot((50, 60, 70, 80, 90), {"side": 192})
     asked = jobs.load(folder)
-    asked = replace(asked, options=models.info("anidoc").resolve(asked.options))
-    cel = model.Cel(model.Run(asked, folder, lambda event: None, lambda: False, "cpu"), 0)
-    made = cel.renderer.spec.build_condition(range(5), 0, False)[0]
+    model = models.info("anidoc")
+    asked = replace(asked, options=model.resolve(asked.options))
+    context = open_context(asked, folder, model.revision, model.stages, lambda event: None, lambda: False)
+    loader = SimpleNamespace(weights_fingerprint=[], load_pipeline=lambda: None)  # of the networks nothing is asked
+    layer = AniDocLayer(context, DrawingStore(asked, folder, context.cache), 0, loader, {})  # type: ignore[arg-type]
+    made = layer.renderer.spec.build_condition(range(5), 0, False)[0]
     ids = [int(v) for v in made[0, 3].unique() if v]
     assert len(ids) == 2
     colors = {}
@@ -261,29 +266,29 @@ def test_points_follow_what_they_lie_in(shot):
     for index, place in enumerate((50, 60, 70, 80, 90)):
         for number in ids:
             y, x = (made[index, 4] == number).nonzero()[0].tolist()
-            there = cel.canvas.to(np.array([place, centers[colors[number]]], np.float32))
-            assert np.abs(there - (x, y)).max() < 12 * cel.canvas.scale
+            there = layer.canvas.to(np.array([place, centers[colors[number]]], np.float32))
+            assert np.abs(there - (x, y)).max() < 12 * layer.canvas.scale
 
 
 def test_condition_channels():
     tracks = correspondence.Tracks(np.array([[3, 4]]), np.array([[[5, 6]], [[7, 6]]], np.float32), np.ones((2, 1), bool))
     sketches = np.zeros((2, 64, 64), bool)
     sketches[:, 10] = True
-    dense = condition.condition(sketches, np.full((64, 64, 3), 255, np.uint8), tracks)[0]
+    dense = condition.build_condition(sketches, np.full((64, 64, 3), 255, np.uint8), tracks)[0]
     assert dense.shape == (2, 8, 64, 64)
     assert dense[0, 0, 10].eq(-1).all() and dense[0, 0, 11].eq(1).all()
     assert dense[0, 3, 4, 3] == 1 and dense[1, 4, 6, 7] == 1 and dense[:, 3:5].sum() == 4
     assert dense[:, 5:].eq(1).all()
-    straight = correspondence.straight(tracks, np.linspace(0, 1, 5))
-    sparse = condition.sparse_condition(sketches[0], sketches[1], 5, np.zeros((64, 64, 3), np.uint8), straight)[0]
+    straight = correspondence.straighten_tracks(tracks, np.linspace(0, 1, 5))
+    sparse = condition.build_sparse_condition(sketches[0], sketches[1], 5, np.zeros((64, 64, 3), np.uint8), straight)[0]
     assert sparse.shape == (5, 9, 64, 64) and sparse[2, :3].eq(1).all() and sparse[4, 0, 10].eq(-1).all()
     assert sparse[2, 4, 6, 6] == 1 and sparse[2, 8].max() > 0.9
 
 
 def test_no_points_is_no_error():
     nothing = np.zeros((5, 0, 2), np.float32), np.zeros((5, 0), bool)
-    kept, probability = points.moving(*nothing)
-    assert len(points.draw(kept, probability, 1)) == 0
+    kept, probability = points.find_moving_points(*nothing)
+    assert len(points.draw_points(kept, probability, 1)) == 0
     still = np.ones((5, 3, 2)), np.ones((5, 3), bool)
-    assert len(points.draw(*points.moving(*still), 1)) == 0
-    assert points.frame_maps(*nothing, (8, 8)).sum() == 0
+    assert len(points.draw_points(*points.find_moving_points(*still), 1)) == 0
+    assert points.build_frame_maps(*nothing, (8, 8)).sum() == 0

@@ -10,12 +10,13 @@ import psutil
 import pytest
 import tiny_anidoc
 from anidoc_shots import PAINT, job, picture
-from PIL import Image
-from tiny_jobs import engine, killed_at
+from PIL import Image, ImageDraw
+from tiny_jobs import engine, killed_at, result
 
 from engine import job as jobs
 from engine import models
 from engine.cli import inbetween_job as keyed
+from engine.cli.colorize_job import gather
 from engine.diffusion import memory
 from engine.host import weights_store as store
 from engine.host.client import Engine
@@ -125,6 +126,42 @@ def test_regions_are_told_and_corrections_heeded_in_the_whole_shot(tmp_path, wei
     assert sum("has no effect" in event.text for event in events if isinstance(event, Warned)) == 3
 
 
+def test_a_chain_of_regions_that_are_to_be_alike_ends_in_one_color(tmp_path, weights):
+    """Two drawings of boxes: the first is to be like the second, the second like the third, the third is told its color."""
+    folder = job(tmp_path, weights, (50,))
+    head, body = (50, 38), (50, 80)
+    made, _ = solved(folder, Hint(0, head, None, Place(0, body)), Hint(0, body, GREEN))
+    assert all(tuple(made["0000.png"][y, x]) == (32, 160, 64, 255) for x, y in (head, body))
+    with Image.open(tmp_path / "in/000.png") as image:
+        pen = ImageDraw.Draw(image)
+        pen.rectangle((110, 30, 150, 90), None, "black", 2)
+        image.save(tmp_path / "in/000.png")
+    gather(tmp_path / "in", [tmp_path / "reference.png"], tmp_path / "three", "anidoc", options=jobs.load(folder).options)
+    box = (130, 60)
+    hints = Hint(0, head, None, Place(0, body)), Hint(0, body, None, Place(0, box)), Hint(0, box, GREEN)
+    made, _ = solved(tmp_path / "three", *hints)
+    assert all(tuple(made["0000.png"][y, x]) == (32, 160, 64, 255) for x, y in (head, body, box))
+
+
+def test_a_correction_repaints_the_drawings_alone_that_it_changes(tmp_path, weights):
+    folder = job(tmp_path, weights)
+    with Image.open(tmp_path / "in/002.png") as image:
+        pen = ImageDraw.Draw(image)
+        pen.rectangle((120, 5, 155, 30), None, "black", 2)  # something that the other drawings don't have
+        image.save(tmp_path / "in/002.png")
+    folder = tmp_path / "three"
+    gather(tmp_path / "in", [tmp_path / "reference.png"], folder, "anidoc", options=jobs.load(tmp_path / "job").options)
+    made, _ = solved(folder)
+    there = bytes(made["0000.png"][38, 50, :3].tolist()).hex()
+    for hints, changed in (
+        ((Hint(2, (137, 17), GREEN),), [False, False, True]),
+        ((), [False, False, True]),
+        ((Hint(0, (50, 38), f"#{there}"),), [False, False, False]),  # what is there already
+    ):
+        solved(folder, *hints)
+        assert [not picture["reused"] for picture in result(folder)["pictures"]] == changed, hints
+
+
 # --- between keys -------------------------------------------------------------------------------------------------
 
 
@@ -161,8 +198,8 @@ def test_drawings_between_keys_of_line_art(tmp_path, sparse):
 
 def test_each_pair_of_keys_is_a_window_and_points_keep_the_timing(tmp_path, sparse, monkeypatch):
     seen = []
-    real = correspondence.straight
-    monkeypatch.setattr(correspondence, "straight", lambda tracks, places: seen.append(list(places)) or real(tracks, places))
+    real = correspondence.straighten_tracks
+    monkeypatch.setattr(correspondence, "straighten_tracks", lambda tracks, places: seen.append(list(places)) or real(tracks, places))
     keys = {number: picture(tmp_path / f"{x}.png", x, painted=True) for number, x in ((0, 50), (3, 70), (5, 90))}
     chosen = {"side": 64, "preset": "draft", "lines": False, "weights": str(sparse)}
     keyed.gather(keys, 4, [], tmp_path / "out", "anidoc", options=chosen, easing="in")

@@ -14,7 +14,9 @@ from safetensors.torch import load_file, save_file
 from tiny_jobs import engine, killed_at
 
 from engine import job as jobs
+from engine import models
 from engine.cli.animate_job import gather
+from engine.host import weights_store as store
 from engine.job.errors import BadInput
 from engine.job.messages import Done, Failed, Progress, Warned
 from engine.job.pose import Pose
@@ -124,7 +126,7 @@ def test_pictures_of_poses(tmp_path, weights):
     folder = tmp_path / "in"
     folder.mkdir()
     for number in range(2):
-        Image.fromarray(pose_image.draw(pose(number / 4, tall=300, x=250, y=60), (512, 512))).save(folder / f"{number}.png")
+        Image.fromarray(pose_image.draw_pose(pose(number / 4, tall=300, x=250, y=60), (512, 512))).save(folder / f"{number}.png")
     gather(
         folder, [sheet(tmp_path / "r.png")], tmp_path / "job", "animate_anyone", options={"weights": str(weights), "side": 64, "steps": 1}
     )
@@ -252,3 +254,12 @@ def test_corrections_are_told_to_have_no_effect(tmp_path, weights):
     jobs.save(replace(jobs.load(folder), hints=(jobs.Hint(0, (80, 60), "#20a040"),)), folder)
     end, events = told(folder)
     assert isinstance(end, Done) and any("no effect" in text for text in warnings(events))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
+def test_without_a_card_nobody_is_sent_to_a_model_that_can_not_animate(tmp_path, weights, monkeypatch):
+    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "nothing"))
+    for given in ({"device": "cuda"}, {"options": {"weights": ""}}):
+        end, _ = told(animate_shots.job(tmp_path / str(len(given)), weights, **given))
+        assert isinstance(end, Failed) and "graphics card" in end.text
+        assert not any(model.title in end.text for model in models.available())

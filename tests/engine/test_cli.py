@@ -10,8 +10,10 @@ import pytest
 from PIL import Image, ImageDraw
 from tiny_jobs import MODELS, ODD_NAMES, ROOT, engine, exists, journal, make, owner, result, until, well_formed
 
+from engine import job as jobs
 from engine import models
 from engine.cli.colorize_job import sketch_files
+from engine.job.errors import BadInput
 from engine.job.messages import Cancelled, Done, Failed, decode
 
 RED = (200, 40, 40, 255)
@@ -178,6 +180,31 @@ def test_what_is_not_shiages_is_left_alone(shot, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["frames"] and mine.read_text() == "mine"
 
 
+@pytest.mark.parametrize("text", ['{"renderer": "another"}', "[]", "3", '{"schema": "1", "task": "colorize", "cels": []}'])
+def test_a_job_file_of_another_program_is_left_alone(shot, tmp_path, text):
+    for name in ("frames/shot_0001.exr", "frames/v001/a.exr", "job.json"):
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text(text)
+    assert "job.json" in refused(*shot)
+    with pytest.raises(BadInput, match=r"job\.json"):
+        jobs.save(jobs.Job("colorize", "tiny", (8, 8), (), (), (jobs.Exposure(1, 1, ()),)), tmp_path / "out")
+    files = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file())
+    assert files == ["frames/shot_0001.exr", "frames/v001/a.exr", "job.json"]
+    assert all((tmp_path / "out" / name).read_text() == text for name in files)
+
+
+def test_an_output_folder_with_links_is_left_alone(shot, tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/thesis.txt").write_text("mine")
+    (tmp_path / "out").mkdir()
+    for name, target in (("lock", "home/thesis.txt"), ("sketches", "home")):
+        (tmp_path / "out" / name).symlink_to(tmp_path / target)
+        refused(*shot)
+        (tmp_path / "out" / name).unlink()
+    assert [path.name for path in (tmp_path / "home").iterdir()] == ["thesis.txt"]
+    assert (tmp_path / "home/thesis.txt").read_text() == "mine"
+
+
 def test_what_was_given_may_not_lie_among_the_results(shot, tmp_path):
     call(*shot)
     refused(*shot, "--reference", tmp_path / "out/frames/0000.png")
@@ -254,8 +281,10 @@ def test_the_self_test_paints():
 
 
 def test_listing_models_and_serving_need_no_library():
-    modules = "client, commands, environment, installer, models, worker"
-    code = f"import sys; from engine import {modules}; models.available(); print(*sys.modules)"
+    code = (
+        "import sys; from engine import cli, models; from engine.host import client, environment, installer; "
+        "from engine.worker import serve; models.available(); print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not set(done.stdout.split()) & {"numpy", "PIL", "cv2", "scipy", "skimage", "torch"}
 

@@ -18,8 +18,8 @@ from engine.job.errors import BadInput
 from engine.job.messages import Done, Failed
 from engine.matching import embedding
 from engine.models.anidoc import dift
-from engine.models.anidoc.correspondence import Sight, Start
-from engine.pictures.figures import Cutout, described, figures
+from engine.models.anidoc.correspondence import FeatureView, TrackStart
+from engine.pictures.figures import Cutout, describe_cutouts, find_figures
 from engine.worker.run import run
 
 
@@ -82,14 +82,14 @@ def test_a_drawing_is_found_in_itself(folder):
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), None, "black", 3)
     pixels = np.asarray(image)
     rgba = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
-    cutout = figures(rgba, "keep")[0]
-    _, (figure,) = described([Cutout(pixels, cutout.painted, cut_out=False)])
-    sight = Sight.of(figure.shapes, embedding.load().dense(figure.shapes), 128)
+    cutout = find_figures(rgba, "keep")[0]
+    _, (figure,) = describe_cutouts([Cutout(pixels, cutout.painted, cut_out=False)])
+    sight = FeatureView.from_shapes(figure.shapes, embedding.load().dense(figure.shapes), 128)
     points = np.array([[35, 54], [90, 72], [72, 100]], np.float32)
-    known = Start(points, np.zeros((3, 2), np.float32), np.ones(3, np.int64))
-    found = dift.Matches(folder, torch.device("cpu"), 3).start(known, figure, sight, pixels[..., 0] < 128)
+    known = TrackStart(points, np.zeros((3, 2), np.float32), np.ones(3, np.int64))
+    found = dift.DiftMatcher(folder, torch.device("cpu"), 3).start_tracks(known, figure, sight, pixels[..., 0] < 128)
     assert np.abs(found.places - points).max() <= 8, "a cell of the features"
-    assert (found.regions == sight.region(found.places)).all()
+    assert (found.regions == sight.look_up_regions(found.places)).all()
 
 
 def test_a_job_takes_the_model_or_says_what_it_lacks(folder, tmp_path):

@@ -4,17 +4,22 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from puppets import INK, Pose, draw, pose, puppet
 
 from engine import job as jobs
 from engine import models
+from engine.drawing.colors import palette
 from engine.job import Cel, Drawing, Exposure, Job
 from engine.job.errors import BadInput, Cancelled, JobFailed
 from engine.job.files import digest
 from engine.job.messages import Progress, Warned
+from engine.matching import embedding
+from engine.matching.shapes import of_reference
 
 SIZE = (480, 420)
 
@@ -251,3 +256,22 @@ def test_a_painted_film_frame_gives_its_texture(tmp_path, shot):
     column = painted[:, 5, :3].astype(int)
     assert np.abs(np.diff(column, axis=0)).max() <= 24  # no bands of swatches
     assert np.median(difference[~away & ~drawn.sketch.lines]) <= 6
+
+
+def test_the_process_has_its_threads_again_after_a_job(tmp_path, shot):
+    """A later job of the same worker is not to run on one thread because of this one, nor to have other last digits."""
+    threads = torch.get_num_threads(), cv2.getNumThreads()
+    try:
+        torch.set_num_threads(2)
+        cv2.setNumThreads(2)
+        within = []
+        job = make(tmp_path / "job", [([shot[0].picture()], [shot[0].sketch.paint])])
+        run(job, tmp_path / "job", lambda: within.append((torch.get_num_threads(), cv2.getNumThreads())))
+        assert (torch.get_num_threads(), cv2.getNumThreads()) == (2, 2)
+        assert set(within) == {(1, 1)}
+        seen = of_reference(palette.extract(shot[0].picture(), "auto"), np.arange(256).astype(np.int16), whole=True)[0]
+        embedding.load().encode(seen)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads[0])
+        cv2.setNumThreads(threads[1])

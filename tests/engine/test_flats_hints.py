@@ -86,12 +86,12 @@ def test_one_correction_is_heard_by_the_drawings_that_follow(folder, shot):
 def test_only_changed_pictures_are_painted_and_nothing_is_read_again(folder, shot, monkeypatch):
     from engine.drawing.colors import reference
     from engine.matching import embedding, pair
-    from engine.models.flats import analysis
+    from engine.pictures.drawings import DrawingStore
 
     def never(*_arguments):
         raise AssertionError("this was known")
 
-    for module, name in ((reference, "read"), (pair, "match"), (embedding, "load"), (analysis, "_make")):
+    for module, name in ((reference, "read"), (pair, "match"), (embedding, "load"), (DrawingStore, "_segment_drawing")):
         monkeypatch.setattr(module, name, never)
     point = largest(folder, 3)
     before = {path.name: path.read_bytes() for path in (folder / "frames").iterdir()}

@@ -208,17 +208,21 @@ def test_lines_that_lie_on_each_other():
     lines = np.zeros((270, 480), bool)
     lines[60, 100:300] = lines[60:200, 100] = lines[60:200, 300] = True
     nothing = np.zeros_like(lines)
-    small = survey.survey(lines).lines
+    small = survey.survey_lines(lines).lines
 
     def marks(moved, edges=None):
-        return survey.Marks(np.roll(lines, moved, axis=1), np.roll(lines, moved, axis=1) if edges is None else edges).small()
+        return survey.ReferenceMarks(
+            np.roll(lines, moved, axis=1), np.roll(lines, moved, axis=1) if edges is None else edges
+        ).shrink_marks()
 
-    assert survey.overlap(small, marks(0)) == survey.overlap(small, marks(1)) == 1.0
-    assert survey.closeness(small, marks(0)) > survey.closeness(small, marks(1)) > survey.closeness(small, marks(40))
-    assert survey.overlap(small, marks(40)) < survey.ALIGNED
-    flat = survey.Marks(nothing, lines).small()
-    assert survey.overlap(small, flat) == 1.0, "paint without lines has edges"
-    assert survey.overlap(survey.survey(nothing).lines, flat) == 0.0
+    assert survey.measure_overlap(small, marks(0)) == survey.measure_overlap(small, marks(1)) == 1.0
+    assert (
+        survey.measure_closeness(small, marks(0)) > survey.measure_closeness(small, marks(1)) > survey.measure_closeness(small, marks(40))
+    )
+    assert survey.measure_overlap(small, marks(40)) < survey.ALIGNED
+    flat = survey.ReferenceMarks(nothing, lines).shrink_marks()
+    assert survey.measure_overlap(small, flat) == 1.0, "paint without lines has edges"
+    assert survey.measure_overlap(survey.survey_lines(nothing).lines, flat) == 0.0
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])

@@ -99,7 +99,7 @@ def test_scores_count_from_having_no_match(taught, matcher):
     forth, back = matcher.scores(a, b)
     assert forth.shape == (a.tokens.shape[1] + 1, b.tokens.shape[1] + 1) and back.shape == forth.T.shape
     assert np.isfinite(forth).all() and np.isfinite(back).all()
-    again, _ = matcher.scores(embedding.Tokens.of_arrays(a.arrays()), b)
+    again, _ = matcher.scores(embedding.Tokens.from_arrays(a.arrays()), b)
     assert np.array_equal(again, forth)
 
 

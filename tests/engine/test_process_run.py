@@ -107,6 +107,46 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, name):
     assert isinstance(end, Failed) and end.kind == "job_failed" and str(folder) in end.text
 
 
+INSIDE = ("frames", "strokes", "sketches", "poses", "reference", "regions", "cache")
+
+
+@pytest.mark.parametrize("name", [*INSIDE, "lock", "events.jsonl", "engine.log", "result.json", "cancel", "job.json", "frames/0001.png"])
+def test_a_link_in_a_job_folder_is_not_followed(tmp_path, name):
+    """A job folder of a stranger could have the files of whoever runs it removed or written over."""
+    folder, home = make(tmp_path / "job"), tmp_path / "home"
+    (home / "sub").mkdir(parents=True)
+    for path in (home / "thesis.txt", home / "sub/more.npz"):
+        path.write_text("mine")
+    target = home if name in INSIDE else home / "thesis.txt"
+    if name == "job.json":
+        shutil.move(folder / name, target)
+    text = (home / "thesis.txt").read_text()
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).symlink_to(target)
+    end = told(folder)[-1]
+    assert isinstance(end, Failed) and end.kind == "bad_input" and name in end.text
+    assert (home / "thesis.txt").read_text() == text and (home / "sub/more.npz").read_text() == "mine"
+    assert not (folder / "lock").is_file() or name == "lock"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("name", ["sketches/0.png", "events.jsonl", "engine.log", "lock", "frames/0000.png"])
+def test_a_pipe_in_a_job_folder_is_not_waited_for(tmp_path, name):
+    folder = make(tmp_path)
+    (folder / name).parent.mkdir(exist_ok=True)
+    os.mkfifo(folder / name)
+    _, err = engine("run", "--models", MODELS, folder).communicate(timeout=60)
+    assert name in err
+
+
+def test_a_job_folder_may_lie_behind_a_link_and_have_hard_links(tmp_path):
+    folder = make(tmp_path / "job")
+    (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    assert isinstance(told(tmp_path / "link")[-1], Done)
+    os.link(folder / "frames/0000.png", folder / "frames/held.png")
+    assert isinstance(told(tmp_path / "link")[-1], Done)
+
+
 @pytest.mark.parametrize("make_folder", [lambda f: None, lambda f: f.mkdir(), lambda f: f.write_text("a file")])
 def test_a_folder_without_a_job_is_left_alone(tmp_path, make_folder):
     folder = tmp_path / "job"

@@ -83,6 +83,15 @@ def test_a_very_wide_picture_is_read_smaller_and_told(tmp_path):
     assert {tuple(c) for c in picture.pixels.reshape(-1, 4).tolist()} <= {(10, 200, 30, 255), (200, 10, 30, 255)}  # nothing mixed
 
 
+def test_a_picture_of_the_frames_own_size_keeps_every_pixel(tmp_path):
+    wide = np.zeros((40, 5000, 3), np.uint8)
+    wide[:, ::2] = (10, 200, 30)
+    Image.fromarray(wide).save(tmp_path / "w.png")
+    picture = reference.read(tmp_path / "w.png", "key", (5000, 40))
+    assert (picture.pixels[..., :3] == wide).all() and not picture.warnings
+    assert reference.read(tmp_path / "w.png", "key", (5000, 41)).pixels.shape[1] == reference.MAX_SIDE
+
+
 def png_header(width, height):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -346,3 +346,10 @@ def test_the_menu_tells_that_it_makes_a_strip():
     assert "strip of pictures" in info.description and "by hand" in info.notes["inbetween"] and not info.weights
     with pytest.raises(BadInput, match="can't colorize"):
         models.info("tooncrafter", "colorize")
+
+
+def test_corrections_of_line_art_between_line_art_are_told_to_have_no_effect(shot, tmp_path):
+    folder = shot({0: 50, 2: 80}, 1, references=[picture(tmp_path / "sheet.png", 80, painted=True)])
+    jobs.save(replace(jobs.load(folder), hints=(jobs.Hint(0, (50, 38), "#20a040"), jobs.Hint(0, (50, 80), "#20a040"))), folder)
+    _, events = done(folder)
+    assert sum("no effect" in text for text in warnings(events)) == 1

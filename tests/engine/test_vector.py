@@ -14,6 +14,8 @@ from engine.drawing.sketch import strokes as stroke_files
 from engine.drawing.sketch.strokes import Strokes
 from engine.job.errors import BadInput
 from engine.job.messages import Failed, Warned
+from engine.pictures.cache import Cache
+from engine.pictures.drawings import DrawingStore
 from engine.worker.run import run
 
 SIZE = (240, 180)
@@ -156,6 +158,48 @@ def test_painted_keys_give_painted_drawings(tmp_path):
     assert all(frame[10, 10, 3] == 0 for frame in frames)
     for frame, x in zip(frames, centers, strict=True):  # no color but that of the keys, up to the line
         assert (frame[190:350, round(x) - 80 : round(x) + 80] == (*RED[2::-1], 255)).all()
+
+
+@pytest.mark.parametrize(("size", "kind"), [((4200, 80), "painted"), ((80, 4200), "painted"), ((4200, 80), "line art")])
+def test_keys_wider_than_a_reference_may_be_keep_every_pixel(tmp_path, size, kind):
+    """References are sampled down to 4096 px; a key has the size of the frames."""
+    for name, x in (("a", 30), ("b", 60)):
+        picture = np.zeros((size[1], size[0], 4), np.uint8)
+        for at in range(x, max(size), 400):
+            place = (40, at) if size[0] < size[1] else (at, 40)
+            if kind == "painted":
+                cv2.circle(picture, place, 18, (*RED[2::-1], 255), -1)
+            cv2.circle(picture, place, 18, (20, 20, 20, 255), 2)
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+    references = [] if kind == "painted" else [painted(tmp_path / "reference.png", 180)]
+    keyed.gather({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, references, tmp_path / "out", "vector")
+    assert not any("was read at" in text for text in ran(tmp_path / "out"))
+    frames = [cv2.imread(str(tmp_path / f"out/frames/000{i}.png"), cv2.IMREAD_UNCHANGED) for i in range(3)]
+    assert [frame.shape[1::-1] for frame in frames] == [size] * 3
+    for frame, name in ((frames[0], "a"), (frames[2], "b")):
+        assert (frame == cv2.imread(str(tmp_path / f"{name}.png"), cv2.IMREAD_UNCHANGED)).all()
+    assert frames[1][..., 3].any()
+
+
+def test_keys_of_another_size_than_the_frames_are_brought_to_it(tmp_path):
+    """A job may have been made elsewhere."""
+    for name, x in (("a", 180), ("b", 240)):
+        painted(tmp_path / f"{name}.png", x)
+    job = keyed.gather({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, [], tmp_path / "out", "vector")
+    jobs.save(replace(job, size=(480, 360)), tmp_path / "out")
+    ran(tmp_path / "out")
+    for number, x in ((0, 120), (2, 160)):
+        frame = cv2.imread(str(tmp_path / f"out/frames/000{number}.png"), cv2.IMREAD_UNCHANGED)
+        assert frame.shape[:2] == (360, 480) and tuple(frame[180, x][[2, 1, 0, 3]]) == RED
+
+
+def test_painted_keys_read_for_other_models_keep_every_pixel(tmp_path):
+    wide = np.full((40, 5000, 4), 255, np.uint8)
+    wide[:, ::2] = (30, 200, 10, 255)
+    cv2.imwrite(str(tmp_path / "a.png"), wide)
+    job = keyed.gather({0: tmp_path / "a.png", 2: tmp_path / "a.png"}, 1, [], tmp_path / "out", "vector")
+    store = DrawingStore(job, tmp_path / "out", Cache(tmp_path / "out"))
+    assert (store.read_painted(job.drawings[0].id)[..., [2, 1, 0, 3]] == wide).all()
 
 
 def test_paint_does_not_run_out_through_a_gap(tmp_path):

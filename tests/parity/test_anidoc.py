@@ -183,23 +183,23 @@ def test_points(name) -> None:
     data = {key: value.numpy() for key, value in read(name).items()}
     size = data["out.map_ref"].shape[::-1]
     chosen, order = data["in.chosen"], data["in.sampled_order"]
-    reference, sketch = points.on_pixels(data["in.raw_ref"], size), points.on_pixels(data["in.raw_sketch"], size)
+    reference, sketch = points.round_to_pixels(data["in.raw_ref"], size), points.round_to_pixels(data["in.raw_sketch"], size)
     assert (reference == data["out.round_ref"]).all() and (sketch == data["out.round_sketch"]).all()
     reference, sketch = reference[chosen], sketch[chosen]
     assert (reference == data["out.selected_ref"]).all() and (sketch == data["out.selected_sketch"]).all()
-    assert (points.id_map(reference, size) == data["out.map_ref"]).all()
-    assert (points.id_map(sketch, size) == data["out.map_sketch"]).all()
+    assert (points.build_id_map(reference, size) == data["out.map_ref"]).all()
+    assert (points.build_id_map(sketch, size) == data["out.map_sketch"]).all()
     tracks, visible = data["in.tracks"][0], data["in.visible"][0]
-    kept, probability = points.moving(tracks, visible)
+    kept, probability = points.find_moving_points(tracks, visible)
     assert (kept == data["out.kept"]).all()
     assert probability == pytest.approx(data["out.sampling_probability"], abs=1e-5)
     shown = kept[order]
     tracks, visible, reference = tracks[:, shown], visible[:, shown], reference[shown]
     assert (reference == data["out.sampled_ref"][0]).all()
     assert (tracks == data["out.sampled_tracks"][0]).all() and (visible == data["out.sampled_visible"][0]).all()
-    assert (points.id_map(reference, size) == data["out.tracked_map_ref"]).all()
-    assert (points.frame_maps(tracks, visible, size) == data["out.tracked_map_frames"]).all()
-    assert (points.heatmap(tracks, visible, size) == data["out.heatmap"]).all()
+    assert (points.build_id_map(reference, size) == data["out.tracked_map_ref"]).all()
+    assert (points.build_frame_maps(tracks, visible, size) == data["out.tracked_map_frames"]).all()
+    assert (points.build_heatmap(tracks, visible, size) == data["out.heatmap"]).all()
 
 
 @pytest.mark.parametrize("order", ["released", "correct"])

@@ -165,7 +165,7 @@ def test_poses_are_drawn_to_the_pixel(name) -> None:
     hidden = tuple(None if left < 0 else point for point, left in zip(body, data["in.subset_missing"][0], strict=True))
     full = Pose(body, points(data["in.hands"][0]), points(data["in.hands"][1]), points(data["in.face"][0]))
     for pose, key in ((Pose(body), "out.body"), (Pose(hidden), "out.missing"), (full, "out.full")):
-        assert (pose_image.draw(pose, size) == data[key]).all(), key
+        assert (pose_image.draw_pose(pose, size) == data[key]).all(), key
 
 
 @pytest.mark.parametrize("name", cases("context_windows", ".json"))

@@ -27,8 +27,9 @@ class Picture:
     warnings: tuple[str, ...] = ()
 
 
-def read(path: Path, name: str = "") -> Picture:
-    """Read a reference; `name` is what the person calls it in messages. Raises BadInput with one sentence."""
+def read(path: Path, name: str = "", size: tuple[int, int] | None = None) -> Picture:
+    """Read a reference; `name` is what the person calls it in messages. A picture of the frames' own `size`, (width, height) px, such as a
+    key, is not sampled down, however large. Raises BadInput with one sentence."""
     name = name or path.name
     notes: list[str] = []
     if not path.is_file():
@@ -41,7 +42,7 @@ def read(path: Path, name: str = "") -> Picture:
     height, width = pixels.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise BadInput(f"The reference {name} is only {width} x {height} px: choose a picture of at least {MIN_SIDE} px a side.")
-    if max(height, width) > MAX_SIDE:
+    if max(height, width) > MAX_SIDE and (width, height) != size:
         scale = MAX_SIDE / max(height, width)
         size = (max(MIN_SIDE, round(width * scale)), max(MIN_SIDE, round(height * scale)))
         pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_NEAREST)

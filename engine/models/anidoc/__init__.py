@@ -1,6 +1,6 @@
 """AniDoc: reference-guided video diffusion, after Meng and others, 2024 (arXiv 2412.14173)."""
 
-from .model import AniDoc
+from .adapter import AniDoc
 
 
 def load(device: str) -> AniDoc:

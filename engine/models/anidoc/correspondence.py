@@ -12,8 +12,8 @@ import numpy as np
 
 from ...matching import embedding, shot
 from ...matching.shapes import Shapes
+from ...pictures.figure_match import SURE, FigureFit
 from ...pictures.figures import Figure
-from ...pictures.reading import SURE, Fit
 from . import points
 
 
@@ -25,12 +25,12 @@ class Tracks:
     tracks: np.ndarray
     visible: np.ndarray
 
-    def of(self, chosen: np.ndarray) -> "Tracks":
+    def keep_points(self, chosen: np.ndarray) -> "Tracks":
         return Tracks(self.reference[chosen], self.tracks[:, chosen], self.visible[:, chosen])
 
 
 @dataclass(frozen=True)
-class Sight:
+class FeatureView:
     """A picture in which points are found: `labels` int32 (h, w) its regions · `scale` label map pixels in one of the picture ·
     `deepest` float32 (R + 1, 2) a point in each region, in pixels of the picture · `dense` what the matcher sees in places."""
 
@@ -40,26 +40,26 @@ class Sight:
     dense: embedding.Dense
 
     @staticmethod
-    def of(shapes: Shapes, dense: embedding.Dense, width: int) -> "Sight":
+    def from_shapes(shapes: Shapes, dense: embedding.Dense, width: int) -> "FeatureView":
         """Of a picture that is `width` px wide."""
-        return Sight(shapes.labels, shapes.labels.shape[1] / width, deepest(shapes, width), dense)
+        return FeatureView(shapes.labels, shapes.labels.shape[1] / width, find_deepest_points(shapes, width), dense)
 
-    def region(self, at: np.ndarray) -> np.ndarray:
+    def look_up_regions(self, at: np.ndarray) -> np.ndarray:
         """The regions at points (K, 2) of the picture, int64 (K,)."""
         x, y = np.clip((at * self.scale).astype(np.int64), 0, np.array(self.labels.shape[::-1]) - 1).T
         return self.labels[y, x].astype(np.int64)
 
-    def find(self, other: "Sight", at: np.ndarray, regions: np.ndarray) -> np.ndarray:
+    def find_points(self, other: "FeatureView", at: np.ndarray, regions: np.ndarray) -> np.ndarray:
         """Where points `at` (K, 2) of another picture are in `regions` (K,) of this one, float32 (K, 2)."""
         if len(at) == 0:
             return np.zeros((0, 2), np.float32)
         found = embedding.correspond(other.dense, at * other.scale, self.dense)[0] / self.scale
-        inside = self.region(found) == regions
+        inside = self.look_up_regions(found) == regions
         return np.where(inside[:, None], found, self.deepest[regions]).astype(np.float32)
 
 
 @dataclass(frozen=True)
-class Start:
+class TrackStart:
     """K points `reference` float32 (K, 2) of a figure, found in a drawing: `places` float32 (K, 2) in its pixels, in `regions` (K,)."""
 
     reference: np.ndarray
@@ -67,46 +67,46 @@ class Start:
     regions: np.ndarray
 
 
-def start(fit: Fit, figure: Figure, clear: np.ndarray, shown: Sight, drawing: Sight) -> Start:
+def start_tracks(fit: FigureFit, figure: Figure, clear: np.ndarray, shown: FeatureView, drawing: FeatureView) -> TrackStart:
     """The regions of a drawing that wear paint in the figure, one point each. `clear` bool (P,) tells what is no paint in the palette."""
     assert figure.shapes.swatch is not None
     wears = figure.shapes.swatch[fit.region]
     regions = np.flatnonzero((fit.region > 0) & (wears >= 0) & ~clear[wears])
     places = drawing.deepest[regions]
-    return Start(shown.find(drawing, places, fit.region[regions]), places, regions)
+    return TrackStart(shown.find_points(drawing, places, fit.region[regions]), places, regions)
 
 
-def follow(begin: Start, drawings: Sequence[Sight], links: Sequence[shot.Link]) -> Tracks:
+def follow_tracks(begin: TrackStart, drawings: Sequence[FeatureView], links: Sequence[shot.Link]) -> Tracks:
     """The points in all drawings, the first of which they were found in. `links[i]` tells how drawing i + 1 follows from drawing i."""
     belief = np.zeros((len(begin.regions), len(drawings[0].deepest)), np.float32)
     belief[np.arange(len(begin.regions)), begin.regions] = 1.0
     tracks, visible = [begin.places], [np.ones(len(begin.regions), bool)]
     for drawing, link in zip(drawings[1:], links, strict=True):
         belief = belief @ link.way
-        tracks.append(drawing.find(drawings[0], begin.places, belief.argmax(axis=1)))
+        tracks.append(drawing.find_points(drawings[0], begin.places, belief.argmax(axis=1)))
         visible.append(belief.max(axis=1) > SURE)
     return Tracks(begin.reference, np.stack(tracks), np.stack(visible))
 
 
-def straight(tracks: Tracks, places: Sequence[float]) -> Tracks:
+def straighten_tracks(tracks: Tracks, places: Sequence[float]) -> Tracks:
     """The tracks of the first frame, at 0, and the last, at 1, on straight lines at all `places`."""
-    moved = points.interpolate(tracks.tracks[0], tracks.tracks[-1], places).astype(np.float32)
+    moved = points.interpolate_tracks(tracks.tracks[0], tracks.tracks[-1], places).astype(np.float32)
     both = tracks.visible[0] & tracks.visible[-1]
     return Tracks(tracks.reference, moved, np.broadcast_to(both, moved.shape[:2]))
 
 
-def select(tracks: Tracks, mode: str, seed: int, most: int) -> Tracks:
+def select_tracks(tracks: Tracks, mode: str, seed: int, most: int) -> Tracks:
     """The tracks that the network is shown: as published those that are `moving`, or `all`, or `none`; `most` of them at random."""
-    tracks = tracks.of(points.pick(tracks.tracks.shape[1], seed))
+    tracks = tracks.keep_points(points.pick_points(tracks.tracks.shape[1], seed))
     count = tracks.tracks.shape[1]
     if mode == "none" or count == 0:
-        return tracks.of(np.zeros(0, np.int64))
+        return tracks.keep_points(np.zeros(0, np.int64))
     if mode == "all":
-        return tracks.of(np.arange(min(most, count)))
-    return tracks.of(points.draw(*points.moving(tracks.tracks, tracks.visible), seed, most))
+        return tracks.keep_points(np.arange(min(most, count)))
+    return tracks.keep_points(points.draw_points(*points.find_moving_points(tracks.tracks, tracks.visible), seed, most))
 
 
-def deepest(shapes: Shapes, width: int) -> np.ndarray:
+def find_deepest_points(shapes: Shapes, width: int) -> np.ndarray:
     """The point of each region that is farthest from its edge, float32 (R + 1, 2), in pixels of the picture, which is `width` px wide."""
     labels = np.pad(shapes.labels, 1)
     edge = np.zeros(labels.shape, bool)

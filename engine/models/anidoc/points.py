@@ -16,17 +16,17 @@ MOTION = 1.0  # px a frame that a track must move on average
 HEAT_SIDE = 20  # px; a heatmap's blob is twice as wide
 
 
-def on_pixels(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def round_to_pixels(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Points (..., 2) as whole pixels of a picture of `size` (width, height), halves to even; int64."""
     return np.clip(np.rint(points), 0, np.array(size) - 1).astype(np.int64)
 
 
-def pick(count: int, seed: int, most: int = MATCHES) -> np.ndarray:
+def pick_points(count: int, seed: int, most: int = MATCHES) -> np.ndarray:
     """Which of `count` matches are followed: `most` of them at random, all if there are no more, in random order."""
     return np.random.default_rng(seed).choice(count, min(most, count), replace=False)
 
 
-def moving(tracks: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def find_moving_points(tracks: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which of tracks (F, K, 2), `visible` bool (F, K), move enough to be shown: their numbers int64 (M,), and how likely each is drawn."""
     seen = visible.sum(axis=0) > SEEN
     shown = np.where(seen[None, :, None], tracks, 0.0)
@@ -35,7 +35,7 @@ def moving(tracks: np.ndarray, visible: np.ndarray) -> tuple[np.ndarray, np.ndar
     return kept, (motion[kept] / motion[kept].sum()).astype(np.float32)
 
 
-def draw(kept: np.ndarray, probability: np.ndarray, seed: int, most: int = TRACKS) -> np.ndarray:
+def draw_points(kept: np.ndarray, probability: np.ndarray, seed: int, most: int = TRACKS) -> np.ndarray:
     """Up to `most` of the kept tracks, without repetition, those that move more being likelier; numbers into all tracks."""
     if len(kept) == 0:
         return kept
@@ -43,27 +43,27 @@ def draw(kept: np.ndarray, probability: np.ndarray, seed: int, most: int = TRACK
     return np.random.default_rng(seed).choice(kept, min(most, len(kept)), replace=False, p=exact)
 
 
-def id_map(points: np.ndarray, size: tuple[int, int], visible: np.ndarray | None = None) -> np.ndarray:
+def build_id_map(points: np.ndarray, size: tuple[int, int], visible: np.ndarray | None = None) -> np.ndarray:
     """uint8 (H, W): the number, 1..K, of a point at its one pixel, of the last where several meet, else 0. `size` is (width, height)."""
     picture = np.zeros((size[1], size[0]), np.uint8)
-    for number, (x, y) in enumerate(on_pixels(points, size).tolist(), 1):
+    for number, (x, y) in enumerate(round_to_pixels(points, size).tolist(), 1):
         if visible is None or visible[number - 1]:
             picture[y, x] = number
     return picture
 
 
-def frame_maps(tracks: np.ndarray, visible: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def build_frame_maps(tracks: np.ndarray, visible: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """`id_map` of each frame: uint8 (F, H, W) for tracks (F, K, 2)."""
-    return np.stack([id_map(points, size, seen) for points, seen in zip(tracks, visible, strict=True)])
+    return np.stack([build_id_map(points, size, seen) for points, seen in zip(tracks, visible, strict=True)])
 
 
-def heatmap(tracks: np.ndarray, visible: np.ndarray, size: tuple[int, int], side: int = HEAT_SIDE) -> np.ndarray:
+def build_heatmap(tracks: np.ndarray, visible: np.ndarray, size: tuple[int, int], side: int = HEAT_SIDE) -> np.ndarray:
     """uint8 (F, H, W): a Gaussian blob, 255 in its middle, at each point that is seen and lies in the picture.
 
     As in the published code a blob is squeezed by the picture's edge, not cut off, and lies over those before it.
     """
     width, height = size
-    blob = _blob()
+    blob = _build_blob()
     maps = np.zeros((len(tracks), height, width), np.uint8)
     inside = ((tracks >= 0) & (tracks < np.array(size))).all(axis=2) & visible.astype(bool)
     for picture, points, shown in zip(maps, tracks.astype(np.int64), inside, strict=True):
@@ -74,7 +74,7 @@ def heatmap(tracks: np.ndarray, visible: np.ndarray, size: tuple[int, int], side
     return maps
 
 
-def _blob() -> np.ndarray:
+def _build_blob() -> np.ndarray:
     """A Gaussian 40 px wide in a disc 200 px wide, uint8."""
     y, x = np.mgrid[-100:100, -100:100].astype(np.float64)
     disc = cv2.circle(np.zeros((200, 200), np.uint8), (100, 100), 100, 1, -1)
@@ -82,7 +82,7 @@ def _blob() -> np.ndarray:
     return (bell / bell.max() * 255).astype(np.uint8)
 
 
-def interpolate(first: np.ndarray, last: np.ndarray, places: Sequence[float]) -> np.ndarray:
+def interpolate_tracks(first: np.ndarray, last: np.ndarray, places: Sequence[float]) -> np.ndarray:
     """Tracks (F, K, 2) on straight lines between points of the first frame, at 0, and the last, at 1; evenly spaced as published."""
     part = np.asarray(places)[:, None, None]
     return (1.0 - part) * first[None] + part * last[None]

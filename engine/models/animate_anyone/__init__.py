@@ -1,6 +1,6 @@
 """Animate Anyone: a character in given poses, after Hu and others, 2023 (arXiv 2311.17117), for the weights of Moore Threads."""
 
-from .model import AnimateAnyone
+from .adapter import AnimateAnyone
 
 
 def load(device: str) -> AnimateAnyone:

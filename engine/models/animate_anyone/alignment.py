@@ -21,47 +21,47 @@ MOST = 4.0  # times that a bone may become longer or shorter: what is more is a 
 
 
 @dataclass(frozen=True)
-class Alignment:
+class PoseAlignment:
     """`scale` pixels of the shot a pixel of the drawing · the ratios are new lengths over old ones, by a bone's child; 'torso', 'shoulders'
     and 'hips' are those of the trunk, 'neck' from there to the nose."""
 
     scale: float
     ratios: dict[int | str, float]
 
-    def apply(self, pose: Pose) -> Pose:
+    def align_pose(self, pose: Pose) -> Pose:
         """A pose with the drawing's proportions."""
         old = _array(pose.body)
         new = np.full_like(old, np.nan)
-        start = _middle(old, HIPS) if np.isfinite(_middle(old, HIPS)).all() else old[NECK]
+        start = _find_middle(old, HIPS) if np.isfinite(_find_middle(old, HIPS)).all() else old[NECK]
         if not np.isfinite(start).all():
             return pose  # neither hips nor neck: nothing to build on
         new[NECK] = old[NECK]
         for pair, width in ((SHOULDERS, "shoulders"), (HIPS, "hips")):
-            middle = _middle(old, pair)
-            center = new[NECK] + self._of("torso") * (middle - old[NECK]) if pair == HIPS else new[NECK]
+            middle = _find_middle(old, pair)
+            center = new[NECK] + self._find_ratio("torso") * (middle - old[NECK]) if pair == HIPS else new[NECK]
             for joint in pair:
-                new[joint] = center + self._of(width) * (old[joint] - middle)
-        new[NOSE] = new[NECK] + self._of("neck") * (old[NOSE] - old[NECK])
+                new[joint] = center + self._find_ratio(width) * (old[joint] - middle)
+        new[NOSE] = new[NECK] + self._find_ratio("neck") * (old[NOSE] - old[NECK])
         for parent, child in LIMBS + HEAD:
-            new[child] = new[parent] + self._of(TWINS.get(child, child)) * (old[child] - old[parent])
-        new = self._lonely(old, new)
-        shift = start - (_middle(new, HIPS) if np.isfinite(_middle(new, HIPS)).all() else new[NECK])
+            new[child] = new[parent] + self._find_ratio(TWINS.get(child, child)) * (old[child] - old[parent])
+        new = self._place_lonely_joints(old, new)
+        shift = start - (_find_middle(new, HIPS) if np.isfinite(_find_middle(new, HIPS)).all() else new[NECK])
         grounds = [np.max(body[list(ANKLES), 1], initial=-np.inf, where=np.isfinite(body[list(ANKLES), 1])) for body in (old, new)]
         if np.isfinite(grounds).all():
             shift[1] = grounds[0] - grounds[1]
         new = new + shift
-        hand = self._of(4)
+        hand = self._find_ratio(4)
         parts = {
-            "left_hand": _moved(pose.left_hand, old[7], new[7], hand),
-            "right_hand": _moved(pose.right_hand, old[4], new[4], hand),
-            "face": _moved(pose.face, old[NOSE], new[NOSE], self._of("face")),
+            "left_hand": _move_points(pose.left_hand, old[7], new[7], hand),
+            "right_hand": _move_points(pose.right_hand, old[4], new[4], hand),
+            "face": _move_points(pose.face, old[NOSE], new[NOSE], self._find_ratio("face")),
         }
         return replace(pose, body=_points(new), **parts)
 
-    def _of(self, bone: int | str) -> float:
+    def _find_ratio(self, bone: int | str) -> float:
         return self.ratios.get(bone, 1.0)
 
-    def _lonely(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    def _place_lonely_joints(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
         """Joints whose parents are not seen keep their place relative to the nearest joint that is."""
         there = np.isfinite(new[:, 0])
         for joint in np.flatnonzero(np.isfinite(old[:, 0]) & ~there):
@@ -73,7 +73,7 @@ class Alignment:
         return new
 
 
-def place(drawing: Pose, poses: Sequence[Pose], scale: float) -> tuple[float, float]:
+def place_reference(drawing: Pose, poses: Sequence[Pose], scale: float) -> tuple[float, float]:
     """Where in the shot the drawing's top left corner lies when it stands, at this scale, where the figure of these poses mostly is."""
     here = scale * _array(drawing.body)
     apart = [np.nanmean(_array(pose.body) - here, axis=0) for pose in poses if np.isfinite(_array(pose.body) - here).any()]
@@ -81,13 +81,13 @@ def place(drawing: Pose, poses: Sequence[Pose], scale: float) -> tuple[float, fl
     return float(x), float(y)
 
 
-def fit(drawing: Pose, poses: Sequence[Pose]) -> Alignment:
+def fit_alignment(drawing: Pose, poses: Sequence[Pose]) -> PoseAlignment:
     """How the poses of a shot get the proportions of a drawing, whose joints are `drawing`. What either does not show keeps its length.
 
     A bone's own length is nearly the longest that it is seen; left and right are alike.
     """
-    wanted = _lengths(np.stack([_array(drawing.body)]))
-    given = _lengths(np.stack([_array(pose.body) for pose in poses])) if poses else {}
+    wanted = _measure_bones(np.stack([_array(drawing.body)]))
+    given = _measure_bones(np.stack([_array(pose.body) for pose in poses])) if poses else {}
     known = [bone for bone in ("neck", "torso", 9, 10) if bone in wanted and bone in given]
     if not known:
         known = [bone for bone in wanted if bone in given]
@@ -96,12 +96,12 @@ def fit(drawing: Pose, poses: Sequence[Pose]) -> Alignment:
     ratios = {
         bone: float(np.clip(scale * length / given[bone], 1 / MOST, MOST)) for bone, length in wanted.items() if given.get(bone, 0) > 0
     }
-    return Alignment(scale, ratios)
+    return PoseAlignment(scale, ratios)
 
 
-def _lengths(bodies: np.ndarray) -> dict[int | str, float]:
+def _measure_bones(bodies: np.ndarray) -> dict[int | str, float]:
     """Lengths of the bones of bodies (N, 18, 2), of those that are seen."""
-    shoulders, hips = _middle(bodies, SHOULDERS), _middle(bodies, HIPS)
+    shoulders, hips = _find_middle(bodies, SHOULDERS), _find_middle(bodies, HIPS)
     spans: dict[int | str, list[np.ndarray]] = {
         "torso": [hips - bodies[:, NECK]],
         "shoulders": [bodies[:, 2] - bodies[:, 5]],
@@ -128,13 +128,13 @@ def _points(array: np.ndarray) -> Points:
     return tuple((float(x), float(y)) if np.isfinite(x) else None for x, y in array)
 
 
-def _middle(bodies: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
+def _find_middle(bodies: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
     """The middle of two joints, or the one of them that is seen."""
     a, b = bodies[..., pair[0], :], bodies[..., pair[1], :]
     return np.where(np.isfinite(a), np.where(np.isfinite(b), (a + b) / 2.0, a), b)
 
 
-def _moved(points: Points, old: np.ndarray, new: np.ndarray, ratio: float) -> Points:
+def _move_points(points: Points, old: np.ndarray, new: np.ndarray, ratio: float) -> Points:
     """Points that hang on a joint."""
     if not (np.isfinite(old).all() and np.isfinite(new).all()):
         return points

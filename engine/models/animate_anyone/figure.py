@@ -14,7 +14,7 @@ APART = 22.0  # CIELAB; a ground as far from all swatches can be told from the f
 
 
 @dataclass(frozen=True)
-class Figure:
+class ReferenceFigure:
     """`pixels` uint8 (H, W, 4), the reference without its background · `swatches` uint8 (P, 4), all opaque · `box` x, y, width, height of
     what is opaque · `ground` the color to put it on, or None when its background stays · `apart` whether no swatch comes near it."""
 
@@ -25,7 +25,7 @@ class Figure:
     apart: bool
 
 
-def find(pixels: np.ndarray, background: str, name: str) -> Figure:
+def find_figure(pixels: np.ndarray, background: str, name: str) -> ReferenceFigure:
     """The figure of a reference uint8 (H, W, 4); `background` as in `palette.BACKGROUNDS`. Raises BadInput when there is none."""
     painted = palette.extract(pixels, background)
     clear = painted.swatches[:, 3] == 0
@@ -35,17 +35,17 @@ def find(pixels: np.ndarray, background: str, name: str) -> Figure:
         raise BadInput(f"There is no figure in the reference {name}: choose a picture of a character, painted on even paper or on none.")
     if not paper.any():
         height, width = paper.shape
-        return Figure(pixels, swatches, (0, 0, width, height), None, False)
+        return ReferenceFigure(pixels, swatches, (0, 0, width, height), None, False)
     cut = pixels.copy()
     cut[paper, 3] = 0
     x, y, width, height = cv2.boundingRect((cut[..., 3] >= 128).astype(np.uint8))
     lab = palette.lab_of(swatches)
     far = [float(np.linalg.norm(lab - palette.lab_of(np.array([ground], np.uint8)), axis=1).min()) for ground in GROUNDS]
     best = next((i for i, distance in enumerate(far) if distance >= APART), int(np.argmax(far)))
-    return Figure(cut, swatches, (x, y, width, height), GROUNDS[best], far[best] >= APART)
+    return ReferenceFigure(cut, swatches, (x, y, width, height), GROUNDS[best], far[best] >= APART)
 
 
-def on_ground(figure: Figure, size: tuple[int, int], scale: float, at: tuple[float, float]) -> np.ndarray:
+def lay_on_ground(figure: ReferenceFigure, size: tuple[int, int], scale: float, at: tuple[float, float]) -> np.ndarray:
     """The figure in a picture of `size` (width, height), uint8 (H, W, 3): `scale` pixels a pixel of the reference, whose top left corner
     comes to lie at `at`. It is made smaller and moved if it would be cut off; a reference with a background fills the picture."""
     x, y, width, height = figure.box

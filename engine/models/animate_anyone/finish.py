@@ -19,7 +19,7 @@ SOFT = 2.0  # px at the figure's edge, where a pixel may be both
 
 
 @dataclass(frozen=True)
-class Cut:
+class CutFrame:
     """A frame taken apart: `ink` uint8 (H, W, 4) its lines · `regions` int32 (H, W), every pixel in one of the patches 1..R of even paint,
     which lines part · `swatch` int32 (R + 1,) what each wears, -1 for the ground · `confidence` float32 (R + 1,)."""
 
@@ -34,23 +34,23 @@ class Cut:
         return (self.swatch < 0)[self.regions]
 
 
-def cut(frame: np.ndarray, swatches: np.ndarray, ground: tuple[int, int, int] | None, apart: bool, clean: bool) -> Cut:
+def cut_frame(frame: np.ndarray, swatches: np.ndarray, ground: tuple[int, int, int] | None, apart: bool, clean: bool) -> CutFrame:
     """Take a frame uint8 (H, W, 3) apart that was painted with `swatches` uint8 (P, 4) on `ground`; None has no ground. Unless the ground
     is `apart` from all swatches, what the figure encloses belongs to it. `clean`: lines are of one color, and their edges even."""
     even = cv2.medianBlur(frame, 5)
     lab = cv2.cvtColor(frame.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    ink = _ink(frame, lab[..., 0], clean)
+    ink = _measure_ink(frame, lab[..., 0], clean)
     lines = ink[..., 3] >= 128
     colors = lab_of(swatches)
     if ground is not None:
-        colors = np.concatenate([colors, _ground_color(lab, ground)[None]])
-    index = _nearest(even, colors)
+        colors = np.concatenate([colors, _find_ground_color(lab, ground)[None]])
+    index = _find_nearest_colors(even, colors)
     if ground is not None:
         outside = (index == len(swatches)) & ~lines
         if not apart:
-            outside &= _from_edge(outside)
-        outside |= _apart(~outside & ~lines, lines)
-        figure = _nearest(even, colors[:-1])
+            outside &= _flood_from_edge(outside)
+        outside |= _find_holes(~outside & ~lines, lines)
+        figure = _find_nearest_colors(even, colors[:-1])
         index = np.where(outside, len(swatches), np.where(index == len(swatches), figure, index))
     patches = label(np.where(lines, -1, index), background=-1, connectivity=1)
     sizes = np.bincount(patches.ravel())
@@ -65,15 +65,15 @@ def cut(frame: np.ndarray, swatches: np.ndarray, ground: tuple[int, int, int] | 
     confidence = snap.snap(frame, regions, lines, len(numbers), known)[1]
     swatch = np.where(first == len(swatches), -1, first).astype(np.int32)
     swatch[0] = -1
-    return Cut(ink, regions, swatch, confidence)
+    return CutFrame(ink, regions, swatch, confidence)
 
 
-def painted(frame: np.ndarray, of: Cut, ground: tuple[int, int, int] | None) -> np.ndarray:
+def compose_painted(frame: np.ndarray, of: CutFrame, ground: tuple[int, int, int] | None) -> np.ndarray:
     """The network's own picture without its ground, uint8 (H, W, 4); the ground's color is taken out of the figure's edge."""
     if ground is None or not of.ground.any():
         return np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)])
     lab = cv2.cvtColor(frame.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    far = np.linalg.norm(lab - _ground_color(lab, ground), axis=2)
+    far = np.linalg.norm(lab - _find_ground_color(lab, ground), axis=2)
     figure = ~of.ground
     inside = cv2.distanceTransform(figure.astype(np.uint8), cv2.DIST_L2, 3)
     outside = cv2.distanceTransform((~figure).astype(np.uint8), cv2.DIST_L2, 3)
@@ -83,13 +83,13 @@ def painted(frame: np.ndarray, of: Cut, ground: tuple[int, int, int] | None) -> 
     return np.dstack([color.clip(0, 255), alpha * 255.0]).round().astype(np.uint8)
 
 
-def snapped(of: Cut, swatches: np.ndarray, lines: bool) -> np.ndarray:
+def compose_snapped(of: CutFrame, swatches: np.ndarray, lines: bool) -> np.ndarray:
     """The frame in exact swatches, clear on the ground, uint8 (H, W, 4); with the lines over it if these are wanted."""
     colors = np.concatenate([swatches, np.zeros((1, 4), np.uint8)])[of.swatch]
     return paint.compose(of.regions, colors, of.ink, None, lines)
 
 
-def _ink(frame: np.ndarray, lightness: np.ndarray, clean: bool) -> np.ndarray:
+def _measure_ink(frame: np.ndarray, lightness: np.ndarray, clean: bool) -> np.ndarray:
     """The lines of a frame, uint8 (H, W, 4): what is thin and darker than both its sides."""
     wide = max(3, round(STROKE * max(lightness.shape)) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide + 2, wide + 2))
@@ -113,7 +113,7 @@ def _ink(frame: np.ndarray, lightness: np.ndarray, clean: bool) -> np.ndarray:
     return np.dstack([color, (alpha * 255.0).round().astype(np.uint8)])
 
 
-def _ground_color(lab: np.ndarray, ground: tuple[int, int, int]) -> np.ndarray:
+def _find_ground_color(lab: np.ndarray, ground: tuple[int, int, int]) -> np.ndarray:
     """The color that the ground really has: the median of what is near it along the frame's edge."""
     shown = lab_of(np.array([ground], np.uint8))[0]
     edge = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
@@ -121,13 +121,13 @@ def _ground_color(lab: np.ndarray, ground: tuple[int, int, int]) -> np.ndarray:
     return np.median(near, axis=0).astype(np.float32) if len(near) >= 0.1 * len(edge) else shown
 
 
-def _from_edge(mask: np.ndarray) -> np.ndarray:
+def _flood_from_edge(mask: np.ndarray) -> np.ndarray:
     """The parts of a mask that reach the picture's edge."""
     padded = np.pad(mask.astype(np.uint8), 1, constant_values=1)
     return cv2.floodFill(padded, None, (0, 0), 2)[1][1:-1, 1:-1] == 2
 
 
-def _apart(figure: np.ndarray, lines: np.ndarray) -> np.ndarray:
+def _find_holes(figure: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """The parts of a mask that are small and, with the lines, lie apart from the rest."""
     parts = label(figure | lines, connectivity=2)
     sizes = np.bincount(parts.ravel(), weights=figure.ravel())
@@ -136,7 +136,7 @@ def _apart(figure: np.ndarray, lines: np.ndarray) -> np.ndarray:
     return small[parts] & figure
 
 
-def _nearest(picture: np.ndarray, colors: np.ndarray) -> np.ndarray:
+def _find_nearest_colors(picture: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """The nearest of `colors`, CIELAB (P, 3), to each pixel of uint8 (H, W, 3), int64 (H, W); to within four levels of a channel."""
     levels = np.arange(2, 256, 4, dtype=np.uint8)
     lab = lab_of(np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3))

@@ -30,39 +30,39 @@ class Framing:
         width, height = (max(1, round(side / self.scale)) for side in self.size)
         return *self.corner, width, height
 
-    def to(self, point: Point) -> Point:
+    def map_point(self, point: Point) -> Point:
         """A point of the shot's pictures in the network's."""
         return (point[0] - self.corner[0]) * self.scale, (point[1] - self.corner[1]) * self.scale
 
-    def show(self, picture: np.ndarray) -> np.ndarray:
+    def show_picture(self, picture: np.ndarray) -> np.ndarray:
         """A picture of the shot uint8 (H, W, C) as the network's, 0 where it has none."""
         x, y, width, height = self.box
         cut = np.zeros((height, width, picture.shape[2]), np.uint8)
-        here, there = _overlap((x, y, width, height), picture.shape[1::-1])
+        here, there = _intersect_boxes((x, y, width, height), picture.shape[1::-1])
         cut[here] = picture[there]
-        return resized(cut, self.size)
+        return resize_part(cut, self.size)
 
-    def enlarged(self, frame: np.ndarray) -> np.ndarray:
+    def enlarge_frame(self, frame: np.ndarray) -> np.ndarray:
         """The network's frame uint8 (h, w, C) in pixels of the shot, of the box's size."""
-        return resized(frame, self.box[2:])
+        return resize_part(frame, self.box[2:])
 
     def put_back(self, part: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """A picture of the box's size (h, w, C) in one of the shot's `size` (width, height), 0 around it."""
         result = np.zeros((size[1], size[0], part.shape[2]), part.dtype)
-        here, there = _overlap(self.box, size)
+        here, there = _intersect_boxes(self.box, size)
         result[there] = part[here]
         return result
 
 
-def extent(pose: Pose, beyond: np.ndarray) -> np.ndarray:
+def find_extent(pose: Pose, beyond: np.ndarray) -> np.ndarray:
     """x0, y0, x1, y1 of what the figure of a pose covers, about: what a figure has beyond its joints, and at least `beyond` on each side.
     One joint must be seen."""
-    seen, array = np.array(pose.seen), np.array((*pose.seen, *_beyond(pose)))
+    seen, array = np.array(pose.seen), np.array((*pose.seen, *_reach_beyond_joints(pose)))
     low = np.minimum(array.min(axis=0), seen.min(axis=0) - beyond[:2])
     return np.concatenate([low, np.maximum(array.max(axis=0), seen.max(axis=0) + beyond[2:])])
 
 
-def around(covered: np.ndarray, picture: tuple[int, int], longer: int) -> Framing:
+def frame_box(covered: np.ndarray, picture: tuple[int, int], longer: int) -> Framing:
     """The framing of a box x0, y0, x1, y1 in pictures of this size (width, height), its longer side `longer` px, or near it."""
     free = BESIDE * max(covered[2] - covered[0], covered[3] - covered[1])
     edge = OUTSIDE * np.array(picture, float)
@@ -79,13 +79,13 @@ def around(covered: np.ndarray, picture: tuple[int, int], longer: int) -> Framin
     return Framing(size, corner, float(scale))  # type: ignore[arg-type]
 
 
-def resized(picture: np.ndarray, size: Sequence[int]) -> np.ndarray:
+def resize_part(picture: np.ndarray, size: Sequence[int]) -> np.ndarray:
     """uint8 (H, W, C) at `size` (width, height)."""
     smaller = size[0] < picture.shape[1]
     return cv2.resize(picture, (size[0], size[1]), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
 
-def _beyond(pose: Pose) -> list[Point]:
+def _reach_beyond_joints(pose: Pose) -> list[Point]:
     found = []
     for inner, outer, far in BEYOND:
         a, b = pose.body[inner], pose.body[outer]
@@ -94,7 +94,7 @@ def _beyond(pose: Pose) -> list[Point]:
     return found
 
 
-def _overlap(box: Sequence[int], size: Sequence[int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+def _intersect_boxes(box: Sequence[int], size: Sequence[int]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     """What a box and a picture have in common, as slices of the one and of the other."""
     x, y, width, height = box
     left, top, right, bottom = max(0, x), max(0, y), min(size[0], x + width), min(size[1], y + height)

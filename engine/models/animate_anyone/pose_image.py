@@ -27,36 +27,36 @@ WIDTH, JOINT, FACE = 4, 4, 3  # px: a limb's smaller half axis, radii
 BLUE, WHITE = (0, 0, 255), (255, 255, 255)
 
 
-def draw(pose: Pose, size: tuple[int, int]) -> np.ndarray:
+def draw_pose(pose: Pose, size: tuple[int, int]) -> np.ndarray:
     """A pose in pixels of a picture of `size` (width, height), drawn on it: uint8 (H, W, 3) RGB."""
     picture = np.zeros((size[1], size[0], 3), np.uint8)
-    _limbs(picture, pose.body)
+    _draw_limbs(picture, pose.body)
     picture = (picture * DIM).astype(np.uint8)
     for point, color in zip(pose.body, COLORS, strict=False):
         if point is not None:
             cv2.circle(picture, _pixel(point), JOINT, color, -1)
     for hand in (pose.left_hand, pose.right_hand):
-        _hand(picture, hand)
+        _draw_hand(picture, hand)
     for point in _found(pose.face):
         if point is not None:
             cv2.circle(picture, point, FACE, WHITE, -1)
     return picture
 
 
-def drawn(pose: Pose, size: tuple[int, int]) -> np.ndarray:
+def draw_training_pose(pose: Pose, size: tuple[int, int]) -> np.ndarray:
     """A pose in pixels of a picture of `size`, as it was drawn for training: uint8 (H, W, 3) of `training_size`."""
-    canvas = training_size(size)
-    return draw(pose.moved(lambda point: (point[0] * canvas[0] / size[0], point[1] * canvas[1] / size[1])), canvas)
+    canvas = find_training_size(size)
+    return draw_pose(pose.moved(lambda point: (point[0] * canvas[0] / size[0], point[1] * canvas[1] / size[1])), canvas)
 
 
-def training_size(size: tuple[int, int]) -> tuple[int, int]:
+def find_training_size(size: tuple[int, int]) -> tuple[int, int]:
     """What a picture of `size` measured when its pose was drawn for training: shorter side 512, both in multiples of 64."""
     scale = SHORT / min(size)
     width, height = (max(STEP, round(side * scale / STEP) * STEP) for side in size)
     return width, height
 
 
-def _limbs(picture: np.ndarray, body: Points) -> None:
+def _draw_limbs(picture: np.ndarray, body: Points) -> None:
     for (first, second), color in zip(LIMBS, COLORS, strict=False):
         a, b = body[first], body[second]
         if a is None or b is None:
@@ -67,7 +67,7 @@ def _limbs(picture: np.ndarray, body: Points) -> None:
         cv2.fillConvexPoly(picture, np.asarray(outline), color)
 
 
-def _hand(picture: np.ndarray, hand: Points) -> None:
+def _draw_hand(picture: np.ndarray, hand: Points) -> None:
     points = _found(hand)
     for number, (first, second) in enumerate(FINGERS if points else ()):
         a, b = points[first], points[second]

@@ -1,6 +1,6 @@
 """Flats: the default model. Regions between the lines, each in one swatch of the reference."""
 
-from .pipeline import Flats
+from .adapter import Flats
 
 
 def load(device: str) -> Flats:

@@ -7,22 +7,22 @@ import numpy as np
 from scipy import sparse
 
 from ...matching.shot import Link
-from .film import Film
+from .film import FilmFrame
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """`drawings` their ids, those that have lines, in order of appearance · `swatches` uint8 (P, 4) of the cel · `words`, `links` and
-    `anchored` as `matching.shot.agree` takes them · `scene` the film frame that gives texture, if one does · `warnings` about the
+    """`drawings` their ids, those that have lines, in order of appearance · `swatches` uint8 (P, 4) of the cel · `reference_probs`, `links`
+    and `anchored` as `matching.shot.agree` takes them · `scene` the film frame that gives texture, if one does · `warnings` about the
     references · `entries` of the cache that this was made from.
     """
 
     drawings: Sequence[str]
     swatches: np.ndarray
-    words: Sequence[np.ndarray]
+    reference_probs: Sequence[np.ndarray]
     anchored: Sequence[bool]
     links: Mapping[tuple[int, int], Link]
-    scene: Film | None
+    scene: FilmFrame | None
     warnings: Sequence[str]
     entries: Sequence[str]
 
@@ -31,8 +31,8 @@ class Evidence:
         ways = [link.way for link in self.links.values()]
         return {
             "swatches": self.swatches,
-            "words": np.concatenate([np.zeros((0, len(self.swatches) + 1), np.float32), *self.words]),
-            "lengths": np.array([len(word) for word in self.words], np.int64),
+            "words": np.concatenate([np.zeros((0, len(self.swatches) + 1), np.float32), *self.reference_probs]),
+            "lengths": np.array([len(probs) for probs in self.reference_probs], np.int64),
             "anchored": np.array(self.anchored, bool),
             "pairs": np.array(list(self.links), np.int32).reshape(-1, 2),
             "alignment": np.array([link.alignment for link in self.links.values()], np.float64),
@@ -45,7 +45,7 @@ class Evidence:
         }
 
     @staticmethod
-    def of_arrays(drawings: Sequence[str], arrays: Mapping[str, np.ndarray]) -> "Evidence":
+    def from_arrays(drawings: Sequence[str], arrays: Mapping[str, np.ndarray]) -> "Evidence":
         lengths = arrays["lengths"].tolist()
         links = {}
         start = row = 0
@@ -57,7 +57,7 @@ class Evidence:
         return Evidence(
             drawings=drawings,
             swatches=arrays["swatches"],
-            words=np.split(arrays["words"], np.cumsum(lengths)[:-1]) if lengths else [],
+            reference_probs=np.split(arrays["words"], np.cumsum(lengths)[:-1]) if lengths else [],
             anchored=arrays["anchored"].tolist(),
             links=links,
             scene=None,

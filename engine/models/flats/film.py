@@ -21,7 +21,7 @@ EVEN = 3.0  # CIELAB; a region that varies by less is flat
 
 
 @dataclass(frozen=True)
-class Film:
+class FilmFrame:
     """A film frame: `key` of what it was made from · `pixels` uint8 (H, W, 4) without its lines · `index` int16 (H, W) into the cel's
     palette, -1 on lines · `lines` bool of any size, those that drawings are aligned to."""
 
@@ -32,7 +32,7 @@ class Film:
 
 
 @dataclass(frozen=True)
-class Flow:
+class FrameFlow:
     """Where each pixel of a drawing lies in a film frame: `x`, `y` float32 (H, W) as fractions of its size; `alignment` 0..1, the share of
     lines that meet."""
 
@@ -41,23 +41,23 @@ class Flow:
     alignment: float
 
 
-def of_reference(key: str, pixels: np.ndarray, painted: Painted, table: np.ndarray, lines: np.ndarray) -> Film | None:
+def find_film_frame(key: str, pixels: np.ndarray, painted: Painted, table: np.ndarray, lines: np.ndarray) -> FilmFrame | None:
     """The film frame that a reference is, or None when it is flat or shows a figure on paper; `table` as from `palette.union`."""
     if painted.flat or (painted.swatches[:, 3] == 0).any():
         return None
     off_lines = cv2.dilate(painted.lines.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
     nearest = grow(np.where(off_lines, np.arange(1, off_lines.size + 1, dtype=np.int32).reshape(off_lines.shape), 0))
-    return Film(key, pixels.reshape(-1, 4)[nearest - 1], table[painted.index], lines)
+    return FilmFrame(key, pixels.reshape(-1, 4)[nearest - 1], table[painted.index], lines)
 
 
-def drawn_over(view: Shapes, drawings: Iterable[tuple[str, Shapes]]) -> str | None:
+def find_drawing_over(view: Shapes, drawings: Iterable[tuple[str, Shapes]]) -> str | None:
     """The drawing whose lines lie best on those of a film frame, or None: lines drawn over a frame align better than lines found in it."""
     shares = {name: twin.meeting(drawing, view)[0] for name, drawing in drawings}
     best = max(shares, key=lambda name: shares[name], default=None)
     return best if best is not None and shares[best] >= DRAWN else None
 
 
-def flow(film: Film, lines: np.ndarray) -> Flow:
+def align_lines(film: FilmFrame, lines: np.ndarray) -> FrameFlow:
     """Follow the lines of a drawing, bool (H, W), to those of a film frame, by dense flow between the distances to them."""
     height, width = lines.shape
     scale = min(1.0, SIDE / max(height, width))
@@ -71,10 +71,10 @@ def flow(film: Film, lines: np.ndarray) -> Flow:
     on_lines = here == 0
     meets = cv2.remap(there, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[on_lines] < 255 * NEAR / REACH
     full = [cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in (x / size[0], y / size[1])]
-    return Flow(full[0], full[1], float(meets.mean()) if len(meets) else 0.0)
+    return FrameFlow(full[0], full[1], float(meets.mean()) if len(meets) else 0.0)
 
 
-def votes(film: Film, way: Flow, grown: np.ndarray, count: int, swatches: int) -> np.ndarray:
+def count_votes(film: FilmFrame, way: FrameFlow, grown: np.ndarray, count: int, swatches: int) -> np.ndarray:
     """The share of each region that lands on each swatch of a film frame, float32 (count + 1, swatches + 1); the last for none."""
     seen = _moved(film.index, way, cv2.INTER_NEAREST)
     code = grown.astype(np.int64) * (swatches + 1) + np.where(seen < 0, swatches, seen)
@@ -82,7 +82,7 @@ def votes(film: Film, way: Flow, grown: np.ndarray, count: int, swatches: int) -
     return found / np.maximum(found.sum(axis=1, keepdims=True), 1.0)
 
 
-def texture(film: Film, way: Flow, grown: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def move_texture(film: FilmFrame, way: FrameFlow, grown: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The film frame moved to a drawing, uint8 (H, W, 4), and which regions bool (count + 1,) take it: those that are not even in it."""
     moved = _moved(film.pixels, way, cv2.INTER_LINEAR)
     lab = cv2.cvtColor(moved[..., :3].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
@@ -96,7 +96,7 @@ def texture(film: Film, way: Flow, grown: np.ndarray, count: int) -> tuple[np.nd
     return moved, np.sqrt(varies) > EVEN
 
 
-def _moved(picture: np.ndarray, way: Flow, interpolation: int) -> np.ndarray:
+def _moved(picture: np.ndarray, way: FrameFlow, interpolation: int) -> np.ndarray:
     height, width = picture.shape[:2]
     return cv2.remap(picture, way.x * width, way.y * height, interpolation, borderMode=cv2.BORDER_REPLICATE)
 

@@ -1,8 +1,8 @@
 """LVCD: long shots from one colored drawing, after Huang and others, 2024 (arXiv 2409.12960)."""
 
-from .model import LVCD
+from .adapter import Lvcd
 
 
-def load(device: str) -> LVCD:
+def load(device: str) -> Lvcd:
     """The model; its networks are loaded by the job that needs them. Raises nothing before that."""
-    return LVCD(device)
+    return Lvcd(device)

@@ -16,7 +16,7 @@ ALIGNED = 0.5  # of the share, from which a picture is taken for a drawing's col
 
 
 @dataclass(frozen=True)
-class Survey:
+class DrawingSurvey:
     """Of a drawing: `box` (left, top, right, bottom) px that holds its lines, in the shot's pictures, all 0 when it is blank · `lines` bool
     (h, w) at `SIDE`."""
 
@@ -28,57 +28,57 @@ class Survey:
         return self.box[2] == 0
 
 
-def survey(lines: np.ndarray) -> Survey:
+def survey_lines(lines: np.ndarray) -> DrawingSurvey:
     """Of lines bool (H, W)."""
     rows, columns = np.flatnonzero(lines.any(axis=1)), np.flatnonzero(lines.any(axis=0))
     box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(rows) else (0, 0, 0, 0)
-    return Survey(box, _shrunk(lines, _small(lines.shape)))
+    return DrawingSurvey(box, _shrink_mask(lines, _fit_side(lines.shape)))
 
 
 @dataclass(frozen=True)
-class Marks:
+class ReferenceMarks:
     """Of a reference: its `lines`, and these with the `edges` of its paint, bool (H, W)."""
 
     lines: np.ndarray
     edges: np.ndarray
 
     @staticmethod
-    def of(painted: palette.Painted) -> "Marks":
+    def from_painted(painted: palette.Painted) -> "ReferenceMarks":
         index, edges = painted.index, painted.lines.copy()
         edges[1:] |= index[1:] != index[:-1]
         edges[:, 1:] |= index[:, 1:] != index[:, :-1]
-        return Marks(painted.lines, edges)
+        return ReferenceMarks(painted.lines, edges)
 
-    def small(self) -> "Marks":
+    def shrink_marks(self) -> "ReferenceMarks":
         """As those of surveys."""
-        size = _small(self.lines.shape)
-        return Marks(_shrunk(self.lines, size), _shrunk(self.edges, size))
+        size = _fit_side(self.lines.shape)
+        return ReferenceMarks(_shrink_mask(self.lines, size), _shrink_mask(self.edges, size))
 
 
-def overlap(drawing: np.ndarray, marks: Marks) -> float:
+def measure_overlap(drawing: np.ndarray, marks: ReferenceMarks) -> float:
     """The share of a drawing's lines bool (H, W) that lies on lines or edges of a reference, which may show more than the drawing."""
     if not drawing.any() or not marks.edges.any():
         return 0.0
-    return float((_distance(marks.edges)[drawing] <= REACH).mean())
+    return float((_measure_distance(marks.edges)[drawing] <= REACH).mean())
 
 
-def closeness(drawing: np.ndarray, marks: Marks) -> float:
+def measure_closeness(drawing: np.ndarray, marks: ReferenceMarks) -> float:
     """0..1, how close a drawing's lines and a reference's lie, both ways: tells which of several similar drawings it is."""
     if not drawing.any() or not marks.edges.any():
         return 0.0
-    near = np.exp(-_distance(marks.edges)[drawing]).mean()
-    return float(min(near, np.exp(-_distance(drawing)[marks.lines]).mean()) if marks.lines.any() else near)
+    near = np.exp(-_measure_distance(marks.edges)[drawing]).mean()
+    return float(min(near, np.exp(-_measure_distance(drawing)[marks.lines]).mean()) if marks.lines.any() else near)
 
 
-def _small(shape: tuple[int, ...]) -> tuple[int, int]:
+def _fit_side(shape: tuple[int, ...]) -> tuple[int, int]:
     scale = min(1.0, SIDE / max(shape[:2]))
     return max(1, round(shape[1] * scale)), max(1, round(shape[0] * scale))
 
 
-def _shrunk(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """A mask at another size: whatever is touched is set."""
     return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA if size[0] < mask.shape[1] else cv2.INTER_NEAREST) > 0
 
 
-def _distance(mask: np.ndarray) -> np.ndarray:
+def _measure_distance(mask: np.ndarray) -> np.ndarray:
     return cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 3)

@@ -1,6 +1,6 @@
 """ToonCrafter: the pictures between two painted keys, after Xing and others, 2024 (arXiv 2405.17933)."""
 
-from .model import ToonCrafter
+from .adapter import ToonCrafter
 
 
 def load(device: str) -> ToonCrafter:

@@ -1,6 +1,6 @@
 """Vector inbetweens: the strokes of two keys, paired and moved."""
 
-from .model import Vector
+from .adapter import Vector
 
 
 def load(device: str) -> Vector:

@@ -16,7 +16,7 @@ PATCH = 1 / 120  # of the picture's height: what differs from its region and is 
 
 
 @dataclass(frozen=True)
-class Origin:
+class PaintOrigin:
     """Where points of a drawing lie in a painted key: `points` and `there` float32 (N, 2) px · `index` (H, W) the swatch that each pixel of
     the key wears, -1 unknown."""
 
@@ -25,7 +25,7 @@ class Origin:
     index: np.ndarray
 
 
-def origin_of(points: np.ndarray, place: np.ndarray, stroke: np.ndarray, key: Strokes) -> tuple[np.ndarray, np.ndarray]:
+def trace_origin(points: np.ndarray, place: np.ndarray, stroke: np.ndarray, key: Strokes) -> tuple[np.ndarray, np.ndarray]:
     """Those of the points (N, 2) that come from a stroke of a key, and where there they come from: `place` (N,) along it in points, NaN
     for none, `stroke` (N,) its number."""
     known = np.isfinite(place) & (stroke >= 0)
@@ -38,7 +38,7 @@ def origin_of(points: np.ndarray, place: np.ndarray, stroke: np.ndarray, key: St
     return points[known], key.points[first] * (1.0 - part) + key.points[second] * part
 
 
-def worn(origin: Origin) -> np.ndarray:
+def read_worn_swatches(origin: PaintOrigin) -> np.ndarray:
     """The swatch int16 (H, W) that each pixel wears in a key, where the strokes around it say that it came from; -1 unknown."""
     height, width = origin.index.shape
     if not len(origin.points):
@@ -56,7 +56,7 @@ def worn(origin: Origin) -> np.ndarray:
     return cv2.remap(there, x + way[..., 0], y + way[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 
-def paint(regions: Regions, heard: Sequence[tuple[np.ndarray, float]], swatches: int) -> tuple[np.ndarray, int]:
+def paint_regions(regions: Regions, heard: Sequence[tuple[np.ndarray, float]], swatches: int) -> tuple[np.ndarray, int]:
     """The swatch int (H, W) that each pixel wears, -1 unknown, and of how many regions no key says anything.
 
     `heard` are what the keys say, from `worn`, and how far they are heard. A region wears what most of its pixels say, edge to edge; but

@@ -1,7 +1,7 @@
 """The keys of a cel, and which drawing lies where between which of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ _NO_ENDS = np.zeros((0, 4), np.float32)
 
 
 @dataclass(frozen=True)
-class Key:
+class VectorKey:
     """`strokes` of a key · `fills` bool (S,) those that bound painted areas · `picture` uint8 (H, W, 4), None of strokes · `painted` the
     picture's colors, None of line art."""
 
@@ -30,7 +30,7 @@ class Key:
 
 
 @dataclass(frozen=True)
-class Between:
+class BetweenPlace:
     """A drawing to be made: the ids of the keys around it, its place between them, and the scene frame that it is first shown at."""
 
     before: str
@@ -39,13 +39,15 @@ class Between:
     frame: int
 
 
-def read(drawing: Drawing, folder: Path, size: tuple[int, int]) -> tuple[Key, tuple[str, ...]]:
-    """A key, and what a person should know of its picture. Raises BadInput when it can't be read."""
+def read_key(drawing: Drawing, folder: Path, size: tuple[int, int]) -> tuple[VectorKey, tuple[str, ...]]:
+    """A key of the `size` of the frames, and what a person should know of its picture. Raises BadInput when it can't be read."""
     path = folder / drawing.file
     if drawing.kind == "strokes":
         found = stroke_files.load(path)
-        return Key(found, stroke_files.load_fills(path, len(found))), ()
-    picture = reference.read(path, drawing.name)
+        return VectorKey(found, stroke_files.load_fills(path, len(found))), ()
+    picture = reference.read(path, drawing.name, size)
+    if picture.pixels.shape[1::-1] != size:
+        picture = replace(picture, pixels=cv2.resize(picture.pixels, size, interpolation=cv2.INTER_NEAREST))
     warnings = picture.warnings
     painted = palette.extract(picture.pixels) if drawing.kind == "painted" else None
     if painted is None or not _colored(painted):
@@ -58,7 +60,7 @@ def read(drawing: Drawing, folder: Path, size: tuple[int, int]) -> tuple[Key, tu
                 f"Few lines lie between the colors of {drawing.name}, and only strokes are moved here: use a model that makes pictures.",
             )
     found = centerlines.follow(sketch)
-    return Key(found, np.zeros(len(found), bool), picture.pixels, painted), warnings
+    return VectorKey(found, np.zeros(len(found), bool), picture.pixels, painted), warnings
 
 
 def _colored(painted: palette.Painted) -> bool:
@@ -78,11 +80,11 @@ def _outlined(painted: palette.Painted) -> float:
     return float(lines[border].mean()) if border.any() else 1.0
 
 
-def betweens(job: Job, cel: int) -> dict[str, Between]:
+def find_betweens(job: Job, cel: int) -> dict[str, BetweenPlace]:
     """What is to be made of a cel, by id. A drawing that follows line art is that line art, and a key of those around it."""
     kinds: Mapping[str, Drawing] = {drawing.id: drawing for drawing in job.drawings}
     shown = [(e.frame, kinds[id]) for e in job.frames if (id := e.drawings[cel]) is not None]
-    found: dict[str, Between] = {}
+    found: dict[str, BetweenPlace] = {}
     for number, (frame, drawing) in enumerate(shown):
         if drawing.kind != "between" or drawing.guide is not None or drawing.id in found:
             continue
@@ -91,7 +93,7 @@ def betweens(job: Job, cel: int) -> dict[str, Between]:
         begin = before.at if before.guide is not None else 0.0
         end = after.at if after.guide is not None else 1.0
         at = (drawing.at - begin) / (end - begin) if end != begin else 0.0
-        found[drawing.id] = Between(before.guide or before.id, after.guide or after.id, at, frame)
+        found[drawing.id] = BetweenPlace(before.guide or before.id, after.guide or after.id, at, frame)
     return found
 
 

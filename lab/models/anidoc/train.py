@@ -19,7 +19,7 @@ from engine.diffusion.memory import Placement
 from engine.diffusion.networks import SvdControlNet
 from engine.job.errors import BadInput
 from engine.models.anidoc import correspondence, networks, pipeline, points
-from engine.models.anidoc.condition import condition, sparse_condition
+from engine.models.anidoc.condition import build_condition, build_sparse_condition
 from engine.models.anidoc.networks import HELP, AniDocNetworks
 from engine.models.anidoc.weights import FILES, find_weights, load_networks
 
@@ -88,12 +88,12 @@ def build_batch(
             pipeline.encode_latent(loaded, reference, torch.randn(reference.shape)).clone(),
         )
     if stage == "sparse":
-        tracks = correspondence.select(clip.tracks, "moving", int(rng.integers(1 << 31)), points.SPARSE_TRACKS)
-        made = sparse_condition(clip.sketches[0] < 255, clip.sketches[-1] < 255, len(frames), clip.reference, tracks)
+        tracks = correspondence.select_tracks(clip.tracks, "moving", int(rng.integers(1 << 31)), points.SPARSE_TRACKS)
+        made = build_sparse_condition(clip.sketches[0] < 255, clip.sketches[-1] < 255, len(frames), clip.reference, tracks)
     else:
         most = int(rng.integers(1, points.MATCHES + 1))
-        tracks = clip.tracks.of(points.pick(clip.tracks.tracks.shape[1], int(rng.integers(1 << 31)), most))
-        made = condition(clip.sketches < 255, clip.reference, tracks)
+        tracks = clip.tracks.keep_points(points.pick_points(clip.tracks.tracks.shape[1], int(rng.integers(1 << 31)), most))
+        made = build_condition(clip.sketches < 255, clip.reference, tracks)
         made[0, :, 0:3] = torch.from_numpy(clip.sketches).float()[:, None] / 127.5 - 1.0  # gray ones in the ablation
     return AniDocBatch(latents[None], made.to(device), encoded)
 

@@ -95,13 +95,13 @@ def _draw_poses(clip: TrainingClip, paths: Sequence[Path]) -> list[np.ndarray]:
             size = frame.size
         if bodies is not None:
             joints = tuple(None if np.isnan(x) else (float(x), float(y)) for x, y in bodies[clips.parse_number(path), 0])
-            drawn.append(pose_image.drawn(Pose(joints), size))
+            drawn.append(pose_image.draw_training_pose(Pose(joints), size))
             continue
         file = clip.folder / "poses" / f"{path.stem}.json"
         if file.is_file():
             pose, own = read_pose(file)
             width, height = own or size
-            drawn.append(pose_image.drawn(pose.moved(lambda at: (at[0] * size[0] / width, at[1] * size[1] / height)), size))  # noqa: B023
+            drawn.append(pose_image.draw_training_pose(pose.moved(lambda at: (at[0] * size[0] / width, at[1] * size[1] / height)), size))  # noqa: B023
         else:
             drawn.append(clips.flatten_pictures(_open_picture(file.with_suffix(".png")), 0))
     return drawn

@@ -2,55 +2,67 @@
 
 import functools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 
+from ...diffusion.adapter import PipelineLoader
 from ...drawing.colors import reference
 from ...job import Reference
 from ...job.errors import BadInput
 from ...job.files import digest, write_atomic
 from ...job.pose import Pose
 from ...job.pose import read as read_pose
-from ...pictures.cache import holds, pack
-from . import alignment, figure, finish, framing, pipeline, pose_image
+from ...pictures.cache import file_holds, pack_arrays
+from ...pictures.context import JobContext
+from ...pictures.layer import Counts
+from . import alignment, figure, finish, framing, pose_image
 from .clip import AnimateAnyoneClip, AnimateAnyoneRenderer
-
-if TYPE_CHECKING:
-    from .model import Run
+from .networks import AnimateAnyoneNetworks
+from .pipeline import AnimateAnyonePipeline, plan_windows, resize_picture
 
 LEARNED = 7.5  # drawings a second: every 4th frame of films of 30
 DENSE = 1.6  # times as many, from which on it is told
 
 
-class Cel:
+class AnimateAnyoneLayer:
     """`order` its drawings in the order of their first appearance: what is held or comes again is painted once. `shown` are those in which
-    something of the figure is to be seen. `about` is what all frames depend on, because they are painted together."""
+    something of the figure is to be seen. All frames are painted together, and have one fingerprint."""
 
-    def __init__(self, run: "Run", number: int) -> None:
-        self.run, self.job, self.number = run, run.job, number
+    def __init__(
+        self,
+        context: JobContext,
+        number: int,
+        loader: PipelineLoader[AnimateAnyoneNetworks, AnimateAnyonePipeline],
+        network_options: Mapping[str, object],
+    ) -> None:
+        """`network_options` are those of the job that change what the networks paint. Raises BadInput when weights are missing, or a
+        drawing is no pose."""
+        self.context, self.number, self.loader, self.job = context, number, loader, context.job
         self.order = [d for d in dict.fromkeys(e.drawings[number] for e in self.job.frames) if d is not None]
-        options = {name: value for name, value in self.job.options.items() if name not in run.PAINT}
         given = [[ref.sha256, ref.pose] for ref in self.job.cels[number].references]
-        self.about = digest(run.about, options, list(self.job.size), self.job.seed, self.order, given)
+        self._fingerprint = digest(loader.weights_fingerprint, network_options, list(self.job.size), self.job.seed, self.order, given)
+        for drawing in map(self.job.drawing, self.order):
+            if drawing.kind not in ("pose", "raster"):
+                raise BadInput(f"Animate Anyone is given poses, and the drawing {drawing.id} is of the kind '{drawing.kind}'.")
 
     # --- reading ---
 
     @functools.cached_property
-    def figure(self) -> figure.Figure:
+    def figure(self) -> figure.ReferenceFigure:
         """The figure of the first reference. Raises BadInput."""
         cel, given = self.job.cels[self.number], self._given
-        picture = reference.read(self.run.folder / given.file, given.name)
+        picture = reference.read(self.context.folder / given.file, given.name)
         for text in picture.warnings:
-            self.run.warn(text)
+            self.context.warn(text)
         if len(cel.references) > 1:
-            self.run.warn(f"{cel.name} has several references: poses are painted after the first one, {given.name}.")
-        found = figure.find(picture.pixels, str(self.job.options["background"]), given.name)
+            self.context.warn(f"{cel.name} has several references: poses are painted after the first one, {given.name}.")
+        found = figure.find_figure(picture.pixels, str(self.job.options["background"]), given.name)
         if found.ground is None:
-            self.run.warn(f"The background of {given.name} could not be removed, so the frames have one: give a picture on even paper.")
+            self.context.warn(f"The background of {given.name} could not be removed, so the frames have one: give a picture on even paper.")
         return found
 
     @property
@@ -66,43 +78,43 @@ class Cel:
         """Every drawing: a pose, or None for the picture of one. Raises BadInput, Cancelled."""
         found: dict[str, Pose | None] = {}
         for done, name in enumerate(self.order):
-            self.run.check()
-            self.run.progress("Reading poses", done / len(self.order))
+            self.context.check()
+            self.context.progress("Reading poses", done / len(self.order))
             drawing = self.job.drawing(name)
-            found[name] = read_pose(self.run.folder / drawing.file)[0] if drawing.kind == "pose" else None
+            found[name] = read_pose(self.context.folder / drawing.file)[0] if drawing.kind == "pose" else None
         return found
 
-    def _picture(self, name: str) -> np.ndarray:
+    def _read_picture(self, name: str) -> np.ndarray:
         """The picture of a pose, uint8 (H, W, 3) of the shot's size. Raises BadInput."""
         drawing = self.job.drawing(name)
-        pixels = np.ascontiguousarray(reference.read(self.run.folder / drawing.file, drawing.name).pixels[..., :3])
+        pixels = np.ascontiguousarray(reference.read(self.context.folder / drawing.file, drawing.name, self.job.size).pixels[..., :3])
         return pixels if pixels.shape[1::-1] == self.job.size else cv2.resize(pixels, self.job.size, interpolation=cv2.INTER_AREA)
 
     @functools.cached_property
     def _marked(self) -> Pose | None:
         """Where the joints are in the reference, if that was said."""
         file = self._given.pose
-        return read_pose(self.run.folder / file)[0] if file else None
+        return read_pose(self.context.folder / file)[0] if file else None
 
     @functools.cached_property
-    def _alignment(self) -> alignment.Alignment | None:
+    def _alignment(self) -> alignment.PoseAlignment | None:
         poses = [pose for pose in self._read.values() if pose is not None]
-        return alignment.fit(self._marked, poses) if self._marked and poses else None
+        return alignment.fit_alignment(self._marked, poses) if self._marked and poses else None
 
     @functools.cached_property
     def poses(self) -> dict[str, Pose | None]:
         """Every drawing as it is drawn for the network: poses have the drawing's proportions, if that is wanted."""
         if self._alignment is None or not self.job.options["align"]:
             return self._read
-        return {name: pose and self._alignment.apply(pose) for name, pose in self._read.items()}
+        return {name: pose and self._alignment.align_pose(pose) for name, pose in self._read.items()}
 
     def _covered(self, name: str) -> np.ndarray | None:
         """x0, y0, x1, y1 of a drawing's figure in the shot's pictures; None when nothing of it is inside."""
         pose = self.poses[name]
         if pose is not None:
             inside = any(0 <= x < self.job.size[0] and 0 <= y < self.job.size[1] for x, y in pose.seen)
-            return framing.extent(pose, self._beyond) if inside else None
-        x, y, width, height = cv2.boundingRect((self._picture(name).max(axis=2) > 16).astype(np.uint8))
+            return framing.find_extent(pose, self._beyond) if inside else None
+        x, y, width, height = cv2.boundingRect((self._read_picture(name).max(axis=2) > 16).astype(np.uint8))
         return np.array([x, y, x + width, y + height], float) if width else None
 
     @functools.cached_property
@@ -129,84 +141,85 @@ class Cel:
     def framing(self) -> framing.Framing:
         boxes = np.stack([self._boxes[name] for name in self.shown])
         whole = np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
-        return framing.around(whole, self.job.size, int(str(self.job.options["side"])))
+        return framing.frame_box(whole, self.job.size, int(str(self.job.options["side"])))
 
     @functools.cached_property
     def renderer(self) -> AnimateAnyoneRenderer:
         options: Any = self.job.options
         count, length = len(self.shown), options["window"]
-        self._tell_spacing()
-        spans = pipeline.plan_windows(count, length, min(options["overlap"], length - 1), options["cyclic"], options["stride"])
+        self._warn_of_spacing()
+        windows = plan_windows(count, length, min(options["overlap"], length - 1), options["cyclic"], options["stride"])
         drawn: dict[int, bytes] = {}
 
-        def poses(frames: Sequence[int]) -> np.ndarray:
+        def draw_poses(frames: Sequence[int]) -> np.ndarray:
             for frame in frames:
                 if frame not in drawn:
-                    drawn[frame] = zlib.compress(self._drawn(self.shown[frame]).tobytes(), 1)
+                    drawn[frame] = zlib.compress(self._draw_pose(self.shown[frame]).tobytes(), 1)
             shape = (len(frames), self.framing.size[1], self.framing.size[0], 3)
             return np.frombuffer(b"".join(zlib.decompress(drawn[frame]) for frame in frames), np.uint8).reshape(shape)
 
-        clip = AnimateAnyoneClip(self.about, self.framing.size, count, spans, self._reference, poses)
-        return AnimateAnyoneRenderer(self.run.context, lambda: self.run.ready, clip)
+        clip = AnimateAnyoneClip(self._fingerprint, self.framing.size, count, windows, self._show_reference, draw_poses)
+        return AnimateAnyoneRenderer(self.context, self.loader.load_pipeline, clip)
 
-    def _drawn(self, name: str) -> np.ndarray:
+    def _draw_pose(self, name: str) -> np.ndarray:
         """A pose as the network sees it, uint8 (H, W, 3): drawn as for its training, then resized."""
         pose, size = self.poses[name], self.framing.size
         if pose is None:
-            return self.framing.show(self._picture(name))
-        return pipeline.resize_picture(pose_image.drawn(pose.moved(self.framing.to), size), size)
+            return self.framing.show_picture(self._read_picture(name))
+        return resize_picture(pose_image.draw_training_pose(pose.moved(self.framing.map_point), size), size)
 
-    def _reference(self) -> np.ndarray:
+    def _show_reference(self) -> np.ndarray:
         """The reference as the network sees it, uint8 (H, W, 3): as large as the figure is in the shot, and where it stands there."""
         x, y, width, height = self.figure.box
         if self._alignment is not None and self._marked is not None:
             scale = self._alignment.scale
-            at = alignment.place(self._marked, [pose for pose in self.poses.values() if pose is not None], scale)
+            at = alignment.place_reference(self._marked, [pose for pose in self.poses.values() if pose is not None], scale)
         else:  # its feet are where those of the poses mostly are
             boxes = np.stack([self._boxes[name] for name in self.shown])
             scale = float(np.quantile(boxes[:, 3] - boxes[:, 1], 0.9)) / height
             foot = np.median((boxes[:, 0] + boxes[:, 2]) / 2.0), np.median(boxes[:, 3])
             at = float(foot[0] - scale * (x + width / 2.0)), float(foot[1] - scale * (y + height))
-        return figure.on_ground(self.figure, self.framing.size, scale * self.framing.scale, self.framing.to(at))
+        return figure.lay_on_ground(self.figure, self.framing.size, scale * self.framing.scale, self.framing.map_point(at))
 
-    def _tell_spacing(self) -> None:
+    def _warn_of_spacing(self) -> None:
         """The networks learned from drawings that lie farther apart than ones do."""
         pace = self.job.fps / mean(exposure.exposure for exposure in self.job.frames)
         if len(self.shown) > 2 and pace > DENSE * LEARNED:
-            self.run.warn(f"There are {pace:.3g} poses a second and the networks learned from {LEARNED:.3g}: try poses on twos or threes.")
+            self.context.warn(
+                f"There are {pace:.3g} poses a second and the networks learned from {LEARNED:.3g}: try poses on twos or threes."
+            )
 
     # --- frames ---
 
-    def key(self, drawing: str) -> list:
-        """What the picture of a drawing depends on."""
-        return [self.about, drawing, self.job.options["clean"]]
+    def cache_key(self, drawing: str) -> list:
+        return [self._fingerprint, drawing, self.job.options["clean"]]
 
-    def entries(self) -> list[str]:
-        """The names of all that the cache holds of this cel."""
-        return [f"{AnimateAnyoneRenderer.CACHE_NAME}-{self.about[:24]}"]
+    def cache_keys(self) -> list[str]:
+        return [f"{AnimateAnyoneRenderer.CACHE_NAME}-{self._fingerprint[:24]}"]
 
-    def layer(self, drawing: str) -> tuple[np.ndarray, int]:
-        """A drawing's picture uint8 (H, W, 4) and the number of its patches of paint, of which regions/<id>.npz tells."""
+    def render(self, drawing: str) -> tuple[np.ndarray, Counts]:
+        """A drawing's picture, uint8 (H, W, 4), and the number of its patches of paint, of which regions/<id>.npz tells."""
+        self.loader.choose_device()  # whether there is one is told before anything is read
         if drawing not in self.shown:
-            return np.zeros((self.job.size[1], self.job.size[0], 4), np.uint8), 0
+            return np.zeros((self.job.size[1], self.job.size[0], 4), np.uint8), Counts()
         found, options = self.figure, self.job.options
-        frame = self.framing.enlarged(self.renderer.render_frame(self.shown.index(drawing)))
-        cut = finish.cut(frame, found.swatches, found.ground, found.apart, bool(options["clean"]))
-        self._tell(drawing, cut)
+        frame = self.framing.enlarge_frame(self.renderer.render_frame(self.shown.index(drawing)))
+        cut = finish.cut_frame(frame, found.swatches, found.ground, found.apart, bool(options["clean"]))
+        self._write_regions_file(drawing, cut)
         if options["snap"]:
-            picture = finish.snapped(cut, found.swatches, bool(options["lines"]))
+            picture = finish.compose_snapped(cut, found.swatches, bool(options["lines"]))
         else:
-            picture = finish.painted(frame, cut, found.ground)
-        return self.framing.put_back(picture, self.job.size), len(cut.swatch) - 1
+            picture = finish.compose_painted(frame, cut, found.ground)
+        return self.framing.put_back(picture, self.job.size), Counts(len(cut.swatch) - 1)
 
-    def _tell(self, drawing: str, cut: finish.Cut) -> None:
+    def _write_regions_file(self, drawing: str, cut: finish.CutFrame) -> None:
         """Write regions/<id>.npz, unless it says the same already. What the networks did not paint is a region more."""
         rest = len(cut.swatch)
         labels = self.framing.put_back(cut.regions[..., None], self.job.size)[..., 0]
         labels[labels == 0] = rest
         none: dict[str, np.ndarray] = {"leaks": np.zeros((0, 3), np.float32), "closures": np.zeros((0, 4), np.float32)}
-        said = {"swatches": self.figure.swatches, "swatch": np.append(cut.swatch, -1).astype(np.int32), **none}
-        said["confidence"] = np.append(cut.confidence, 1.0).astype(np.float32)
-        path = self.run.folder / f"regions/{drawing}.npz"
-        if not holds(path, said):
-            write_atomic(path, pack({"labels": labels, **said}))
+        regions = {"swatches": self.figure.swatches, "swatch": np.append(cut.swatch, -1).astype(np.int32), **none}
+        regions["confidence"] = np.append(cut.confidence, 1.0).astype(np.float32)
+        path = self.context.folder / f"regions/{drawing}.npz"
+        if not file_holds(path, regions):
+            write_atomic(path, pack_arrays({"labels": labels, **regions}))

@@ -1,0 +1,125 @@
+"""How a job folder is made, by whoever asks: Blender, the shell, the laboratory. Standard library only."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from .errors import JobFailed
+from .files import write_atomic
+from .folder import add_reference, check_links, check_reference, clear_stale, save
+from .lock import locked
+from .schema import Cel, Drawing, Exposure, Hint, Job, Pair
+
+FOLDER_OF_KIND = {"strokes": "strokes", "raster": "sketches", "painted": "reference", "between": "strokes", "pose": "poses"}
+
+Content = Callable[[], bytes]
+
+
+@dataclass
+class JobBuilder:
+    """A job that is put together in memory; nothing is written before `write_job`. `size` is (width, height) in px.
+
+    Cels are numbered in the order they are added, back to front.
+    """
+
+    task: str
+    model: str
+    size: tuple[int, int]
+    _cels: list[tuple[str, tuple[Path, ...], str | None]] = field(default_factory=list)
+    _drawings: dict[str, Drawing] = field(default_factory=dict)
+    _contents: dict[str, Content] = field(default_factory=dict)
+    _painted: dict[str, Path] = field(default_factory=dict)
+
+    def add_cel(self, name: str, references: Sequence[Path] = (), pose: str | None = None) -> int:
+        """Add a cel and return its number. `pose` is the file of the first reference's pose, see `add_file`. Raises BadInput when a
+        reference can't be read."""
+        for path in references:
+            check_reference(path)
+        self._cels.append((name, tuple(references), pose))
+        return len(self._cels) - 1
+
+    def add_drawing(self, drawing: Drawing, content: Content | None = None) -> None:
+        """Add a drawing, once for each id. `content` gives the bytes of its file; a drawing that is to be made has none yet."""
+        self._drawings[drawing.id] = drawing
+        if content is not None:
+            self.add_file(drawing.file, content)
+
+    def add_painted_key(self, id: str, cel: int, path: Path, name: str = "") -> None:
+        """Add a key in color; it is copied byte for byte, as references are. Raises BadInput when it can't be read."""
+        check_reference(path)
+        self._drawings[id] = Drawing(id, cel, "painted", "", name or path.name)
+        self._painted[id] = path
+
+    def add_file(self, file: str, content: Content) -> None:
+        """Add a file, named by its content and relative to the job folder. `content` is asked only where it is not there yet."""
+        self._contents[file] = content
+
+    def write_job(
+        self,
+        folder: Path,
+        frames: Sequence[Exposure],
+        *,
+        title: str = "",
+        fps: float = 24.0,
+        seed: int = 0,
+        device: str = "auto",
+        options: Mapping[str, object] | None = None,
+        hints: Sequence[Hint] = (),
+        pairs: Sequence[Pair] = (),
+        also: Callable[[], None] = lambda: None,
+    ) -> Job:
+        """Write the job folder under its lock, job.json last, and remove what an earlier request left and this one does not name.
+
+        `also` writes what belongs to the job beside it. Raises BadInput when another process works on the folder or the job is not
+        complete, and nothing is changed then; JobFailed when the folder can't be written.
+        """
+        with open_folder(folder):
+            for file, content in self._contents.items():
+                if not (folder / file).is_file():  # a file is there whole or not at all
+                    write_atomic(folder / file, content())
+            for id, path in self._painted.items():
+                self._drawings[id] = replace(self._drawings[id], file=add_reference(folder, path).file)
+            job = Job(
+                task=self.task,
+                model=self.model,
+                size=self.size,
+                cels=tuple(_copy_references(folder, *cel) for cel in self._cels),
+                drawings=tuple(self._drawings.values()),
+                frames=tuple(frames),
+                title=title,
+                fps=fps,
+                seed=seed,
+                device=device,
+                options=dict(options or {}),
+                hints=tuple(hints),
+                pairs=tuple(pairs),
+            )
+            save(job, folder)
+            clear_stale(folder, job)
+            also()
+        return job
+
+
+def name_file(kind: str, id: str, suffix: str) -> str:
+    """Where the file of a drawing lies, relative to the job folder; `suffix` with its dot."""
+    return f"{FOLDER_OF_KIND[kind]}/{id}{suffix}"
+
+
+@contextmanager
+def open_folder(folder: Path) -> Iterator[None]:
+    """The job folder, made if need be, for this process alone. Raises BadInput, JobFailed."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JobFailed(f"Can't write to {folder} ({error.strerror}): make it writable or choose another output folder.") from error
+    check_links(folder)
+    with locked(folder):
+        yield
+
+
+def _copy_references(folder: Path, name: str, paths: Sequence[Path], pose: str | None) -> Cel:
+    references = [add_reference(folder, path) for path in paths]
+    if references and pose is not None:
+        references[0] = replace(references[0], pose=pose)
+    return Cel(name, tuple(references))

@@ -1,0 +1,83 @@
+"""A cel of a job, painted by Flats: each region in the swatch that its evidence, its neighbors' and a person's hints agree on."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...job.files import digest
+from ...matching import shot
+from ...pictures.context import JobContext
+from ...pictures.drawings import Analysis, DrawingStore
+from ...pictures.layer import Counts
+from ...pictures.region_layer import ColoredRegions, RegionLayer
+from . import film
+from .evidence import Evidence
+
+
+class FlatsLayer(RegionLayer):
+    def __init__(self, context: JobContext, store: DrawingStore, number: int, analyses: Mapping[str, Analysis], evidence: Evidence) -> None:
+        super().__init__(context, store, number)
+        self.analyses, self.evidence = analyses, evidence
+        self.swatches = evidence.swatches
+        self._colored: dict[str, ColoredRegions] = {}
+
+    def has_regions(self, drawing: str) -> bool:
+        return drawing in self.evidence.drawings
+
+    def reference_probs(self, drawing: str) -> np.ndarray:
+        return self.evidence.reference_probs[list(self.evidence.drawings).index(drawing)]
+
+    def propagate_hints(self, hints: Mapping[str, Mapping[int, int]]) -> None:
+        evidence = self.evidence
+        added = len(self.swatches) - len(evidence.swatches)
+        probs = [np.insert(p, [p.shape[1] - 1] * added, 0.0, axis=1) if added else p for p in evidence.reference_probs]
+        given = {list(evidence.drawings).index(drawing): dict(regions) for drawing, regions in hints.items()}
+        hinted = shot.spread_hints([p.shape for p in probs], evidence.links, evidence.anchored, given)
+        beliefs = shot.agree(probs, evidence.links, evidence.anchored, hinted)
+        self._colored = {
+            drawing: self._decide(belief, hint.sum(axis=1) > 0.5)
+            for drawing, belief, hint in zip(evidence.drawings, beliefs, hinted, strict=True)
+        }
+
+    def _decide(self, belief: np.ndarray, hinted: np.ndarray) -> ColoredRegions:
+        options, known = self.context.job.options, belief[:, :-1]
+        swatch = known.argmax(axis=1).astype(np.int32) if known.shape[1] else np.full(len(belief), -1, np.int32)
+        confidence = known.max(axis=1).astype(np.float32) if known.shape[1] else np.zeros(len(belief), np.float32)
+        if not options["best_guess"]:
+            swatch[confidence < float(str(options["threshold"]))] = -1
+        swatch[0] = -1
+        return ColoredRegions(swatch, confidence, hinted)
+
+    def color_regions(self, drawing: str) -> ColoredRegions:
+        if not self.has_regions(drawing):  # it has no lines
+            return ColoredRegions(np.full(2, -1, np.int32), np.ones(2, np.float32), np.zeros(2, bool))
+        return self._colored[drawing]
+
+    def texture_regions(
+        self, drawing: str, colored: ColoredRegions, pixels: Mapping[str, np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """The film frame, if a reference is one and the drawing can be laid on it, for what is not even there, and what is unknown."""
+        scene = self.evidence.scene
+        if scene is None or not self.has_regions(drawing):
+            return None
+        way = film.align_lines(scene, pixels["paint"][..., 3] >= 128)
+        if way.alignment < film.ALIGNED:
+            return None
+        moved, uneven = film.move_texture(scene, way, pixels["grown"], len(colored.swatch) - 1)
+        return moved, (uneven | (colored.swatch < 0)) & ~colored.hinted
+
+    def count_regions(self, drawing: str) -> Counts:
+        found = self.analyses[drawing]
+        unknown = int((self.color_regions(drawing).swatch[1:] < 0).sum()) if self.has_regions(drawing) else 0
+        return Counts(found.count, unknown, len(found.leaks))
+
+    def cache_key(self, drawing: str) -> list[str]:
+        if not self.has_regions(drawing):
+            return [self.analyses[drawing].key, "empty"]
+        colored, scene = self.color_regions(drawing), self.evidence.scene
+        texture = (colored.swatch.tobytes(), colored.hinted.tobytes(), scene.key) if scene else ()
+        return [self.analyses[drawing].key, digest(self.look_up_colors(colored).tobytes(), *texture)]
+
+    def cache_keys(self) -> list[str]:
+        """None but those that this run has read or written: all that may be needed again is among them."""
+        return []
