@@ -5,7 +5,7 @@ import bpy
 from ..engine.models import ModelInfo
 from ..operators import engine, weights
 from ..operators.scene.settings import options
-from .text import sentence, translated
+from .text import measure_page, sentence, translated
 
 
 class Models:
@@ -16,13 +16,14 @@ class Models:
     def draw(self, context):
         layout = self.layout
         chosen = context.scene.shiage
+        page = measure_page()
         for model in options.list_models():
             box = layout.box()
             box.label(text=model.title, icon="RADIOBUT_ON" if model.id == chosen.model else "RADIOBUT_OFF", translate=False)
-            sentence(box, model.description)
+            sentence(box, model.description, page=page)
             for note in model.notes.values():
-                sentence(box, note, "INFO")
-            sentence(box, translated("License: {}").format(model.license))
+                sentence(box, note, "INFO", page)
+            sentence(box, translated("License: {}").format(model.license), page=page)
             column = box.column(align=True)
             column.label(text="Commercial use is allowed" if model.commercial else "Not for commercial use")
             own = getattr(getattr(chosen.options, model.id), "weights", "")
@@ -34,7 +35,7 @@ class Models:
                 draw_missing(box, model)
             elif model.id in weights.empty and not own:
                 text = translated("There are no weights in {}: docs/{}.md says which files belong there")
-                sentence(box, text.format(weights.folders[model.id], model.id), "ERROR")
+                sentence(box, text.format(weights.folders[model.id], model.id), "ERROR", page)
                 box.operator("shiage.look_for_weights", icon="FILE_REFRESH")
             else:
                 column.label(text="Ready", icon="CHECKMARK")

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import blf
 import bpy
@@ -10,22 +11,37 @@ from bpy.app.translations import pgettext_rpt as translated
 MARGIN, ICON = 4.2, 1.4  # widget heights: the tabs and borders beside a text, and an icon before it
 
 
-def sentence(layout, text: str, icon: str = "NONE") -> None:
-    """A text of any length, on as many lines as it needs, the first with an icon."""
-    context, preferences = bpy.context, bpy.context.preferences
+@dataclass(frozen=True)
+class Page:
+    """What a sidebar's texts are set on: its width in pixels, the scale of widgets, and the font: its file, '' for Blender's, and size."""
+
+    width: float
+    scale: float
+    font: tuple[str, float]
+
+
+def measure_page() -> Page:
+    """The page of the region that is drawn. Who draws many sentences measures it once: that takes as long as a sentence."""
+    preferences = bpy.context.preferences
     scale = preferences.system.ui_scale
+    font = preferences.view.font_path_ui, preferences.ui_styles[0].widget.points * scale
+    return Page(bpy.context.region.width, scale, font)
+
+
+def sentence(layout, text: str, icon: str = "NONE", page: Page | None = None) -> None:
+    """A text of any length, on as many lines as it needs, the first with an icon."""
+    page = page or measure_page()
     beside = MARGIN + (ICON if icon != "NONE" else 0)
-    width = max(100, context.region.width - beside * 20 * scale)
+    width = max(100, page.width - beside * 20 * page.scale)
     column = layout.column(align=True)
     column.scale_y = 0.8
-    font = preferences.view.font_path_ui, preferences.ui_styles[0].widget.points * scale
-    for i, line in enumerate(_broken(translated(text), width, font)):
+    for i, line in enumerate(_broken(translated(text), width, page.font)):
         column.label(text=line, icon=icon if i == 0 else ("BLANK1" if icon != "NONE" else "NONE"), translate=False)
 
 
 @functools.lru_cache(maxsize=512)  # measuring a text takes longer than all else that is drawn
 def _broken(text: str, width: float, font: tuple[str, float]) -> tuple[str, ...]:
-    """The lines of a text in a font, which is its file, if the animator chose one, and its size."""
+    """The lines of a text, see `Page` for the font."""
     blf.size(0, font[1])
     return tuple(_lines(text, width))
 

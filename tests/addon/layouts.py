@@ -31,8 +31,9 @@ class Layout:
 
     def operator(self, name: str, **_how) -> types.SimpleNamespace:
         """A button: Blender asks the operator whether it can be pressed."""
-        group, name = name.split(".")
-        getattr(getattr(bpy.ops, group), name).poll()
+        operator = getattr(bpy.types, name.replace("shiage.", "SHIAGE_OT_"), None)
+        if hasattr(operator, "poll"):
+            operator.poll(bpy.context)
         return types.SimpleNamespace()
 
 
