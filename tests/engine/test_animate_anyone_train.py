@@ -71,9 +71,10 @@ def error(folder, data, stage):
         return np.mean([float(train.compute_loss(loaded, lesson, np.random.default_rng(seed))) for seed in range(16)])
 
 
-@pytest.mark.parametrize("stage, steps", [("image", 60), ("motion", 40)])
-def test_it_learns_a_clip(tmp_path, data, weights, stage, steps):
-    said = list(train.train_model(settings(data, weights, tmp_path / "out", stage=stage, steps=steps, checkpointing=stage == "motion")))
+@pytest.mark.parametrize("stage, steps, rate", [("image", 24, 3e-3), ("motion", 12, 8e-3)])
+def test_it_learns_a_clip(tmp_path, data, weights, stage, steps, rate):
+    chosen = settings(data, weights, tmp_path / "out", stage=stage, steps=steps, rate=rate, checkpointing=stage == "motion")
+    said = list(train.train_model(chosen))
     assert said[0].startswith("1 clips with poses") and f"step {steps} of {steps}" in said[-1]
     before, after = error(weights, data, stage), error(tmp_path / "out", data, stage)
     assert after < (0.6 if stage == "image" else 0.93) * before, (before, after)

@@ -11,8 +11,8 @@ from lab.models.lvcd import bench
 
 def test_the_table_has_a_line_for_each_lever(monkeypatch, capsys, tmp_path):
     weights = tiny_lvcd.make(tmp_path / "weights")
-    monkeypatch.setitem(pipeline.PRESETS, "reference", edm.build_sigmas(3))
-    monkeypatch.setitem(pipeline.PRESETS, "fast", edm.build_sigmas(2))
+    monkeypatch.setitem(pipeline.PRESETS, "reference", edm.build_sigmas(2))
+    monkeypatch.setitem(pipeline.PRESETS, "fast", edm.build_sigmas(1))
     common = ["--weights", str(weights), "--device", "cpu", "--size", "64x64", "--frames", "2,16", "--repeats", "1"]
     assert bench.main([*common, "--profile", str(tmp_path / "profile.txt")]) == 0
     said = capsys.readouterr().out

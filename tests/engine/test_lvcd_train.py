@@ -68,33 +68,32 @@ def error(folder, data):
 
 @pytest.fixture(scope="module")
 def trained(data, weights, tmp_path_factory):
-    """Trained at one go, and with a stop; what the second half said."""
     out = tmp_path_factory.mktemp("out")
-    said = list(train.train_model(settings(data, weights, out / "whole", steps=12, rate=4e-3)))
+    said = list(train.train_model(settings(data, weights, out, steps=12, rate=4e-3)))
     assert "step 12 of 12" in said[-1]
-    list(train.train_model(settings(data, weights, out / "parts", steps=9, rate=4e-3)))
-    return out, list(train.train_model(settings(data, weights, out / "parts", steps=12, rate=4e-3)))
+    return out
 
 
 def test_overfits_one_clip(data, weights, trained):
-    out, _ = trained
-    assert error(out / "whole", data) < 0.7 * error(weights, data)
-    with Image.open(out / "whole" / "samples_000012.png") as sheet:
+    assert error(trained, data) < 0.7 * error(weights, data)
+    with Image.open(trained / "samples_000012.png") as sheet:
         assert sheet.size == (15 * SIZE[0], 3 * SIZE[1])
-    assert load_networks(out / "whole" / "average_weights", torch.float32).note == train.NOTE
+    assert load_networks(trained / "average_weights", torch.float32).note == train.NOTE
 
 
-def test_goes_on_where_it_stopped(trained):
-    out, said = trained
-    assert "from step 9" in said[0]
+def test_goes_on_where_it_stopped(data, weights, tmp_path):
+    list(train.train(settings(data, weights, tmp_path / "whole", steps=3, rate=4e-3)))
+    list(train.train(settings(data, weights, tmp_path / "parts", steps=2, rate=4e-3)))
+    said = list(train.train(settings(data, weights, tmp_path / "parts", steps=3, rate=4e-3)))
+    assert "from step 2" in said[0]
     for part in ("unet", "controlnet"):
-        whole, parts = (getattr(load_networks(out / name, torch.float32), part).state_dict() for name in ("whole", "parts"))
+        whole, parts = (getattr(load_networks(tmp_path / name, torch.float32), part).state_dict() for name in ("whole", "parts"))
         assert all(torch.equal(value, parts[name]) for name, value in whole.items())
 
 
 def test_what_is_trained(weights, trained):
     """All of the ControlNet, and of the UNet the self-attention in space and time, all of it and nothing else."""
-    before, after = (load_networks(folder, torch.float32) for folder in (weights, trained[0] / "whole"))
+    before, after = (load_networks(folder, torch.float32) for folder in (weights, trained))
     moved = {name for name, value in before.unet.state_dict().items() if not torch.equal(value, after.unet.state_dict()[name])}
     assert moved == {name for name, _ in slots.list_self_attention(before.unet)}
     still = {name for name, value in before.controlnet.state_dict().items() if torch.equal(value, after.controlnet.state_dict()[name])}

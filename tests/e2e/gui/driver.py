@@ -195,7 +195,7 @@ def begin_long_job(reference: Path) -> None:
     """Start a job that lasts for some seconds."""
     bpy.ops.shiage.open_references(directory=str(reference.parent), files=[{"name": reference.name}])
     settings = bpy.context.scene.shiage
-    settings.size_mode, settings.width, settings.height = "OWN", 6000, 4500
+    settings.size_mode, settings.width, settings.height = "OWN", 3000, 2250
     bpy.ops.wm.save_mainfile()
     assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
 
