@@ -65,20 +65,20 @@ class PipelineLoader(Generic[Networks, Pipeline]):
             stats = [path.stat() for path in self.weights.find_files(self.folder)]
         except BadInput as error:
             default = not self.context.job.options["weights"]
-            if default and self._wanted != "cpu" and (reason := devices.why_no_cuda()):  # nobody downloads gigabytes to learn that
+            if default and self._wanted != "cpu" and (reason := devices.explain_no_cuda()):  # nobody downloads gigabytes to learn that
                 raise JobFailed(self._advise(reason)) from error
             raise
         return [self.weights.revision, [[stat.st_size, stat.st_mtime_ns] for stat in stats]]
 
     def _choose_device(self) -> torch.device:
         """Where the networks run. Raises JobFailed when that is a processor that would take days."""
-        if self._wanted == "cuda" and (reason := devices.why_no_cuda()):
+        if self._wanted == "cuda" and (reason := devices.explain_no_cuda()):
             raise JobFailed(self._advise(reason))
-        device = devices.choose(self._wanted)
+        device = devices.choose_device(self._wanted)
         if device.type == "cpu" and self._wanted == "auto":
             largest = max(path.stat().st_size for path in self.weights.find_files(self.folder))
             if largest > 4 * SMALL:
-                raise JobFailed(self._advise(devices.why_no_cuda()))
+                raise JobFailed(self._advise(devices.explain_no_cuda()))
         return device
 
     def _load_pipeline(self) -> LoadedPipeline[Pipeline]:
@@ -86,7 +86,7 @@ class PipelineLoader(Generic[Networks, Pipeline]):
         device = self.choose_device()
         self.context.progress("Loading the model", 0.0)
         report = functools.partial(self.context.progress, "Loading the model")
-        networks = self.weights.load_networks(self.folder, devices.numbers(device), lambda name, part: report(part))
+        networks = self.weights.load_networks(self.folder, devices.inference_dtype(device), lambda name, part: report(part))
         if networks.note:
             self.context.warn(networks.note)
         return self._place_pipeline(networks, device)

@@ -20,15 +20,15 @@ class Canvas:
     scale: float
     corner: tuple[float, float]
 
-    def to(self, points: np.ndarray) -> np.ndarray:
+    def map_points(self, points: np.ndarray) -> np.ndarray:
         """Points (..., 2) of the shot's pictures as points of the network's."""
         return ((points - np.array(self.box[:2])) * self.scale + np.array(self.corner)).astype(np.float32)
 
-    def show(self, picture: np.ndarray, fill: float | None = 255) -> np.ndarray:
+    def fit_picture(self, picture: np.ndarray, fill: float | None = 255) -> np.ndarray:
         """A picture (H, W) or (H, W, C) of the shot, or of its box's shape, as the network's, with `fill` around it, or its own edges."""
         x, y, width, height = self.box
         inner = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
-        small = _resize(picture[y : y + height, x : x + width], inner)
+        small = _resize_picture(picture[y : y + height, x : x + width], inner)
         left, top = round(self.corner[0]), round(self.corner[1])
         if fill is None:
             right, bottom = self.size[0] - left - inner[0], self.size[1] - top - inner[1]
@@ -43,11 +43,11 @@ class Canvas:
         left, top = round(self.corner[0]), round(self.corner[1])
         inner = frame[top : top + max(1, round(height * self.scale)), left : left + max(1, round(width * self.scale))]
         result = np.full((size[1], size[0], 3), fill, np.uint8)
-        result[y : y + height, x : x + width] = _resize(inner, (width, height))
+        result[y : y + height, x : x + width] = _resize_picture(inner, (width, height))
         return result
 
 
-def fit(box: tuple[int, int, int, int], longer: int, least: int = STEP) -> Canvas:
+def fit_canvas(box: tuple[int, int, int, int], longer: int, least: int = STEP) -> Canvas:
     """The canvas for a box, its longer side as near to `longer` px as a multiple of 64 can be, and no side below `least`, another."""
     width, height = box[2:]
     side = max(STEP, round(longer / STEP) * STEP)
@@ -57,7 +57,7 @@ def fit(box: tuple[int, int, int, int], longer: int, least: int = STEP) -> Canva
     return Canvas(size, box, scale, corner)  # type: ignore[arg-type]
 
 
-def content(masks: Iterable[np.ndarray], size: tuple[int, int]) -> tuple[int, int, int, int]:
+def bound_content(masks: Iterable[np.ndarray], size: tuple[int, int]) -> tuple[int, int, int, int]:
     """The box (x, y, width, height) of all that is set in masks bool (H, W), with a margin; of the whole picture when nothing is."""
     rows, columns = np.zeros(size[1], bool), np.zeros(size[0], bool)
     for mask in masks:
@@ -71,9 +71,9 @@ def content(masks: Iterable[np.ndarray], size: tuple[int, int]) -> tuple[int, in
     return left, top, min(size[0], right + 1 + margin) - left, min(size[1], bottom + 1 + margin) - top
 
 
-def binarized(lines: np.ndarray, canvas: Canvas) -> np.ndarray:
+def binarize_lines(lines: np.ndarray, canvas: Canvas) -> np.ndarray:
     """Lines bool (H, W) in the network's picture, bool: thin ones are not lost when they shrink."""
-    share = canvas.show(lines.astype(np.float32), 0.0)
+    share = canvas.fit_picture(lines.astype(np.float32), 0.0)
     return share > min(0.25, 0.4 * canvas.scale)
 
 
@@ -82,6 +82,6 @@ def to_uint8(frame: np.ndarray) -> np.ndarray:
     return cv2.convertScaleAbs(np.ascontiguousarray(frame.transpose(1, 2, 0)), alpha=255.0)
 
 
-def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resize_picture(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     smaller = size[0] < picture.shape[1] or size[1] < picture.shape[0]
     return cv2.resize(picture, size, interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)

@@ -5,17 +5,17 @@ import torch
 from ..job.errors import JobFailed
 
 
-def choose(wanted: str) -> torch.device:
+def choose_device(wanted: str) -> torch.device:
     """The device for 'auto', 'cpu' or 'cuda'. Raises JobFailed when 'cuda' is wanted and can't be had."""
     if wanted == "cpu":
         return torch.device("cpu")
-    reason = why_no_cuda()
+    reason = explain_no_cuda()
     if reason and wanted == "cuda":
         raise JobFailed(f"{reason}; or choose a model that needs no graphics card.")
     return torch.device("cpu" if reason else "cuda")
 
 
-def why_no_cuda() -> str:
+def explain_no_cuda() -> str:
     """What keeps a network from an NVIDIA card, and what to do; empty when nothing does."""
     if torch.version.cuda is None:
         return "This engine was installed without CUDA: install it again on a machine with an NVIDIA card"
@@ -31,6 +31,6 @@ def why_no_cuda() -> str:
     return "No NVIDIA card was found: check its driver"
 
 
-def numbers(device: torch.device) -> torch.dtype:
+def inference_dtype(device: torch.device) -> torch.dtype:
     """What networks are run in: half precision on a card, as they are published for, single precision elsewhere."""
     return torch.float16 if device.type == "cuda" else torch.float32

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def windows(count: int, length: int, overlap: int) -> list[range]:
+def split_windows(count: int, length: int, overlap: int) -> list[range]:
     """Windows of `length` that together cover range(count), each sharing `overlap` or more with the one before; a single one if it fits.
 
     The starts are spread evenly, so that the last window is as long as all others.
@@ -20,7 +20,7 @@ def windows(count: int, length: int, overlap: int) -> list[range]:
     return [range(start, start + length) for start in starts]
 
 
-def closed(count: int, length: int, overlap: int, stride: int = 1) -> list[list[int]]:
+def split_loop(count: int, length: int, overlap: int, stride: int = 1) -> list[list[int]]:
     """Windows of a loop, as Animate Anyone's published pipeline has them: each of `length`, the last ones going on with the loop's begin.
 
     With `stride` there are windows of every 2nd, 4th, … element as well, in up to so many levels, as far as the sequence is long enough.

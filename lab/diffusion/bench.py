@@ -207,7 +207,7 @@ def build_maker(
     """Makes the networks that are asked for on a device: built anew, or loaded from a folder."""
 
     def make(where: torch.device) -> Networks:
-        dtype = devices.numbers(torch.device(options.device))
+        dtype = devices.inference_dtype(torch.device(options.device))
         if options.weights is None:
             return build(where, dtype)
         nets = load(options.weights, dtype)
@@ -220,7 +220,7 @@ def build_maker(
 
 def print_report(options: argparse.Namespace, rows: Iterable[str], seen: Callable[[], tuple[str, str]], what: str) -> int:
     """Print the rows of a table as they come, and where the time of `what` goes, as `seen` says; returns the exit status."""
-    reason = devices.why_no_cuda()
+    reason = devices.explain_no_cuda()
     if reason and options.device == "cuda":
         print(f"{reason}.", file=sys.stderr)
         return 4

@@ -105,7 +105,7 @@ class LossModule(nn.Module):
 
 def run_training(spec: TrainingSpec, settings: LoopSettings) -> Iterator[str]:
     """Train, or take up what was stopped; yields lines about the progress. Raises BadInput when what was stopped was something else."""
-    device = devices.choose("auto")
+    device = devices.choose_device("auto")
     bf16 = device.type == "cuda" if settings.bf16 is None else settings.bf16
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
     module = LossModule(spec).float().train()

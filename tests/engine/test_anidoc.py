@@ -18,7 +18,7 @@ from engine.diffusion import canvas
 from engine.diffusion.memory import Placement
 from engine.diffusion.parts import apply_shortcuts
 from engine.diffusion.sampling import draw_noise
-from engine.diffusion.windows import windows
+from engine.diffusion.windows import split_windows
 from engine.job.errors import BadInput
 from engine.job.messages import Cancelled, Done, Failed, Progress, Warned
 from engine.models.anidoc import condition, correspondence, memory, pipeline, points
@@ -142,7 +142,7 @@ def test_more_windows_than_have_room_at_once(weights):
     """500 frames: hints wait outside the card, attention is not kept, every frame gets its latents."""
     loaded = load_networks(weights, torch.float32)
     apply_shortcuts(loaded)
-    spans = windows(500, 14, 4)
+    spans = split_windows(500, 14, 4)
     encoded = pipeline.EncodedReference(torch.zeros(1, 1, 24), torch.zeros(1, 4, 8, 8))
     parts = [pipeline.AniDocWindow(span, encoded, lambda span=span: torch.zeros(1, len(span), 8, 64, 64)) for span in spans]
     settings = pipeline.AniDocSettings(sigmas=(20.0, 0.0), cfg_until=0.0, reuse=2)
@@ -234,12 +234,12 @@ def test_memory_that_does_not_suffice_is_told_before_it_starts(weights):
 @pytest.mark.parametrize("box", [(0, 0, 1920, 1080), (100, 50, 30, 700), (3, 5, 20, 20)])
 @pytest.mark.parametrize("longer", [64, 512, 700])
 def test_what_is_shown_can_be_put_back(box, longer):
-    made = canvas.fit(box, longer)
+    made = canvas.fit_canvas(box, longer)
     assert all(side % 64 == 0 and side >= 64 for side in made.size)
-    inside = made.to(np.array([[box[0], box[1]], [box[0] + box[2], box[1] + box[3]]], np.float32))
+    inside = made.map_points(np.array([[box[0], box[1]], [box[0] + box[2], box[1] + box[3]]], np.float32))
     assert (inside >= -1).all() and (inside <= np.array(made.size) + 1).all()
     ramp = np.broadcast_to(np.linspace(0, 255, 1920).astype(np.uint8)[None, :, None], (1080, 1920, 3))
-    back = made.put_back(made.show(ramp), (1920, 1080))
+    back = made.put_back(made.fit_picture(ramp), (1920, 1080))
     x, y, width, height = box
     far = np.abs(back[y : y + height, x : x + width].astype(int) - ramp[y : y + height, x : x + width])
     assert far.max() <= 255 / 1920 * 3 / made.scale + 2
@@ -266,7 +266,7 @@ def test_points_follow_what_they_lie_in(shot):
     for index, place in enumerate((50, 60, 70, 80, 90)):
         for number in ids:
             y, x = (made[index, 4] == number).nonzero()[0].tolist()
-            there = layer.canvas.to(np.array([place, centers[colors[number]]], np.float32))
+            there = layer.canvas.map_points(np.array([place, centers[colors[number]]], np.float32))
             assert np.abs(there - (x, y)).max() < 12 * layer.canvas.scale
 
 

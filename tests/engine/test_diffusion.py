@@ -13,7 +13,7 @@ from torch import nn
 from engine.diffusion import device, memory, weights
 from engine.diffusion.sampling import DenoisingHooks, build_euler, denoise_latents, draw_noise
 from engine.diffusion.windows import blend_weights as shares
-from engine.diffusion.windows import windows
+from engine.diffusion.windows import split_windows
 from engine.job.errors import BadInput, Cancelled, JobFailed
 
 
@@ -89,7 +89,7 @@ def test_configurations_must_be_tables(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 13, 14, 15, 24, 25, 100, 500])
 def test_windows_cover_everything(count):
-    spans = windows(count, 14, 4)
+    spans = split_windows(count, 14, 4)
     assert sorted({i for span in spans for i in span}) == list(range(count))
     assert all(len(span) == min(count, 14) for span in spans)
     assert all(before.stop - after.start >= 4 for before, after in zip(spans, spans[1:], strict=False))
@@ -140,7 +140,7 @@ def known(clean: torch.Tensor):
     return predict
 
 
-SPANS = windows(20, 8, 3)
+SPANS = split_windows(20, 8, 3)
 
 
 @pytest.mark.parametrize("sigmas", [None, (700.0, 20.0, 3.0, 0.5, 0.0)])
@@ -180,8 +180,8 @@ def test_a_driver_that_is_too_old_is_named(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     monkeypatch.setattr(torch.cuda, "init", init)
     with pytest.raises(JobFailed, match="too old.*11040.*update the driver; or choose a model"):
-        device.choose("cuda")
-    assert device.choose("auto").type == "cpu"
+        device.choose_device("cuda")
+    assert device.choose_device("auto").type == "cpu"
 
 
 @pytest.mark.parametrize(

@@ -115,7 +115,7 @@ def test_the_whole_way_in_sixteen_bits(tiny, passes):
     made = load_networks(tiny, torch.bfloat16, sketches=True)
     pictures = torch.rand(2, 3, 64, 64) * 2 - 1
     keys = pipeline.encode_keys(made, pictures, torch.randn(2, 4, 8, 8))
-    context = torch.cat([pipeline.encode_text(made, text.tokens("", tiny)), pipeline.encode_image(made, pictures[:1])], dim=1)
+    context = torch.cat([pipeline.encode_text(made, text.tokenize_prompt("", tiny)), pipeline.encode_image(made, pictures[:1])], dim=1)
     noise = torch.randn(1, 16, 4, 8, 8)
     clip = pipeline.ClipConditions(keys, context, context, lambda step: noise, torch.ones(1, 16, 1, 64, 64))
     whole = placed_pipeline(made, steps=1, batched_cfg=passes)
@@ -325,15 +325,15 @@ def test_what_is_trained_is_written_as_it_was_published(tiny):
 
 @pytest.mark.parametrize("prompt", ["歩く男", "ходьба", "رجل يمشي", "🎬 walking", "walking  man\n", "x" * 999, "नमस्ते"])
 def test_prompts_in_any_script(tiny, prompt):
-    ids = text.tokens(prompt, tiny / "tokenizer")
+    ids = text.tokenize_prompt(prompt, tiny / "tokenizer")
     assert ids.shape == (1, 77) and ids[0, 0] == text.BEGIN and (ids == text.END).sum() == 1 and ids.max() <= text.END
 
 
 def test_known_prompts_need_no_tokenizer(tmp_path):
-    assert text.tokens("  an anime  scene ", tmp_path)[0, :6].tolist() == [49406, 550, 6469, 3562, 49407, 0]
-    assert text.tokens("", tmp_path)[0, :3].tolist() == [49406, 49407, 0]
+    assert text.tokenize_prompt("  an anime  scene ", tmp_path)[0, :6].tolist() == [49406, 550, 6469, 3562, 49407, 0]
+    assert text.tokenize_prompt("", tmp_path)[0, :3].tolist() == [49406, 49407, 0]
     with pytest.raises(BadInput, match="vocab.json"):
-        text.tokens("a cat", tmp_path)
+        text.tokenize_prompt("a cat", tmp_path)
 
 
 # --- memory -------------------------------------------------------------------------------------------------------

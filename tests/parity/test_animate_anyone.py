@@ -13,7 +13,7 @@ from torch import nn
 from engine.diffusion import weights
 from engine.diffusion.memory import Placement
 from engine.diffusion.sampling import DenoisingHooks, build_ddim
-from engine.diffusion.windows import closed
+from engine.diffusion.windows import split_loop
 from engine.job.pose import Pose
 from engine.models.animate_anyone import networks, pipeline, pose_image
 from engine.models.animate_anyone.weights import fill_denoising, is_constant, publish_name, rename_tensor
@@ -170,7 +170,7 @@ def test_poses_are_drawn_to_the_pixel(name) -> None:
 def test_windows(name) -> None:
     for said, wanted in json.loads(synthetic.read_fixture(FOLDER / name)).items():
         count, length, stride, overlap = (int(digits) for digits in re.findall(r"\d+", said))
-        assert closed(count, length, overlap, stride) == wanted, said
+        assert split_loop(count, length, overlap, stride) == wanted, said
 
 
 @pytest.mark.parametrize("name", list_cases("scheduler"))
@@ -220,7 +220,7 @@ def test_pipeline(name, together) -> None:
     settings = pipeline.AnimateAnyoneSettings(int(steps), guidance, schedule, together)
     made = pipeline.AnimateAnyonePipeline(whole(), Placement(CPU, {}), settings)
     reference = pipeline.encode_features(whole(), token, latent)
-    windows = closed(count, int(length), int(overlap))
+    windows = split_loop(count, int(length), int(overlap))
     conditions = pipeline.PosedWindows(reference, windows, lambda frames: drawn[list(frames)])
     latents = made.denoise_clip(conditions, data["in.initial_noise"].transpose(1, 2), DenoisingHooks(keep=watch))
     assert seen == list(range(1, int(steps) + 1))

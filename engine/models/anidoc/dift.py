@@ -23,7 +23,7 @@ class DiftMatcher:
 
     def __init__(self, folder: Path, device: torch.device, seed: int) -> None:
         """Raises BadInput when there is no such model."""
-        self.model, self.seed = Dift(folder, device, devices.numbers(device)), seed
+        self.model, self.seed = Dift(folder, device, devices.inference_dtype(device)), seed
 
     def start_tracks(self, known: TrackStart, figure: Figure, drawing: FeatureView, lines: np.ndarray) -> TrackStart:
         """The same points of the figure, each where the drawing, with `lines` bool (H, W), looks most alike."""
@@ -32,7 +32,7 @@ class DiftMatcher:
         given, here = self._compute_features(paper)
         places = known.places.copy()
         for number, point in enumerate(known.reference):
-            x, y = points.round_to_pixels(there.to(point) * asked.shape[2] / there.size[0], (asked.shape[2], asked.shape[1]))
+            x, y = points.round_to_pixels(there.map_points(point) * asked.shape[2] / there.size[0], (asked.shape[2], asked.shape[1]))
             alike = torch.einsum("c,chw->hw", asked[:, y, x], given)[None, None]
             whole = functional.interpolate(alike, size=here.size[::-1], mode="bilinear")[0, 0]
             row, column = divmod(int(whole.argmax()), here.size[0])
@@ -42,6 +42,6 @@ class DiftMatcher:
 
     def _compute_features(self, picture: np.ndarray) -> tuple[Tensor, Canvas]:
         """Features of a picture uint8 (H, W, 3), and how it is fitted into what the model looks at."""
-        fitted = canvas.fit((0, 0, picture.shape[1], picture.shape[0]), SIDE)
-        pixels = torch.from_numpy(fitted.show(picture)).permute(2, 0, 1).float() / 255.0
+        fitted = canvas.fit_canvas((0, 0, picture.shape[1], picture.shape[0]), SIDE)
+        pixels = torch.from_numpy(fitted.fit_picture(picture)).permute(2, 0, 1).float() / 255.0
         return self.model.compute_features(pixels, self.seed), fitted

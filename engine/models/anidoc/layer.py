@@ -10,7 +10,7 @@ import torch
 
 from ...diffusion import canvas as canvases
 from ...diffusion.adapter import PipelineLoader
-from ...diffusion.windows import windows
+from ...diffusion.windows import split_windows
 from ...job.errors import BadInput
 from ...job.files import digest
 from ...matching import embedding
@@ -66,7 +66,7 @@ class AniDocLayer(SnappedLayer):
     @functools.cached_property
     def canvas(self) -> canvases.Canvas:
         lines = (match.unpack_lines(self.job.size) for match in self._match_all())
-        return canvases.fit(canvases.content(lines, self.job.size), int(str(self.job.options["side"])))
+        return canvases.fit_canvas(canvases.bound_content(lines, self.job.size), int(str(self.job.options["side"])))
 
     def _match_all(self) -> Iterator[DrawingMatch]:
         for done, drawing in enumerate(self.lined):
@@ -79,7 +79,7 @@ class AniDocLayer(SnappedLayer):
         if self.job.task == "inbetween":
             spans = self._plan_between_keys()
         else:
-            spans = windows(count, length, min(int(str(self.job.options["overlap"])), length - 1))
+            spans = split_windows(count, length, min(int(str(self.job.options["overlap"])), length - 1))
         chosen = [self._choose_figure(span) for span in spans]
         for span, which in zip(spans, chosen, strict=True):
             if self.match_drawing(self.order[span.start]).fits[which].share < 0.1:
@@ -106,7 +106,7 @@ class AniDocLayer(SnappedLayer):
     def _show_figure(self, which: int) -> np.ndarray:
         """A figure as the network sees it, uint8 (H, W, 3)."""
         pixels = self.palette_and_figures[1][which].pixels
-        return _fit_whole(pixels, self.canvas.size).show(pixels)
+        return _fit_whole(pixels, self.canvas.size).fit_picture(pixels)
 
     # --- conditions ---
 
@@ -135,13 +135,13 @@ class AniDocLayer(SnappedLayer):
         if self._dift is not None:
             begin = self._dift.start_tracks(begin, figure, views[0], matches[0].unpack_lines(self.job.size))
         tracks = correspondence.follow_tracks(begin, views, [match.forth for match in matches[1:]])  # type: ignore[arg-type]
-        reference = _fit_whole(figure.pixels, self.canvas.size).to(tracks.reference)
-        tracks = correspondence.Tracks(reference, self.canvas.to(tracks.tracks), tracks.visible)
+        reference = _fit_whole(figure.pixels, self.canvas.size).map_points(tracks.reference)
+        tracks = correspondence.Tracks(reference, self.canvas.map_points(tracks.tracks), tracks.visible)
         if sparse:
             tracks = correspondence.straighten_tracks(tracks, self._place_in_time(span))
         most = points.SPARSE_TRACKS if sparse else points.TRACKS
         tracks = correspondence.select_tracks(tracks, str(self.job.options["points"]), self.job.seed + span.start, most)
-        sketches = np.stack([canvases.binarized(match.unpack_lines(self.job.size), self.canvas) for match in matches])
+        sketches = np.stack([canvases.binarize_lines(match.unpack_lines(self.job.size), self.canvas) for match in matches])
         if sparse:
             return condition.build_sparse_condition(sketches[0], sketches[-1], len(span), self._show_figure(which), tracks)
         return condition.build_condition(sketches, self._show_figure(which), tracks)

@@ -13,7 +13,7 @@ from transformers.utils.constants import OPENAI_CLIP_MEAN, OPENAI_CLIP_STD
 
 from ...diffusion.memory import Placement
 from ...diffusion.sampling import NO_HOOKS, DenoisingHooks, DenoisingState, DenoisingStep, build_ddim, denoise_latents, draw_noise
-from ...diffusion.windows import closed, windows
+from ...diffusion.windows import split_loop, split_windows
 from .networks import AnimateAnyoneNetworks, collect_features, project_keys
 
 LENGTH, OVERLAP = 24, 4  # frames of a window, as trained, and how many neighbors share
@@ -68,14 +68,14 @@ def plan_windows(count: int, length: int = LENGTH, overlap: int = OVERLAP, cycli
     if cyclic:
         if 2 < count <= length:
             return [list(range(count)), [(count // 2 + place) % count for place in range(count)]]
-        return closed(count, length, overlap, stride)
+        return split_loop(count, length, overlap, stride)
     found = []
     for every in (1 << level for level in range(stride)):
         if every > 1 and count <= length * every // 2:
             break  # the level before has seen all at once
         for first in range(every):
             part = range(first, count, every)
-            found += [[part[place] for place in span] for span in windows(len(part), length, min(overlap, length - 1))]
+            found += [[part[place] for place in span] for span in split_windows(len(part), length, min(overlap, length - 1))]
     return found
 
 

@@ -84,7 +84,7 @@ class LvcdLayer(SnappedLayer):
         margin = MARGIN * max(self.job.size)
         low = (np.maximum(boxes[:, :2].min(axis=0) - margin, 0) // step * step).astype(int)
         high = np.minimum(-(-(boxes[:, 2:].max(axis=0) + margin) // step) * step, size).astype(int)
-        return canvases.fit((*low.tolist(), *(high - low).tolist()), int(str(self.job.options["side"])))
+        return canvases.fit_canvas((*low.tolist(), *(high - low).tolist()), int(str(self.job.options["side"])))
 
     # --- keys ---
 
@@ -184,14 +184,14 @@ class LvcdLayer(SnappedLayer):
         return (pixels[..., :3] * alpha + 255.0 * (1.0 - alpha) + 0.5).astype(np.uint8)
 
     def _show_key(self, place: int) -> np.ndarray:
-        return self.canvas.show(self._read_key(place))
+        return self.canvas.fit_picture(self._read_key(place))
 
     def _draw_lines(self, place: int) -> np.ndarray:
         """A drawing's lines as the network reads them, float32 (H, W) in 0..1."""
         sketch = self.store.read_sketch(self.drawn[place])
         if self.job.options["line_art"] == "binary":
-            return canvases.binarized(sketch.lines, self.canvas).astype(np.float32)
-        ink = self.canvas.show(sketch.paint[..., 3].astype(np.float32) / 255.0, 0.0)
+            return canvases.binarize_lines(sketch.lines, self.canvas).astype(np.float32)
+        ink = self.canvas.fit_picture(sketch.paint[..., 3].astype(np.float32) / 255.0, 0.0)
         return np.clip(ink / min(1.0, 2.0 * self.canvas.scale), 0.0, 1.0)  # lines 2 px wide stay dark when they shrink
 
     # --- frames ---

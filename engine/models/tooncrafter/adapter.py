@@ -35,7 +35,7 @@ class ToonCrafter:
             return any(clip.guides for layer in layers for clip in layer.clips)
 
         def load_guided(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None]) -> ToonCrafterNetworks:
-            text.tokens(str(job.options["prompt"]), folder / "tokenizer")  # so that nothing is loaded for one that can't be read
+            text.tokenize_prompt(str(job.options["prompt"]), folder / "tokenizer")  # so that nothing is loaded for one that can't be read
             return load_networks(folder, dtype, is_guided(), tell=tell)
 
         def place_pipeline(networks: ToonCrafterNetworks, device: torch.device) -> LoadedPipeline[ToonCrafterPipeline]:

@@ -91,22 +91,22 @@ class ToonCrafterLayer:
         if self.cut_out:
             masks = [picture[..., 3] > 0 for picture in self.given.values()]
             masks += [self.store.read_sketch(guide).lines for guide in self.guides]
-            x, y, wide, high = canvases.content(masks, self.job.size)
+            x, y, wide, high = canvases.bound_content(masks, self.job.size)
             more = round(AROUND * max(wide, high))
             left, top = max(0, x - more), max(0, y - more)
             box = (left, top, min(width, x + wide + more) - left, min(height, y + high + more) - top)
         side = int(str(self.job.options["side"]))
-        return canvases.fit(box, side, max(canvases.STEP, round(side * SHORTER / canvases.STEP) * canvases.STEP))
+        return canvases.fit_canvas(box, side, max(canvases.STEP, round(side * SHORTER / canvases.STEP) * canvases.STEP))
 
     def show_key(self, drawing: str) -> np.ndarray:
         """A key as the networks see it, uint8 (H, W, 3): on white, if there is nothing around its figure."""
         picture = self.given[drawing]
         white = paint.over(np.full_like(picture, 255), picture)[..., :3]
-        return self.canvas.show(white, 255 if self.cut_out else None)
+        return self.canvas.fit_picture(white, 255 if self.cut_out else None)
 
     def draw_lines(self, guide: str) -> np.ndarray:
         """Line art as the sketch encoder reads it, float32 (H, W), 1 on lines: thin ones are not lost when they shrink."""
-        share = self.canvas.show(self.store.read_sketch(guide).lines.astype(np.float32), 0.0)
+        share = self.canvas.fit_picture(self.store.read_sketch(guide).lines.astype(np.float32), 0.0)
         return (share > min(0.25, 0.4 * self.canvas.scale)).astype(np.float32)
 
     @functools.cached_property

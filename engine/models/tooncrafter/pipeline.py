@@ -108,10 +108,10 @@ class ToonCrafterPipeline:
         for a prompt that can't be read."""
         networks, device = self.networks, self.placement.device
         with self.placement.hold_networks(networks.text_encoder, networks.image_encoder, networks.projector):
-            words = encode_text(networks, text.tokens(prompt, networks.folder / "tokenizer"))
+            words = encode_text(networks, text.tokenize_prompt(prompt, networks.folder / "tokenizer"))
             context = torch.cat([words, encode_image(networks, first.to(device))], dim=1)
             if self._free is None:
-                nothing = encode_text(networks, text.tokens("", networks.folder / "tokenizer"))
+                nothing = encode_text(networks, text.tokenize_prompt("", networks.folder / "tokenizer"))
                 self._free = torch.cat([nothing, encode_image(networks, torch.zeros_like(first, device=device))], dim=1)
         return context, self._free
 

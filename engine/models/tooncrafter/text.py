@@ -14,7 +14,7 @@ BEGIN, END = 49406, 49407
 KNOWN = {"": (), "an anime scene": (550, 6469, 3562)}  # prompts that need no tokenizer
 
 
-def tokens(prompt: str, folder: Path) -> Tensor:
+def tokenize_prompt(prompt: str, folder: Path) -> Tensor:
     """The ids (1, 77) of a prompt in any script; what is too long is cut off. `folder` holds the tokenizer's files, which the published
     prompt and none at all do without. Raises BadInput."""
     words = " ".join(prompt.split())

@@ -116,7 +116,7 @@ def build_table(
         flops = STEP_FLOPS * share * frames * size[0] * size[1] / (14 * 512 * 320)
         return partial(make_clip, pipeline, size, frames), flops * line.chosen.step_count * (1 + line.chosen.cfg_until) / 2
 
-    dtype = devices.numbers(device)
+    dtype = devices.inference_dtype(device)
     rate = bench.measure_rate(device, dtype)
     yield bench.describe_rate(rate, f"{frames} frames of {size[0]}x{size[1]}", dtype)
     yield bench.write_header("preset", "lever", "s a clip", "peak GB", "share of the matrix rate", "difference from reference")

@@ -124,7 +124,7 @@ def build_table(
         pipeline = place_pipeline(networks, line.mode, settings, device)
         return partial(make_clip, pipeline, size, frames), STEP_FLOPS * share * calls * size[0] * size[1] / (512 * 768)
 
-    dtype = devices.numbers(device)
+    dtype = devices.inference_dtype(device)
     rate = bench.measure_rate(device, dtype)
     yield bench.describe_rate(rate, f"{frames} frames of {size[0]}x{size[1]}, {steps} steps", dtype)
     yield bench.write_header("lever", "s a clip", "peak GB", "share of the matrix rate", "difference from plain")

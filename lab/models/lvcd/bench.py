@@ -91,7 +91,7 @@ def build_table(
         pipeline = place_pipeline(networks, line.mode, PRESETS[line.preset], device)
         return partial(make_shot, pipeline, line.scheme, size, line.frames), 0.0
 
-    dtype = devices.numbers(device)
+    dtype = devices.inference_dtype(device)
     rate = bench.measure_rate(device, dtype)
     yield bench.describe_rate(rate, f"{size[0]}x{size[1]}", dtype)
     yield bench.write_header("preset", "lever", "frames", "s", "s a frame", "peak GB", "difference from reference")

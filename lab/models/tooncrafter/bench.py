@@ -118,7 +118,7 @@ def build_table(
         pipeline = place_pipeline(networks, line.mode, settings, line.step, device)
         return partial(make_clip, pipeline, size, line.passes == 2, line.sketches), flops
 
-    dtype = devices.numbers(device)
+    dtype = devices.inference_dtype(device)
     rate = bench.measure_rate(device, dtype)
     yield bench.describe_rate(rate, f"{FRAMES} frames of {size[0]}x{size[1]}, {steps} steps", dtype)
     yield bench.write_header("lever", "s a clip", "peak GB", "share of the matrix rate", "difference of the latents")

@@ -53,7 +53,7 @@ def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
     found = clips.find_clips(Path(settings["data"]), out / "shots", FRAMES)
     torch.manual_seed(settings["seed"])  # of weights that are new
     loaded = load_trainable(source, part)
-    prompts = [text.tokens(prompt, source / "tokenizer") for prompt in (settings["prompt"], "")]
+    prompts = [text.tokenize_prompt(prompt, source / "tokenizer") for prompt in (settings["prompt"], "")]
     told = torch.cat([pipeline.encode_text(loaded, ids) for ids in prompts]).clone()
     look = critic.load_perceptual(Path(settings["perceptual"])) if part == "decoder" and settings["perceptual"] else None
     if part == "decoder":
