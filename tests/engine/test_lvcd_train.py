@@ -82,9 +82,9 @@ def test_overfits_one_clip(data, weights, trained):
 
 
 def test_goes_on_where_it_stopped(data, weights, tmp_path):
-    list(train.train(settings(data, weights, tmp_path / "whole", steps=3, rate=4e-3)))
-    list(train.train(settings(data, weights, tmp_path / "parts", steps=2, rate=4e-3)))
-    said = list(train.train(settings(data, weights, tmp_path / "parts", steps=3, rate=4e-3)))
+    list(train.train_model(settings(data, weights, tmp_path / "whole", steps=3, rate=4e-3)))
+    list(train.train_model(settings(data, weights, tmp_path / "parts", steps=2, rate=4e-3)))
+    said = list(train.train_model(settings(data, weights, tmp_path / "parts", steps=3, rate=4e-3)))
     assert "from step 2" in said[0]
     for part in ("unet", "controlnet"):
         whole, parts = (getattr(load_networks(tmp_path / name, torch.float32), part).state_dict() for name in ("whole", "parts"))
