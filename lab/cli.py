@@ -129,9 +129,9 @@ def _training(
 
 
 def _synth(options: argparse.Namespace) -> int:
-    from .synthesis.write import write
+    from .synthesis.write import write_samples
 
-    for folder in write(options.family, options.count, options.out, options.size, options.seed, options.device, options.drawings):
+    for folder in write_samples(options.family, options.count, options.out, options.size, options.seed, options.device, options.drawings):
         print(folder, flush=True)
     return 0
 

@@ -28,7 +28,7 @@ from engine.drawing.inbetween import Between, Inbetweens, correspond
 from engine.drawing.sketch.strokes import Strokes, save
 
 from ..evaluation.inbetween import Matched, chamfer, dissolve, gaps, matched
-from ..synthesis.keys import PLACES, VARIANTS, Pair, pair
+from ..synthesis.keys import PLACES, VARIANTS, ToonKeyPair, draw_key_pair
 from ..synthesis.visible import INK
 from .inbetween_report import write
 
@@ -56,7 +56,7 @@ class Results:
     machine: str
     tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
     flips: dict[str, str] = field(default_factory=dict)
-    examples: dict[str, tuple[Pair, dict[str, Strokes]]] = field(default_factory=dict)
+    examples: dict[str, tuple[ToonKeyPair, dict[str, Strokes]]] = field(default_factory=dict)
     strokes: list[int] = field(default_factory=list)  # in each key
     pinned: list[float] = field(default_factory=list)  # chamfer on home ground of Shiage with every stroke pinned by hand
     seconds: float = 0.0
@@ -83,7 +83,7 @@ def measure(seeds: range, variants: list[str], cases: bool) -> Results:
         sys.exit("There is no Blender on this machine: `make blender` installs one, or put it on PATH.")
     began = time.process_time()
     results = Results(seeds, ".".join(map(str, blender.version(command))), f"{os.cpu_count()} cores, Python {platform.python_version()}")
-    pairs = [pair(seed, variant) for variant in variants for seed in seeds]
+    pairs = [draw_key_pair(seed, variant) for variant in variants for seed in seeds]
     with tempfile.TemporaryDirectory(prefix="shiage-inbetween-") as name:
         work = Path(name)
         for one, folder in zip(pairs, interpolate(pairs, command, work), strict=True):
@@ -101,7 +101,7 @@ def measure(seeds: range, variants: list[str], cases: bool) -> Results:
     return results
 
 
-def made_by(one: Pair, folder: Path) -> Iterator[tuple[str, tuple[list[Between], float]]]:
+def made_by(one: ToonKeyPair, folder: Path) -> Iterator[tuple[str, tuple[list[Between], float]]]:
     """The drawings of each method at PLACES, and the seconds of processor time that they took; 0 where that isn't known."""
     began = time.process_time()
     matches = correspond(one.first.strokes, one.last.strokes)
@@ -113,7 +113,7 @@ def made_by(one: Pair, folder: Path) -> Iterator[tuple[str, tuple[list[Between],
     yield "dissolve", ([dissolve(one, at) for at in PLACES], 0.0)
 
 
-def interpolate(pairs: list[Pair], command: list[str], work: Path) -> list[Path]:
+def interpolate(pairs: list[ToonKeyPair], command: list[str], work: Path) -> list[Path]:
     """Have Blender make the drawings between pairs of keys: a folder of files for `interpolated` for each, in `work`."""
     folders = [work / f"{number:04d}" for number in range(len(pairs))]
     for one, folder in zip(pairs, folders, strict=True):
@@ -138,27 +138,27 @@ def interpolated(path: Path) -> Between:
     return Between(strokes, source, place, np.ones(len(strokes), np.float32), np.zeros(len(strokes), bool))
 
 
-def add(results: Results, one: Pair, found: dict[str, tuple[list[Between], float]]) -> None:
+def add(results: Results, one: ToonKeyPair, found: dict[str, tuple[list[Between], float]]) -> None:
     results.strokes += [len(one.first.strokes), len(one.last.strokes)]
     if one.variant == "home":
         pairs = [(number, number) for number in range(len(one.first.strokes))]
         made = Inbetweens(one.first.strokes, one.last.strokes, correspond(one.first.strokes, one.last.strokes, pairs))
-        results.pinned += [chamfer(one.truth(at).strokes, made.at(at).strokes) for at in PLACES]
+        results.pinned += [chamfer(one.draw_truth(at).strokes, made.at(at).strokes) for at in PLACES]
     for method, (drawings, seconds) in found.items():
         tally = results.tallies.setdefault((one.variant, method), Tally())
         for at, drawing in zip(PLACES, drawings, strict=True):
-            tally.chamfer.append(chamfer(one.truth(at).strokes, drawing.strokes))
+            tally.chamfer.append(chamfer(one.draw_truth(at).strokes, drawing.strokes))
             tally.gaps.append(gaps(one, at, drawing))
         tally.matched.append(matched(one, drawings[1]))
         tally.seconds.append(seconds)
     results.examples.setdefault(one.variant, (one, {method: drawings[1].strokes for method, (drawings, _) in found.items()}))
 
 
-def report(one: Pair, found: dict[str, tuple[list[Between], float]]) -> None:
+def report(one: ToonKeyPair, found: dict[str, tuple[list[Between], float]]) -> None:
     """One line of numbers for each pair."""
     words = [f"{one.seed:4d} {one.variant:10s}"]
     for method, (drawings, seconds) in found.items():
-        far = np.mean([chamfer(one.truth(at).strokes, drawing.strokes) for at, drawing in zip(PLACES, drawings, strict=True)])
+        far = np.mean([chamfer(one.draw_truth(at).strokes, drawing.strokes) for at, drawing in zip(PLACES, drawings, strict=True)])
         apart = np.concatenate([gaps(one, at, drawing) for at, drawing in zip(PLACES, drawings, strict=True)])
         right = matched(one, drawings[1])
         words.append(

@@ -178,7 +178,7 @@ def _trust(results: Results, variants: list[str]) -> str:
 
 def _tiles(pair, drawings: dict[str, Strokes]):
     """A row of pictures, all cut to where the figure is in any of the true ones."""
-    true = [pair.first.strokes, pair.last.strokes, pair.truth(0.5).strokes]
+    true = [pair.first.strokes, pair.last.strokes, pair.draw_truth(0.5).strokes]
     points = np.concatenate([strokes.points for strokes in true])
     middle = (points.min(0) + points.max(0)) / 2
     half = np.maximum(np.ptp(points, axis=0) / 2 + 8, 1)

@@ -32,7 +32,7 @@ from ..diffusion import clips, training
 from ..evaluation import film
 from ..evaluation.shots import HELD_OUT
 from ..models.lvcd import train
-from ..synthesis import FAMILIES, Plan, sample
+from ..synthesis import FAMILIES, ToonPlan, draw_sample
 from . import lvcd_study_report as report
 
 FRAMES, SIDE, DRAWN = 75, 48, 96  # of a shot; px of its pictures, and as they are drawn
@@ -152,8 +152,8 @@ def build(out: Path, learned: str = "") -> nets.Nets:
 
 def world(seed: int, pans: bool) -> Shot:
     """Of a family that the seed tells. Where the camera pans, colors are seldom where the reference has them."""
-    drawn = sample(seed, Plan(KINDS[seed % len(KINDS)], (DRAWN, DRAWN), drawings=FRAMES, damage=0.0))
-    colors, lines = clips.over(drawn.pictures().numpy()), 255 - drawn.lines.paint[..., 3].numpy()
+    drawn = draw_sample(seed, ToonPlan(KINDS[seed % len(KINDS)], (DRAWN, DRAWN), drawings=FRAMES, damage=0.0))
+    colors, lines = clips.over(drawn.paint_pictures().numpy()), 255 - drawn.lines.paint[..., 3].numpy()
     rng = np.random.default_rng(seed)
     way = (rng.uniform(*PAN) * rng.choice([-1, 1]), rng.uniform(-SINK, SINK)) if pans else (0.0, 0.0)
     colors, lines = (

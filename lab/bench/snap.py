@@ -18,8 +18,8 @@ from engine.drawing.colors.snap import snap
 from engine.drawing.regions import CROSSINGS
 from engine.matching import embedding, pair, shapes, shot
 
-from ..synthesis import Plan, regions, sample
-from ..synthesis.truth import sketch
+from ..synthesis import ToonPlan, draw_sample, label_regions
+from ..synthesis.truth import make_sketch
 
 LEVELS = {"clean": (0.0, 0.0), "VAE": (0.5, 0.0), "weak model": (1.0, 0.1), "very weak model": (1.6, 0.3)}  # spoiling, share repainted
 PURE = 0.9
@@ -47,10 +47,10 @@ def spoiled(frame: np.ndarray, labels: np.ndarray, rng: np.random.Generator, str
 def measure(seed: int, family: str) -> dict[str, tuple[np.ndarray, ...]]:
     """For each level: whether each region's pixels come nearest to the true swatch on the whole, and whether snap finds it, without and
     with the prior; and the share of pixels that do before and after."""
-    drawn = sample(seed, Plan(family, (512, 512), drawings=1, references=1, damage=0.4))
-    truth, art = regions(drawn, 0, 12.0), sketch(drawn, 0)
+    drawn = draw_sample(seed, ToonPlan(family, (512, 512), drawings=1, references=1, damage=0.4))
+    truth, art = label_regions(drawn, 0, 12.0), make_sketch(drawn, 0)
     cut, swatches = truth.regions, drawn.swatches.cpu().numpy()
-    sheet = palette.extract(drawn.pictures()[1].cpu().numpy(), "auto")
+    sheet = palette.extract(drawn.paint_pictures()[1].cpu().numpy(), "auto")
     union, (table,) = palette.union([sheet])
     known = shapes.of_reference(sheet, table, whole=True)[0]
     seen = shapes.describe(cut.grown, art.lines, cut.count, cut.edges, cut.crossing == CROSSINGS.index("trace"))

@@ -10,7 +10,7 @@ import numpy as np
 from engine.drawing.regions import Regions, segment
 from engine.drawing.sketch import Sketch, scan
 
-from ..synthesis import Plan, sample
+from ..synthesis import ToonPlan, draw_sample
 from .metrics import codes, majority, nanmean
 from .shots import CLOSING, HELD_OUT, save
 
@@ -39,11 +39,11 @@ def closing(family: str, seed: int, size: int, folder: Path) -> Closing:
     """Measure one world of a single drawing with all the damage there is: gaps of 1 to 12 px."""
     pair = []
     for damage in (0.0, 1.0):
-        drawn = sample(seed + HELD_OUT, Plan(family, (size, size), drawings=1, damage=damage))
+        drawn = draw_sample(seed + HELD_OUT, ToonPlan(family, (size, size), drawings=1, damage=damage))
         pair.append((scan.read(save(folder / f"{damage:g}.png", drawn.lines.paint[0].numpy())), drawn))
     (whole, _), (damaged, drawn) = pair
     target, bare, cut = segment(whole, 0.0), segment(damaged, 0.0), segment(damaged, CLOSING)
-    truth = codes(drawn.colors()[0].numpy())
+    truth = codes(drawn.paint_flats()[0].numpy())
     precision, recall = joins(cut.closures, drawn.gaps[:, 1:].numpy(), whole.lines, target.labels, damaged.lines)
     return Closing(precision, recall, boundary_f(cut.grown, target.grown), ceiling(cut, truth, damaged), ceiling(bare, truth, damaged))
 

@@ -15,8 +15,8 @@ from engine.drawing.inbetween import Between
 from engine.drawing.sketch.strokes import MIN_ALPHA, Strokes
 
 from ..synthesis.cutout_person import SIZE
-from ..synthesis.keys import Pair
-from ..synthesis.visible import Drawing, dense, junctions, pieces
+from ..synthesis.keys import ToonKeyPair
+from ..synthesis.visible import VisibleDrawing, find_junctions, sample_points, split_pieces
 
 STEP = 1.0  # px from sample to sample along strokes
 OPEN = 3.0  # px; strokes whose middle lines are further from each other leave a gap that can be seen
@@ -26,7 +26,7 @@ _NEAR = 0.1  # of a line; how far from a junction the nearest point of the line 
 _FAINT = 32  # of 255; fainter strokes show no line that ought to be there
 
 
-def dissolve(pair: Pair, at: float) -> Between:
+def dissolve(pair: ToonKeyPair, at: float) -> Between:
     """Cross-dissolve: both keys over each other, the one as faint as the other is strong."""
     first, last = pair.first.strokes, pair.last.strokes
     colors = np.concatenate([first.colors, last.colors]).copy()
@@ -49,10 +49,10 @@ def dissolve(pair: Pair, at: float) -> Between:
 
 
 @lru_cache(maxsize=16)
-def _true(pair: Pair, at: float) -> tuple[Drawing, np.ndarray]:
+def _true(pair: ToonKeyPair, at: float) -> tuple[VisibleDrawing, np.ndarray]:
     """The true drawing and its junctions."""
-    drawing = pair.truth(at)
-    return drawing, junctions(drawing)
+    drawing = pair.draw_truth(at)
+    return drawing, find_junctions(drawing)
 
 
 def chamfer(truth: Strokes, made: Strokes) -> float:
@@ -72,7 +72,7 @@ def chamfer(truth: Strokes, made: Strokes) -> float:
 def _samples(strokes: Strokes) -> tuple[np.ndarray, np.ndarray]:
     """Points along strokes, and their opacity."""
     rows = np.arange(len(strokes.points), dtype=np.int32)
-    points, row, _ = dense(Drawing(strokes, rows, rows.astype(np.float32)), STEP)
+    points, row, _ = sample_points(VisibleDrawing(strokes, rows, rows.astype(np.float32)), STEP)
     return points, strokes.colors[row, 3].astype(float)
 
 
@@ -87,7 +87,7 @@ class _Named:
     place: np.ndarray
 
 
-def _named(made: Between, key: Drawing, side: int) -> _Named:
+def _named(made: Between, key: VisibleDrawing, side: int) -> _Named:
     strokes = made.strokes
     source = np.repeat(made.source[:, side], np.diff(strokes.offsets))
     known = np.flatnonzero(source >= 0)
@@ -124,7 +124,7 @@ def _segments(strokes: Strokes) -> np.ndarray:
 # --- whether strokes still meet --------------------------------------------------------------------------------------
 
 
-def gaps(pair: Pair, at: float, made: Between) -> np.ndarray:
+def gaps(pair: ToonKeyPair, at: float, made: Between) -> np.ndarray:
     """How far strokes are from each other that truly meet, px, at most LOST: one number for each junction and each key that has it.
 
     A junction is a place of the true drawing where a stroke's end touches another line. Where a key has it too, its end and that line are
@@ -191,7 +191,7 @@ class Matched:
     sure: np.ndarray
 
 
-def matched(pair: Pair, made: Between) -> Matched:
+def matched(pair: ToonKeyPair, made: Between) -> Matched:
     """Compare the matches that a drawing made tells of with the truth."""
     first, last = (_named(made, key, side) for side, key in enumerate((pair.first, pair.last)))
     # Where a closed line was begun says nothing.
@@ -212,7 +212,7 @@ def matched(pair: Pair, made: Between) -> Matched:
     )
 
 
-def _found(pair: Pair, first: _Named, good: np.ndarray) -> float:
+def _found(pair: ToonKeyPair, first: _Named, good: np.ndarray) -> float:
     """The share of the first key's points that the last key has too that lie on `good` segments."""
     key = pair.first
     there = _shown(pair.last, key.line, key.place)
@@ -225,7 +225,7 @@ def _found(pair: Pair, first: _Named, good: np.ndarray) -> float:
     return float(covered[there].mean()) if there.any() else np.nan
 
 
-def _shown(drawing: Drawing, line: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _shown(drawing: VisibleDrawing, line: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Which points of lines a drawing shows too."""
     lines, low, high = _runs(drawing)
     within = (line[:, None] == lines) & (place[:, None] >= low - 1e-4) & (place[:, None] <= high + 1e-4)
@@ -233,10 +233,10 @@ def _shown(drawing: Drawing, line: np.ndarray, place: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=4)
-def _runs(drawing: Drawing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _runs(drawing: VisibleDrawing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The runs of lines that a drawing shows: the line, from which place, to which."""
     found = []
-    for _, _, cyclic, lines, places in pieces(drawing):
+    for _, _, cyclic, lines, places in split_pieces(drawing):
         for line in np.unique(lines):
             on = places[lines == line]
             found.append((line, 0.0, 1.0) if cyclic else (line, on.min(), on.max()))
@@ -244,7 +244,7 @@ def _runs(drawing: Drawing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return lines, low, high
 
 
-def _sure(pair: Pair, made: Between, named: Sequence[_Named], right: np.ndarray) -> np.ndarray:
+def _sure(pair: ToonKeyPair, made: Between, named: Sequence[_Named], right: np.ndarray) -> np.ndarray:
     found = []
     for source, first, last in zip(made.source, made.strokes.offsets, made.strokes.offsets[1:], strict=False):
         rows = slice(first, last)

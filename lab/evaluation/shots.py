@@ -15,7 +15,7 @@ from engine.drawing.regions import Regions, segment
 from engine.drawing.sketch import Sketch, raster, scan, strokes
 from engine.job.errors import BadInput
 
-from ..synthesis import Plan, draw, sample, stage
+from ..synthesis import ToonPlan, draw_sample, draw_scenes, stage_scene
 from ..synthesis.palette import TONES
 from .metrics import codes, neighbors, true_regions
 
@@ -120,17 +120,17 @@ def world(family: str, seed: int, folder: Path, size: int, drawings: int, damage
     rng = np.random.default_rng([seed, 2])
     chance, characters = float(rng.uniform()), int(rng.choice([1, 2, 3], p=[0.8, 0.15, 0.05]))
     relation, level = "near" if drawings == 2 else "", chance if damage is None else damage
-    plan = Plan(family, (size, size), drawings, relation, references=1, characters=characters, damage=level)
-    drawn = sample(seed, plan)
-    sheet = draw([stage(seed, replace(plan, size=(SHEET * size, SHEET * size))).references()])[0]
+    plan = ToonPlan(family, (size, size), drawings, relation, references=1, characters=characters, damage=level)
+    drawn = draw_sample(seed, plan)
+    sheet = draw_scenes([stage_scene(seed, replace(plan, size=(SHEET * size, SHEET * size))).select_references()])[0]
     frames = []
-    for index, (paint, colors) in enumerate(zip(drawn.lines.paint.numpy()[:drawings], drawn.colors().numpy(), strict=False)):
+    for index, (paint, colors) in enumerate(zip(drawn.lines.paint.numpy()[:drawings], drawn.paint_flats().numpy(), strict=False)):
         path = folder / f"{index:04d}.png"
         save(path, paint)
         frames.append(Frame(path, np.ascontiguousarray(colors), CLOSING))
     swatches = drawn.swatches.numpy()
     names = {int(code): drawn.materials[row // TONES] for row, code in enumerate(codes(swatches))}
-    return Shot(f"{family} {seed}", family, frames, sheet.pictures()[0].numpy(), names)
+    return Shot(f"{family} {seed}", family, frames, sheet.paint_pictures()[0].numpy(), names)
 
 
 # --- the demo shot ----------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ from engine.matching import shapes
 from engine.matching.features import tinted
 from engine.matching.shapes import Shapes
 
-from ..synthesis import FAMILIES, RELATIONS, Plan, Sample, sample, track
-from ..synthesis import regions as cut
+from ..synthesis import FAMILIES, RELATIONS, ToonPlan, ToonSample, draw_sample, track_pixels
+from ..synthesis import label_regions as cut
 
 GAP = 12.0  # px; the widest gap that is closed, and that samples have
 POINTS = 256  # corresponding points of each drawing and the next
@@ -45,12 +45,12 @@ class Lesson:
     points: np.ndarray
 
 
-def plan(family: str, seed: int) -> Plan:
+def plan(family: str, seed: int) -> ToonPlan:
     """What to draw for a seed: short shots, pairs of all kinds, references."""
     rng = np.random.default_rng([seed, 7])
     size = ((512, 512), (512, 512), (640, 480), (448, 576))[int(rng.integers(4))]
     shot = rng.random() < 0.4
-    return Plan(
+    return ToonPlan(
         family=family,
         size=size,
         drawings=3 if shot else 2,
@@ -61,17 +61,17 @@ def plan(family: str, seed: int) -> Plan:
     )
 
 
-def lesson(seed: int, drawn_to: Plan, painted: float = 0.67) -> Lesson:
+def lesson(seed: int, drawn_to: ToonPlan, painted: float = 0.67) -> Lesson:
     """Draw a lesson. So large a share of the references is painted, the others are line art."""
     rng = np.random.default_rng([seed, 11])
-    drawn = sample(seed, drawn_to)
+    drawn = draw_sample(seed, drawn_to)
     count = len(drawn.swatch)
     pictures = tuple(_picture(drawn, index, index >= drawn.shot and rng.random() < painted) for index in range(count))
     points = [_points(drawn, index, (index + 1) % count, rng) for index in range(count)]
     return Lesson(pictures, np.concatenate(points))
 
 
-def _picture(drawn: Sample, index: int, painted: bool) -> Picture:
+def _picture(drawn: ToonSample, index: int, painted: bool) -> Picture:
     swatch = drawn.swatch[index].numpy()
     part = drawn.layers.part[index].numpy().astype(np.int64) * 8 + drawn.layers.tone[index].numpy()
     if painted:
@@ -99,9 +99,9 @@ def _majority(labels: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     return kinds[votes.argmax(1)].astype(np.int32)
 
 
-def _points(drawn: Sample, source: int, target: int, rng: np.random.Generator) -> np.ndarray:
+def _points(drawn: ToonSample, source: int, target: int, rng: np.random.Generator) -> np.ndarray:
     """Some pixels of one drawing that can be seen in another, and where, float32 (K, 6)."""
-    xy, visible = track(drawn, source, target)
+    xy, visible = track_pixels(drawn, source, target)
     y, x = np.nonzero(visible.numpy())
     chosen = rng.choice(len(x), min(POINTS, len(x)), replace=False) if len(x) else np.zeros(0, np.int64)
     x, y = x[chosen], y[chosen]

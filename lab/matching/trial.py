@@ -17,7 +17,7 @@ from torch import Tensor
 from engine.matching import pair
 from engine.matching.embedding import Matcher, load
 
-from ..synthesis import Plan
+from ..synthesis import ToonPlan
 from . import lessons
 from .lessons import HELD_OUT, Picture
 from .training import Config
@@ -67,7 +67,7 @@ def write(folder: Path, families: Sequence[str], first: int, count: int) -> Iter
             relation = ("near", "far")[number % 2]
             path = folder / f"{family}-{relation}-{first + number:08d}.npz"
             if not path.exists():
-                plan = Plan(family, SIZE, drawings=2, relation=relation, references=1, damage=0.5)
+                plan = ToonPlan(family, SIZE, drawings=2, relation=relation, references=1, damage=0.5)
                 lessons.save(path, lessons.lesson(first + number, plan, painted=1.0))
                 yield path
 

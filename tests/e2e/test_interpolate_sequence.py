@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lab.evaluation.inbetween import gaps, matched
-from lab.synthesis.keys import pair
+from lab.synthesis.keys import draw_key_pair
 
 BENCH = Path(__file__).resolve().parents[2] / "lab" / "bench"
 
@@ -20,7 +20,7 @@ def bench(monkeypatch):
 
 
 def test_blender_makes_the_middle_of_strokes_with_the_same_number_and_says_of_which(bench, blender_command, tmp_path):
-    home, changing = pair(6, "home"), pair(6, "changing")
+    home, changing = draw_key_pair(6, "home"), draw_key_pair(6, "changing")
     folders = bench.interpolate([home, changing], blender_command, tmp_path)
     made = bench.interpolated(folders[0] / "NONE_1.npz")
     first, last = home.first.strokes, home.last.strokes

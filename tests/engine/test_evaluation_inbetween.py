@@ -7,8 +7,8 @@ import pytest
 
 from engine.drawing.inbetween import Between
 from lab.evaluation.inbetween import LOST, OPEN, chamfer, dissolve, gaps, matched
-from lab.synthesis.keys import pair
-from lab.synthesis.visible import Drawing, gather, junctions
+from lab.synthesis.keys import draw_key_pair
+from lab.synthesis.visible import VisibleDrawing, find_junctions, join_pieces
 
 
 def drawing(*lines, cyclic=()):
@@ -20,18 +20,18 @@ def drawing(*lines, cyclic=()):
         found.append(
             (np.linspace(*ends, count), np.full(count, 2.0), number in cyclic, np.full(count, own), np.linspace(first, last, count))
         )
-    return gather(found)
+    return join_pieces(found)
 
 
 @dataclass(frozen=True, eq=False)
 class Still:
     """Keys and the truth between them."""
 
-    first: Drawing
-    last: Drawing
-    middle: Drawing
+    first: VisibleDrawing
+    last: VisibleDrawing
+    middle: VisibleDrawing
 
-    def truth(self, at: float) -> Drawing:
+    def truth(self, at: float) -> VisibleDrawing:
         return {0.0: self.first, 0.5: self.middle, 1.0: self.last}[at]
 
 
@@ -81,13 +81,13 @@ def test_lines_count_as_much_as_they_are_opaque():
 
 
 def test_how_densely_points_lie_says_nothing():
-    coarse = gather([(np.array([[0.0, 100.0], [200.0, 100.0]]), np.full(2, 2.0), False, np.zeros(2), np.array([0.0, 1.0]))])
+    coarse = join_pieces([(np.array([[0.0, 100.0], [200.0, 100.0]]), np.full(2, 2.0), False, np.zeros(2), np.array([0.0, 1.0]))])
     other = drawing(((0, 107), (200, 107)))
     assert chamfer(other.strokes, coarse.strokes) == pytest.approx(7, abs=1e-3)
 
 
 def test_an_empty_drawing_is_a_picture_away():
-    assert chamfer(TEE.strokes, gather([]).strokes) == 512
+    assert chamfer(TEE.strokes, join_pieces([]).strokes) == 512
 
 
 def test_dissolving_keeps_both_keys_where_they_are():
@@ -101,7 +101,7 @@ def test_dissolving_keeps_both_keys_where_they_are():
 
 
 def test_a_tee_has_one_junction():
-    np.testing.assert_allclose(junctions(TEE), [[1, 0, 0, 0.5]], atol=0.01)
+    np.testing.assert_allclose(find_junctions(TEE), [[1, 0, 0, 0.5]], atol=0.01)
 
 
 def test_strokes_that_still_meet_leave_no_gap_wherever_they_are():
@@ -144,7 +144,7 @@ def test_what_is_drawn_in_one_go_is_joined():
     corner = drawing(((0, 100), (100, 100)), ((100, 100), (100, 200)))
     points = np.concatenate([corner.strokes.points[:21], corner.strokes.points[22:]])
     line, place = (np.concatenate([values[:21], values[22:]]) for values in (corner.line, corner.place))
-    once = gather([(points, np.full(len(points), 2.0), False, line, place)])
+    once = join_pieces([(points, np.full(len(points), 2.0), False, line, place)])
     np.testing.assert_allclose(gaps(Still(once, once, corner), 0.5, same(once)), 0, atol=1e-4)
 
 
@@ -188,7 +188,7 @@ def test_no_partner_is_right_where_there_is_none():
 
 def test_closed_lines_may_begin_anywhere():
     turn = np.linspace(0, 2 * np.pi, 25)[:-1]
-    ring = gather([(30 * np.stack([np.cos(turn), np.sin(turn)], 1) + 100, np.full(24, 2.0), True, np.zeros(24), np.arange(24) / 24)])
+    ring = join_pieces([(30 * np.stack([np.cos(turn), np.sin(turn)], 1) + 100, np.full(24, 2.0), True, np.zeros(24), np.arange(24) / 24)])
     made = same(ring)
     place = made.place.copy()
     place[:, 1] = (place[:, 1] + 11.5) % 24
@@ -203,11 +203,11 @@ def test_closed_lines_may_begin_anywhere():
 @pytest.mark.parametrize("variant", ["home", "split", "resampled", "changing", "all"])
 def test_a_dissolve_tears_nothing(variant):
     """Both keys are whole in it, and every stroke of theirs is known, however it was cut, merged or turned."""
-    one = pair(3, variant)
+    one = draw_key_pair(3, variant)
     assert np.mean(gaps(one, 0.5, dissolve(one, 0.5)) > OPEN) < 0.04
 
 
 def test_the_truth_of_a_toon_moves_away_from_its_keys():
-    one = pair(3, "changing")
-    halfway = [chamfer(one.truth(0.5).strokes, dissolve(one, at).strokes) for at in (0.0, 0.5, 1.0)]
+    one = draw_key_pair(3, "changing")
+    halfway = [chamfer(one.draw_truth(0.5).strokes, dissolve(one, at).strokes) for at in (0.0, 0.5, 1.0)]
     assert min(halfway) > 2

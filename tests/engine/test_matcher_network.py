@@ -12,12 +12,12 @@ from engine.matching import embedding, features
 from engine.matching.network import Network, collate
 from lab.matching import lessons, trial
 from lab.matching.training import Config, configured, group_loss, task, train
-from lab.synthesis import Plan
+from lab.synthesis import ToonPlan
 
 
 @pytest.fixture(scope="module")
 def taught() -> lessons.Lesson:
-    plan = Plan("solid", (256, 256), drawings=2, relation="near", references=1, damage=0.2)
+    plan = ToonPlan("solid", (256, 256), drawings=2, relation="near", references=1, damage=0.2)
     return lessons.lesson(3, plan, painted=1.0)
 
 
@@ -113,7 +113,7 @@ def test_the_loss_is_of_regions_painted_alike_or_of_none():
 def test_training_learns_and_goes_on_where_it_was(tmp_path):
     folder = tmp_path / "lessons"
     for seed in range(2):
-        plan = Plan("puppet", (160, 160), drawings=2, relation="near", references=0, damage=0.0)
+        plan = ToonPlan("puppet", (160, 160), drawings=2, relation="near", references=0, damage=0.0)
         folder.mkdir(exist_ok=True)
         lessons.save(folder / f"puppet-{seed:08d}.npz", lessons.lesson(seed, plan))
     config = Config(folder, tmp_path / "out", ("puppet",), minutes=0.12, together=1, side=(96, 96), threads=1)
@@ -190,7 +190,7 @@ def test_weights_that_are_not_are_refused(tmp_path, harm):
 def test_regions_of_new_figures_are_found_again():
     right = []
     for seed in range(4):
-        plan = Plan(("solid", "puppet")[seed % 2], (512, 512), drawings=2, relation="near", references=0, damage=0.3)
+        plan = ToonPlan(("solid", "puppet")[seed % 2], (512, 512), drawings=2, relation="near", references=0, damage=0.3)
         old, new = lessons.lesson(lessons.HELD_OUT + 900 + seed, plan).pictures
         scores, _ = embedding.load().scores(embedding.load().encode(new.shapes, new.tint), embedding.load().encode(old.shapes, old.tint))
         table, kinds = trial.words(torch.from_numpy(scores[1:, 1:]), torch.from_numpy(old.swatch[1:].astype(np.int64)))
@@ -199,7 +199,7 @@ def test_regions_of_new_figures_are_found_again():
 
 
 def test_places_are_found_again():
-    plan = Plan("solid", (512, 512), drawings=2, relation="near", references=0, damage=0.2)
+    plan = ToonPlan("solid", (512, 512), drawings=2, relation="near", references=0, damage=0.2)
     taught = lessons.lesson(lessons.HELD_OUT + 950, plan)
     one, two = (embedding.load().dense(picture.shapes, picture.tint) for picture in taught.pictures)
     rows = taught.points[taught.points[:, 0] == 0]
