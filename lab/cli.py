@@ -153,8 +153,8 @@ def _evaluate(options: argparse.Namespace) -> int:
 def _train(options: argparse.Namespace) -> int:
     from .matching import training, trial
 
-    config = training.configured(options.config)
-    steps = {"lessons": training.draw, "matcher": training.train, "trials": trial.report}
+    config = training.read_config(options.config)
+    steps = {"lessons": training.draw_lessons, "matcher": training.train_matcher, "trials": trial.report_trials}
     for line in steps[options.what](config):
         print(line, flush=True)
     return 0
