@@ -143,10 +143,10 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     models.info(options.model, "colorize")
     settings = evaluate.QUICK if options.quick else evaluate.FULL
-    results = evaluate.evaluate(settings, options.model, options.clips, lambda text: print(text, file=sys.stderr, flush=True))
+    results = evaluate.evaluate_model(settings, options.model, options.clips, lambda text: print(text, file=sys.stderr, flush=True))
     if options.json:
-        write_json(options.json, evaluate.summary(results))
-    print(report.write(results, options.out, f"python -m lab evaluate{' --quick' * options.quick}"))
+        write_json(options.json, evaluate.summarize_results(results))
+    print(report.write_report(results, options.out, f"python -m lab evaluate{' --quick' * options.quick}"))
     return 0
 
 

@@ -27,7 +27,7 @@ import blender
 from engine.drawing.inbetween import Between, Inbetweens, correspond
 from engine.drawing.sketch.strokes import Strokes, save
 
-from ..evaluation.inbetween import Matched, chamfer, dissolve, gaps, matched
+from ..evaluation.inbetween import MatchQuality, dissolve_keys, measure_chamfer, measure_gaps, measure_matches
 from ..synthesis.keys import PLACES, VARIANTS, ToonKeyPair, draw_key_pair
 from ..synthesis.visible import INK
 from .inbetween_report import write
@@ -43,7 +43,7 @@ class Tally:
 
     chamfer: list[float] = field(default_factory=list)
     gaps: list[np.ndarray] = field(default_factory=list)
-    matched: list[Matched] = field(default_factory=list)
+    matched: list[MatchQuality] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
 
@@ -110,7 +110,7 @@ def made_by(one: ToonKeyPair, folder: Path) -> Iterator[tuple[str, tuple[list[Be
     yield "Shiage", (drawings, time.process_time() - began)
     for flip in FLIPS:
         yield flip, ([interpolated(folder / f"{flip}_{round(4 * at)}.npz") for at in PLACES], 0.0)
-    yield "dissolve", ([dissolve(one, at) for at in PLACES], 0.0)
+    yield "dissolve", ([dissolve_keys(one, at) for at in PLACES], 0.0)
 
 
 def interpolate(pairs: list[ToonKeyPair], command: list[str], work: Path) -> list[Path]:
@@ -143,13 +143,13 @@ def add(results: Results, one: ToonKeyPair, found: dict[str, tuple[list[Between]
     if one.variant == "home":
         pairs = [(number, number) for number in range(len(one.first.strokes))]
         made = Inbetweens(one.first.strokes, one.last.strokes, correspond(one.first.strokes, one.last.strokes, pairs))
-        results.pinned += [chamfer(one.draw_truth(at).strokes, made.at(at).strokes) for at in PLACES]
+        results.pinned += [measure_chamfer(one.draw_truth(at).strokes, made.at(at).strokes) for at in PLACES]
     for method, (drawings, seconds) in found.items():
         tally = results.tallies.setdefault((one.variant, method), Tally())
         for at, drawing in zip(PLACES, drawings, strict=True):
-            tally.chamfer.append(chamfer(one.draw_truth(at).strokes, drawing.strokes))
-            tally.gaps.append(gaps(one, at, drawing))
-        tally.matched.append(matched(one, drawings[1]))
+            tally.chamfer.append(measure_chamfer(one.draw_truth(at).strokes, drawing.strokes))
+            tally.gaps.append(measure_gaps(one, at, drawing))
+        tally.matched.append(measure_matches(one, drawings[1]))
         tally.seconds.append(seconds)
     results.examples.setdefault(one.variant, (one, {method: drawings[1].strokes for method, (drawings, _) in found.items()}))
 
@@ -158,9 +158,9 @@ def report(one: ToonKeyPair, found: dict[str, tuple[list[Between], float]]) -> N
     """One line of numbers for each pair."""
     words = [f"{one.seed:4d} {one.variant:10s}"]
     for method, (drawings, seconds) in found.items():
-        far = np.mean([chamfer(one.draw_truth(at).strokes, drawing.strokes) for at, drawing in zip(PLACES, drawings, strict=True)])
-        apart = np.concatenate([gaps(one, at, drawing) for at, drawing in zip(PLACES, drawings, strict=True)])
-        right = matched(one, drawings[1])
+        far = np.mean([measure_chamfer(one.draw_truth(at).strokes, drawing.strokes) for at, drawing in zip(PLACES, drawings, strict=True)])
+        apart = np.concatenate([measure_gaps(one, at, drawing) for at, drawing in zip(PLACES, drawings, strict=True)])
+        right = measure_matches(one, drawings[1])
         words.append(
             f"{method} {far:5.2f} px, open {100 * (apart > 3).mean():4.1f} %, right {100 * right.right:3.0f} found {100 * right.found:3.0f}"
         )

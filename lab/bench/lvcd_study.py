@@ -251,7 +251,7 @@ def measure(name: str, out: Path, shot: Shot) -> tuple[np.ndarray, Film]:
         made = pixels(vae, vae.encode(pictures).latent_dist.mode() * sampler.SCALE)
     else:
         made = paint(WAYS[name], out, frames, sketches)
-    found = film.compare(made, frames, sketches)
+    found = film.compare_films(made, frames, sketches)
     numbers = {key: getattr(found, key).tolist() for key, _ in report.PLOTS}
     for key in ("psnr", "edmd"):
         numbers[key][0] = float("nan")  # that frame was given

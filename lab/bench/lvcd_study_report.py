@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from engine.models.lvcd import sampler
 
 from ..diffusion import clips
-from ..evaluation.metrics import nanmean
+from ..evaluation.metrics import average_known
 from ..markdown import wrap_markdown
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ WIDTH, HEIGHT, LEFT, LOW = 900, 210, 52, 22  # px of a plot and its margins
 
 def smooth(values: Sequence[float], reach: int = 3) -> np.ndarray:
     """The mean over neighbors, nan left out."""
-    return np.array([nanmean(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))])
+    return np.array([average_known(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))])
 
 
 def plot(curves: Mapping[str, tuple[tuple[int, int, int], np.ndarray]], frames: int, title: str) -> np.ndarray:
@@ -74,7 +74,7 @@ def look(made: Mapping[str, np.ndarray], truth: np.ndarray, sketches: np.ndarray
 
 def mean(films: Sequence[Film], key: str) -> float:
     """Over frames, then over films."""
-    return nanmean([nanmean(film[key]) for film in films])
+    return average_known([average_known(film[key]) for film in films])
 
 
 def grid(rows: Sequence[Sequence[str]]) -> str:
@@ -83,11 +83,11 @@ def grid(rows: Sequence[Sequence[str]]) -> str:
 
 def lost(film: Film) -> tuple[float, float]:
     """PSNR of the first fifteen frames that were painted, and of the last."""
-    return nanmean(film["psnr"][1:16]), nanmean(film["psnr"][-15:])
+    return average_known(film["psnr"][1:16]), average_known(film["psnr"][-15:])
 
 
 def at_joins(way: Way, film: Film) -> float:
-    return nanmean([film["tc"][frame] for frame in way.joins])
+    return average_known([film["tc"][frame] for frame in way.joins])
 
 
 MEASURES = (  # of how bad a way is, in the order of the columns
@@ -104,8 +104,8 @@ def page(scores: Mapping[str, Sequence[Film]], ways: Mapping[str, Way], about: M
     rows, verdicts = [], []
     for name in (*ways, *OTHERS):
         films = scores[name]
-        early, late = (nanmean(values) for values in zip(*map(lost, films), strict=True))
-        joins = f"{nanmean([at_joins(ways[name], film) for film in films]):.3f}" if name in ways else "–"
+        early, late = (average_known(values) for values in zip(*map(lost, films), strict=True))
+        joins = f"{average_known([at_joins(ways[name], film) for film in films]):.3f}" if name in ways else "–"
         published = [f"{value:.4f}" for value in PUBLISHED.get(name, ())] or ["–", "–"]
         psnr = (f"{mean(films, 'psnr'):.2f}", f"{early:.2f} → {late:.2f}")
         rows.append([titles[name], f"{mean(films, 'edmd'):.2f}", f"{mean(films, 'tc'):.3f}", joins, *psnr, *published])
@@ -114,7 +114,7 @@ def page(scores: Mapping[str, Sequence[Film]], ways: Mapping[str, Way], about: M
         for measure in MEASURES:
             pairs = zip(scores["full"], scores[name], strict=True)
             more = [measure(ways[name], film) - measure(ways["full"], whole) for whole, film in pairs]
-            cells.append(f"{nanmean(more):+.3f}, {sum(value > 0 for value in more)} of {len(more)}")
+            cells.append(f"{average_known(more):+.3f}, {sum(value > 0 for value in more)} of {len(more)}")
         verdicts.append(cells)
     head = ["", "EDMD", "TC", "TC at joins", "PSNR dB", "first → last 15 frames", "EDMD of the paper", "TC of the paper"]
     table = grid([head, ["---", *["---:"] * 7], *rows])
@@ -177,7 +177,7 @@ def write(
     """The page and its pictures below `docs`, and its text; `looks` are made by `look`."""
     plots, frames = [], len(scores["full"][0]["psnr"])
     for key, title in PLOTS:
-        means = {name: [nanmean(values) for values in zip(*(film[key] for film in scores[name]), strict=True)] for name in ways}
+        means = {name: [average_known(values) for values in zip(*(film[key] for film in scores[name]), strict=True)] for name in ways}
         plots.append(plot({name: (way.color, smooth(means[name])) for name, way in ways.items()}, frames, title))
     drift = np.concatenate([legend({way.title: way.color for way in ways.values()}), *plots])
     for name, picture in (("drift", drift), ("frames", np.concatenate(looks))):
