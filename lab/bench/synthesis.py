@@ -22,7 +22,7 @@ from ..synthesis.render import render_layers
 from ..synthesis.write import write_contact_sheet
 
 
-def steps(family: str, size: int, seeds: range) -> dict[str, float]:
+def measure_steps(family: str, size: int, seeds: range) -> dict[str, float]:
     """Milliseconds of processor time for a drawing of a pair: what each step takes, and all of them with what lies between."""
     plan = ToonPlan(family, (size, size))
     spent: dict[str, list[float]] = {}
@@ -47,7 +47,7 @@ def steps(family: str, size: int, seeds: range) -> dict[str, float]:
     return {name: round(statistics.median(values[1:]), 1) for name, values in spent.items()}
 
 
-def batches(size: int, device: str, samples: int) -> dict[str, float]:
+def measure_batches(size: int, device: str, samples: int) -> dict[str, float]:
     """Drawings a second of many scenes, four drawings each, both families in turn: with their making, and once they are made."""
     plans = [ToonPlan(list(FAMILIES)[seed % 2], (size, size), references=2) for seed in range(samples)]
     workers = (os.cpu_count() or 1) if device == "cuda" else 0
@@ -62,21 +62,21 @@ def batches(size: int, device: str, samples: int) -> dict[str, float]:
             scenes.append(scene)
             if len(scenes) % group == 0:
                 draw_scenes(scenes[-group:], device)
-        both = _since(start, device)
+        both = _measure_since(start, device)
     start = time.perf_counter()
     for first in range(0, len(scenes) // group * group, group):
         draw_scenes(scenes[first : first + group], device)
     count = 4 * (len(scenes) // group * group)
-    return {"scenes made and drawn": round(count / both, 1), "drawn": round(count / _since(start, device), 1)}
+    return {"scenes made and drawn": round(count / both, 1), "drawn": round(count / _measure_since(start, device), 1)}
 
 
-def _since(start: float, device: str) -> float:
+def _measure_since(start: float, device: str) -> float:
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
-def cutting(size: int) -> dict[str, float]:
+def measure_cutting(size: int) -> dict[str, float]:
     """Of the project's segmenter on damaged drawings with gaps up to 12 px: time, and the share of pixels whose region has their swatch."""
     spent, right, total = [], 0, 0
     for seed in range(12):
@@ -106,9 +106,9 @@ def main() -> None:
     if options.device == "cpu":
         for family in FAMILIES:
             for size in (512, 1080):
-                result[f"{family} at {size} px, ms"] = steps(family, size, range(options.samples))
-        result["regions at 512 px"] = cutting(512)
-    result[f"{options.device}, drawings a second at 512 px"] = batches(512, options.device, max(options.samples, 32))
+                result[f"{family} at {size} px, ms"] = measure_steps(family, size, range(options.samples))
+        result["regions at 512 px"] = measure_cutting(512)
+    result[f"{options.device}, drawings a second at 512 px"] = measure_batches(512, options.device, max(options.samples, 32))
     print(json.dumps(result, indent=1))
 
 
