@@ -13,8 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from subprocess import run
 
@@ -27,40 +25,15 @@ import blender
 from engine.drawing.inbetween import Between, Inbetweens, correspond
 from engine.drawing.sketch.strokes import Strokes, save
 
-from ..evaluation.inbetween import MatchQuality, dissolve_keys, measure_chamfer, measure_gaps, measure_matches
+from ..evaluation.inbetween import dissolve_keys, measure_chamfer, measure_gaps, measure_matches
 from ..synthesis.keys import PLACES, VARIANTS, ToonKeyPair, draw_key_pair
 from ..synthesis.visible import INK
 from .inbetween_report import write_report
+from .inbetween_results import InbetweenResults, InbetweenTally
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("Shiage", "Blender", "dissolve")
 FLIPS = ("AUTO", "NONE")
-
-
-@dataclass
-class InbetweenTally:
-    """What was measured of one method on one variant: a number for each drawing, each junction, each pair."""
-
-    chamfer: list[float] = field(default_factory=list)
-    gaps: list[np.ndarray] = field(default_factory=list)
-    matched: list[MatchQuality] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-
-
-@dataclass
-class InbetweenResults:
-    """`tallies` by variant and method; a picture's worth of drawings `examples` by variant: pair and drawings at the middle by method."""
-
-    seeds: range
-    blender: str
-    machine: str
-    tallies: dict[tuple[str, str], InbetweenTally] = field(default_factory=dict)
-    flips: dict[str, str] = field(default_factory=dict)
-    examples: dict[str, tuple[ToonKeyPair, dict[str, Strokes]]] = field(default_factory=dict)
-    strokes: list[int] = field(default_factory=list)  # in each key
-    pinned: list[float] = field(default_factory=list)  # chamfer on home ground of Shiage with every stroke pinned by hand
-    seconds: float = 0.0
-    date: date = field(default_factory=date.today)
 
 
 def main() -> None:

@@ -1,9 +1,7 @@
 """docs/evaluation_inbetween.md and its picture, from what inbetween.py measured."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,10 +14,8 @@ from engine.job.files import write_atomic
 from ..evaluation.inbetween import LOST, OPEN
 from ..markdown import wrap_markdown
 from ..synthesis.cutout_person import SIZE
-from ..synthesis.keys import PLACES
-
-if TYPE_CHECKING:
-    from .inbetween import InbetweenResults
+from ..synthesis.keys import PLACES, ToonKeyPair
+from .inbetween_results import InbetweenResults
 
 SHOWN = ("home", "split", "changing", "all")
 TILE = (196, 300)  # px, width and height
@@ -176,7 +172,7 @@ def _compose_confidence(results: InbetweenResults, variants: list[str]) -> str:
     return _format_table("| confidence | share of strokes | mean confidence | right |", rows)
 
 
-def _draw_tiles(pair, drawings: dict[str, Strokes]):
+def _draw_tiles(pair: ToonKeyPair, drawings: dict[str, Strokes]) -> Iterator[np.ndarray]:
     """A row of pictures, all cut to where the figure is in any of the true ones."""
     true = [pair.first.strokes, pair.last.strokes, pair.draw_truth(0.5).strokes]
     points = np.concatenate([strokes.points for strokes in true])

@@ -11,7 +11,6 @@ import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from itertools import permutations, repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,8 +33,9 @@ from ..evaluation.shots import HELD_OUT
 from ..models.lvcd import train
 from ..synthesis import FAMILIES, ToonPlan, draw_sample
 from . import lvcd_study_report as report
+from .lvcd_study_variants import FRAMES, VARIANTS, FilmNumbers, StudyVariant
 
-FRAMES, SIDE, DRAWN = 75, 48, 96  # of a shot; px of its pictures, and as they are drawn
+SIDE, DRAWN = 48, 96  # px of a shot's pictures, and as they are drawn
 PAN, SINK = (20, 44), 10  # px as drawn that the camera goes over a shot: sideways, and up or down at most
 PATCH, CHANNELS, TOKEN = 4, 16, 8  # px of a latent's side; its numbers, and the token's
 STEPS = 25  # of denoising
@@ -59,32 +59,7 @@ NETS = {"plain": WITHOUT, "with": WITH, "without": WITHOUT}
 CPU = torch.device("cpu")
 KINDS = tuple(FAMILIES)
 
-FilmNumbers = dict[str, list[float]]
 StudyShot = tuple[np.ndarray, np.ndarray]  # pictures over white, uint8 (75, 48, 48, 3), and line art (75, 48, 48), dark on 255
-
-
-@dataclass(frozen=True)
-class StudyVariant:
-    """A variant of LVCD: networks of NETS, how segments hang together, and whether each begins from the last frame painted."""
-
-    title: str
-    color: tuple[int, int, int]
-    net: str = "with"
-    scheme: sampler.Scheme = sampler.Scheme()
-    previous: bool = False
-
-    @property
-    def joins(self) -> list[int]:
-        """The last frames of its segments, after each of which another goes on."""
-        return [span.stop - 1 for span in sampler.segments(FRAMES, self.scheme.overlap)[:-1]]
-
-
-VARIANTS = {
-    "full": StudyVariant("as published", (20, 90, 200)),
-    "attention": StudyVariant("no Reference Attention", (220, 120, 0), "without", sampler.Scheme(attention=False)),
-    "scheme": StudyVariant("no sampling scheme", (40, 150, 60), scheme=sampler.Scheme(overlap=0)),
-    "previous": StudyVariant("previous frame as reference", (200, 30, 60), scheme=sampler.Scheme(overlap=0), previous=True),
-}
 
 
 # --- what stands for the VAE and the image encoder ----------------------------------------------------------------

@@ -1,10 +1,7 @@
 """docs/lvcd_study.md and its pictures, from what lvcd_study.py measured."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,9 +12,7 @@ from engine.models.lvcd import sampler
 from ..diffusion import clips
 from ..evaluation.metrics import average_known
 from ..markdown import wrap_markdown
-
-if TYPE_CHECKING:
-    from .lvcd_study import FilmNumbers, StudyVariant
+from .lvcd_study_variants import FilmNumbers, StudyVariant
 
 OTHERS = {"held": "the first frame, held", "coded": "the true film, coded and decoded"}
 PUBLISHED = {"full": (4.3386, 1.0784), "attention": (5.0137, 1.1563), "scheme": (4.4863, 1.1479), "previous": (5.4924, 1.2475)}  # EDMD, TC

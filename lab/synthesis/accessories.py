@@ -1,19 +1,13 @@
 """What people wear or carry over their clothes: capes, scarves, bags, tails, hats. Lengths in radii of the skull."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.random import Generator
 
+from .body import BodyMeasures
 from .builder import FigureBuilder
 from .face import HeadMeasures
 from .figure import FLAT, HIGHLIGHT, INK, SHINY
 from .outlines import make_squircle
-
-if TYPE_CHECKING:
-    from .person import BodyMeasures
 
 
 def add_cape(b: FigureBuilder, rng: Generator, body: BodyMeasures) -> None:

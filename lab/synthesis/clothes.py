@@ -1,19 +1,13 @@
-"""What people wear. Cut to a `person.BodyMeasures`; lengths in radii of the skull."""
-
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+"""What people wear. Cut to a `body.BodyMeasures`; lengths in radii of the skull."""
 
 import numpy as np
 from numpy.random import Generator
 
 from .accessories import add_bag, add_cape, add_scarf, add_tail
+from .body import BodyMeasures
 from .builder import FigureBuilder
 from .figure import FLAT, SHINY
 from .outlines import make_almond, make_polygon, make_squircle, make_star
-
-if TYPE_CHECKING:
-    from .person import BodyMeasures
 
 _TWINS = ("left", "right")
 

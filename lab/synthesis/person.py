@@ -1,38 +1,14 @@
 """People: bodies, from toddlers with big heads to tall figures. One unit is the radius of the skull."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.random import Generator
 
 from . import accessories, clothes
+from .body import BodyMeasures
 from .builder import FigureBuilder
 from .face import add_ears, add_face, add_glasses, add_head
 from .figure import ToonFigure
 from .hair import add_hair
-
-
-@dataclass(frozen=True)
-class BodyMeasures:
-    """Joints and measures that clothes are cut to. Limbs by side: 0 the picture's left, 1 its right."""
-
-    pelvis: int
-    chest: int
-    neck: int
-    shoulders: tuple[int, ...]
-    elbows: tuple[int, ...]
-    wrists: tuple[int, ...]
-    hips: tuple[int, ...]
-    knees: tuple[int, ...]
-    ankles: tuple[int, ...]
-    torso: float  # from pelvis to neck
-    width: float  # half the shoulders
-    waist: float  # radius
-    seat: float  # radius of the hips
-    arm: float  # length of an upper arm, and of a forearm
-    leg: float  # length of a thigh, and of a shin
-    thick_arm: float  # radius
-    thick_leg: float
 
 
 def build_person(rng: Generator) -> ToonFigure:
