@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.cli import main
+from lab.cli import main
 from lab.evaluation import answers, metrics, shots, tasks
 from lab.evaluation.clicks import CorrectionClick
 from lab.synthesis import FAMILIES

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.cli import main
+from lab.cli import main
 from lab.synthesis import (
     FAMILIES,
     RELATIONS,
