@@ -31,7 +31,7 @@ class Still:
     last: VisibleDrawing
     middle: VisibleDrawing
 
-    def truth(self, at: float) -> VisibleDrawing:
+    def draw_truth(self, at: float) -> VisibleDrawing:
         return {0.0: self.first, 0.5: self.middle, 1.0: self.last}[at]
 
 
@@ -93,8 +93,8 @@ def test_an_empty_drawing_is_a_picture_away():
 def test_dissolving_keeps_both_keys_where_they_are():
     bar, low = drawing(((0, 100), (200, 100))), drawing(((0, 120), (200, 120)))
     still = Still(bar, low, drawing(((0, 110), (200, 110))))
-    assert measure_chamfer(still.truth(0.5).strokes, dissolve_keys(still, 0.5).strokes) == pytest.approx(10, abs=1e-3)
-    assert measure_chamfer(still.truth(0.0).strokes, dissolve_keys(still, 0.0).strokes) == 0
+    assert measure_chamfer(still.draw_truth(0.5).strokes, dissolve_keys(still, 0.5).strokes) == pytest.approx(10, abs=1e-3)
+    assert measure_chamfer(still.draw_truth(0.0).strokes, dissolve_keys(still, 0.0).strokes) == 0
 
 
 # --- junctions ---
