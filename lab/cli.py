@@ -39,7 +39,7 @@ def _build_parser() -> argparse.ArgumentParser:
     synth.add_argument("--size", type=int, default=512, metavar="PX", help="width and height; default %(default)s")
     synth.add_argument("--seed", type=int, default=0, help="of the first sample; the next ones count on from it")
     synth.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="default %(default)s")
-    synth.set_defaults(command=_synth)
+    synth.set_defaults(command=_run_synth)
 
     text = "measure how good the paint is, and write a page about it"
     evaluate = commands.add_parser("evaluate", help=text, description=text, allow_abbrev=False)
@@ -51,7 +51,7 @@ def _build_parser() -> argparse.ArgumentParser:
         "--clips", action="append", default=[], type=Path, metavar="DIR", help="a clip with true frames, or a folder of such"
     )
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there, too")
-    evaluate.set_defaults(command=_evaluate)
+    evaluate.set_defaults(command=_run_evaluate)
 
     text = "train a network; takes up again what was stopped"
     train = commands.add_parser("train", help=text, description=text, allow_abbrev=False)
@@ -60,7 +60,7 @@ def _build_parser() -> argparse.ArgumentParser:
     text = "measure how fast it is, and write docs/benchmarks.md"
     bench = commands.add_parser("bench", help=text, description=text, allow_abbrev=False)
     bench.add_argument("names", nargs="*", metavar="NAME", help="which benchmarks; all when none is given")
-    bench.set_defaults(command=_bench)
+    bench.set_defaults(command=_run_bench)
     return parser
 
 
@@ -68,14 +68,14 @@ def _add_trainings(train: Any) -> None:
     for what, text in (("lessons", "draw what the matcher learns from"), ("matcher", "train it"), ("trials", "measure it")):
         part = train.add_parser(what, help=text, description=text, allow_abbrev=False)
         part.add_argument("--config", required=True, type=Path, metavar="FILE", help="such as lab/matching/matcher.toml")
-        part.set_defaults(command=_train, what=what)
+        part.set_defaults(command=_run_train, what=what)
     text = "train AniDoc: on toon worlds that `synth` draws, on folders of pictures, or on videos"
-    part = _training(train, "anidoc", text, "Stable Video Diffusion, or AniDoc", size=(256, 256), frames=14, rate=1e-5)
+    part = _add_training(train, "anidoc", text, "Stable Video Diffusion, or AniDoc", size=(256, 256), frames=14, rate=1e-5)
     part.add_argument("--stage", choices=("dense", "spatial", "sparse"), required=True, help="dense first, then the others after it")
     part.add_argument("--no-matching", action="store_true", help="ablation: without points")
     part.add_argument("--no-binarization", action="store_true", help="ablation: gray sketches, backgrounds always kept")
     text = "train LVCD: on toon worlds of 15 drawings or more (`synth --drawings`), on folders of pictures, or on videos"
-    part = _training(train, "lvcd", text, "Stable Video Diffusion, or LVCD", size=(576, 320), rate=5e-5, steps=18_000)
+    part = _add_training(train, "lvcd", text, "Stable Video Diffusion, or LVCD", size=(576, 320), rate=5e-5, steps=18_000)
     part.add_argument(
         "--reference", choices=("early", "any"), default="early", help="a frame of the first quarter of those before a run, or any of them"
     )
@@ -84,12 +84,12 @@ def _add_trainings(train: Any) -> None:
 
     text = "train Animate Anyone: on toon worlds that `synth` draws, or on clips with a folder of poses in them"
     weights = "Animate Anyone, or Stable Diffusion's image variations"
-    part = _training(train, "animate_anyone", text, weights, size=(512, 512), frames=24, rate=1e-5)
+    part = _add_training(train, "animate_anyone", text, weights, size=(512, 512), frames=24, rate=1e-5)
     part.add_argument("--stage", choices=("image", "motion"), required=True, help="single frames first, then motion")
 
     text = "train ToonCrafter: on toon worlds of 16 drawings or more (`synth --drawings`), on folders of pictures, or on videos"
     weights = "ToonCrafter, or DynamiCrafter's interpolation"
-    part = _training(train, "tooncrafter", text, weights, size=(512, 320), steps=50_000)
+    part = _add_training(train, "tooncrafter", text, weights, size=(512, 320), steps=50_000)
     part.add_argument("--part", choices=("rectification", "decoder", "sketch"), required=True, help="what is trained")
     part.add_argument("--prompt", default="an anime scene", metavar="TEXT", help="of all clips; default '%(default)s'")
     part.add_argument(
@@ -97,7 +97,7 @@ def _add_trainings(train: Any) -> None:
     )
 
 
-def _training(
+def _add_training(
     train: Any,
     model: str,
     text: str,
@@ -128,33 +128,33 @@ def _training(
     return part
 
 
-def _synth(options: argparse.Namespace) -> int:
-    from .synthesis.write import write
+def _run_synth(options: argparse.Namespace) -> int:
+    from .synthesis.write import write_samples
 
-    for folder in write(options.family, options.count, options.out, options.size, options.seed, options.device, options.drawings):
+    for folder in write_samples(options.family, options.count, options.out, options.size, options.seed, options.device, options.drawings):
         print(folder, flush=True)
     return 0
 
 
-def _evaluate(options: argparse.Namespace) -> int:
+def _run_evaluate(options: argparse.Namespace) -> int:
     from engine.job.files import write_json
 
     from .evaluation import evaluate, report
 
     models.info(options.model, "colorize")
     settings = evaluate.QUICK if options.quick else evaluate.FULL
-    results = evaluate.evaluate(settings, options.model, options.clips, lambda text: print(text, file=sys.stderr, flush=True))
+    results = evaluate.evaluate_model(settings, options.model, options.clips, lambda text: print(text, file=sys.stderr, flush=True))
     if options.json:
-        write_json(options.json, evaluate.summary(results))
-    print(report.write(results, options.out, f"python -m lab evaluate{' --quick' * options.quick}"))
+        write_json(options.json, evaluate.summarize_results(results))
+    print(report.write_report(results, options.out, f"python -m lab evaluate{' --quick' * options.quick}"))
     return 0
 
 
-def _train(options: argparse.Namespace) -> int:
+def _run_train(options: argparse.Namespace) -> int:
     from .matching import training, trial
 
-    config = training.configured(options.config)
-    steps = {"lessons": training.draw, "matcher": training.train, "trials": trial.report}
+    config = training.read_config(options.config)
+    steps = {"lessons": training.draw_lessons, "matcher": training.train_matcher, "trials": trial.report_trials}
     for line in steps[options.what](config):
         print(line, flush=True)
     return 0
@@ -168,7 +168,7 @@ def _train_model(options: argparse.Namespace) -> int:
     return 0
 
 
-def _bench(options: argparse.Namespace) -> int:
+def _run_bench(options: argparse.Namespace) -> int:
     from .bench import run
 
     run.main(options.names)

@@ -13,17 +13,17 @@ CHROOT_WRAPPER = "in-blender-sid"  # made by tools/install_blender.sh
 OLDEST = (4, 3)
 
 
-def find() -> list[str] | None:
+def find_blender() -> list[str] | None:
     """The command that starts a real Blender, or None: $SHIAGE_BLENDER, `blender` on PATH, or the one in the chroot."""
     wanted = os.environ.get("SHIAGE_BLENDER")
     candidates = [shlex.split(wanted)] if wanted else [["blender"], [CHROOT_WRAPPER, "blender"]]
-    return next((command for command in candidates if shutil.which(command[0]) and version(command) >= OLDEST), None)
+    return next((command for command in candidates if shutil.which(command[0]) and read_version(command) >= OLDEST), None)
 
 
-def version(command: list[str]) -> tuple[int, ...]:
+def read_version(command: list[str]) -> tuple[int, ...]:
     """(5, 2, 2), or () when the command does not work."""
     try:
-        done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=120, env=surroundings(command))
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=120, env=make_process_env(command))
     except (OSError, subprocess.TimeoutExpired):
         return ()
     words = next((line.split() for line in done.stdout.splitlines() if line.startswith("Blender ")), [])
@@ -31,22 +31,22 @@ def version(command: list[str]) -> tuple[int, ...]:
     return tuple(int(number) for number in numbers if number.isdigit())
 
 
-def in_chroot(command: list[str]) -> bool:
+def is_in_chroot(command: list[str]) -> bool:
     return Path(command[0]).name.startswith("in-blender-")
 
 
-def surroundings(command: list[str], **variables: str) -> dict[str, str]:
+def make_process_env(command: list[str], **variables: str) -> dict[str, str]:
     """The environment variables to start this Blender with. A chroot shows the folder above the repository, and /tmp."""
     found = {**os.environ, **variables}
-    if in_chroot(command):
+    if is_in_chroot(command):
         found.setdefault("BINDS", f"{ROOT.parent if ROOT.parent != Path('/') else ROOT} /tmp")
     return found
 
 
-def engine_python(command: list[str], folder: Path) -> Path:
+def make_engine_python(command: list[str], folder: Path) -> Path:
     """The engine's Python as this Blender can start it; for a chroot a script in `folder` that steps out of it."""
     python = ROOT / ".venv" / "engine" / "bin" / "python"
-    if not in_chroot(command):
+    if not is_in_chroot(command):
         return python
     script = folder / "engine-python"
     script.write_text(f'#!/bin/sh\nexec /usr/sbin/chroot /host /usr/bin/env --chdir="$PWD" {shlex.quote(str(python))} "$@"\n', "utf-8")

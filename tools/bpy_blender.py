@@ -20,7 +20,7 @@ def main() -> int:
     if arguments[:1] != ["-b"]:
         sys.exit(__doc__)
     file = arguments.pop(1) if len(arguments) > 1 and not arguments[1].startswith("-") else None
-    commands = _enable()
+    commands = _enable_extension()
     import bpy
 
     if file:
@@ -35,7 +35,7 @@ def main() -> int:
     sys.exit(__doc__)
 
 
-def _enable() -> dict:
+def _enable_extension() -> dict:
     """Enable the extension and return the commands that it registers: {name: function of a list of arguments}."""
     folder = Path(os.environ["BLENDER_USER_RESOURCES"], "extensions", "user_default")
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,11 +48,11 @@ def _enable() -> dict:
     commands = {}
     register = bpy.utils.register_cli_command
 
-    def remember(name, function):
+    def remember_command(name, function):
         commands[name] = function
         return register(name, function)
 
-    bpy.utils.register_cli_command = remember
+    bpy.utils.register_cli_command = remember_command
     if addon_utils.enable(NAME, default_set=True) is None:
         sys.exit("Shiage could not be enabled; see the error above.")
     return commands

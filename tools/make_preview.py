@@ -33,30 +33,30 @@ def main() -> int:
     for exposure in job.frames:
         file = files[exposure.drawings]
         if file not in drawn:
-            line_art = [_lines(job, folder, drawing) for drawing in exposure.drawings if drawing is not None]
-            drawn[file] = np.hstack([_on_paper(line_art, half), _on_paper([_read(folder / file)], half)])
+            line_art = [_draw_lines(job, folder, drawing) for drawing in exposure.drawings if drawing is not None]
+            drawn[file] = np.hstack([_lay_on_paper(line_art, half), _lay_on_paper([_read_picture(folder / file)], half)])
         for _ in range(exposure.exposure):
             writer.write(cv2.cvtColor(drawn[file], cv2.COLOR_RGB2BGR))
     writer.release()
-    _poster(job, folder).save(video.with_suffix(".png"))
+    _draw_poster(job, folder).save(video.with_suffix(".png"))
     return 0
 
 
-def _poster(job: jobs.Job, folder: Path) -> Image.Image:
+def _draw_poster(job: jobs.Job, folder: Path) -> Image.Image:
     """The drawing in the middle of the shot, lines and paint side by side, cropped to what is painted."""
     shown = job.frames[len(job.frames) // 2].drawings
-    painted = _read(folder / jobs.pictures(job)[shown])
+    painted = _read_picture(folder / jobs.pictures(job)[shown])
     rows, columns = (np.flatnonzero(painted[..., 3].any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         rows, columns = np.arange(job.size[1]), np.arange(job.size[0])
     top, left = max(0, rows[0] - MARGIN), max(0, columns[0] - MARGIN)
     window = slice(top, rows[-1] + MARGIN), slice(left, columns[-1] + MARGIN)
-    line_art = [_lines(job, folder, drawing)[window] for drawing in shown if drawing is not None]
+    line_art = [_draw_lines(job, folder, drawing)[window] for drawing in shown if drawing is not None]
     size = painted[window].shape[1::-1]
-    return Image.fromarray(np.hstack([_on_paper(line_art, size), _on_paper([painted[window]], size)]))
+    return Image.fromarray(np.hstack([_lay_on_paper(line_art, size), _lay_on_paper([painted[window]], size)]))
 
 
-def _lines(job: jobs.Job, folder: Path, drawing_id: str) -> np.ndarray:
+def _draw_lines(job: jobs.Job, folder: Path, drawing_id: str) -> np.ndarray:
     """The drawing's lines, RGBA of the job's size."""
     drawing = job.drawing(drawing_id)
     if drawing.kind == "strokes":
@@ -64,12 +64,12 @@ def _lines(job: jobs.Job, folder: Path, drawing_id: str) -> np.ndarray:
     return scan.read(folder / drawing.file, job.size).paint
 
 
-def _read(path: Path) -> np.ndarray:
+def _read_picture(path: Path) -> np.ndarray:
     with Image.open(path) as picture:
         return np.asarray(picture.convert("RGBA"))
 
 
-def _on_paper(layers: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+def _lay_on_paper(layers: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
     """RGB of this (width, height): the layers over paper, back to front."""
     width, height = layers[0].shape[1::-1] if layers else size
     paper = Image.new("RGBA", (width, height), (*PAPER, 255))

@@ -15,20 +15,20 @@ ROOT = environments.ROOT
 
 
 def make_zip(out: Path) -> Path:
-    """Raises CannotMake when the tools can't be had, SystemExit when the extension is not valid."""
-    python = environments.ensure("bpy-5.2")
+    """Raises EnvironmentFailure when the tools can't be had, SystemExit when the extension is not valid."""
+    python = environments.ensure_environment("bpy-5.2")
     scripts = next(python.parents[1].glob("lib/python*/site-packages/bpy/5.2/scripts"))
     tool = [python, scripts / "addons_core/bl_pkg/cli/blender_ext.py"]
     tags = f"--valid-tags={scripts / 'modules/_bpy_internal/extensions/tags.py'}"
     out.mkdir(parents=True, exist_ok=True)
-    _run([*tool, "validate", tags, ROOT])
-    path = out / f"shiage-{version()}.zip"
-    _run([*tool, "build", tags, "--source-dir", ROOT, "--output-filepath", path])
-    _run([*tool, "validate", tags, path])
+    _run_command([*tool, "validate", tags, ROOT])
+    path = out / f"shiage-{read_version()}.zip"
+    _run_command([*tool, "build", tags, "--source-dir", ROOT, "--output-filepath", path])
+    _run_command([*tool, "validate", tags, path])
     return path
 
 
-def version() -> str:
+def read_version() -> str:
     """The extension's version, which stands in its manifest and nowhere else."""
     found = re.search(r'^version = "(.+)"$', (ROOT / "blender_manifest.toml").read_text("utf-8"), re.MULTILINE)
     if found is None:
@@ -36,7 +36,7 @@ def version() -> str:
     return found[1]
 
 
-def _run(command: list[object]) -> None:
+def _run_command(command: list[object]) -> None:
     done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         sys.exit(done.stdout)
@@ -47,5 +47,5 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="folder to put it in (default: dist)")
     try:
         print(make_zip(parser.parse_args().out.resolve()))
-    except environments.CannotMake as error:
+    except environments.EnvironmentFailure as error:
         sys.exit(f"The zip can't be built: {error}")

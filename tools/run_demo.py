@@ -23,7 +23,7 @@ _seconds: dict[str, float] = {}
 
 
 @contextmanager
-def stage(name: str):
+def time_stage(name: str):
     print(f"{name} ...", flush=True)
     started = time.monotonic()
     yield
@@ -34,45 +34,45 @@ def main() -> None:
     shot, answer = OUT / "shot.blend", OUT / "result.json"
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "log.txt").write_text("", "utf-8")
-    with stage("environments"):
-        engine = environments.ensure("engine")
-        environments.ensure("bpy-5.2")
-    command, surroundings = _blender()
-    with stage("demo shot"):
-        _run([*command, "-b", "--python-exit-code", "1", "--python", ROOT / "demo" / "build.py", "--", "--out", OUT], surroundings)
-    with stage("coloring"):
+    with time_stage("environments"):
+        engine = environments.ensure_environment("engine")
+        environments.ensure_environment("bpy-5.2")
+    command, surroundings = _prepare_blender()
+    with time_stage("demo shot"):
+        _run_program([*command, "-b", "--python-exit-code", "1", "--python", ROOT / "demo" / "build.py", "--", "--out", OUT], surroundings)
+    with time_stage("coloring"):
         references = [part for name in ("key.png", "sheet.png") for part in ("--reference", OUT / name)]
-        _run([*command, "-b", shot, "-c", "shiage", "colorize", *references, "--save", "--json", answer], surroundings)
+        _run_program([*command, "-b", shot, "-c", "shiage", "colorize", *references, "--save", "--json", answer], surroundings)
     folder = Path(json.loads(answer.read_text("utf-8"))["job"])
-    with stage("preview video"):
-        _run([engine, ROOT / "tools" / "make_preview.py", folder, OUT / "preview.webm"], dict(os.environ))
+    with time_stage("preview video"):
+        _run_program([engine, ROOT / "tools" / "make_preview.py", folder, OUT / "preview.webm"], dict(os.environ))
     print(f"\nBlender file    {shot}\nframes          {folder / 'frames'}\npreview         {OUT / 'preview.webm'} and .png\n")
     for name, seconds in _seconds.items():
         print(f"{name:<16}{seconds:6.1f} s")
 
 
-def _blender() -> tuple[list[str], dict[str, str]]:
+def _prepare_blender() -> tuple[list[str], dict[str, str]]:
     """The command of a Blender that has Shiage, and the variables that give it preferences of its own."""
     resources = OUT / "blender"
     resources.mkdir(exist_ok=True)
-    command = blender.find()
+    command = blender.find_blender()
     if command is None:
         print("There is no Blender on this machine: the Python module bpy takes its place.")
-        command = [str(environments.ensure("bpy-5.2")), str(ROOT / "tools" / "bpy_blender.py")]
-        return command, _surroundings(command, resources)
-    surroundings = _surroundings(command, resources)
-    with stage("extension"):
+        command = [str(environments.ensure_environment("bpy-5.2")), str(ROOT / "tools" / "bpy_blender.py")]
+        return command, _make_process_env(command, resources)
+    surroundings = _make_process_env(command, resources)
+    with time_stage("extension"):
         package = make_zip.make_zip(ROOT / "dist")
-        _run([*command, "--command", "extension", "install-file", "-r", "user_default", "-e", package], surroundings)
+        _run_program([*command, "--command", "extension", "install-file", "-r", "user_default", "-e", package], surroundings)
     return command, surroundings
 
 
-def _surroundings(command: list[str], resources: Path) -> dict[str, str]:
-    python = blender.engine_python(command, resources)
-    return blender.surroundings(command, BLENDER_USER_RESOURCES=str(resources), SHIAGE_ENGINE_PYTHON=str(python))
+def _make_process_env(command: list[str], resources: Path) -> dict[str, str]:
+    python = blender.make_engine_python(command, resources)
+    return blender.make_process_env(command, BLENDER_USER_RESOURCES=str(resources), SHIAGE_ENGINE_PYTHON=str(python))
 
 
-def _run(command: list[object], surroundings: dict[str, str]) -> None:
+def _run_program(command: list[object], surroundings: dict[str, str]) -> None:
     """Run a stage's program; what it says is kept in out/demo/log.txt and shown when it fails."""
     with open(OUT / "log.txt", "a+", encoding="utf-8") as log:
         began = log.tell()
@@ -85,5 +85,5 @@ def _run(command: list[object], surroundings: dict[str, str]) -> None:
 if __name__ == "__main__":
     try:
         main()
-    except environments.CannotMake as error:
+    except environments.EnvironmentFailure as error:
         sys.exit(str(error))

@@ -39,7 +39,7 @@ BESIDE = ("window",)  # it waits most of the time, for a window as for the perso
 
 
 @dataclass
-class Outcome:
+class SuiteOutcome:
     suite: str
     passed: int = 0
     failed: int = 0
@@ -61,9 +61,9 @@ def main() -> int:
     chosen = [name for name in SUITES if not arguments.suites or name in arguments.suites]
     missing = _make_environments(chosen)
     with ThreadPoolExecutor(max_workers=2) as pool, ThreadPoolExecutor(max_workers=1) as beside:
-        running = [(beside if name in BESIDE else pool).submit(_run, name, missing.get(name, "")) for name in chosen]
+        running = [(beside if name in BESIDE else pool).submit(_run_suite, name, missing.get(name, "")) for name in chosen]
         outcomes = [future.result() for future in running]
-    _summarize(outcomes)
+    _summarize_outcomes(outcomes)
     bad = any(o.failed for o in outcomes) or (arguments.no_skips and any(o.skipped for o in outcomes))
     if not bad:
         return 0
@@ -76,16 +76,16 @@ def _make_environments(suites: list[str]) -> dict[str, str]:
     reasons = {}
     for name in suites:
         try:
-            environments.ensure(SUITES[name][0])
-        except environments.CannotMake as error:
+            environments.ensure_environment(SUITES[name][0])
+        except environments.EnvironmentFailure as error:
             reasons[name] = f".venv/{SUITES[name][0]} can't be made: {error}"
     return reasons
 
 
-def _run(name: str, missing: str) -> Outcome:
+def _run_suite(name: str, missing: str) -> SuiteOutcome:
     environment, tests = SUITES[name]
     if missing:
-        return _report(Outcome(name, skipped=[missing], note="not run"))
+        return _report_suite(SuiteOutcome(name, skipped=[missing], note="not run"))
     started = time.monotonic()
     xml = LOGS / f"{name}.xml"
     xml.unlink(missing_ok=True)
@@ -93,12 +93,12 @@ def _run(name: str, missing: str) -> Outcome:
     command = [python, "-m", "pytest", *tests, f"--junit-xml={xml}", "-o", f"cache_dir={LOGS / f'.cache-{name}'}"]
     with open(LOGS / f"{name}.log", "w", encoding="utf-8") as log:
         code = subprocess.run([str(part) for part in command], cwd=ROOT, stdout=log, stderr=subprocess.STDOUT).returncode
-    outcome = Outcome(name, seconds=time.monotonic() - started, output=(LOGS / f"{name}.log").read_text("utf-8", "replace"))
-    _count(outcome, code, xml)
-    return _report(outcome)
+    outcome = SuiteOutcome(name, seconds=time.monotonic() - started, output=(LOGS / f"{name}.log").read_text("utf-8", "replace"))
+    _count_cases(outcome, code, xml)
+    return _report_suite(outcome)
 
 
-def _count(outcome: Outcome, code: int, xml) -> None:
+def _count_cases(outcome: SuiteOutcome, code: int, xml) -> None:
     """Read the numbers from pytest's own report. A suite that crashed, or ran no test, has failed."""
     if xml.is_file():
         for case in ElementTree.parse(xml).iter("testcase"):
@@ -114,7 +114,7 @@ def _count(outcome: Outcome, code: int, xml) -> None:
         outcome.note = "no tests found" if code == 5 else f"pytest ended with status {code}"
 
 
-def _report(outcome: Outcome) -> Outcome:
+def _report_suite(outcome: SuiteOutcome) -> SuiteOutcome:
     """Print pytest's closing lines when all is well, and everything when it is not."""
     lines = outcome.output.rstrip().splitlines()
     print(f"--- {outcome.suite} " + "-" * (100 - len(outcome.suite)))
@@ -122,7 +122,7 @@ def _report(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _summarize(outcomes: list[Outcome]) -> None:
+def _summarize_outcomes(outcomes: list[SuiteOutcome]) -> None:
     print(f"\n{'suite':<12}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for o in outcomes:
         print(f"{o.suite:<12}{o.passed:>8}{o.failed:>8}{len(o.skipped):>9}{o.seconds:>9.0f}   {o.note}".rstrip())

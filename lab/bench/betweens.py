@@ -15,12 +15,12 @@ import numpy as np
 from engine.drawing.inbetween import Inbetweens, correspond
 from engine.drawing.sketch.strokes import Strokes
 
-from .sketch_regions import curves
+from .sketch_regions import draw_curves
 
 SIZE = (1920, 1080)
 
 
-def moved(key: Strokes, seed: int = 1) -> Strokes:
+def move_key(key: Strokes, seed: int = 1) -> Strokes:
     """The key turned by 20 degrees, and shifted; its strokes in another order, half of them drawn from the other end."""
     rng = np.random.default_rng(seed)
     turn = np.exp(1j * np.radians(20))
@@ -39,7 +39,7 @@ def moved(key: Strokes, seed: int = 1) -> Strokes:
     )
 
 
-def milliseconds(first: Strokes, last: Strokes, count: int, times: int) -> tuple[float, float]:
+def measure_milliseconds(first: Strokes, last: Strokes, count: int, times: int) -> tuple[float, float]:
     """Until it is known which stroke is which, and until `count` drawings are made."""
     found = []
     for _ in range(times + 1):
@@ -61,8 +61,10 @@ def main() -> None:
         ("500 of 60 strokes, 3,000 points", 60, 50, 500, 1),
         ("15 of 2,000 strokes, 40,000 points", 2000, 20, 15, 1),
     ):
-        key = curves(strokes, SIZE, points, span=0.3 if strokes < 100 else 0.05)
-        numbers[f"ms until strokes are matched, {name}"], numbers[f"ms until drawn, {name}"] = milliseconds(key, moved(key), count, times)
+        key = draw_curves(strokes, SIZE, points, span=0.3 if strokes < 100 else 0.05)
+        numbers[f"ms until strokes are matched, {name}"], numbers[f"ms until drawn, {name}"] = measure_milliseconds(
+            key, move_key(key), count, times
+        )
     print(json.dumps(numbers, indent=1))
 
 

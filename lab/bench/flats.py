@@ -24,7 +24,7 @@ from engine.job.files import digest
 COUNT, TIMES = 12, 3
 
 
-def to_strokes(lines: list[ink.Stroke], shift: float = 0.0) -> Strokes:
+def make_strokes(lines: list[ink.Stroke], shift: float = 0.0) -> Strokes:
     counts = [len(line.points) for line in lines]
     colors = np.array([(*rgb(TRACE.get(line.trace, INK)), 255) for line in lines], np.uint8)
     return Strokes(
@@ -36,7 +36,7 @@ def to_strokes(lines: list[ink.Stroke], shift: float = 0.0) -> Strokes:
     )
 
 
-def job_of(folder: Path, shot: list[Strokes], key: Path) -> Job:
+def write_job(folder: Path, shot: list[Strokes], key: Path) -> Job:
     made = []
     for drawing in shot:
         name = digest(drawing.points.tobytes(), drawing.widths.tobytes())[:16]
@@ -55,7 +55,7 @@ def job_of(folder: Path, shot: list[Strokes], key: Path) -> Job:
     return job
 
 
-def run(folder: Path, job: Job) -> float:
+def run_job(folder: Path, job: Job) -> float:
     start = time.perf_counter()
     for _ in models.load("flats").run(job, folder, lambda event: None, lambda: False):
         pass
@@ -64,18 +64,18 @@ def run(folder: Path, job: Job) -> float:
 
 def main() -> None:
     drawn = drawings.draw_all()[:COUNT]
-    shot = [to_strokes(drawing.lines) for drawing in drawn]
-    redrawn = [*shot[:6], to_strokes(drawn[6].lines, shift=0.5), *shot[7:]]
+    shot = [make_strokes(drawing.lines) for drawing in drawn]
+    redrawn = [*shot[:6], make_strokes(drawn[6].lines, shift=0.5), *shot[7:]]
     taken: dict[str, list[float]] = {"first run": [], "nothing changed": [], "one drawing redrawn": []}
     with tempfile.TemporaryDirectory() as base:
         key = Path(base) / "key.png"
         Image.fromarray(ink.painted(drawn[0].parts, drawn[0].whole, drawings.SIZE, rgb(INK))).save(key)
         for time_of in range(TIMES):
             folder = Path(base) / f"job{time_of}"
-            job = job_of(folder, shot, key)
-            taken["first run"].append(run(folder, job))
-            taken["nothing changed"].append(run(folder, job))
-            taken["one drawing redrawn"].append(run(folder, job_of(folder, redrawn, key)))
+            job = write_job(folder, shot, key)
+            taken["first run"].append(run_job(folder, job))
+            taken["nothing changed"].append(run_job(folder, job))
+            taken["one drawing redrawn"].append(run_job(folder, write_job(folder, redrawn, key)))
     medians = {name: round(statistics.median(seconds), 3) for name, seconds in taken.items()}
     print(json.dumps({"drawings": COUNT, "drawings per second": round(COUNT / medians["first run"], 2), "seconds": medians}, indent=1))
 

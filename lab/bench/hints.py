@@ -27,18 +27,18 @@ from engine.pictures.context import open_context
 from engine.pictures.drawings import DrawingStore
 from engine.pictures.hints import locate_hints
 
-from .flats import job_of, run, to_strokes
+from .flats import make_strokes, run_job, write_job
 
 TIMES = 5
 
 
-def timed(function: Callable[[], object]) -> float:
+def measure_time(function: Callable[[], object]) -> float:
     start = time.perf_counter()
     function()
     return 1000 * (time.perf_counter() - start)
 
 
-def places(job: Job, folder: Path) -> list[Hint]:
+def place_hints(job: Job, folder: Path) -> list[Hint]:
     """A hint in the middle of a painted region of each drawing."""
     found = []
     for number, (exposure, color) in enumerate(zip(job.frames, list(SWATCHES.values()) * 2, strict=False)):
@@ -50,7 +50,7 @@ def places(job: Job, folder: Path) -> list[Hint]:
     return found
 
 
-def solving(job: Job, folder: Path) -> tuple[float, float]:
+def measure_solving(job: Job, folder: Path) -> tuple[float, float]:
     """The time to have what is known of the shot, and the time to solve it."""
     model = info("flats")
     context = open_context(job, folder, model.revision, model.stages, lambda event: None, lambda: False)
@@ -62,28 +62,28 @@ def solving(job: Job, folder: Path) -> tuple[float, float]:
         hints = locate_hints(context, [layer])[0]
         ready = 1000 * (time.perf_counter() - begun)
         assert len(hints) >= 0.9 * len(job.hints), "hints that meet no region measure nothing"
-        return ready, timed(lambda: layer.apply_hints(hints))
+        return ready, measure_time(lambda: layer.apply_hints(hints))
 
 
 def main() -> None:
     drawn = drawings.draw_all()
-    shot = [to_strokes(drawing.lines, shift) for shift in (0.0, 0.5) for drawing in drawn]
+    shot = [make_strokes(drawing.lines, shift) for shift in (0.0, 0.5) for drawing in drawn]
     with tempfile.TemporaryDirectory() as base:
         folder, key = Path(base) / "job", Path(base) / "key.png"
         Image.fromarray(ink.painted(drawn[0].parts, drawn[0].whole, drawings.SIZE, rgb(INK))).save(key)
-        job = job_of(folder, shot, key)
-        run(folder, job)
-        found = places(job, folder)
+        job = write_job(folder, shot, key)
+        run_job(folder, job)
+        found = place_hints(job, folder)
         milliseconds: dict[str, list[float]] = {}
         for count in (1, 48):
             hinted = replace(job, hints=tuple(found[:count]))
             for _ in range(TIMES):
-                ready, solved = solving(hinted, folder)
+                ready, solved = measure_solving(hinted, folder)
                 milliseconds.setdefault(f"ready, {count} hints", []).append(ready)
                 milliseconds.setdefault(f"solve, {count} hints", []).append(solved)
         for hint in found[1 : TIMES + 1]:
-            milliseconds.setdefault("click", []).append(1000 * run(folder, replace(job, hints=(hint,))))
-            milliseconds.setdefault("click again, nothing changed", []).append(1000 * run(folder, replace(job, hints=(hint,))))
+            milliseconds.setdefault("click", []).append(1000 * run_job(folder, replace(job, hints=(hint,))))
+            milliseconds.setdefault("click again, nothing changed", []).append(1000 * run_job(folder, replace(job, hints=(hint,))))
     medians = {name: round(statistics.median(values), 1) for name, values in milliseconds.items()}
     print(json.dumps({"drawings": len(shot), "milliseconds": medians}, indent=1))
 

@@ -13,8 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import date
 from pathlib import Path
 from subprocess import run
 
@@ -27,40 +25,15 @@ import blender
 from engine.drawing.inbetween import Between, Inbetweens, correspond
 from engine.drawing.sketch.strokes import Strokes, save
 
-from ..evaluation.inbetween import Matched, chamfer, dissolve, gaps, matched
-from ..synthesis.keys import PLACES, VARIANTS, Pair, pair
+from ..evaluation.inbetween import dissolve_keys, measure_chamfer, measure_gaps, measure_matches
+from ..synthesis.keys import PLACES, VARIANTS, ToonKeyPair, draw_key_pair
 from ..synthesis.visible import INK
-from .inbetween_report import write
+from .inbetween_report import write_report
+from .inbetween_results import InbetweenResults, InbetweenTally
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("Shiage", "Blender", "dissolve")
 FLIPS = ("AUTO", "NONE")
-
-
-@dataclass
-class Tally:
-    """What was measured of one method on one variant: a number for each drawing, each junction, each pair."""
-
-    chamfer: list[float] = field(default_factory=list)
-    gaps: list[np.ndarray] = field(default_factory=list)
-    matched: list[Matched] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-
-
-@dataclass
-class Results:
-    """`tallies` by variant and method; a picture's worth of drawings `examples` by variant: pair and drawings at the middle by method."""
-
-    seeds: range
-    blender: str
-    machine: str
-    tallies: dict[tuple[str, str], Tally] = field(default_factory=dict)
-    flips: dict[str, str] = field(default_factory=dict)
-    examples: dict[str, tuple[Pair, dict[str, Strokes]]] = field(default_factory=dict)
-    strokes: list[int] = field(default_factory=list)  # in each key
-    pinned: list[float] = field(default_factory=list)  # chamfer on home ground of Shiage with every stroke pinned by hand
-    seconds: float = 0.0
-    date: date = field(default_factory=date.today)
 
 
 def main() -> None:
@@ -72,25 +45,27 @@ def main() -> None:
     options = parser.parse_args()
     first, last = (int(number) for number in options.seeds.split("-"))
     variants = options.variants.split(",")
-    results = measure(range(first, last + 1), variants, options.cases)
+    results = measure_methods(range(first, last + 1), variants, options.cases)
     if not options.cases:
-        write(results, options.out)
+        write_report(results, options.out)
 
 
-def measure(seeds: range, variants: list[str], cases: bool) -> Results:
-    command = blender.find()
+def measure_methods(seeds: range, variants: list[str], cases: bool) -> InbetweenResults:
+    command = blender.find_blender()
     if command is None:
         sys.exit("There is no Blender on this machine: `make blender` installs one, or put it on PATH.")
     began = time.process_time()
-    results = Results(seeds, ".".join(map(str, blender.version(command))), f"{os.cpu_count()} cores, Python {platform.python_version()}")
-    pairs = [pair(seed, variant) for variant in variants for seed in seeds]
+    results = InbetweenResults(
+        seeds, ".".join(map(str, blender.read_version(command))), f"{os.cpu_count()} cores, Python {platform.python_version()}"
+    )
+    pairs = [draw_key_pair(seed, variant) for variant in variants for seed in seeds]
     with tempfile.TemporaryDirectory(prefix="shiage-inbetween-") as name:
         work = Path(name)
-        for one, folder in zip(pairs, interpolate(pairs, command, work), strict=True):
-            found = dict(made_by(one, folder))
-            add(results, one, found)
+        for one, folder in zip(pairs, interpolate_in_blender(pairs, command, work), strict=True):
+            found = dict(draw_inbetweens(one, folder))
+            record_pair(results, one, found)
             if cases:
-                report(one, found)
+                print_pair(one, found)
     for variant in variants:  # of Blender's two ways to flip strokes, the one that it does better with
         best = min(FLIPS, key=lambda flip: np.mean(results.tallies[variant, flip].chamfer))
         results.flips[variant] = best
@@ -101,7 +76,7 @@ def measure(seeds: range, variants: list[str], cases: bool) -> Results:
     return results
 
 
-def made_by(one: Pair, folder: Path) -> Iterator[tuple[str, tuple[list[Between], float]]]:
+def draw_inbetweens(one: ToonKeyPair, folder: Path) -> Iterator[tuple[str, tuple[list[Between], float]]]:
     """The drawings of each method at PLACES, and the seconds of processor time that they took; 0 where that isn't known."""
     began = time.process_time()
     matches = correspond(one.first.strokes, one.last.strokes)
@@ -109,23 +84,23 @@ def made_by(one: Pair, folder: Path) -> Iterator[tuple[str, tuple[list[Between],
     drawings = [made.at(at) for at in PLACES]
     yield "Shiage", (drawings, time.process_time() - began)
     for flip in FLIPS:
-        yield flip, ([interpolated(folder / f"{flip}_{round(4 * at)}.npz") for at in PLACES], 0.0)
-    yield "dissolve", ([dissolve(one, at) for at in PLACES], 0.0)
+        yield flip, ([read_interpolated(folder / f"{flip}_{round(4 * at)}.npz") for at in PLACES], 0.0)
+    yield "dissolve", ([dissolve_keys(one, at) for at in PLACES], 0.0)
 
 
-def interpolate(pairs: list[Pair], command: list[str], work: Path) -> list[Path]:
-    """Have Blender make the drawings between pairs of keys: a folder of files for `interpolated` for each, in `work`."""
+def interpolate_in_blender(pairs: list[ToonKeyPair], command: list[str], work: Path) -> list[Path]:
+    """Have Blender make the drawings between pairs of keys: a folder of files for `read_interpolated` for each, in `work`."""
     folders = [work / f"{number:04d}" for number in range(len(pairs))]
     for one, folder in zip(pairs, folders, strict=True):
         save(one.first.strokes, folder / "first.npz")
         save(one.last.strokes, folder / "last.npz")
     script = ROOT / "lab" / "bench" / "interpolate_sequence.py"
     arguments = ["-b", "--factory-startup", "--python-exit-code", "1", "--python", str(script), "--", str(work)]
-    run([*command, *arguments], env=blender.surroundings(command), check=True, capture_output=True)
+    run([*command, *arguments], env=blender.make_process_env(command), check=True, capture_output=True)
     return folders
 
 
-def interpolated(path: Path) -> Between:
+def read_interpolated(path: Path) -> Between:
     """What Blender made."""
     with np.load(path, allow_pickle=False) as arrays:
         found = dict(arrays)
@@ -138,34 +113,34 @@ def interpolated(path: Path) -> Between:
     return Between(strokes, source, place, np.ones(len(strokes), np.float32), np.zeros(len(strokes), bool))
 
 
-def add(results: Results, one: Pair, found: dict[str, tuple[list[Between], float]]) -> None:
+def record_pair(results: InbetweenResults, one: ToonKeyPair, found: dict[str, tuple[list[Between], float]]) -> None:
     results.strokes += [len(one.first.strokes), len(one.last.strokes)]
     if one.variant == "home":
         pairs = [(number, number) for number in range(len(one.first.strokes))]
         made = Inbetweens(one.first.strokes, one.last.strokes, correspond(one.first.strokes, one.last.strokes, pairs))
-        results.pinned += [chamfer(one.truth(at).strokes, made.at(at).strokes) for at in PLACES]
+        results.pinned += [measure_chamfer(one.draw_truth(at).strokes, made.at(at).strokes) for at in PLACES]
     for method, (drawings, seconds) in found.items():
-        tally = results.tallies.setdefault((one.variant, method), Tally())
+        tally = results.tallies.setdefault((one.variant, method), InbetweenTally())
         for at, drawing in zip(PLACES, drawings, strict=True):
-            tally.chamfer.append(chamfer(one.truth(at).strokes, drawing.strokes))
-            tally.gaps.append(gaps(one, at, drawing))
-        tally.matched.append(matched(one, drawings[1]))
+            tally.chamfer.append(measure_chamfer(one.draw_truth(at).strokes, drawing.strokes))
+            tally.gaps.append(measure_gaps(one, at, drawing))
+        tally.matched.append(measure_matches(one, drawings[1]))
         tally.seconds.append(seconds)
     results.examples.setdefault(one.variant, (one, {method: drawings[1].strokes for method, (drawings, _) in found.items()}))
 
 
-def report(one: Pair, found: dict[str, tuple[list[Between], float]]) -> None:
+def print_pair(one: ToonKeyPair, found: dict[str, tuple[list[Between], float]]) -> None:
     """One line of numbers for each pair."""
-    words = [f"{one.seed:4d} {one.variant:10s}"]
+    columns = [f"{one.seed:4d} {one.variant:10s}"]
     for method, (drawings, seconds) in found.items():
-        far = np.mean([chamfer(one.truth(at).strokes, drawing.strokes) for at, drawing in zip(PLACES, drawings, strict=True)])
-        apart = np.concatenate([gaps(one, at, drawing) for at, drawing in zip(PLACES, drawings, strict=True)])
-        right = matched(one, drawings[1])
-        words.append(
+        far = np.mean([measure_chamfer(one.draw_truth(at).strokes, drawing.strokes) for at, drawing in zip(PLACES, drawings, strict=True)])
+        apart = np.concatenate([measure_gaps(one, at, drawing) for at, drawing in zip(PLACES, drawings, strict=True)])
+        right = measure_matches(one, drawings[1])
+        columns.append(
             f"{method} {far:5.2f} px, open {100 * (apart > 3).mean():4.1f} %, right {100 * right.right:3.0f} found {100 * right.found:3.0f}"
         )
-        words[-1] += f" in {seconds:.2f} s" if seconds else ""
-    print(" | ".join(words), flush=True)
+        columns[-1] += f" in {seconds:.2f} s" if seconds else ""
+    print(" | ".join(columns), flush=True)
 
 
 if __name__ == "__main__":

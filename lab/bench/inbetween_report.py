@@ -1,9 +1,7 @@
 """docs/evaluation_inbetween.md and its picture, from what inbetween.py measured."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,10 +14,8 @@ from engine.job.files import write_atomic
 from ..evaluation.inbetween import LOST, OPEN
 from ..markdown import wrap_markdown
 from ..synthesis.cutout_person import SIZE
-from ..synthesis.keys import PLACES
-
-if TYPE_CHECKING:
-    from .inbetween import Results
+from ..synthesis.keys import PLACES, ToonKeyPair
+from .inbetween_results import InbetweenResults
 
 SHOWN = ("home", "split", "changing", "all")
 TILE = (196, 300)  # px, width and height
@@ -85,7 +81,7 @@ Shiage took {own:.2f} s of processor time for a pair: matching, and three drawin
 """
 
 
-def write(results: Results, folder: Path) -> None:
+def write_report(results: InbetweenResults, folder: Path) -> None:
     """Write the page into `folder` and the picture into its pictures/."""
     variants = [variant for variant, method in results.tallies if method == "Shiage"]
     shown = [variant for variant in SHOWN if variant in variants]
@@ -96,15 +92,15 @@ def write(results: Results, folder: Path) -> None:
         machine=results.machine,
         blender=results.blender,
         size=SIZE,
-        strokes=_span(results.strokes),
+        strokes=_format_span(results.strokes),
         first=results.seeds[0],
         last=results.seeds[-1],
         places=", ".join(f"{place:g}" for place in PLACES),
         shown=", ".join(f"*{variant}*" for variant in shown),
-        wanted=_wanted(results, variants),
-        matches=_matches(results, variants),
-        pinned=_pinned(results),
-        trust=_trust(results, variants),
+        wanted=_compose_wanted(results, variants),
+        matches=_compose_matches(results, variants),
+        pinned=_compose_pinned(results),
+        trust=_compose_confidence(results, variants),
         open=OPEN,
         lost=LOST,
         junctions=np.mean([len(found) / 2 for tally in own for found in tally.gaps]),
@@ -112,22 +108,22 @@ def write(results: Results, folder: Path) -> None:
         own=np.mean([seconds for tally in own for seconds in tally.seconds]),
     )
     write_atomic(folder / "evaluation_inbetween.md", wrap_markdown(text).encode())
-    rows = [np.concatenate(list(_tiles(*results.examples[variant])), 1) for variant in shown]
+    rows = [np.concatenate(list(_draw_tiles(*results.examples[variant])), 1) for variant in shown]
     picture = Image.fromarray(np.concatenate(rows)).quantize(64, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     path = folder / "pictures" / "evaluation_inbetween.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     picture.save(path, optimize=True)
 
 
-def _span(numbers: list[int]) -> str:
+def _format_span(numbers: list[int]) -> str:
     return f"{min(numbers)} to {max(numbers)}"
 
 
-def _table(head: str, rows: list[str]) -> str:
+def _format_table(head: str, rows: list[str]) -> str:
     return "\n".join([head, "|---" + "|---:" * (head.count("|") - 2) + "|", *rows])
 
 
-def _wanted(results: Results, variants: list[str]) -> str:
+def _compose_wanted(results: InbetweenResults, variants: list[str]) -> str:
     rows = []
     for variant in variants:
         tallies = [results.tallies[variant, method] for method in ("Shiage", "Blender", "dissolve")]
@@ -136,49 +132,49 @@ def _wanted(results: Results, variants: list[str]) -> str:
         torn, gap = [float((gaps > OPEN).mean()) for gaps in apart], [float(gaps.mean()) for gaps in apart]
         ratios = [far[0] / far[1], torn[0] / max(torn[1], 1e-9), gap[0] / gap[1]]
         bound = EQUAL if variant == "home" else BEATEN
-        said = [f"**{ratio:.2f}**" if ratio <= bound else f"{ratio:.2f} (no)" for ratio in ratios]
+        verdicts = [f"**{ratio:.2f}**" if ratio <= bound else f"{ratio:.2f} (no)" for ratio in ratios]
         rows.append(
-            f"| {variant} | {far[0]:.2f} | {far[1]:.2f} | {far[2]:.2f} | {said[0]} | "
-            f"{100 * torn[0]:.1f} % | {100 * torn[1]:.1f} % | {100 * torn[2]:.1f} % | {said[1]} | "
-            f"{gap[0]:.2f} | {gap[1]:.2f} | {said[2]} | ≤ {bound:.1f} |"
+            f"| {variant} | {far[0]:.2f} | {far[1]:.2f} | {far[2]:.2f} | {verdicts[0]} | "
+            f"{100 * torn[0]:.1f} % | {100 * torn[1]:.1f} % | {100 * torn[2]:.1f} % | {verdicts[1]} | "
+            f"{gap[0]:.2f} | {gap[1]:.2f} | {verdicts[2]} | ≤ {bound:.1f} |"
         )
     head = (
         "| keys | px, Shiage | Blender | dissolve | Shiage / Blender | open, Shiage | Blender | dissolve | Shiage / Blender | "
         "gap, Shiage | Blender | Shiage / Blender | wanted |"
     )
-    return _table(head, rows)
+    return _format_table(head, rows)
 
 
-def _matches(results: Results, variants: list[str]) -> str:
+def _compose_matches(results: InbetweenResults, variants: list[str]) -> str:
     rows = []
     for variant in variants:
         found = [results.tallies[variant, method].matched for method in ("Shiage", "Blender")]
         shares = [100 * np.mean([getattr(one, name) for one in some]) for some in found for name in ("right", "found")]
         rows.append(f"| {variant} | " + " | ".join(f"{share:.1f} %" for share in shares) + " |")
-    return _table("| keys | right, Shiage | found, Shiage | right, Blender | found, Blender |", rows)
+    return _format_table("| keys | right, Shiage | found, Shiage | right, Blender | found, Blender |", rows)
 
 
-def _pinned(results: Results) -> str:
+def _compose_pinned(results: InbetweenResults) -> str:
     if not results.pinned:
         return ""
     return f"\nWith every stroke pinned by hand on home ground, Shiage is {np.mean(results.pinned):.2f} px off: that is its motion alone.\n"
 
 
-def _trust(results: Results, variants: list[str]) -> str:
+def _compose_confidence(results: InbetweenResults, variants: list[str]) -> str:
     some = [one for variant in variants for one in results.tallies[variant, "Shiage"].matched]
-    said, sure = (np.concatenate([getattr(one, name) for one in some]) for name in ("confidence", "sure"))
+    confidence, sure = (np.concatenate([getattr(one, name) for one in some]) for name in ("confidence", "sure"))
     rows = []
     for low, high in zip(BINS, BINS[1:], strict=False):
-        inside = (said >= low) & ((said < high) | (high == BINS[-1]))
+        inside = (confidence >= low) & ((confidence < high) | (high == BINS[-1]))
         if inside.any():
-            shares = [100 * share for share in (inside.mean(), said[inside].mean(), sure[inside].mean())]
+            shares = [100 * share for share in (inside.mean(), confidence[inside].mean(), sure[inside].mean())]
             rows.append(f"| {low:g} – {high:g} | " + " | ".join(f"{share:.1f} %" for share in shares) + " |")
-    return _table("| confidence | share of strokes | mean confidence | right |", rows)
+    return _format_table("| confidence | share of strokes | mean confidence | right |", rows)
 
 
-def _tiles(pair, drawings: dict[str, Strokes]):
+def _draw_tiles(pair: ToonKeyPair, drawings: dict[str, Strokes]) -> Iterator[np.ndarray]:
     """A row of pictures, all cut to where the figure is in any of the true ones."""
-    true = [pair.first.strokes, pair.last.strokes, pair.truth(0.5).strokes]
+    true = [pair.first.strokes, pair.last.strokes, pair.draw_truth(0.5).strokes]
     points = np.concatenate([strokes.points for strokes in true])
     middle = (points.min(0) + points.max(0)) / 2
     half = np.maximum(np.ptp(points, axis=0) / 2 + 8, 1)

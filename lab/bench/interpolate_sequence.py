@@ -19,10 +19,10 @@ def main() -> None:
     for folder in sorted(path for path in FOLDER.iterdir() if path.is_dir()):
         keys = [dict(np.load(folder / f"{name}.npz", allow_pickle=False)) for name in ("first", "last")]
         for flip in ("AUTO", "NONE"):
-            interpolate(folder, keys, flip)
+            interpolate_keys(folder, keys, flip)
 
 
-def interpolate(folder: Path, keys: list[dict], flip: str) -> None:
+def interpolate_keys(folder: Path, keys: list[dict], flip: str) -> None:
     data = bpy.data.grease_pencils.new("Keys")
     ob = bpy.data.objects.new("Keys", data)
     bpy.context.scene.collection.objects.link(ob)
@@ -30,18 +30,18 @@ def interpolate(folder: Path, keys: list[dict], flip: str) -> None:
     ob.select_set(True)
     layer = data.layers.new("Lines", set_active=True)
     for side, key in enumerate(keys):
-        fill(layer.frames.new(side * QUARTERS).drawing, key, side)
+        fill_drawing(layer.frames.new(side * QUARTERS).drawing, key, side)
     bpy.context.scene.frame_set(1)
     bpy.ops.object.mode_set(mode="EDIT")
     bpy.ops.grease_pencil.interpolate_sequence(flip=flip, type="LINEAR", layers="ACTIVE")
     bpy.ops.object.mode_set(mode="OBJECT")
     drawings = {frame.frame_number: frame.drawing for frame in layer.frames}
     for k in range(1, QUARTERS):
-        np.savez(folder / f"{flip}_{k}.npz", **read(drawings[k]))
+        np.savez(folder / f"{flip}_{k}.npz", **read_drawing(drawings[k]))
     bpy.data.objects.remove(ob)
 
 
-def fill(drawing, key: dict, side: int) -> None:
+def fill_drawing(drawing, key: dict, side: int) -> None:
     """The front view: x to the right, z up, a meter to 100 px."""
     counts = np.diff(key["offsets"])
     drawing.add_strokes(counts.tolist())
@@ -64,26 +64,26 @@ def fill(drawing, key: dict, side: int) -> None:
     drawing.tag_positions_changed()
 
 
-def read(drawing) -> dict[str, np.ndarray]:
-    def of(name: str, kind: str = "value", width: int = 1) -> np.ndarray:
+def read_drawing(drawing) -> dict[str, np.ndarray]:
+    def read_attribute(name: str, kind: str = "value", width: int = 1) -> np.ndarray:
         attribute = drawing.attributes[name]
         array = np.zeros(len(attribute.data) * width, np.float32)
         attribute.data.foreach_get(kind, array)
         return array.reshape(-1, width) if width > 1 else array
 
-    position = of("position", "vector", 3)
+    position = read_attribute("position", "vector", 3)
     found = {
         "points": np.stack([position[:, 0], -position[:, 2]], 1) * 100,
-        "widths": of("radius") * 200,
-        "alpha": of("opacity"),
+        "widths": read_attribute("radius") * 200,
+        "alpha": read_attribute("opacity"),
         "offsets": np.array([0, *np.cumsum([len(stroke.points) for stroke in drawing.strokes])], np.int32),
         "cyclic": np.array([stroke.cyclic for stroke in drawing.strokes], bool),
     }
     for name in ("first", "last"):
-        share = of(f"share_{name}")
+        share = read_attribute(f"share_{name}")
         there = share > 1e-3
         for what in ("stroke", "index"):
-            found[f"{what}_{name}"] = np.where(there, of(f"{what}_{name}") / np.where(there, share, 1), -1).astype(np.float32)
+            found[f"{what}_{name}"] = np.where(there, read_attribute(f"{what}_{name}") / np.where(there, share, 1), -1).astype(np.float32)
     return found
 
 

@@ -4,14 +4,13 @@
 
 Networks learn on toon worlds first without Reference Attention, as Stable Video Diffusion has none, and then go on twice, with it and
 without; four ways of painting are tried on shots that were not learned from. A run that was stopped goes on. Of LVCD everything is the
-engine's own, but the VAE, which is a linear one here (`Patches`), and the image encoder, which says nothing (`Silent`).
+engine's own, but the VAE, which is a linear one here (`LinearVae`), and the image encoder, which says nothing (`ConstantImageEncoder`).
 """
 
 import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from itertools import permutations, repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,10 +32,11 @@ from ..diffusion import clips, training
 from ..evaluation import film
 from ..evaluation.shots import HELD_OUT
 from ..models.lvcd import train
-from ..synthesis import FAMILIES, Plan, sample
+from ..synthesis import FAMILIES, ToonPlan, draw_sample
 from . import lvcd_study_report as report
+from .lvcd_study_variants import FRAMES, VARIANTS, FilmNumbers, StudyVariant
 
-FRAMES, SIDE, DRAWN = 75, 48, 96  # of a shot; px of its pictures, and as they are drawn
+SIDE, DRAWN = 48, 96  # px of a shot's pictures, and as they are drawn
 PAN, SINK = (20, 44), 10  # px as drawn that the camera goes over a shot: sideways, and up or down at most
 PATCH, CHANNELS, TOKEN = 4, 16, 8  # px of a latent's side; its numbers, and the token's
 STEPS = 25  # of denoising
@@ -60,38 +60,13 @@ NETS = {"plain": WITHOUT, "with": WITH, "without": WITHOUT}
 CPU = torch.device("cpu")
 KINDS = tuple(FAMILIES)
 
-Film = dict[str, list[float]]
-Shot = tuple[np.ndarray, np.ndarray]  # pictures over white, uint8 (75, 48, 48, 3), and line art (75, 48, 48), dark on 255
-
-
-@dataclass(frozen=True)
-class Way:
-    """A way of painting: networks of NETS, how segments hang together, and whether each begins from the last frame painted."""
-
-    title: str
-    color: tuple[int, int, int]
-    net: str = "with"
-    scheme: pipeline.SegmentScheme = pipeline.SegmentScheme()
-    previous: bool = False
-
-    @property
-    def joins(self) -> list[int]:
-        """The last frames of its segments, after each of which another goes on."""
-        return [span.stop - 1 for span in pipeline.split_segments(FRAMES, self.scheme.overlap)[:-1]]
-
-
-WAYS = {
-    "full": Way("as published", (20, 90, 200)),
-    "attention": Way("no Reference Attention", (220, 120, 0), "without", pipeline.SegmentScheme(attention=False)),
-    "scheme": Way("no sampling scheme", (40, 150, 60), scheme=pipeline.SegmentScheme(overlap=0)),
-    "previous": Way("previous frame as reference", (200, 30, 60), scheme=pipeline.SegmentScheme(overlap=0), previous=True),
-}
+StudyShot = tuple[np.ndarray, np.ndarray]  # pictures over white, uint8 (75, 48, 48, 3), and line art (75, 48, 48), dark on 255
 
 
 # --- what stands for the VAE and the image encoder ----------------------------------------------------------------
 
 
-class Patches(nn.Module):
+class LinearVae(nn.Module):
     """For the VAE: the principal components of squares of PATCH x PATCH px are latents, at one scale: their variance is 1 on average.
 
     As the VAE has one scale: components made equal would have the networks learn lines that the sketch tells as hard as colors."""
@@ -113,7 +88,7 @@ class Patches(nn.Module):
         return SimpleNamespace(sample=functional.pixel_shuffle(squares.movedim(-1, 1), PATCH))
 
 
-def components(shots: Sequence[Shot]) -> dict[str, Tensor]:
+def compute_components(shots: Sequence[StudyShot]) -> dict[str, Tensor]:
     """Of the squares of shots that are learned from, their color channels exchanged in all ways."""
     pictures = np.concatenate([frames[::12] for frames, _ in shots])
     pictures = np.concatenate([pictures[..., order] for order in permutations(range(3))])
@@ -124,7 +99,7 @@ def components(shots: Sequence[Shot]) -> dict[str, Tensor]:
     return {"mean": squares.mean(0), "axes": axes, "deviation": variances.mean().sqrt()[None]}
 
 
-class Silent(nn.Module):
+class ConstantImageEncoder(nn.Module):
     """For the image encoder: it says the same of every picture, so that all that is known of the reference comes by its latent."""
 
     config = SimpleNamespace(image_size=32)
@@ -134,7 +109,7 @@ class Silent(nn.Module):
         return SimpleNamespace(image_embeds=torch.zeros(len(pixels), TOKEN))
 
 
-def build(out: Path, learned: str = "") -> SvdNetworks:
+def build_networks(out: Path, learned: str = "") -> SvdNetworks:
     """Networks as they were learned, averaged; without a name of numbers drawn by chance, also where a ControlNet begins with zeros so as
     not to disturb what was learned before."""
     torch.manual_seed(0)
@@ -145,25 +120,25 @@ def build(out: Path, learned: str = "") -> SvdNetworks:
     for part, net in (("unet", unet), ("controlnet", controlnet)):
         if learned:
             net.load_state_dict(load_file(out / learned / "average_weights" / f"{part}.safetensors"))
-    return SvdNetworks(unet, controlnet, Patches(load_file(out / "components.safetensors")), Silent())
+    return SvdNetworks(unet, controlnet, LinearVae(load_file(out / "components.safetensors")), ConstantImageEncoder())
 
 
 # --- data ---------------------------------------------------------------------------------------------------------
 
 
-def world(seed: int, pans: bool) -> Shot:
+def draw_world(seed: int, pans: bool) -> StudyShot:
     """Of a family that the seed tells. Where the camera pans, colors are seldom where the reference has them."""
-    drawn = sample(seed, Plan(KINDS[seed % len(KINDS)], (DRAWN, DRAWN), drawings=FRAMES, damage=0.0))
-    colors, lines = clips.flatten_pictures(drawn.pictures().numpy()), 255 - drawn.lines.paint[..., 3].numpy()
+    drawn = draw_sample(seed, ToonPlan(KINDS[seed % len(KINDS)], (DRAWN, DRAWN), drawings=FRAMES, damage=0.0))
+    colors, lines = clips.flatten_pictures(drawn.paint_pictures().numpy()), 255 - drawn.lines.paint[..., 3].numpy()
     rng = np.random.default_rng(seed)
     way = (rng.uniform(*PAN) * rng.choice([-1, 1]), rng.uniform(-SINK, SINK)) if pans else (0.0, 0.0)
     colors, lines = (
-        np.stack([_panned(one, way, index / (FRAMES - 1) - 0.5) for index, one in enumerate(many)]) for many in (colors, lines)
+        np.stack([_pan_picture(one, way, index / (FRAMES - 1) - 0.5) for index, one in enumerate(many)]) for many in (colors, lines)
     )
     return colors, lines
 
 
-def _panned(picture: np.ndarray, way: tuple[float, float], part: float) -> np.ndarray:
+def _pan_picture(picture: np.ndarray, way: tuple[float, float], part: float) -> np.ndarray:
     """A part of the way along, -0.5..0.5, and brought to SIDE."""
     moved = cv2.warpAffine(
         picture, np.float32([[1, 0, round(way[0] * part)], [0, 1, round(way[1] * part)]]), (DRAWN, DRAWN), borderValue=(255,) * 3
@@ -171,7 +146,7 @@ def _panned(picture: np.ndarray, way: tuple[float, float], part: float) -> np.nd
     return cv2.resize(moved, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
 
 
-def varied(frames: np.ndarray, sketches: np.ndarray, rng: np.random.Generator) -> Shot:
+def vary_clip(frames: np.ndarray, sketches: np.ndarray, rng: np.random.Generator) -> StudyShot:
     """With its color channels exchanged, and mirrored every other time: so that colors are known from the reference alone."""
     frames = frames[..., rng.permutation(3)]
     if rng.random() < 0.5:
@@ -182,26 +157,26 @@ def varied(frames: np.ndarray, sketches: np.ndarray, rng: np.random.Generator) -
 # --- training -----------------------------------------------------------------------------------------------------
 
 
-def learn(name: str, after: str, out: Path, steps: int, shots: Sequence[Shot]) -> None:
+def train_networks(name: str, after: str, out: Path, steps: int, shots: Sequence[StudyShot]) -> None:
     torch.set_num_threads(1)
-    loaded = build(out, after)
+    loaded = build_networks(out, after)
 
-    def lesson(rng: np.random.Generator, device: torch.device) -> train.LvcdBatch:
+    def draw_batch(rng: np.random.Generator, device: torch.device) -> train.LvcdBatch:
         frames, sketches = shots[rng.integers(len(shots))]
         start = int(rng.integers(1, FRAMES - slots.VIDEO + 1))
         rows = [int(rng.integers(max(1, start // 4))), *range(start, start + slots.VIDEO)]
-        return train.build_batch(loaded, *varied(frames[rows], sketches[rows], rng), device)
+        return train.build_batch(loaded, *vary_clip(frames[rows], sketches[rows], rng), device)
 
-    def save(folder: Path, states: training.States) -> None:
+    def save_weights(folder: Path, states: training.States) -> None:
         for part, state in states.items():
             training.write_weights(folder / f"{part}.safetensors", state)
 
     spec = training.TrainingSpec(
         networks={"unet": loaded.unet, "controlnet": loaded.controlnet},
-        draw_batch=lesson,
+        draw_batch=draw_batch,
         compute_loss=lambda drawn, rng: train.compute_loss(loaded, drawn, rng, NETS[name]),
         draw_sheet=lambda drawn: train.draw_sheet(loaded, drawn, NETS[name], STEPS),
-        save_weights=save,
+        save_weights=save_weights,
         about=f"{len(shots)} shots",
     )
     settings = training.LoopSettings(out / name, steps, rate=1e-3, every=500, ema=0.998)
@@ -213,46 +188,46 @@ def learn(name: str, after: str, out: Path, steps: int, shots: Sequence[Shot]) -
 
 
 @torch.inference_mode()
-def paint(way: Way, out: Path, frames: np.ndarray, sketches: np.ndarray) -> np.ndarray:
+def paint_shot(variant: StudyVariant, out: Path, frames: np.ndarray, sketches: np.ndarray) -> np.ndarray:
     """A shot from its first frame, uint8 (75, 48, 48, 3)."""
-    loaded = build(out, way.net)
+    loaded = build_networks(out, variant.net)
     loaded.unet.eval()
     loaded.controlnet.eval()
     made = [frames[0]]
     while len(made) < FRAMES:
         last = len(made) - 1
-        count = min(slots.VIDEO + 1, FRAMES - last) if way.previous else FRAMES
-        made += list(_chain(way, loaded, made[last], sketches[last:], count))[1:]
+        count = min(slots.VIDEO + 1, FRAMES - last) if variant.previous else FRAMES
+        made += list(_paint_chain(variant, loaded, made[last], sketches[last:], count))[1:]
     return np.stack(made)
 
 
-def _chain(way: Way, loaded: SvdNetworks, first: np.ndarray, sketches: np.ndarray, count: int) -> Iterator[np.ndarray]:
+def _paint_chain(variant: StudyVariant, loaded: SvdNetworks, first: np.ndarray, sketches: np.ndarray, count: int) -> Iterator[np.ndarray]:
     reference = pipeline.LvcdReference.encode_picture(loaded, torch.from_numpy(first).permute(2, 0, 1)[None].float() / 255.0)
     lines = torch.from_numpy(1.0 - sketches[:, None].astype(np.float32) / 255.0).expand(-1, networks.CHANNELS, -1, -1)
     chain = pipeline.LvcdChain(reference, count, lambda index: lines[index])
-    shape = (slots.VIDEO + 1 + way.scheme.overlap, CHANNELS, SIDE // PATCH, SIDE // PATCH)
+    shape = (slots.VIDEO + 1 + variant.scheme.overlap, CHANNELS, SIDE // PATCH, SIDE // PATCH)
     noise = torch.randn(shape, generator=torch.Generator().manual_seed(1234))
-    for _, latents in pipeline.run_chain(loaded, chain, noise, edm.build_sigmas(STEPS), way.scheme, CPU):
-        yield from pixels(loaded.vae, latents)
+    for _, latents in pipeline.run_chain(loaded, chain, noise, edm.build_sigmas(STEPS), variant.scheme, CPU):
+        yield from decode_pixels(loaded.vae, latents)
 
 
-def pixels(vae: Patches, latents: Tensor) -> np.ndarray:
+def decode_pixels(vae: LinearVae, latents: Tensor) -> np.ndarray:
     """uint8 (F, 48, 48, 3)."""
     return (decode_frames(vae, latents).permute(0, 2, 3, 1).numpy() * 255.0 + 0.5).astype(np.uint8)
 
 
-def measure(name: str, out: Path, shot: Shot) -> tuple[np.ndarray, Film]:
-    """What a way makes of a shot, and its numbers frame by frame; of the pair after each frame, for TC."""
+def measure_variant(name: str, out: Path, shot: StudyShot) -> tuple[np.ndarray, FilmNumbers]:
+    """What a variant makes of a shot, and its numbers frame by frame; of the pair after each frame, for TC."""
     torch.set_num_threads(1)
     frames, sketches = shot
     if name == "held":
         made = np.repeat(frames[:1], FRAMES, axis=0)
     elif name == "coded":
-        vae, pictures = build(out).vae, torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1.0
-        made = pixels(vae, vae.encode(pictures).latent_dist.mode() * pipeline.SCALE)
+        vae, pictures = build_networks(out).vae, torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1.0
+        made = decode_pixels(vae, vae.encode(pictures).latent_dist.mode() * pipeline.SCALE)
     else:
-        made = paint(WAYS[name], out, frames, sketches)
-    found = film.compare(made, frames, sketches)
+        made = paint_shot(VARIANTS[name], out, frames, sketches)
+    found = film.compare_films(made, frames, sketches)
     numbers = {key: getattr(found, key).tolist() for key, _ in report.PLOTS}
     for key in ("psnr", "edmd"):
         numbers[key][0] = float("nan")  # that frame was given
@@ -268,21 +243,21 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/lvcd_study"), help="of the weights; default %(default)s")
     parser.add_argument("--docs", type=Path, default=Path("docs"), help="default %(default)s")
     given = parser.parse_args()
-    asked = [(name, index) for name in (*WAYS, *report.OTHERS) for index in range(given.films)]
+    asked = [(name, index) for name in (*VARIANTS, *report.OTHERS) for index in range(given.films)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         still, panned, films = (
-            list(pool.map(world, range(first, first + count), repeat(pans)))
+            list(pool.map(draw_world, range(first, first + count), repeat(pans)))
             for first, count, pans in ((0, given.worlds, False), (0, given.worlds, True), (FIRST, given.films, True))
         )
-        training.write_weights(given.out / "components.safetensors", components(still))
-        pool.submit(learn, "plain", "", given.out, given.before, still).result()
-        for job in [pool.submit(learn, name, "plain", given.out, given.steps, panned) for name in ("with", "without")]:
+        training.write_weights(given.out / "components.safetensors", compute_components(still))
+        pool.submit(train_networks, "plain", "", given.out, given.before, still).result()
+        for job in [pool.submit(train_networks, name, "plain", given.out, given.steps, panned) for name in ("with", "without")]:
             job.result()
-        jobs = [pool.submit(measure, name, given.out, films[index]) for name, index in asked]
+        jobs = [pool.submit(measure_variant, name, given.out, films[index]) for name, index in asked]
         found = {key: job.result() for key, job in zip(asked, jobs, strict=True)}
-    scores = {name: [found[name, index][1] for index in range(given.films)] for name in (*WAYS, *report.OTHERS)}
+    scores = {name: [found[name, index][1] for index in range(given.films)] for name in (*VARIANTS, *report.OTHERS)}
     (given.out / "scores.json").write_text(json.dumps(scores), encoding="utf-8")
-    loaded = build(given.out)
+    loaded = build_networks(given.out)
     parameters = sum(p.numel() for net in (loaded.unet, loaded.controlnet) for p in net.parameters())
     about = {
         "command": f"--before {given.before} --steps {given.steps} --worlds {given.worlds} --films {given.films}",
@@ -296,8 +271,8 @@ def main() -> None:
         "channels": CHANNELS,
         "denoising": STEPS,
     }
-    looks = [report.look({name: found[name, index][0] for name in WAYS}, *films[index]) for index in range(len(KINDS))]
-    print(report.write(given.docs, scores, looks, WAYS, about))
+    sheets = [report.draw_film_sheet({name: found[name, index][0] for name in VARIANTS}, *films[index]) for index in range(len(KINDS))]
+    print(report.write_report(given.docs, scores, sheets, VARIANTS, about))
 
 
 if __name__ == "__main__":

@@ -1,10 +1,7 @@
 """docs/lvcd_study.md and its pictures, from what lvcd_study.py measured."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -13,11 +10,9 @@ from PIL import Image, ImageDraw
 from engine.models.lvcd import pipeline
 
 from ..diffusion import clips
-from ..evaluation.metrics import nanmean
+from ..evaluation.metrics import average_known
 from ..markdown import wrap_markdown
-
-if TYPE_CHECKING:
-    from .lvcd_study import Film, Way
+from .lvcd_study_variants import FilmNumbers, StudyVariant
 
 OTHERS = {"held": "the first frame, held", "coded": "the true film, coded and decoded"}
 PUBLISHED = {"full": (4.3386, 1.0784), "attention": (5.0137, 1.1563), "scheme": (4.4863, 1.1479), "previous": (5.4924, 1.2475)}  # EDMD, TC
@@ -25,12 +20,12 @@ PLOTS = (("psnr", "PSNR, dB"), ("edmd", "EDMD, px of 256"), ("tc", "TC"))
 WIDTH, HEIGHT, LEFT, LOW = 900, 210, 52, 22  # px of a plot and its margins
 
 
-def smooth(values: Sequence[float], reach: int = 3) -> np.ndarray:
+def smooth_values(values: Sequence[float], reach: int = 3) -> np.ndarray:
     """The mean over neighbors, nan left out."""
-    return np.array([nanmean(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))])
+    return np.array([average_known(values[max(0, i - reach) : i + reach + 1]) for i in range(len(values))])
 
 
-def plot(curves: Mapping[str, tuple[tuple[int, int, int], np.ndarray]], frames: int, title: str) -> np.ndarray:
+def draw_plot(curves: Mapping[str, tuple[tuple[int, int, int], np.ndarray]], frames: int, title: str) -> np.ndarray:
     """Curves over the frames of a shot, uint8 (HEIGHT, WIDTH, 3); gray lines where segments end."""
     values = np.concatenate([curve for _, curve in curves.values()])
     low, high = np.nanmin(values), np.nanmax(values)
@@ -38,24 +33,24 @@ def plot(curves: Mapping[str, tuple[tuple[int, int, int], np.ndarray]], frames: 
     image = Image.new("RGB", (WIDTH, HEIGHT), "white")
     pen = ImageDraw.Draw(image)
 
-    def at(frame: float, value: float) -> tuple[float, float]:
+    def place_point(frame: float, value: float) -> tuple[float, float]:
         return LEFT + frame * (WIDTH - LEFT - 8) / (frames - 1), HEIGHT - LOW - (value - low) / (high - low) * (HEIGHT - LOW - 22)
 
     for span in pipeline.split_segments(frames)[:-1]:
-        pen.line((at(span.stop - 0.5, low), at(span.stop - 0.5, high)), (225, 225, 225))
+        pen.line((place_point(span.stop - 0.5, low), place_point(span.stop - 0.5, high)), (225, 225, 225))
     for value in np.linspace(low, high, 4)[1:3]:
-        pen.line((at(0, value), at(frames - 1, value)), (225, 225, 225))
-        pen.text((4, at(0, value)[1] - 6), f"{value:.2f}", "black")
+        pen.line((place_point(0, value), place_point(frames - 1, value)), (225, 225, 225))
+        pen.text((4, place_point(0, value)[1] - 6), f"{value:.2f}", "black")
     for frame in range(0, frames, 10):
-        pen.text((at(frame, low)[0] - 6, HEIGHT - LOW + 4), str(frame), "black")
+        pen.text((place_point(frame, low)[0] - 6, HEIGHT - LOW + 4), str(frame), "black")
     pen.text((LEFT, 4), title, "black")
     for color, curve in curves.values():
-        points = [at(frame, value) for frame, value in enumerate(curve) if not np.isnan(value)]
+        points = [place_point(frame, value) for frame, value in enumerate(curve) if not np.isnan(value)]
         pen.line(points, color, 2)
     return np.asarray(image)
 
 
-def legend(titles: Mapping[str, tuple[int, int, int]]) -> np.ndarray:
+def draw_legend(titles: Mapping[str, tuple[int, int, int]]) -> np.ndarray:
     image = Image.new("RGB", (WIDTH, 24), "white")
     pen = ImageDraw.Draw(image)
     for index, (title, color) in enumerate(titles.items()):
@@ -65,65 +60,65 @@ def legend(titles: Mapping[str, tuple[int, int, int]]) -> np.ndarray:
     return np.asarray(image)
 
 
-def look(made: Mapping[str, np.ndarray], truth: np.ndarray, sketches: np.ndarray) -> np.ndarray:
-    """Every twelfth frame of the sketches, of the truth and of each way, below each other, twice as large."""
+def draw_film_sheet(made: Mapping[str, np.ndarray], truth: np.ndarray, sketches: np.ndarray) -> np.ndarray:
+    """Every twelfth frame of the sketches, of the truth and of each variant, below each other, twice as large."""
     rows = [np.repeat(sketches[..., None], 3, axis=3), truth, *made.values()]
     sheet = clips.build_sheet([row[2::12] for row in rows])
     return cv2.resize(sheet, None, fx=2, fy=2, interpolation=cv2.INTER_NEAREST)
 
 
-def mean(films: Sequence[Film], key: str) -> float:
+def average_films(films: Sequence[FilmNumbers], key: str) -> float:
     """Over frames, then over films."""
-    return nanmean([nanmean(film[key]) for film in films])
+    return average_known([average_known(film[key]) for film in films])
 
 
-def grid(rows: Sequence[Sequence[str]]) -> str:
+def format_table(rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def lost(film: Film) -> tuple[float, float]:
+def measure_psnr_ends(film: FilmNumbers) -> tuple[float, float]:
     """PSNR of the first fifteen frames that were painted, and of the last."""
-    return nanmean(film["psnr"][1:16]), nanmean(film["psnr"][-15:])
+    return average_known(film["psnr"][1:16]), average_known(film["psnr"][-15:])
 
 
-def at_joins(way: Way, film: Film) -> float:
-    return nanmean([film["tc"][frame] for frame in way.joins])
+def average_tc_at_joins(variant: StudyVariant, film: FilmNumbers) -> float:
+    return average_known([film["tc"][frame] for frame in variant.joins])
 
 
-MEASURES = (  # of how bad a way is, in the order of the columns
-    lambda way, film: mean([film], "edmd"),
-    lambda way, film: mean([film], "tc"),
-    at_joins,
-    lambda way, film: lost(film)[0] - lost(film)[1],
+MEASURES = (  # of how bad a variant is, in the order of the columns
+    lambda variant, film: average_films([film], "edmd"),
+    lambda variant, film: average_films([film], "tc"),
+    average_tc_at_joins,
+    lambda variant, film: measure_psnr_ends(film)[0] - measure_psnr_ends(film)[1],
 )
 
 
-def page(scores: Mapping[str, Sequence[Film]], ways: Mapping[str, Way], about: Mapping[str, object]) -> str:
+def compose_page(scores: Mapping[str, Sequence[FilmNumbers]], variants: Mapping[str, StudyVariant], about: Mapping[str, object]) -> str:
     """What was done, which `about` tells, and found; every number of that comes from `scores`."""
-    titles = OTHERS | {name: way.title for name, way in ways.items()}
+    titles = OTHERS | {name: variant.title for name, variant in variants.items()}
     rows, verdicts = [], []
-    for name in (*ways, *OTHERS):
+    for name in (*variants, *OTHERS):
         films = scores[name]
-        early, late = (nanmean(values) for values in zip(*map(lost, films), strict=True))
-        joins = f"{nanmean([at_joins(ways[name], film) for film in films]):.3f}" if name in ways else "–"
+        early, late = (average_known(values) for values in zip(*map(measure_psnr_ends, films), strict=True))
+        joins = f"{average_known([average_tc_at_joins(variants[name], film) for film in films]):.3f}" if name in variants else "–"
         published = [f"{value:.4f}" for value in PUBLISHED.get(name, ())] or ["–", "–"]
-        psnr = (f"{mean(films, 'psnr'):.2f}", f"{early:.2f} → {late:.2f}")
-        rows.append([titles[name], f"{mean(films, 'edmd'):.2f}", f"{mean(films, 'tc'):.3f}", joins, *psnr, *published])
-    for name in list(ways)[1:]:
+        psnr = (f"{average_films(films, 'psnr'):.2f}", f"{early:.2f} → {late:.2f}")
+        rows.append([titles[name], f"{average_films(films, 'edmd'):.2f}", f"{average_films(films, 'tc'):.3f}", joins, *psnr, *published])
+    for name in list(variants)[1:]:
         cells = [titles[name]]
         for measure in MEASURES:
             pairs = zip(scores["full"], scores[name], strict=True)
-            more = [measure(ways[name], film) - measure(ways["full"], whole) for whole, film in pairs]
-            cells.append(f"{nanmean(more):+.3f}, {sum(value > 0 for value in more)} of {len(more)}")
+            more = [measure(variants[name], film) - measure(variants["full"], whole) for whole, film in pairs]
+            cells.append(f"{average_known(more):+.3f}, {sum(value > 0 for value in more)} of {len(more)}")
         verdicts.append(cells)
     head = ["", "EDMD", "TC", "TC at joins", "PSNR dB", "first → last 15 frames", "EDMD of the paper", "TC of the paper"]
-    table = grid([head, ["---", *["---:"] * 7], *rows])
-    verdict = grid([["", "EDMD", "TC", "TC at joins", "PSNR lost over a shot, dB"], ["---", *["---:"] * 4], *verdicts])
+    table = format_table([head, ["---", *["---:"] * 7], *rows])
+    verdict = format_table([["", "EDMD", "TC", "TC at joins", "PSNR lost over a shot, dB"], ["---", *["---:"] * 4], *verdicts])
     return PAGE.format(
         **about,
         table=table,
-        verdict=verdict + (UNFINISHED if mean(scores["full"], "tc") > 2.0 else ""),
-        ways=", ".join(way.title for way in ways.values()),
+        verdict=verdict + (UNFINISHED if average_films(scores["full"], "tc") > 2.0 else ""),
+        ways=", ".join(variant.title for variant in variants.values()),
     )
 
 
@@ -171,17 +166,21 @@ Every twelfth frame of the first shot of each family: line art, truth, {ways}.
 """
 
 
-def write(
-    docs: Path, scores: Mapping[str, Sequence[Film]], looks: Sequence[np.ndarray], ways: Mapping[str, Way], about: Mapping[str, object]
+def write_report(
+    docs: Path,
+    scores: Mapping[str, Sequence[FilmNumbers]],
+    sheets: Sequence[np.ndarray],
+    variants: Mapping[str, StudyVariant],
+    about: Mapping[str, object],
 ) -> str:
-    """The page and its pictures below `docs`, and its text; `looks` are made by `look`."""
+    """The page and its pictures below `docs`, and its text; `sheets` are made by `draw_film_sheet`."""
     plots, frames = [], len(scores["full"][0]["psnr"])
     for key, title in PLOTS:
-        means = {name: [nanmean(values) for values in zip(*(film[key] for film in scores[name]), strict=True)] for name in ways}
-        plots.append(plot({name: (way.color, smooth(means[name])) for name, way in ways.items()}, frames, title))
-    drift = np.concatenate([legend({way.title: way.color for way in ways.values()}), *plots])
-    for name, picture in (("drift", drift), ("frames", np.concatenate(looks))):
+        means = {name: [average_known(values) for values in zip(*(film[key] for film in scores[name]), strict=True)] for name in variants}
+        plots.append(draw_plot({name: (variant.color, smooth_values(means[name])) for name, variant in variants.items()}, frames, title))
+    drift = np.concatenate([draw_legend({variant.title: variant.color for variant in variants.values()}), *plots])
+    for name, picture in (("drift", drift), ("frames", np.concatenate(sheets))):
         Image.fromarray(picture).save(docs / "pictures" / f"lvcd_study_{name}.png", optimize=True)
-    text = page(scores, ways, about)
+    text = compose_page(scores, variants, about)
     (docs / "lvcd_study.md").write_text(wrap_markdown(text), encoding="utf-8")
     return text

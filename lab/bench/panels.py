@@ -10,7 +10,7 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "addon"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "addon"))
 
 from layouts import draw_panels, sidebar
 
@@ -18,22 +18,22 @@ FILE = Path(sys.argv[sys.argv.index("--") + 1])
 PAIRS = 28  # of keys that follow each other, with three drawings of Shiage's between
 
 
-def module(name: str):
+def import_module(name: str):
     return importlib.import_module(f"bl_ext.user_default.shiage.{name}")
 
 
-def shot(strokes: int, points: int) -> bpy.types.GreasePencilLayer:
+def build_shot(strokes: int, points: int) -> bpy.types.GreasePencilLayer:
     """A layer of keys and drawings between, before a camera; all that is to be filled is ready to be."""
     bpy.ops.wm.read_homefile(use_empty=True)
     scene = bpy.context.scene
     scene.camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
     scene.collection.objects.link(scene.camera)
-    data = module("operators.scene.compat").grease_pencils().new("Bench")
+    data = import_module("operators.scene.compat").grease_pencils().new("Bench")
     ob = bpy.data.objects.new("Bench", data)
     scene.collection.objects.link(ob)
     bpy.context.view_layer.objects.active = ob
     layer = data.layers.new("Lines", set_active=True)
-    keys = module("operators.scene.inbetween.keys")
+    keys = import_module("operators.scene.inbetween.keys")
     random = np.random.default_rng(1)
     for number in range(4 * PAIRS + 1):
         frame = layer.frames.new(1 + 2 * number)
@@ -44,13 +44,13 @@ def shot(strokes: int, points: int) -> bpy.types.GreasePencilLayer:
             keys.mark(frame)
     chosen = scene.shiage.inbetween
     chosen.keys, chosen.frame_start, chosen.frame_end, chosen.spacing = "RANGE", 1, 1 + 8 * PAIRS, "TWOS"
-    engine = module("operators.engine")
+    engine = import_module("operators.engine")
     engine.status = engine.Status("ready", "The engine is installed")
     bpy.context.view_layer.update()
     return layer
 
 
-def redraw() -> float:
+def time_redraw() -> float:
     """Milliseconds of CPU time that a redraw takes."""
     with bpy.context.temp_override(**sidebar()):
         started = time.process_time()
@@ -61,15 +61,15 @@ def redraw() -> float:
 
 
 def main() -> None:
-    layer = shot(strokes=60, points=80)
-    redraw()
-    again = [redraw() for _ in range(51)]
+    layer = build_shot(strokes=60, points=80)
+    time_redraw()
+    again = [time_redraw() for _ in range(51)]
     changed = []
     for _ in range(11):
         layer.frames[0].drawing.tag_positions_changed()
         layer.id_data.update_tag()
         bpy.context.view_layer.update()
-        changed.append(redraw())
+        changed.append(time_redraw())
     numbers = {
         f"all panels drawn, {3 * PAIRS} drawings of 60 strokes, ms": statistics.median(again),
         "all panels drawn once a drawing has changed, ms": statistics.median(changed),

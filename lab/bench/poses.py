@@ -15,11 +15,11 @@ FILE = Path(sys.argv[sys.argv.index("--") + 1])
 FRAMES = 1000
 
 
-def module(name: str):
+def import_module(name: str):
     return importlib.import_module(f"bl_ext.user_default.shiage.{name}")
 
 
-def shot() -> bpy.types.Object:
+def build_shot() -> bpy.types.Object:
     """The human, whose arm and leg move in all frames, before a camera that sees all of it."""
     bpy.ops.wm.read_homefile(use_empty=True)
     addon_utils.enable("rigify", default_set=True)
@@ -37,7 +37,7 @@ def shot() -> bpy.types.Object:
     return rig
 
 
-def timed(function, *arguments, **named) -> float:
+def measure_time(function, *arguments, **named) -> float:
     """Milliseconds of CPU time."""
     started = time.process_time()
     function(*arguments, **named)
@@ -45,21 +45,21 @@ def timed(function, *arguments, **named) -> float:
 
 
 def main() -> None:
-    rig, scene, size = shot(), bpy.context.scene, (512, 768)
-    poses, camera, bones = (module(f"operators.scene.{name}") for name in ("rig.poses", "read.camera", "rig.bones"))
+    rig, scene, size = build_shot(), bpy.context.scene, (512, 768)
+    poses, camera, bones = (import_module(f"operators.scene.{name}") for name in ("rig.poses", "read.camera", "rig.bones"))
     figure = poses.figure(rig, bones.of_armature(rig))
 
-    def pose() -> None:
+    def extract_pose() -> None:
         depsgraph = bpy.context.view_layer.depsgraph
         seen = poses.seen(figure, depsgraph, camera.of_scene(scene, depsgraph, size))
         assert len(seen.seen) == 18 + 42 + 68, "the camera does not see all of the figure"
 
     evaluation, extraction = [], []
     for frame in range(1, 201):
-        evaluation.append(timed(scene.frame_set, frame))
-        extraction.append(timed(pose))
-    gather = module("operators.scene.rig.motion").gather
-    whole = timed(gather, scene, bpy.context.view_layer, rig, size=size, frames=(1, FRAMES))
+        evaluation.append(measure_time(scene.frame_set, frame))
+        extraction.append(measure_time(extract_pose))
+    gather = import_module("operators.scene.rig.motion").gather
+    whole = measure_time(gather, scene, bpy.context.view_layer, rig, size=size, frames=(1, FRAMES))
     numbers = {
         "pose of a frame, 128 points, ms": statistics.median(extraction),
         "Blender's own evaluation of the frame, ms": statistics.median(evaluation),

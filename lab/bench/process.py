@@ -21,7 +21,7 @@ from engine.host.client import Engine  # noqa: E402
 from engine.job.messages import Started  # noqa: E402
 
 
-def shot(folder: Path, count: int, size: tuple[int, int] = (1920, 1080)) -> Path:
+def write_job(folder: Path, count: int, size: tuple[int, int] = (1920, 1080)) -> Path:
     """A job of so many drawings of 48 boxes, for the default model."""
     (folder / "in").mkdir(parents=True)
     for index in range(-1, count):
@@ -35,7 +35,7 @@ def shot(folder: Path, count: int, size: tuple[int, int] = (1920, 1080)) -> Path
     return folder / "job"
 
 
-def first_event(engine: Engine, job: Path) -> float:
+def time_first_event(engine: Engine, job: Path) -> float:
     """Seconds from asking to the first event of a job, polled every 5 ms; the job is cancelled then."""
     start = time.perf_counter()
     engine.submit(job)
@@ -51,20 +51,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         python, log = Path(sys.executable), folder / "log"
-        small = shot(folder / "small", 1, (480, 270))
+        small = write_job(folder / "small", 1, (480, 270))
         cold, cancels, polls, rests = [], [], [], []
         for _ in range(5):
             engine = Engine(python, log)
-            cold.append(first_event(engine, small))
+            cold.append(time_first_event(engine, small))
             engine.close()
 
         engine = Engine(python, log)
-        first_event(engine, small)
+        time_first_event(engine, small)
         worker = psutil.Process(int((small / "lock").read_text()))
         rests.append(worker.memory_info().rss)
-        warm = [first_event(engine, small) for _ in range(20)]
+        warm = [time_first_event(engine, small) for _ in range(20)]
 
-        large = shot(folder / "large", 8)
+        large = write_job(folder / "large", 8)
         engine.submit(large)
         while not engine.state(large).ended:
             start = time.perf_counter()

@@ -44,57 +44,57 @@ WANTED = {  # by the beginning of the number's name
 }
 
 
-def plain(name: str) -> dict:
+def run_script(name: str) -> dict:
     """A benchmark that is a script of its own and prints JSON."""
     done = subprocess.run([sys.executable, "-m", f"lab.bench.{name}"], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
 
 
-def scene(_name: str) -> dict:
+def run_scene(_name: str) -> dict:
     _build_shot()
-    _run([*BPY, OUT / "shot.blend", "--python", ROOT / "lab" / "bench" / "scene.py", "--", OUT / "scene.json"], _bpy_surroundings())
+    _run_command([*BPY, OUT / "shot.blend", "--python", ROOT / "lab" / "bench" / "scene.py", "--", OUT / "scene.json"], _make_bpy_env())
     return json.loads((OUT / "scene.json").read_text("utf-8"))
 
 
-def empty(name: str) -> dict:
+def run_empty_shot(name: str) -> dict:
     """A benchmark that needs Blender and makes its own shot."""
-    _run([*BPY, "--python", ROOT / "lab" / "bench" / f"{name}.py", "--", OUT / f"{name}.json"], _bpy_surroundings())
+    _run_command([*BPY, "--python", ROOT / "lab" / "bench" / f"{name}.py", "--", OUT / f"{name}.json"], _make_bpy_env())
     return json.loads((OUT / f"{name}.json").read_text("utf-8"))
 
 
-def window(_name: str) -> dict:
-    command = blender.find()
+def run_window(_name: str) -> dict:
+    command = blender.find_blender()
     if command is None:
         print("There is no Blender on this machine: `window` is left out.", file=sys.stderr)
         return {}
     _build_shot()
-    surroundings = blender.surroundings(
+    surroundings = blender.make_process_env(
         command,
         BLENDER=" ".join(command),
         BLENDER_USER_RESOURCES=str(OUT / "blender"),
-        SHIAGE_ENGINE_PYTHON=str(blender.engine_python(command, OUT)),
+        SHIAGE_ENGINE_PYTHON=str(blender.make_engine_python(command, OUT)),
         SHIAGE_BENCH=str(OUT),
         LIMIT="900",
     )
     (OUT / "blender").mkdir(exist_ok=True)
     package = make_zip.make_zip(OUT)
-    _run([*command, "--command", "extension", "install-file", "-r", "user_default", "-e", package], surroundings)
+    _run_command([*command, "--command", "extension", "install-file", "-r", "user_default", "-e", package], surroundings)
     shutil.rmtree(OUT / "shiage", ignore_errors=True)
-    _run([ROOT / "tools" / "xvfb_blender.sh", ROOT / "lab" / "bench" / "window.py", OUT / "shot.blend"], surroundings)
+    _run_command([ROOT / "tools" / "xvfb_blender.sh", ROOT / "lab" / "bench" / "window.py", OUT / "shot.blend"], surroundings)
     return json.loads((OUT / "window.json").read_text("utf-8"))
 
 
 BENCHMARKS = {
-    "process": plain,
-    "flats": plain,
-    "hints": plain,
-    "sketch_regions": plain,
-    "betweens": plain,
-    "synthesis": plain,
-    "scene": scene,
-    "poses": empty,
-    "panels": empty,
-    "window": window,
+    "process": run_script,
+    "flats": run_script,
+    "hints": run_script,
+    "sketch_regions": run_script,
+    "betweens": run_script,
+    "synthesis": run_script,
+    "scene": run_scene,
+    "poses": run_empty_shot,
+    "panels": run_empty_shot,
+    "window": run_window,
 }
 
 
@@ -107,14 +107,14 @@ def main(names: Sequence[str]) -> None:
         print(f"{name} ...", file=sys.stderr, flush=True)
         numbers = BENCHMARKS[name](name)
         (OUT / f"{name}.numbers.json").write_text(json.dumps(numbers, ensure_ascii=False), "utf-8")
-    text = _document()
+    text = _compose_page()
     (ROOT / "docs" / "benchmarks.md").write_text(wrap_markdown(text), "utf-8")
     print(text)
 
 
-def _document() -> str:
+def _compose_page() -> str:
     """The last numbers of every benchmark as a page."""
-    cpu = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
+    cpu = next((line.split(":")[1].strip() for line in _read_lines("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
     lines = [
         "# Benchmarks",
         "",
@@ -123,42 +123,42 @@ def _document() -> str:
     ]
     for name in BENCHMARKS:
         found = OUT / f"{name}.numbers.json"
-        numbers = _flat(json.loads(found.read_text("utf-8"))) if found.exists() else {}
+        numbers = _flatten_numbers(json.loads(found.read_text("utf-8"))) if found.exists() else {}
         if numbers:
             lines += ["", f"## {name}", "", "| what | measured | wanted |", "|---|---:|---:|"]
-            lines += [f"| {what} | {value:g} | {_wanted(what)} |" for what, value in numbers.items()]
+            lines += [f"| {what} | {value:g} | {_find_wanted(what)} |" for what, value in numbers.items()]
     return "\n".join(lines) + "\n"
 
 
-def _flat(numbers: dict, prefix: str = "") -> dict[str, float]:
+def _flatten_numbers(numbers: dict, prefix: str = "") -> dict[str, float]:
     flat: dict[str, float] = {}
     for name, value in numbers.items():
-        flat |= _flat(value, f"{prefix}{name}, ") if isinstance(value, dict) else {f"{prefix}{name}": value}
+        flat |= _flatten_numbers(value, f"{prefix}{name}, ") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return flat
 
 
-def _wanted(what: str) -> str:
+def _find_wanted(what: str) -> str:
     return next((wanted for beginning, wanted in WANTED.items() if what.startswith(beginning)), "")
 
 
-def _bpy_surroundings() -> dict[str, str]:
+def _make_bpy_env() -> dict[str, str]:
     (OUT / "bpy").mkdir(exist_ok=True)
     return {**os.environ, "BLENDER_USER_RESOURCES": str(OUT / "bpy")}
 
 
 def _build_shot() -> None:
     if not (OUT / "shot.blend").exists():
-        _run([*BPY, "--python", ROOT / "demo" / "build.py", "--", "--out", OUT], _bpy_surroundings())
+        _run_command([*BPY, "--python", ROOT / "demo" / "build.py", "--", "--out", OUT], _make_bpy_env())
 
 
-def _lines(path: str) -> list[str]:
+def _read_lines(path: str) -> list[str]:
     try:
         return Path(path).read_text("utf-8").splitlines()
     except OSError:
         return []
 
 
-def _run(command: list[object], surroundings: dict[str, str]) -> None:
+def _run_command(command: list[object], surroundings: dict[str, str]) -> None:
     done = subprocess.run([str(part) for part in command], env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         sys.exit(done.stdout)

@@ -13,11 +13,11 @@ import numpy as np
 FILE = Path(sys.argv[sys.argv.index("--") + 1])
 
 
-def module(name: str):
+def import_module(name: str):
     return importlib.import_module(f"bl_ext.user_default.shiage.{name}")
 
 
-def drawing_of(strokes: int, points: int):
+def add_drawing(strokes: int, points: int):
     """A Grease Pencil object with one drawing of random strokes, 1 px to 10 px wide, before the demo's camera."""
     pencils = bpy.data.grease_pencils_v3 if hasattr(bpy.data, "grease_pencils_v3") else bpy.data.grease_pencils
     data = pencils.new("Bench")
@@ -36,15 +36,15 @@ def drawing_of(strokes: int, points: int):
     return ob
 
 
-def extraction(strokes: int, points: int) -> float:
+def measure_extraction(strokes: int, points: int) -> float:
     """Milliseconds that one drawing takes, the median of eleven."""
     scene = bpy.context.scene
-    ob = drawing_of(strokes, points)
+    ob = add_drawing(strokes, points)
     bpy.context.view_layer.update()
     depsgraph = bpy.context.evaluated_depsgraph_get()
-    projection = module("operators.scene.read.camera").of_scene(scene, depsgraph, (1920, 1080))
-    extract = module("operators.scene.read.strokes").extract
-    world_matrix = module("operators.scene.read.layers").world_matrix
+    projection = import_module("operators.scene.read.camera").of_scene(scene, depsgraph, (1920, 1080))
+    extract = import_module("operators.scene.read.strokes").extract
+    world_matrix = import_module("operators.scene.read.layers").world_matrix
     evaluated = ob.evaluated_get(depsgraph)
     layer = evaluated.data.layers[0]
     times = []
@@ -61,13 +61,13 @@ def extraction(strokes: int, points: int) -> float:
 def main() -> None:
     scene = bpy.context.scene
     started = time.perf_counter()
-    module("operators.scene.read.shot").gather(
+    import_module("operators.scene.read.shot").gather(
         scene, bpy.context.view_layer, size=(1920, 1080), frames=(scene.frame_start, scene.frame_end)
     )
     gathered = time.perf_counter() - started
     numbers = {
-        "extraction of a drawing, 500 points, ms": extraction(10, 50),
-        "extraction of a drawing, 100,000 points, ms": extraction(2000, 50),
+        "extraction of a drawing, 500 points, ms": measure_extraction(10, 50),
+        "extraction of a drawing, 100,000 points, ms": measure_extraction(2000, 50),
         f"gathering the demo shot, {scene.frame_end - scene.frame_start + 1} frames, ms": 1000 * gathered,
     }
     FILE.write_text(json.dumps({name: round(value, 2) for name, value in numbers.items()}), "utf-8")

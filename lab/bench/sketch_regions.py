@@ -20,7 +20,7 @@ from engine.drawing.sketch.raster import rasterize
 from engine.drawing.sketch.strokes import Strokes
 
 
-def curves(count: int, size: tuple[int, int], points: int = 50, span: float = 0.3, colors: int = 1, seed: int = 0) -> Strokes:
+def draw_curves(count: int, size: tuple[int, int], points: int = 50, span: float = 0.3, colors: int = 1, seed: int = 0) -> Strokes:
     """Random tapering curves that span some part of the picture."""
     rng = np.random.default_rng(seed)
     t = np.linspace(0, 1, points)[:, None]
@@ -37,7 +37,7 @@ def curves(count: int, size: tuple[int, int], points: int = 50, span: float = 0.
     )
 
 
-def median(call: Callable[[], object], times: int) -> float:
+def measure_median(call: Callable[[], object], times: int) -> float:
     call()
     taken = []
     for _ in range(times):
@@ -51,25 +51,25 @@ def main() -> None:
     cv2.setNumThreads(1)
     full, half = (1920, 1080), (960, 540)
     shots = {
-        "60 strokes, 1920x1080": (curves(60, full), full),
-        "200 strokes, 1920x1080": (curves(200, full), full),
-        "200 strokes in 3 colors, 1920x1080": (curves(200, full, colors=3), full),
-        "200 strokes, 960x540": (curves(200, half), half),
-        "10,000 short strokes, 1920x1080": (curves(10_000, full, points=12, span=0.03), full),
+        "60 strokes, 1920x1080": (draw_curves(60, full), full),
+        "200 strokes, 1920x1080": (draw_curves(200, full), full),
+        "200 strokes in 3 colors, 1920x1080": (draw_curves(200, full, colors=3), full),
+        "200 strokes, 960x540": (draw_curves(200, half), half),
+        "10,000 short strokes, 1920x1080": (draw_curves(10_000, full, points=12, span=0.03), full),
     }
     numbers = {}
     for name, (strokes, size) in shots.items():
         times = 3 if len(strokes) > 1000 else 9
         sketch = rasterize(strokes, size)
-        numbers[f"raster, {name}"] = median(lambda s=strokes, z=size: rasterize(s, z), times)
-        numbers[f"gaps, {name}"] = median(lambda s=sketch: close_gaps(s, 10), times)
-        numbers[f"segment, {name}"] = median(lambda s=sketch: segment(s, 10), times)
+        numbers[f"raster, {name}"] = measure_median(lambda s=strokes, z=size: rasterize(s, z), times)
+        numbers[f"gaps, {name}"] = measure_median(lambda s=sketch: close_gaps(s, 10), times)
+        numbers[f"segment, {name}"] = measure_median(lambda s=sketch: segment(s, 10), times)
     with tempfile.TemporaryDirectory() as folder:
         paint = rasterize(*shots["60 strokes, 1920x1080"]).paint
         alpha = paint[..., 3:] / 255
         path = Path(folder) / "scan.png"
         Image.fromarray((paint[..., :3] * alpha + 235 * (1 - alpha)).astype(np.uint8)).save(path)
-        numbers["scan, 1920x1080"] = median(lambda: scan.read(path), 5)
+        numbers["scan, 1920x1080"] = measure_median(lambda: scan.read(path), 5)
     print(json.dumps(numbers, indent=1))
 
 

@@ -18,14 +18,14 @@ from engine.drawing.colors.snap import snap
 from engine.drawing.regions import CROSSINGS
 from engine.matching import embedding, pair, shapes, shot
 
-from ..synthesis import Plan, regions, sample
-from ..synthesis.truth import sketch
+from ..synthesis import ToonPlan, draw_sample, label_regions
+from ..synthesis.truth import make_sketch
 
 LEVELS = {"clean": (0.0, 0.0), "VAE": (0.5, 0.0), "weak model": (1.0, 0.1), "very weak model": (1.6, 0.3)}  # spoiling, share repainted
 PURE = 0.9
 
 
-def spoiled(frame: np.ndarray, labels: np.ndarray, rng: np.random.Generator, strength: float, share: float) -> np.ndarray:
+def spoil_frame(frame: np.ndarray, labels: np.ndarray, rng: np.random.Generator, strength: float, share: float) -> np.ndarray:
     """A frame uint8 (H, W, 3) as described above."""
     frame = frame.copy()
     count = labels.max()
@@ -44,13 +44,13 @@ def spoiled(frame: np.ndarray, labels: np.ndarray, rng: np.random.Generator, str
     return (cv2.cvtColor(lab, cv2.COLOR_LAB2RGB).clip(0, 1) * 255).astype(np.uint8)
 
 
-def measure(seed: int, family: str) -> dict[str, tuple[np.ndarray, ...]]:
+def measure_snap(seed: int, family: str) -> dict[str, tuple[np.ndarray, ...]]:
     """For each level: whether each region's pixels come nearest to the true swatch on the whole, and whether snap finds it, without and
     with the prior; and the share of pixels that do before and after."""
-    drawn = sample(seed, Plan(family, (512, 512), drawings=1, references=1, damage=0.4))
-    truth, art = regions(drawn, 0, 12.0), sketch(drawn, 0)
+    drawn = draw_sample(seed, ToonPlan(family, (512, 512), drawings=1, references=1, damage=0.4))
+    truth, art = label_regions(drawn, 0, 12.0), make_sketch(drawn, 0)
     cut, swatches = truth.regions, drawn.swatches.cpu().numpy()
-    sheet = palette.extract(drawn.pictures()[1].cpu().numpy(), "auto")
+    sheet = palette.extract(drawn.paint_pictures()[1].cpu().numpy(), "auto")
     union, (table,) = palette.union([sheet])
     known = shapes.of_reference(sheet, table, whole=True)[0]
     seen = shapes.describe(cut.grown, art.lines, cut.count, cut.edges, cut.crossing == CROSSINGS.index("trace"))
@@ -64,7 +64,7 @@ def measure(seed: int, family: str) -> dict[str, tuple[np.ndarray, ...]]:
     shown = np.where(union[:, 3:] > 0, union[:, :3], 255).astype(np.uint8)
     found = {}
     for name, (strength, share) in LEVELS.items():
-        frame = spoiled(painted, cut.grown, np.random.default_rng([seed, 1]), strength, share)
+        frame = spoil_frame(painted, cut.grown, np.random.default_rng([seed, 1]), strength, share)
         far = lab_of(frame.reshape(-1, 3))[:, None] - lab_of(shown)[None]
         near = (far**2).sum(2).argmin(1)
         votes = np.zeros((cut.count + 1, len(union)))
@@ -79,7 +79,7 @@ def measure(seed: int, family: str) -> dict[str, tuple[np.ndarray, ...]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what snapping repairs.")
     parser.add_argument("--count", type=int, default=20, help="figures of each family")
-    found = [measure(870_000 + i, family) for i in range(parser.parse_args().count) for family in ("solid", "puppet")]
+    found = [measure_snap(870_000 + i, family) for i in range(parser.parse_args().count) for family in ("solid", "puppet")]
     print("| frames | pixels right before | regions right before | snapped | snapped with the matcher's word |\n|---|---|---|---|---|")
     for name in LEVELS:
         before, plain, helped, pixels = (100 * np.concatenate([f[name][i] for f in found]).mean() for i in range(4))

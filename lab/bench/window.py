@@ -15,24 +15,24 @@ tick = session._tick
 ticks: list[float] = []
 
 
-def timed():
+def run_timed_tick():
     started = time.perf_counter()
     again = tick()
     ticks.append(1000 * (time.perf_counter() - started))
     return again
 
 
-def begin() -> None:
-    vars(session)["_tick"] = timed
+def start_job() -> None:
+    vars(session)["_tick"] = run_timed_tick
     area = next(area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == "VIEW_3D")
     area.spaces.active.shading.type = "SOLID"
     area.spaces.active.show_region_ui = True
     bpy.ops.shiage.open_references(directory=str(FOLDER), files=[{"name": "key.png"}, {"name": "sheet.png"}])
     bpy.ops.shiage.colorize_shot()
-    bpy.app.timers.register(end, first_interval=1.0)
+    bpy.app.timers.register(finish_job, first_interval=1.0)
 
 
-def end() -> float | None:
+def finish_job() -> float | None:
     if any(entry.live for entry in session.entries) or not ticks:
         return 1.0
     numbers = {
@@ -47,4 +47,4 @@ def end() -> float | None:
 bpy.context.preferences.use_preferences_save = False
 bpy.context.preferences.view.show_splash = False
 bpy.context.preferences.system.viewport_aa = "OFF"
-bpy.app.timers.register(begin, first_interval=3.0)
+bpy.app.timers.register(start_job, first_interval=3.0)

@@ -15,15 +15,14 @@ from engine.job.files import file_sha256, write_atomic
 from engine.job.messages import Done, Failed
 from engine.worker.run import run
 
-from .clicks import Hint, Solve
-from .metrics import codes
-from .shots import HEIGHT, read_picture
-from .shots import save as save_picture
-from .tasks import Task
+from .clicks import CorrectionClick, Solver
+from .metrics import encode_colors
+from .shots import HEIGHT, read_picture, save_picture
+from .tasks import PaintTask
 
 
 @dataclass(frozen=True)
-class Answer:
+class PaintedDrawing:
     """The paint of one drawing.
 
     colors      uint8 (H, W, 4), paint without lines; a painted shot has its lines drawn
@@ -37,15 +36,15 @@ class Answer:
 
     @property
     def paint(self) -> np.ndarray:
-        return codes(self.colors)
+        return encode_colors(self.colors)
 
 
-def answer(task: Task, folder: Path, model: str, hints: Sequence[Hint] = ()) -> list[Answer]:
+def paint_task(task: PaintTask, folder: Path, model: str, hints: Sequence[CorrectionClick] = ()) -> list[PaintedDrawing]:
     """Let a model paint all drawings of a task, doubtful regions too unless they are film frames.
 
     `folder` is the job folder; what an earlier task left there is used again, as when an animator changes references. Raises JobFailed.
     """
-    job = prepare(task, folder, model, hints)
+    job = write_task_job(task, folder, model, hints)
     end = run(folder)
     if not isinstance(end, Done):
         raise JobFailed(f"The model '{model}' failed at {task.shot.name}: {end.text if isinstance(end, Failed) else 'it was cancelled'}")
@@ -57,22 +56,22 @@ def answer(task: Task, folder: Path, model: str, hints: Sequence[Hint] = ()) -> 
         path = folder / f"regions/{drawing}.npz"
         if path.is_file():
             with np.load(path, allow_pickle=False) as regions:
-                answers.append(Answer(picture, regions["labels"], regions["confidence"]))
+                answers.append(PaintedDrawing(picture, regions["labels"], regions["confidence"]))
         else:
-            answers.append(Answer(picture))
+            answers.append(PaintedDrawing(picture))
     return answers
 
 
-def prepare(task: Task, folder: Path, model: str, hints: Sequence[Hint] = ()) -> Job:
+def write_task_job(task: PaintTask, folder: Path, model: str, hints: Sequence[CorrectionClick] = ()) -> Job:
     """Make `folder` the job folder of a task. The numbers of `hints` count the task's scored drawings."""
     known = models.info(model, "colorize").options
-    width, height = task.frame(task.frames[0]).size
-    wanted: dict[str, object] = {"gap": task.frame(task.frames[0]).gap * HEIGHT / height}
+    width, height = task.get_frame(task.frames[0]).size
+    wanted: dict[str, object] = {"gap": task.get_frame(task.frames[0]).gap * HEIGHT / height}
     if not task.shot.painted:
         wanted |= {"best_guess": True, "lines": False}
     drawings = []
     for number in task.frames:
-        line = task.frame(number).line
+        line = task.get_frame(number).line
         name, strokes = file_sha256(line)[:16], line.suffix == ".npz"
         file = f"strokes/{name}.npz" if strokes else f"sketches/{name}{line.suffix.lower()}"
         write_atomic(folder / file, line.read_bytes())
@@ -88,29 +87,29 @@ def prepare(task: Task, folder: Path, model: str, hints: Sequence[Hint] = ()) ->
         drawings=tuple({drawing.id: drawing for drawing in drawings}.values()),
         frames=tuple(Exposure(number + 1, 1, (drawing.id,)) for number, drawing in zip(task.frames, drawings, strict=True)),
         options={name: value for name, value in wanted.items() if name in known},
-        hints=tuple(_told(task, hint) for hint in hints),
+        hints=tuple(_make_hint(task, hint) for hint in hints),
     )
     save(job, folder)
     return job
 
 
-def _told(task: Task, hint: Hint) -> jobs.Hint:
+def _make_hint(task: PaintTask, hint: CorrectionClick) -> jobs.Hint:
     x, y = hint.point
     rgba = np.array([hint.color], np.uint32).tobytes()
-    return jobs.Hint(task.scored[hint.number] + 1, (x + 0.5, y + 0.5), f"#{rgba.hex()}")
+    return jobs.Hint(task.scored_frames[hint.number] + 1, (x + 0.5, y + 0.5), f"#{rgba.hex()}")
 
 
-def solver(task: Task, folder: Path, model: str) -> Solve:
-    """What a model paints on the scored drawings of a task when it is told hints; `folder` as for `answer`."""
+def make_solver(task: PaintTask, folder: Path, model: str) -> Solver:
+    """What a model paints on the scored drawings of a task when it is told hints; `folder` as for `paint_task`."""
 
-    def solve(hints: Sequence[Hint]) -> list[np.ndarray]:
-        found = dict(zip(task.frames, answer(task, folder, model, hints), strict=True))
-        return [found[number].paint for number in task.scored]
+    def solve_hints(hints: Sequence[CorrectionClick]) -> list[np.ndarray]:
+        found = dict(zip(task.frames, paint_task(task, folder, model, hints), strict=True))
+        return [found[number].paint for number in task.scored_frames]
 
-    return solve
+    return solve_hints
 
 
-def threshold(model: str) -> float:
+def get_threshold(model: str) -> float:
     """The confidence below which a model leaves a region unpainted, unless told otherwise; 0 for a model that always paints."""
     option = models.info(model).options.get("threshold")
     return float(option.default) if option is not None else 0.0  # type: ignore[arg-type]

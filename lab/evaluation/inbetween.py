@@ -15,8 +15,8 @@ from engine.drawing.inbetween import Between
 from engine.drawing.sketch.strokes import MIN_ALPHA, Strokes
 
 from ..synthesis.cutout_person import SIZE
-from ..synthesis.keys import Pair
-from ..synthesis.visible import Drawing, dense, junctions, pieces
+from ..synthesis.keys import ToonKeyPair
+from ..synthesis.visible import VisibleDrawing, find_junctions, sample_points, split_pieces
 
 STEP = 1.0  # px from sample to sample along strokes
 OPEN = 3.0  # px; strokes whose middle lines are further from each other leave a gap that can be seen
@@ -26,7 +26,7 @@ _NEAR = 0.1  # of a line; how far from a junction the nearest point of the line 
 _FAINT = 32  # of 255; fainter strokes show no line that ought to be there
 
 
-def dissolve(pair: Pair, at: float) -> Between:
+def dissolve_keys(pair: ToonKeyPair, at: float) -> Between:
     """Cross-dissolve: both keys over each other, the one as faint as the other is strong."""
     first, last = pair.first.strokes, pair.last.strokes
     colors = np.concatenate([first.colors, last.colors]).copy()
@@ -49,18 +49,18 @@ def dissolve(pair: Pair, at: float) -> Between:
 
 
 @lru_cache(maxsize=16)
-def _true(pair: Pair, at: float) -> tuple[Drawing, np.ndarray]:
+def _draw_truth(pair: ToonKeyPair, at: float) -> tuple[VisibleDrawing, np.ndarray]:
     """The true drawing and its junctions."""
-    drawing = pair.truth(at)
-    return drawing, junctions(drawing)
+    drawing = pair.draw_truth(at)
+    return drawing, find_junctions(drawing)
 
 
-def chamfer(truth: Strokes, made: Strokes) -> float:
+def measure_chamfer(truth: Strokes, made: Strokes) -> float:
     """How far lines lie from where they ought to be, px: the mean of two means, the distance from the lines made to the nearest true line,
     which counts as much as a line is opaque, and the distance from the true lines to the nearest one made that isn't faint. Both along
     strokes, px by px; the height of the picture if there is nothing."""
-    points, alpha = _samples(made)
-    true, _ = _samples(truth)
+    points, alpha = _sample_strokes(made)
+    true, _ = _sample_strokes(truth)
     strong = points[alpha >= _FAINT]
     if not len(strong) or not len(true):
         return float(SIZE)
@@ -69,10 +69,10 @@ def chamfer(truth: Strokes, made: Strokes) -> float:
     return float((np.average(there, weights=alpha) + back.mean()) / 2)
 
 
-def _samples(strokes: Strokes) -> tuple[np.ndarray, np.ndarray]:
+def _sample_strokes(strokes: Strokes) -> tuple[np.ndarray, np.ndarray]:
     """Points along strokes, and their opacity."""
     rows = np.arange(len(strokes.points), dtype=np.int32)
-    points, row, _ = dense(Drawing(strokes, rows, rows.astype(np.float32)), STEP)
+    points, row, _ = sample_points(VisibleDrawing(strokes, rows, rows.astype(np.float32)), STEP)
     return points, strokes.colors[row, 3].astype(float)
 
 
@@ -80,14 +80,14 @@ def _samples(strokes: Strokes) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class _Named:
+class _NamedPoints:
     """What the points of a drawing made are, as one of the keys has it: `line` int (N,), -1 for none, and `place` on it."""
 
     line: np.ndarray
     place: np.ndarray
 
 
-def _named(made: Between, key: Drawing, side: int) -> _Named:
+def _name_points(made: Between, key: VisibleDrawing, side: int) -> _NamedPoints:
     strokes = made.strokes
     source = np.repeat(made.source[:, side], np.diff(strokes.offsets))
     known = np.flatnonzero(source >= 0)
@@ -107,10 +107,10 @@ def _named(made: Between, key: Drawing, side: int) -> _Named:
     mixed = key.place[low] * (1 - share) + key.place[high] * share
     same = (key.line[low] == key.line[high]) & (np.abs(key.place[low] - key.place[high]) < 0.5)  # not over the seam of a closed line
     place[known] = np.where(same, mixed, key.place[nearest])
-    return _Named(line, place)
+    return _NamedPoints(line, place)
 
 
-def _segments(strokes: Strokes) -> np.ndarray:
+def _find_segments(strokes: Strokes) -> np.ndarray:
     """Rows of points that follow each other and can be seen, int (M, 2); a single point follows itself."""
     found = []
     for first, last, cyclic in zip(strokes.offsets, strokes.offsets[1:], strokes.cyclic, strict=False):
@@ -124,29 +124,29 @@ def _segments(strokes: Strokes) -> np.ndarray:
 # --- whether strokes still meet --------------------------------------------------------------------------------------
 
 
-def gaps(pair: Pair, at: float, made: Between) -> np.ndarray:
+def measure_gaps(pair: ToonKeyPair, at: float, made: Between) -> np.ndarray:
     """How far strokes are from each other that truly meet, px, at most LOST: one number for each junction and each key that has it.
 
     A junction is a place of the true drawing where a stroke's end touches another line. Where a key has it too, its end and that line are
     looked up among what the drawing made has from this key: how far is the one from the other? LOST where either isn't there. A junction
-    that is torn, but not one that is drawn somewhere else, counts as open beyond OPEN px; where it lies is what `chamfer` measures.
+    that is torn, but not one that is drawn somewhere else, counts as open beyond OPEN px; where it lies is what `measure_chamfer` tells.
     """
-    true = _true(pair, at)[1]
-    segments = _segments(made.strokes)
+    true = _draw_truth(pair, at)[1]
+    segments = _find_segments(made.strokes)
     found = []
     for side, key in enumerate((pair.first, pair.last)):
-        named = _named(made, key, side)
-        known = _true(pair, float(side))[1]
+        named = _name_points(made, key, side)
+        known = _draw_truth(pair, float(side))[1]
         for line, place, other, _ in true:
             same = known[(known[:, 0] == line) & (known[:, 2] == other)]
             if len(same):
                 nearest = same[np.argmin(np.abs(same[:, 1] - place))]
                 if abs(nearest[1] - place) <= _SAME:
-                    found.append(_gap(made.strokes.points, segments, named, nearest))
+                    found.append(_measure_gap(made.strokes.points, segments, named, nearest))
     return np.array(found, float)
 
 
-def _gap(points: np.ndarray, segments: np.ndarray, named: _Named, junction: np.ndarray) -> float:
+def _measure_gap(points: np.ndarray, segments: np.ndarray, named: _NamedPoints, junction: np.ndarray) -> float:
     line, place, other, _ = junction
     # A segment that leads from one line to the next, in a stroke that was drawn in one go, belongs to both: there the one ends.
     on = named.line[segments] == line
@@ -162,10 +162,10 @@ def _gap(points: np.ndarray, segments: np.ndarray, named: _Named, junction: np.n
         return LOST
     best = away <= away.min() + 1e-4
     ends = points[own[best, 0]] + (points[own[best, 1]] - points[own[best, 0]]) * share[best, None]
-    return min(LOST, min(_distance(end, points[across[:, 0]], points[across[:, 1]]) for end in ends))
+    return min(LOST, min(_measure_distance(end, points[across[:, 0]], points[across[:, 1]]) for end in ends))
 
 
-def _distance(point: np.ndarray, first: np.ndarray, last: np.ndarray) -> float:
+def _measure_distance(point: np.ndarray, first: np.ndarray, last: np.ndarray) -> float:
     """From a point to the nearest of segments."""
     step = last - first
     share = ((point - first) * step).sum(1) / np.maximum((step * step).sum(1), 1e-12)
@@ -176,7 +176,7 @@ def _distance(point: np.ndarray, first: np.ndarray, last: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Matched:
+class MatchQuality:
     """How well strokes were matched.
 
     right       share of what was matched, by length, that is the same line of the character, at most a quarter of it off
@@ -191,31 +191,31 @@ class Matched:
     sure: np.ndarray
 
 
-def matched(pair: Pair, made: Between) -> Matched:
+def measure_matches(pair: ToonKeyPair, made: Between) -> MatchQuality:
     """Compare the matches that a drawing made tells of with the truth."""
-    first, last = (_named(made, key, side) for side, key in enumerate((pair.first, pair.last)))
+    first, last = (_name_points(made, key, side) for side, key in enumerate((pair.first, pair.last)))
     # Where a closed line was begun says nothing.
     closed = {int(key.line[offset]) for key in (pair.first, pair.last) for offset in key.strokes.offsets[:-1][key.strokes.cyclic]}
     anywhere = np.isin(first.line, list(closed))
     both = (first.line >= 0) & (last.line >= 0)
     right = both & (first.line == last.line) & (anywhere | (np.abs(first.place - last.place) <= _SAME))
     strokes = made.strokes
-    segments = _segments(replace(strokes, colors=np.full_like(strokes.colors, 255)))
+    segments = _find_segments(replace(strokes, colors=np.full_like(strokes.colors, 255)))
     length = np.linalg.norm(strokes.points[segments[:, 0]] - strokes.points[segments[:, 1]], axis=1) + 1e-9
     paired = both[segments].all(1)
     good = right[segments].all(1)
-    return Matched(
+    return MatchQuality(
         right=float(length[good].sum() / length[paired].sum()) if paired.any() else np.nan,
-        found=_found(pair, first, segments[good]),
+        found=_measure_recall(pair, first, segments[good]),
         confidence=made.confidence.astype(float),
-        sure=_sure(pair, made, (first, last), right),
+        sure=_judge_strokes(pair, made, (first, last), right),
     )
 
 
-def _found(pair: Pair, first: _Named, good: np.ndarray) -> float:
+def _measure_recall(pair: ToonKeyPair, first: _NamedPoints, good: np.ndarray) -> float:
     """The share of the first key's points that the last key has too that lie on `good` segments."""
     key = pair.first
-    there = _shown(pair.last, key.line, key.place)
+    there = _mask_shown(pair.last, key.line, key.place)
     covered = np.zeros(len(key.line), bool)
     for a, b in good:
         low, high = sorted((first.place[a], first.place[b]))
@@ -225,18 +225,18 @@ def _found(pair: Pair, first: _Named, good: np.ndarray) -> float:
     return float(covered[there].mean()) if there.any() else np.nan
 
 
-def _shown(drawing: Drawing, line: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _mask_shown(drawing: VisibleDrawing, line: np.ndarray, place: np.ndarray) -> np.ndarray:
     """Which points of lines a drawing shows too."""
-    lines, low, high = _runs(drawing)
+    lines, low, high = _find_runs(drawing)
     within = (line[:, None] == lines) & (place[:, None] >= low - 1e-4) & (place[:, None] <= high + 1e-4)
     return within.any(1)
 
 
 @lru_cache(maxsize=4)
-def _runs(drawing: Drawing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _find_runs(drawing: VisibleDrawing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The runs of lines that a drawing shows: the line, from which place, to which."""
     found = []
-    for _, _, cyclic, lines, places in pieces(drawing):
+    for _, _, cyclic, lines, places in split_pieces(drawing):
         for line in np.unique(lines):
             on = places[lines == line]
             found.append((line, 0.0, 1.0) if cyclic else (line, on.min(), on.max()))
@@ -244,7 +244,7 @@ def _runs(drawing: Drawing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return lines, low, high
 
 
-def _sure(pair: Pair, made: Between, named: Sequence[_Named], right: np.ndarray) -> np.ndarray:
+def _judge_strokes(pair: ToonKeyPair, made: Between, named: Sequence[_NamedPoints], right: np.ndarray) -> np.ndarray:
     found = []
     for source, first, last in zip(made.source, made.strokes.offsets, made.strokes.offsets[1:], strict=False):
         rows = slice(first, last)
@@ -253,5 +253,5 @@ def _sure(pair: Pair, made: Between, named: Sequence[_Named], right: np.ndarray)
             continue
         side = int(source[0] < 0)
         other = (pair.last, pair.first)[side]
-        found.append(_shown(other, named[side].line[rows], named[side].place[rows]).mean() < 0.5)
+        found.append(_mask_shown(other, named[side].line[rows], named[side].place[rows]).mean() < 0.5)
     return np.array(found, float)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .metrics import UNKNOWN, majority
+from .metrics import UNKNOWN, find_majority
 
 KINDS = {
     "lost": "no reference has the color",
@@ -22,7 +22,7 @@ SIZES = (40, 160, 640, 2560)  # px at 512 x 512: the bounds of the classes of si
 
 
 @dataclass(frozen=True)
-class Scene:
+class PaintComparison:
     """One drawing with its true and its given paint, codes uint32 (H, W): what mistakes are found in.
 
     ink      bool (H, W), the lines
@@ -39,17 +39,19 @@ class Scene:
     labels: np.ndarray
 
 
-def kinds(scene: Scene, palette: np.ndarray, materials: Mapping[int, str]) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def classify_mistakes(
+    scene: PaintComparison, palette: np.ndarray, materials: Mapping[int, str]
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Of each true region its area, whether it is right, and which of KINDS its mistake is, or "". The first of KINDS that fits counts.
 
     `palette` are the codes that the references have, `materials` those that are known, by code.
     """
-    wanted, _, area = majority(scene.regions, scene.truth)
-    given, _, _ = majority(scene.regions, scene.paint)
-    best, _, _ = majority(scene.labels, scene.truth)
-    ceiling, _, _ = majority(scene.regions, best[scene.labels])
+    wanted, _, area = find_majority(scene.regions, scene.truth)
+    given, _, _ = find_majority(scene.regions, scene.paint)
+    best, _, _ = find_majority(scene.labels, scene.truth)
+    ceiling, _, _ = find_majority(scene.regions, best[scene.labels])
     enclosed = np.asarray(cv2.connectedComponents((~scene.ink).view(np.uint8), connectivity=4)[1], np.int32)
-    home, _, _ = majority(scene.regions, enclosed)
+    home, _, _ = find_majority(scene.regions, enclosed)
     room = np.bincount(enclosed.ravel())[home]
     count = len(wanted)
     names = [""] * count
@@ -65,7 +67,7 @@ def kinds(scene: Scene, palette: np.ndarray, materials: Mapping[int, str]) -> tu
             name = "background"
         elif right in materials and materials[right] == materials.get(wrong):
             name = "tone"
-        elif right in materials and wrong in materials and _stem(materials[right]) == _stem(materials[wrong]):
+        elif right in materials and wrong in materials and _strip_material(materials[right]) == _strip_material(materials[wrong]):
             name = "twin"
         elif (wanted[scene.beside[region]] == wrong).any():
             name = "neighbor"
@@ -75,11 +77,11 @@ def kinds(scene: Scene, palette: np.ndarray, materials: Mapping[int, str]) -> tu
     return area[1:], (wanted == given)[1:], names[1:]
 
 
-def _stem(name: str) -> str:
+def _strip_material(name: str) -> str:
     """The material without the side and the character that it belongs to: 'other iris 1' is an iris."""
     return name.rstrip("0123456789 ").removeprefix("other ")
 
 
-def size_class(area: np.ndarray, scale: float) -> np.ndarray:
+def classify_sizes(area: np.ndarray, scale: float) -> np.ndarray:
     """Which class of SIZES regions belong to, 0..len(SIZES); `scale` is the area of the picture over 512 x 512."""
     return np.searchsorted(np.array(SIZES) * scale, area, side="right")

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .answers import Answer
-from .mistakes import Scene
-from .tasks import Task
+from .answers import PaintedDrawing
+from .mistakes import PaintComparison
+from .tasks import PaintTask
 
 SIDE = 208  # px of a tile
 COLUMNS = ("reference", "drawing", "painted", "true", "wrong")
@@ -18,7 +18,7 @@ _RED, _GRAY = np.array([222, 40, 48]), np.array([205, 205, 205])
 
 
 @dataclass(frozen=True, eq=False)
-class Example:
+class PaintedExample:
     """A drawing that was painted: how well, which shot's, and its row of tiles uint8 (SIDE, 5 * SIDE, 3)."""
 
     score: float
@@ -26,33 +26,33 @@ class Example:
     tiles: np.ndarray
 
 
-def example(task: Task, number: int, given: Answer, scene: Scene, score: float) -> Example:
-    frame = task.frame(number)
-    crop = _box((scene.truth != 0) | scene.ink)
+def draw_example(task: PaintTask, number: int, given: PaintedDrawing, scene: PaintComparison, score: float) -> PaintedExample:
+    frame = task.get_frame(number)
+    crop = _find_box((scene.truth != 0) | scene.ink)
     ink = frame.sketch.paint[crop]
     wrong = np.where(((scene.truth != scene.paint) & ~scene.ink)[..., None], _RED, np.where((scene.truth == 0)[..., None], 255, _GRAY))
     wrong = np.where(scene.ink[..., None], 120, wrong).astype(np.uint8)
-    reference = task.nearest(number).pixels
+    reference = task.find_nearest_reference(number).pixels
     tiles = [
-        _tile(_on_paper(reference)[_box(reference[..., 3] > 0)]),
-        *(_tile(_inked(picture, ink)) for picture in (np.full_like(ink, 255), given.colors[crop], frame.colors[crop])),
-        _tile(wrong[crop]),
+        _make_tile(_lay_on_paper(reference)[_find_box(reference[..., 3] > 0)]),
+        *(_make_tile(_lay_ink(picture, ink)) for picture in (np.full_like(ink, 255), given.colors[crop], frame.colors[crop])),
+        _make_tile(wrong[crop]),
     ]
-    return Example(score, task.shot.name, np.concatenate(tiles, 1))
+    return PaintedExample(score, task.shot.name, np.concatenate(tiles, 1))
 
 
-def _inked(picture: np.ndarray, ink: np.ndarray) -> np.ndarray:
+def _lay_ink(picture: np.ndarray, ink: np.ndarray) -> np.ndarray:
     """Ink over a picture, both uint8 (H, W, 4), on white."""
     alpha = ink[..., 3:].astype(np.float32) / 255
-    return (_on_paper(picture) * (1 - alpha) + ink[..., :3] * alpha).round().astype(np.uint8)
+    return (_lay_on_paper(picture) * (1 - alpha) + ink[..., :3] * alpha).round().astype(np.uint8)
 
 
-def _on_paper(picture: np.ndarray) -> np.ndarray:
+def _lay_on_paper(picture: np.ndarray) -> np.ndarray:
     alpha = picture[..., 3:].astype(np.float32) / 255
     return (picture[..., :3] * alpha + 255 * (1 - alpha)).round().astype(np.uint8)
 
 
-def _box(mask: np.ndarray) -> tuple[slice, slice]:
+def _find_box(mask: np.ndarray) -> tuple[slice, slice]:
     """The part of a picture in which something is, and a little around it."""
     y, x = np.nonzero(mask)
     if not len(y):
@@ -60,7 +60,7 @@ def _box(mask: np.ndarray) -> tuple[slice, slice]:
     return slice(max(0, y.min() - 8), y.max() + 9), slice(max(0, x.min() - 8), x.max() + 9)
 
 
-def _tile(picture: np.ndarray) -> np.ndarray:
+def _make_tile(picture: np.ndarray) -> np.ndarray:
     """A picture fitted into a square on white."""
     inner = SIDE - 8
     scale = inner / max(picture.shape[:2])
@@ -72,9 +72,9 @@ def _tile(picture: np.ndarray) -> np.ndarray:
     return tile
 
 
-def choose(examples: Sequence[Example], good: int = 1, bad: int = 2) -> list[Example]:
+def choose_examples(examples: Sequence[PaintedExample], good: int = 1, bad: int = 2) -> list[PaintedExample]:
     """The best and the worst, each of another shot where there are shots enough."""
-    chosen: list[Example] = []
+    chosen: list[PaintedExample] = []
     for order, count in ((sorted(examples, key=lambda one: -one.score), good), (sorted(examples, key=lambda one: one.score), bad)):
         fresh = [one for one in order if one.shot not in {other.shot for other in chosen}]
         seen: set[str] = set()
@@ -85,7 +85,7 @@ def choose(examples: Sequence[Example], good: int = 1, bad: int = 2) -> list[Exa
     return chosen
 
 
-def write(path: Path, examples: Sequence[Example]) -> None:
+def write_examples(path: Path, examples: Sequence[PaintedExample]) -> None:
     """A sheet of rows, a PNG of 256 colors."""
     image = Image.fromarray(np.concatenate([one.tiles for one in examples])).quantize(
         256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE

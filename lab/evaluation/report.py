@@ -11,7 +11,7 @@ from engine.job.files import write_atomic
 from ..markdown import wrap_markdown
 from ..synthesis import FAMILIES
 from . import learned, pictures
-from .evaluate import Results, summary
+from .evaluate import EvaluationResults, summarize_results
 from .mistakes import KINDS, SIZES
 from .shots import HELD_OUT
 from .tasks import SCENARIOS
@@ -23,42 +23,44 @@ FILM = {"psnr": "PSNR dB", "ssim": "SSIM", "lpips": "LPIPS", "edmd": "EDMD px", 
 FINE = ("ssim", "lpips")  # shown with more digits
 
 
-def write(results: Results, out: Path, command: str) -> Path:
+def write_report(results: EvaluationResults, out: Path, command: str) -> Path:
     """Write out/evaluation.md and out/pictures/evaluation_*.png; returns the page's path. Raises JobFailed."""
-    found = summary(results)
+    found = summarize_results(results)
     shown = []
     for scenario in SCENARIOS:
-        chosen = [one for (_, asked), examples in results.examples.items() if asked == scenario for one in pictures.choose(examples)]
+        chosen = [
+            one for (_, asked), examples in results.examples.items() if asked == scenario for one in pictures.choose_examples(examples)
+        ]
         if chosen:
             name = f"pictures/evaluation_{scenario.replace(' ', '_')}.png"
-            pictures.write(out / name, chosen)
+            pictures.write_examples(out / name, chosen)
             shown.append((scenario, name, chosen))
     path = out / "evaluation.md"
     study = _STUDY if (out / "lvcd_study.md").is_file() else ""
-    write_atomic(path, wrap_markdown(_page(found, shown, study, command)).encode())
+    write_atomic(path, wrap_markdown(_compose_page(found, shown, study, command)).encode())
     return path
 
 
-def _page(found: Mapping, shown: Sequence, study: str, command: str) -> str:
+def _compose_page(found: Mapping, shown: Sequence, study: str, command: str) -> str:
     scores, model = found["scores"], found["model"]
     flat = [row for row in scores if "acc" in row]
     groups = list(dict.fromkeys(row["group"] for row in flat))
-    parts = [_head(found, command), _wanted(flat, model), *(_group(flat, group) for group in groups)]
+    parts = [_compose_head(found, command), _compose_wanted(flat, model), *(_compose_group(flat, group) for group in groups)]
     if any("psnr" in row for row in scores):
-        parts.append(_painted([row for row in scores if "psnr" in row]))
+        parts.append(_compose_painted([row for row in scores if "psnr" in row]))
     parts += [
-        _corrections(flat, model),
-        _mistakes(flat, model),
-        _sizes(flat, model),
-        _trust(flat, model),
-        _closings(found["closings"]),
-        _cost(found["cost"]),
+        _compose_corrections(flat, model),
+        _compose_mistakes(flat, model),
+        _compose_sizes(flat, model),
+        _compose_confidence(flat, model),
+        _compose_closings(found["closings"]),
+        _compose_cost(found["cost"]),
     ]
-    parts += [_pictures(shown), study, _METHODS.format(held_out=f"{HELD_OUT:,}")]
+    parts += [_compose_pictures(shown), study, _METHODS.format(held_out=f"{HELD_OUT:,}")]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _head(found: Mapping, command: str) -> str:
+def _compose_head(found: Mapping, command: str) -> str:
     s = found["settings"]
     demo = f", and the first {s['demo']} drawings of the demo shot" if s["demo"] else ""
     scenarios = "\n".join(f"* *{name}*: {text}" for name, text in SCENARIOS.items())
@@ -74,16 +76,16 @@ The lines are damaged by chance, from not at all to all there is.
 {scenarios}"""
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|---" + "|---:" * (len(head) - 1) + "|"]
     return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
-def _n(value: float | None, digits: int = 1) -> str:
+def _format_number(value: float | None, digits: int = 1) -> str:
     return "–" if value is None else f"{value:.{digits}f}"
 
 
-def _wanted(rows: Sequence[Mapping], model: str) -> str:
+def _compose_wanted(rows: Sequence[Mapping], model: str) -> str:
     lines = []
     for scenario, (acc, pix_f, ahead) in WANTED.items():
         for group in FAMILIES:
@@ -97,9 +99,9 @@ def _wanted(rows: Sequence[Mapping], model: str) -> str:
                 [
                     scenario,
                     group,
-                    _n(ours["acc"]),
+                    _format_number(ours["acc"]),
                     f"≥ {acc}",
-                    _n(ours["pix_f"]),
+                    _format_number(ours["pix_f"]),
                     f"≥ {pix_f}",
                     f"{lead:+.1f} ({best['method']})",
                     f"≥ {ahead}",
@@ -107,36 +109,47 @@ def _wanted(rows: Sequence[Mapping], model: str) -> str:
             )
     if not lines:
         return ""
-    return "## What is wanted\n\n" + _table(
+    return "## What is wanted\n\n" + _format_table(
         ["scenario", "family", "Acc", "wanted", "Pix-F-Acc", "wanted", "Acc over the best simple method", "wanted"], lines
     )
 
 
-def _group(rows: Sequence[Mapping], group: str) -> str:
+def _compose_group(rows: Sequence[Mapping], group: str) -> str:
     lines = []
     for row in rows:
         if row["group"] == group:
-            values = [_n(row[name]) for name in ("acc", "acc_thr", "pix", "pix_f", "b_miou")]
+            values = [_format_number(row[name]) for name in ("acc", "acc_thr", "pix", "pix_f", "b_miou")]
             lines.append(
-                [row["scenario"], row["method"], *values, _n(row["clicks"]), _n(row["flicker"]), _n(row["purity"]), _n(row["possible"])]
+                [
+                    row["scenario"],
+                    row["method"],
+                    *values,
+                    _format_number(row["clicks"]),
+                    _format_number(row["flicker"]),
+                    _format_number(row["purity"]),
+                    _format_number(row["possible"]),
+                ]
             )
     lines.sort(key=lambda line: list(SCENARIOS).index(line[0]))
     head = ["scenario", "method", "Acc", "Acc-Thr", "Pix-Acc", "Pix-F-Acc", "Pix-B-MIoU", "clicks", "flicker", "purity", "possible"]
     several = {row["scenario"]: row["drawings"] for row in rows if row["group"] == group}
     drawings = ", ".join(f"{scenario} {count}" for scenario, count in several.items())
-    return f"## {group}\n\nDrawings that count: {drawings}.\n\n" + _table(head, lines)
+    return f"## {group}\n\nDrawings that count: {drawings}.\n\n" + _format_table(head, lines)
 
 
-def _painted(rows: Sequence[Mapping]) -> str:
+def _compose_painted(rows: Sequence[Mapping]) -> str:
     names = [name for name in FILM if name in rows[0]]
-    lines = [[row["group"], row["scenario"], row["method"], *(_n(row[name], 4 if name in FINE else 2) for name in names)] for row in rows]
-    flow = "DIS" if learned.absent("RAFT") else "RAFT"
-    return f"## Painted clips\n\nTC by the flow of {flow}.\n\n" + _table(
+    lines = [
+        [row["group"], row["scenario"], row["method"], *(_format_number(row[name], 4 if name in FINE else 2) for name in names)]
+        for row in rows
+    ]
+    flow = "DIS" if learned.explain_absence("RAFT") else "RAFT"
+    return f"## Painted clips\n\nTC by the flow of {flow}.\n\n" + _format_table(
         ["clip", "scenario", "method", *(FILM[name] for name in names)], lines
     )
 
 
-def _mistakes(rows: Sequence[Mapping], model: str) -> str:
+def _compose_mistakes(rows: Sequence[Mapping], model: str) -> str:
     lines, names = [], list(KINDS)
     for row in rows:
         if row["method"] == model:
@@ -152,22 +165,24 @@ the first of:
 
 {legend}
 
-{_table(["", "wrong regions a drawing", *names], lines)}"""
+{_format_table(["", "wrong regions a drawing", *names], lines)}"""
 
 
-def _corrections(rows: Sequence[Mapping], model: str) -> str:
+def _compose_corrections(rows: Sequence[Mapping], model: str) -> str:
     lines = [
-        [row["group"], _n(row["corrected"]["alone"]), _n(row["corrected"]["solved_again"])]
+        [row["group"], _format_number(row["corrected"]["alone"]), _format_number(row["corrected"]["solved_again"])]
         for row in rows
         if row["method"] == model and "corrected" in row
     ]
     if not lines:
         return ""
     head = ["", "each click for one region", "all drawings solved again after each click"]
-    return f"## Corrections\n\nClicks a drawing until all is right, in one shot painted after its first key.\n\n{_table(head, lines)}"
+    return (
+        f"## Corrections\n\nClicks a drawing until all is right, in one shot painted after its first key.\n\n{_format_table(head, lines)}"
+    )
 
 
-def _sizes(rows: Sequence[Mapping], model: str) -> str:
+def _compose_sizes(rows: Sequence[Mapping], model: str) -> str:
     bounds = [0, *SIZES]
     head = [f"{low + 1}–{high} px" for low, high in zip(bounds, SIZES, strict=False)] + [f"> {SIZES[-1]} px"]
     lines = []
@@ -179,33 +194,33 @@ def _sizes(rows: Sequence[Mapping], model: str) -> str:
 
 Regions that are right, by their area in a picture of 512 x 512 px (in proportion elsewhere), of how many.
 
-{_table(["", *head], lines)}"""
+{_format_table(["", *head], lines)}"""
 
 
-def _trust(rows: Sequence[Mapping], model: str) -> str:
+def _compose_confidence(rows: Sequence[Mapping], model: str) -> str:
     lines = []
     for row in rows:
         if row["method"] == model and "trust" in row:
-            values = [_n(row["trust"][name]) for name in ("sure", "sure_right", "unknown", "painted_right", "ece")]
+            values = [_format_number(row["trust"][name]) for name in ("sure", "sure_right", "unknown", "painted_right", "ece")]
             lines.append([f"{row['group']}, {row['scenario']}", *values])
     if not lines:
         return ""
     head = ["", "confidence ≥ 0.9", "of these right", "left unknown", "of the others right", "ECE"]
     wanted = "Wanted: ≥ 98 right of those with confidence ≥ 0.9, and these ≥ 70."
-    return f"## Confidence\n\nOf the regions that the engine cuts drawings into. {wanted}\n\n{_table(head, lines)}"
+    return f"## Confidence\n\nOf the regions that the engine cuts drawings into. {wanted}\n\n{_format_table(head, lines)}"
 
 
-def _closings(found: Mapping[str, Mapping]) -> str:
+def _compose_closings(found: Mapping[str, Mapping]) -> str:
     if not found:
         return ""
     head = ["family", "closures: precision", "recall", "boundaries: F", "Pix-F with perfect matching", "the same without closing gaps"]
     names = ("precision", "recall", "boundary", "ceiling", "unclosed")
-    lines = [[family, *(_n(one[name]) for name in names)] for family, one in found.items()]
+    lines = [[family, *(_format_number(one[name]) for name in names)] for family, one in found.items()]
     text = "Single drawings with all the damage there is, gaps up to 12 px. Wanted: Pix-F ≥ 98 with perfect matching."
-    return f"## Gaps and leaks\n\n{text}\n\n{_table(head, lines)}"
+    return f"## Gaps and leaks\n\n{text}\n\n{_format_table(head, lines)}"
 
 
-def _cost(cost: Mapping | None) -> str:
+def _compose_cost(cost: Mapping | None) -> str:
     if cost is None:
         return ""
     return f"""## Time and memory
@@ -214,7 +229,7 @@ def _cost(cost: Mapping | None) -> str:
 {cost["seconds_per_drawing"]:.2f} s a drawing, {cost["peak_megabytes"]:.0f} MB at the peak."""
 
 
-def _pictures(shown: Sequence) -> str:
+def _compose_pictures(shown: Sequence) -> str:
     parts = [
         "## Good and bad",
         f"From the left: {', '.join(pictures.COLUMNS)}. Of each group one of the best and two of the worst drawings.",

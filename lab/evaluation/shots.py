@@ -15,9 +15,9 @@ from engine.drawing.regions import Regions, segment
 from engine.drawing.sketch import Sketch, raster, scan, strokes
 from engine.job.errors import BadInput
 
-from ..synthesis import Plan, draw, sample, stage
+from ..synthesis import ToonPlan, draw_sample, draw_scenes, stage_scene
 from ..synthesis.palette import TONES
-from .metrics import codes, neighbors, true_regions
+from .metrics import encode_colors, find_neighbors, find_true_regions
 
 CLOSING = 12.0  # px; the widest gap that toon worlds have
 HEIGHT = 1080  # px; models are told gaps for a picture of this height
@@ -26,7 +26,7 @@ HELD_OUT = 900_000  # toon worlds from this seed on are for evaluation: nothing 
 
 
 @dataclass(frozen=True)
-class Frame:
+class EvaluationFrame:
     """A drawing and its true paint.
 
     line    the drawing: strokes (.npz) or a picture
@@ -59,21 +59,21 @@ class Frame:
     def areas(self) -> np.ndarray:
         """The true regions, int32 (H, W), 0 elsewhere."""
         ink = self.sketch.lines
-        return true_regions(self.truth, ink) if self.cut is None else np.where(ink, 0, self.cut)
+        return find_true_regions(self.truth, ink) if self.cut is None else np.where(ink, 0, self.cut)
 
     @cached_property
-    def beside(self) -> list[np.ndarray]:
+    def adjacent_areas(self) -> list[np.ndarray]:
         """The true regions near each true region."""
-        return neighbors(self.areas)
+        return find_neighbors(self.areas)
 
     @cached_property
     def truth(self) -> np.ndarray:
-        """The true paint as codes, uint32 (H, W), see `metrics.codes`."""
-        return codes(self.colors)
+        """The true paint as codes, uint32 (H, W), see `metrics.encode_colors`."""
+        return encode_colors(self.colors)
 
 
 @dataclass(frozen=True)
-class Shot:
+class EvaluationShot:
     """Drawings in order, and what they may be painted after.
 
     group      whose shots are averaged together: a family of toon worlds, or the data's name
@@ -85,19 +85,19 @@ class Shot:
 
     name: str
     group: str
-    frames: Sequence[Frame]
+    frames: Sequence[EvaluationFrame]
     sheet: np.ndarray | None
     materials: Mapping[int, str]
     painted: bool = False
     lined: bool = False
 
-    def picture(self, index: int) -> np.ndarray:
+    def draw_picture(self, index: int) -> np.ndarray:
         """A frame as an animator would hand it over as a reference: the paint with the ink over it, uint8 (H, W, 4)."""
         frame = self.frames[index]
-        return frame.colors if self.lined else _inked(frame.colors, frame.sketch)
+        return frame.colors if self.lined else _lay_ink(frame.colors, frame.sketch)
 
 
-def _inked(colors: np.ndarray, sketch: Sketch) -> np.ndarray:
+def _lay_ink(colors: np.ndarray, sketch: Sketch) -> np.ndarray:
     """Paint under ink; trace lines are painted over, with their soft edges."""
     ink = sketch.paint.astype(np.float32)
     near = np.ones((3, 3), np.uint8)
@@ -111,7 +111,7 @@ def _inked(colors: np.ndarray, sketch: Sketch) -> np.ndarray:
 # --- toon worlds ------------------------------------------------------------------------------------------------------
 
 
-def world(family: str, seed: int, folder: Path, size: int, drawings: int, damage: float | None = None) -> Shot:
+def draw_world(family: str, seed: int, folder: Path, size: int, drawings: int, damage: float | None = None) -> EvaluationShot:
     """A held-out toon world; its lines go to `folder`. Two drawings are neighbors in a movement, more are a whole one.
 
     `damage` 0 to 1, by chance unless given. Worlds of one seed differ by their damage alone.
@@ -120,29 +120,29 @@ def world(family: str, seed: int, folder: Path, size: int, drawings: int, damage
     rng = np.random.default_rng([seed, 2])
     chance, characters = float(rng.uniform()), int(rng.choice([1, 2, 3], p=[0.8, 0.15, 0.05]))
     relation, level = "near" if drawings == 2 else "", chance if damage is None else damage
-    plan = Plan(family, (size, size), drawings, relation, references=1, characters=characters, damage=level)
-    drawn = sample(seed, plan)
-    sheet = draw([stage(seed, replace(plan, size=(SHEET * size, SHEET * size))).references()])[0]
+    plan = ToonPlan(family, (size, size), drawings, relation, references=1, characters=characters, damage=level)
+    drawn = draw_sample(seed, plan)
+    sheet = draw_scenes([stage_scene(seed, replace(plan, size=(SHEET * size, SHEET * size))).select_references()])[0]
     frames = []
-    for index, (paint, colors) in enumerate(zip(drawn.lines.paint.numpy()[:drawings], drawn.colors().numpy(), strict=False)):
+    for index, (paint, colors) in enumerate(zip(drawn.lines.paint.numpy()[:drawings], drawn.paint_flats().numpy(), strict=False)):
         path = folder / f"{index:04d}.png"
-        save(path, paint)
-        frames.append(Frame(path, np.ascontiguousarray(colors), CLOSING))
+        save_picture(path, paint)
+        frames.append(EvaluationFrame(path, np.ascontiguousarray(colors), CLOSING))
     swatches = drawn.swatches.numpy()
-    names = {int(code): drawn.materials[row // TONES] for row, code in enumerate(codes(swatches))}
-    return Shot(f"{family} {seed}", family, frames, sheet.pictures()[0].numpy(), names)
+    names = {int(code): drawn.materials[row // TONES] for row, code in enumerate(encode_colors(swatches))}
+    return EvaluationShot(f"{family} {seed}", family, frames, sheet.paint_pictures()[0].numpy(), names)
 
 
 # --- the demo shot ----------------------------------------------------------------------------------------------------
 
 
-def demo(folder: Path, count: int) -> Shot | None:
+def draw_demo(folder: Path, count: int) -> EvaluationShot | None:
     """The first `count` drawings of the demo shot, or None where there is no demo: it is not in the extension."""
     if importlib.util.find_spec("demo") is None:
         return None
     from demo import drawings, ink, palette, pose
 
-    def strokes_of(lines: Sequence) -> strokes.Strokes:
+    def make_strokes(lines: Sequence) -> strokes.Strokes:
         counts = [len(line.points) for line in lines]
         colors = np.array([(*palette.rgb(palette.TRACE.get(line.trace, palette.INK)), 255) for line in lines], np.uint8)
         return strokes.Strokes(
@@ -157,31 +157,32 @@ def demo(folder: Path, count: int) -> Shot | None:
     for number, now in enumerate(pose.poses()[:count], 1):
         drawing = drawings.draw(number, now)
         path = folder / f"{number:04d}.npz"
-        strokes.save(strokes_of(drawing.lines), path)
-        frames.append(Frame(path, ink.paint(drawing.parts, drawings.SIZE), CLOSING))
+        strokes.save(make_strokes(drawing.lines), path)
+        frames.append(EvaluationFrame(path, ink.paint(drawing.parts, drawings.SIZE), CLOSING))
     sheet = drawings.sheet()
     picture = ink.painted(sheet.parts, sheet.whole, drawings.SHEET_SIZE, palette.rgb(palette.INK))
     rows = np.array([(*palette.rgb(color), 255) for color in palette.SWATCHES.values()], np.uint8)
     tones = {
-        int(code): name.removesuffix(" light").removesuffix(" shade") for name, code in zip(palette.SWATCHES, codes(rows), strict=True)
+        int(code): name.removesuffix(" light").removesuffix(" shade")
+        for name, code in zip(palette.SWATCHES, encode_colors(rows), strict=True)
     }
-    return Shot("demo", "demo", frames, picture, tones)
+    return EvaluationShot("demo", "demo", frames, picture, tones)
 
 
 # --- clips in folders -------------------------------------------------------------------------------------------------
 
 
-def clips(folder: Path) -> list[Shot]:
+def read_clips(folder: Path) -> list[EvaluationShot]:
     """The clip in a folder, or all clips in its subfolders. See docs/evaluation.md for what is read. Raises BadInput."""
     if (folder / "line").is_dir():
-        return [_clip(folder)]
-    found = [_clip(path) for path in sorted(folder.iterdir()) if (path / "line").is_dir()] if folder.is_dir() else []
+        return [_read_clip(folder)]
+    found = [_read_clip(path) for path in sorted(folder.iterdir()) if (path / "line").is_dir()] if folder.is_dir() else []
     if not found:
         raise BadInput(f"There is no clip in {folder}: a clip is a folder with the subfolders 'line' and 'gt'.")
     return found
 
 
-def _clip(folder: Path) -> Shot:
+def _read_clip(folder: Path) -> EvaluationShot:
     true = next((folder / name for name in ("gt", "color") if (folder / name).is_dir()), None)
     if true is None:
         raise BadInput(f"The clip {folder} has no folder 'gt' with the true frames.")
@@ -193,11 +194,13 @@ def _clip(folder: Path) -> Shot:
     for path in lines:
         picture, seg = read_picture(colors[path.stem]), folder / "seg" / f"{path.stem}.png"
         frames.append(
-            Frame(path, picture, CLOSING * picture.shape[0] / HEIGHT, _numbers(seg, picture.shape[:2]) if seg.is_file() else None)
+            EvaluationFrame(
+                path, picture, CLOSING * picture.shape[0] / HEIGHT, _read_region_numbers(seg, picture.shape[:2]) if seg.is_file() else None
+            )
         )
     sheets = sketch_files(folder / "ref") if (folder / "ref").is_dir() else []
     many = any(len(np.unique(frame.truth)) > 1024 for frame in frames[:2])
-    return Shot(folder.name, folder.name, frames, read_picture(sheets[0]) if sheets else None, {}, painted=many, lined=True)
+    return EvaluationShot(folder.name, folder.name, frames, read_picture(sheets[0]) if sheets else None, {}, painted=many, lined=True)
 
 
 def read_picture(path: Path) -> np.ndarray:
@@ -209,7 +212,7 @@ def read_picture(path: Path) -> np.ndarray:
         raise BadInput(f"The picture {path} can't be read ({error}): save it as PNG.") from error
 
 
-def _numbers(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+def _read_region_numbers(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     """Region numbers that are written as colors."""
     rgb = read_picture(path)[..., :3].astype(np.int32)
     numbers = rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
@@ -218,7 +221,7 @@ def _numbers(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     return numbers
 
 
-def save(path: Path, pixels: np.ndarray) -> Path:
+def save_picture(path: Path, pixels: np.ndarray) -> Path:
     """Write a picture uint8 (H, W, 3 or 4) as PNG. Raises BadInput."""
     path.parent.mkdir(parents=True, exist_ok=True)
     code = cv2.COLOR_RGBA2BGRA if pixels.shape[2] == 4 else cv2.COLOR_RGB2BGR

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shots import Frame, Shot
+from .shots import EvaluationFrame, EvaluationShot
 
 SCENARIOS = {
     "consecutive": "the drawing before is painted",
@@ -16,7 +16,7 @@ SCENARIOS = {
 
 
 @dataclass(frozen=True)
-class Reference:
+class TaskReference:
     """A painted picture uint8 (H, W, 4), and which frame of the shot it shows, or None."""
 
     pixels: np.ndarray
@@ -24,37 +24,37 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Task:
-    """`frames` are the drawings to paint, by number in the shot; those in `scored` count, the others have a reference of their own."""
+class PaintTask:
+    """`frames` are the drawings to paint, by number in the shot; `scored_frames` count, the others have a reference of their own."""
 
-    shot: Shot
+    shot: EvaluationShot
     scenario: str
     frames: Sequence[int]
-    references: Sequence[Reference]
+    references: Sequence[TaskReference]
 
     @property
-    def scored(self) -> list[int]:
+    def scored_frames(self) -> list[int]:
         given = {reference.frame for reference in self.references}
         return [frame for frame in self.frames if frame not in given]
 
-    def frame(self, number: int) -> Frame:
+    def get_frame(self, number: int) -> EvaluationFrame:
         return self.shot.frames[number]
 
-    def nearest(self, number: int) -> Reference:
+    def find_nearest_reference(self, number: int) -> TaskReference:
         """The reference that is nearest in time; the first of those that show no frame."""
         return min(self.references, key=lambda reference: 0 if reference.frame is None else abs(reference.frame - number))
 
 
-def tasks(shot: Shot, pairs: int) -> Iterator[Task]:
+def list_tasks(shot: EvaluationShot, pairs: int) -> Iterator[PaintTask]:
     """All that can be asked about a shot; of its consecutive drawings `pairs` at most."""
     count = len(shot.frames)
     every = range(count)
     if count > 1:
         for first in np.unique(np.linspace(0, count - 2, min(pairs, count - 1)).round().astype(int)).tolist():
-            yield Task(shot, "consecutive", (first, first + 1), (Reference(shot.picture(first), first),))
+            yield PaintTask(shot, "consecutive", (first, first + 1), (TaskReference(shot.draw_picture(first), first),))
     if count > 2:
-        key = Reference(shot.picture(0), 0)
-        yield Task(shot, "first key", every, (key,))
-        yield Task(shot, "two keys", every, (key, Reference(shot.picture(count - 1), count - 1)))
+        key = TaskReference(shot.draw_picture(0), 0)
+        yield PaintTask(shot, "first key", every, (key,))
+        yield PaintTask(shot, "two keys", every, (key, TaskReference(shot.draw_picture(count - 1), count - 1)))
     if shot.sheet is not None:
-        yield Task(shot, "sheet", every, (Reference(shot.sheet, None),))
+        yield PaintTask(shot, "sheet", every, (TaskReference(shot.sheet, None),))

@@ -14,8 +14,8 @@ from engine.matching import shapes
 from engine.matching.features import tinted
 from engine.matching.shapes import Shapes
 
-from ..synthesis import FAMILIES, RELATIONS, Plan, Sample, sample, track
-from ..synthesis import regions as cut
+from ..synthesis import FAMILIES, RELATIONS, ToonPlan, ToonSample, draw_sample, track_pixels
+from ..synthesis import label_regions as cut
 
 GAP = 12.0  # px; the widest gap that is closed, and that samples have
 POINTS = 256  # corresponding points of each drawing and the next
@@ -24,7 +24,7 @@ HELD_OUT = 800_000  # seeds from here on are for measuring
 
 
 @dataclass(frozen=True)
-class Picture:
+class LessonPicture:
     """A picture, and the truth of its regions 1..R: `swatch` int32 (R + 1,), `part` int32 (R + 1,) of part and tone; -1 mixed.
 
     `tint` int8 (h, w, 2) as from features.tinted · `painted` whether it was read off a painted reference and not off line art.
@@ -38,19 +38,19 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class MatcherLesson:
     """Pictures of the same figures. `points` float32 (K, 6): picture, x, y, other picture, x, y in label map pixels."""
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[LessonPicture, ...]
     points: np.ndarray
 
 
-def plan(family: str, seed: int) -> Plan:
+def plan_lesson(family: str, seed: int) -> ToonPlan:
     """What to draw for a seed: short shots, pairs of all kinds, references."""
     rng = np.random.default_rng([seed, 7])
     size = ((512, 512), (512, 512), (640, 480), (448, 576))[int(rng.integers(4))]
     shot = rng.random() < 0.4
-    return Plan(
+    return ToonPlan(
         family=family,
         size=size,
         drawings=3 if shot else 2,
@@ -61,17 +61,17 @@ def plan(family: str, seed: int) -> Plan:
     )
 
 
-def lesson(seed: int, drawn_to: Plan, painted: float = 0.67) -> Lesson:
+def draw_lesson(seed: int, drawn_to: ToonPlan, painted: float = 0.67) -> MatcherLesson:
     """Draw a lesson. So large a share of the references is painted, the others are line art."""
     rng = np.random.default_rng([seed, 11])
-    drawn = sample(seed, drawn_to)
+    drawn = draw_sample(seed, drawn_to)
     count = len(drawn.swatch)
-    pictures = tuple(_picture(drawn, index, index >= drawn.shot and rng.random() < painted) for index in range(count))
-    points = [_points(drawn, index, (index + 1) % count, rng) for index in range(count)]
-    return Lesson(pictures, np.concatenate(points))
+    pictures = tuple(_describe_picture(drawn, index, index >= drawn.shot and rng.random() < painted) for index in range(count))
+    points = [_pick_points(drawn, index, (index + 1) % count, rng) for index in range(count)]
+    return MatcherLesson(pictures, np.concatenate(points))
 
 
-def _picture(drawn: Sample, index: int, painted: bool) -> Picture:
+def _describe_picture(drawn: ToonSample, index: int, painted: bool) -> LessonPicture:
     swatch = drawn.swatch[index].numpy()
     part = drawn.layers.part[index].numpy().astype(np.int64) * 8 + drawn.layers.tone[index].numpy()
     if painted:
@@ -81,7 +81,9 @@ def _picture(drawn: Sample, index: int, painted: bool) -> Picture:
         if len(views) == 1:
             view = views[0]
             assert view.swatch is not None
-            return Picture(view, np.zeros((*view.labels.shape, 2), np.int8), view.swatch, _majority(view.labels, part, view.count), True)
+            return LessonPicture(
+                view, np.zeros((*view.labels.shape, 2), np.int8), view.swatch, _find_majority(view.labels, part, view.count), True
+            )
     truth = cut(drawn, index, GAP)
     found = truth.regions
     lines = drawn.lines.lines[index].numpy()
@@ -89,19 +91,19 @@ def _picture(drawn: Sample, index: int, painted: bool) -> Picture:
     size = (described.labels.shape[1], described.labels.shape[0])
     mixed = truth.purity < PURE
     worn = np.where(mixed, -1, truth.swatch).astype(np.int32)
-    shown = np.where(mixed, -1, _majority(found.labels, part, found.count)).astype(np.int32)
-    return Picture(described, tinted(drawn.lines.paint[index].numpy(), size), worn, shown, False)
+    shown = np.where(mixed, -1, _find_majority(found.labels, part, found.count)).astype(np.int32)
+    return LessonPicture(described, tinted(drawn.lines.paint[index].numpy(), size), worn, shown, False)
 
 
-def _majority(labels: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+def _find_majority(labels: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
     kinds, place = np.unique(values, return_inverse=True)
     votes = np.bincount(labels.ravel() * len(kinds) + place.ravel(), minlength=(count + 1) * len(kinds)).reshape(count + 1, -1)
     return kinds[votes.argmax(1)].astype(np.int32)
 
 
-def _points(drawn: Sample, source: int, target: int, rng: np.random.Generator) -> np.ndarray:
+def _pick_points(drawn: ToonSample, source: int, target: int, rng: np.random.Generator) -> np.ndarray:
     """Some pixels of one drawing that can be seen in another, and where, float32 (K, 6)."""
-    xy, visible = track(drawn, source, target)
+    xy, visible = track_pixels(drawn, source, target)
     y, x = np.nonzero(visible.numpy())
     chosen = rng.choice(len(x), min(POINTS, len(x)), replace=False) if len(x) else np.zeros(0, np.int64)
     x, y = x[chosen], y[chosen]
@@ -115,7 +117,7 @@ def _points(drawn: Sample, source: int, target: int, rng: np.random.Generator) -
 # --- on disk ----------------------------------------------------------------------------------------------------------
 
 
-def write(folder: Path, seeds: range, families: tuple[str, ...] = tuple(FAMILIES)) -> Iterator[Path]:
+def write_lessons(folder: Path, seeds: range, families: tuple[str, ...] = tuple(FAMILIES)) -> Iterator[Path]:
     """Write the lessons that a folder lacks, families in turn, and tell their files. Raises JobFailed."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +125,7 @@ def write(folder: Path, seeds: range, families: tuple[str, ...] = tuple(FAMILIES
             family = families[seed % len(families)]
             path = folder / f"{family}-{seed:08d}.npz"
             if not path.exists():
-                save(path, lesson(seed, plan(family, seed)))
+                save_lesson(path, draw_lesson(seed, plan_lesson(family, seed)))
                 yield path
     except OSError as error:
         raise JobFailed(f"Lessons can't be written to {folder}: {error.strerror or error}.") from error
@@ -132,7 +134,7 @@ def write(folder: Path, seeds: range, families: tuple[str, ...] = tuple(FAMILIES
 _ARRAYS = tuple(f.name for f in fields(Shapes) if f.name not in ("swatch", "scale"))
 
 
-def save(path: Path, taught: Lesson) -> None:
+def save_lesson(path: Path, taught: MatcherLesson) -> None:
     """Write a lesson; a file with the right name is whole."""
     arrays = {"points": taught.points, "painted": np.array([picture.painted for picture in taught.pictures])}
     for index, picture in enumerate(taught.pictures):
@@ -146,18 +148,18 @@ def save(path: Path, taught: Lesson) -> None:
     partial.replace(path)
 
 
-def load(path: Path) -> Lesson:
+def load_lesson(path: Path) -> MatcherLesson:
     """Read a lesson. Raises JobFailed."""
     try:
         with np.load(path, allow_pickle=False) as kept:
-            pictures = [_loaded(kept, index, bool(painted)) for index, painted in enumerate(kept["painted"])]
-            return Lesson(tuple(pictures), kept["points"])
+            pictures = [_load_picture(kept, index, bool(painted)) for index, painted in enumerate(kept["painted"])]
+            return MatcherLesson(tuple(pictures), kept["points"])
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise JobFailed(f"The lesson {path} can't be read; remove it to have it drawn again.") from error
 
 
-def _loaded(kept, index: int, painted: bool) -> Picture:
+def _load_picture(kept, index: int, painted: bool) -> LessonPicture:
     arrays = {name: kept[f"{index}/{name}"] for name in _ARRAYS}
     arrays["labels"] = arrays["labels"].astype(np.int32)
     described = Shapes(**arrays, scale=float(kept[f"{index}/scale"]))
-    return Picture(described, kept[f"{index}/tint"], kept[f"{index}/swatch"], kept[f"{index}/part"], painted)
+    return LessonPicture(described, kept[f"{index}/tint"], kept[f"{index}/swatch"], kept[f"{index}/part"], painted)

@@ -1,8 +1,21 @@
 """Toon worlds: procedural drawings with exact truth, to train and to measure on. Nothing here was drawn, scanned or downloaded."""
 
-from .plan import RELATIONS, Plan, Scene, stage
-from .sample import Sample, draw, sample
+from .plan import RELATIONS, ToonPlan, ToonScene, stage_scene
+from .sample import ToonSample, draw_sample, draw_scenes
 from .scenes import FAMILIES
-from .truth import RegionTruth, regions, sketch, track
+from .truth import RegionTruth, label_regions, make_sketch, track_pixels
 
-__all__ = ["FAMILIES", "RELATIONS", "Plan", "RegionTruth", "Sample", "Scene", "draw", "regions", "sample", "sketch", "stage", "track"]
+__all__ = [
+    "FAMILIES",
+    "RELATIONS",
+    "RegionTruth",
+    "ToonPlan",
+    "ToonSample",
+    "ToonScene",
+    "draw_sample",
+    "draw_scenes",
+    "label_regions",
+    "make_sketch",
+    "stage_scene",
+    "track_pixels",
+]

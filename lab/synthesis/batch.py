@@ -5,12 +5,12 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from .figure import Figure, join
+from .figure import ToonFigure, join_figures
 from .primitives import Primitives
 
 
 @dataclass(frozen=True)
-class View:
+class FigureView:
     """How the drawings of one figure are seen. `light` points toward the light on the screen (x right, y down, z to the viewer), `marks`
     are the points of its persons' bodies, 18 of each."""
 
@@ -21,17 +21,17 @@ class View:
     marks: Tensor  # float32 (D, 18 C, 3), x, y and toward the viewer, in px; nan for what is no person's
     size: tuple[int, int]  # width, height in px
 
-    def __getitem__(self, rows: slice) -> "View":
+    def __getitem__(self, rows: slice) -> "FigureView":
         own = {f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name != "size"}
         return replace(self, **own)
 
-    def to(self, device: torch.device | str) -> "View":
+    def move_to_device(self, device: torch.device | str) -> "FigureView":
         """The same view on another device."""
         return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "size"})
 
 
 @dataclass(frozen=True)
-class Batch:
+class DrawingBatch:
     """D drawings in which R primitives stand. Numbers of parts and primitives count those of all figures; drawings of one size.
 
     figure    all figures as one
@@ -46,7 +46,7 @@ class Batch:
     part0, prim0  int32 (D,)  what to take from numbers of parts and primitives to have those of the drawing's own figure
     """
 
-    figure: Figure
+    figure: ToonFigure
     prims: Primitives
     prim: Tensor
     pair: Tensor
@@ -64,16 +64,17 @@ class Batch:
     def count(self) -> int:
         return len(self.unit)
 
-    def to(self, device: torch.device | str) -> "Batch":
+    def move_to_device(self, device: torch.device | str) -> "DrawingBatch":
         """The same batch on another device."""
-        moved = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name != "size"}
-        return Batch(size=self.size, **moved)
+        figure, prims = self.figure.move_to_device(device), self.prims.move_to_device(device)
+        tensors = {f.name: getattr(self, f.name).to(device) for f in fields(self) if f.name not in ("figure", "prims", "size")}
+        return DrawingBatch(figure=figure, prims=prims, size=self.size, **tensors)
 
 
-def gather(figures: list[Figure], views: list[View], tones: list[bool]) -> Batch:
+def stack_drawings(figures: list[ToonFigure], views: list[FigureView], tones: list[bool]) -> DrawingBatch:
     """Lay the drawings of figures end to end. All on the CPU."""
-    figure, _ = join(figures)
-    columns: dict[str, list[Tensor]] = {f.name: [] for f in fields(Batch)}
+    figure, _ = join_figures(figures)
+    columns: dict[str, list[Tensor]] = {f.name: [] for f in fields(DrawingBatch)}
     drawing = []
     base: dict[str, int] = dict.fromkeys(("prim", "pair", "point", "part", "drawing", "row"), 0)
     for own, view, toned in zip(figures, views, tones, strict=True):
@@ -98,4 +99,4 @@ def gather(figures: list[Figure], views: list[View], tones: list[bool]) -> Batch
     matrix = torch.cat([view.matrix.reshape(-1, 3, 4) for view in views])
     prim = laid["prim"]
     prims = Primitives(figure.kind[prim], torch.cat(drawing), matrix, figure.params[prim], figure.hem[prim], figure.hems)
-    return Batch(figure=figure, prims=prims, size=views[0].size, **laid)
+    return DrawingBatch(figure=figure, prims=prims, size=views[0].size, **laid)

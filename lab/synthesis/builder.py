@@ -9,7 +9,7 @@ import torch
 
 from engine.job.pose import BODY
 
-from .figure import INK, OUTLINE, SHADED, Figure, Part
+from .figure import INK, OUTLINE, SHADED, ToonFigure, ToonPart
 from .outlines import ANGLES
 from .primitives import BALL, BOX, CONE, HEM, SHELL, TRIANGLE
 
@@ -21,11 +21,11 @@ Vector = Sequence[float] | np.ndarray
 Points = Sequence[Vector] | np.ndarray
 
 
-class Builder:
+class FigureBuilder:
     """Collects the rows of a figure. Lengths in units of the figure; methods return the number of what they add."""
 
     def __init__(self) -> None:
-        self.parts = [Part("background", "background", 0)]
+        self.parts = [ToonPart("background", "background", 0)]
         self.focus = 0
         self._joints: list[tuple] = []
         self._prims: list[tuple] = []
@@ -41,47 +41,47 @@ class Builder:
         self._mood = -1
         self._marks: dict[str, tuple[int, Vector]] = dict.fromkeys(BODY, (-1, (0.0, 0.0, 0.0)))
 
-    def part(self, name: str, material: str, tones: int = SHADED, edge: int = INK) -> int:
+    def add_part(self, name: str, material: str, tones: int = SHADED, edge: int = INK) -> int:
         """A piece that is painted with one material. A name that is known already is the same part."""
         for number, part in enumerate(self.parts):
             if part.name == name:
                 return number
-        self.parts.append(Part(name, material, tones, edge))
+        self.parts.append(ToonPart(name, material, tones, edge))
         return len(self.parts) - 1
 
-    def joint(self, parent: int, at: Vector, turn: Vector = (0, 0, 0), swing: Vector = (0, 0, 0)) -> int:
+    def add_joint(self, parent: int, at: Vector, turn: Vector = (0, 0, 0), swing: Vector = (0, 0, 0)) -> int:
         """A joint at a point of its parent's space, turned by angles about x, y, z."""
         rest = np.eye(4)
-        rest[:3, :3] = turned(*turn)
+        rest[:3, :3] = compute_rotation(*turn)
         rest[:3, 3] = at
         self._joints.append((parent, rest, np.asarray(swing, float)))
         return len(self._joints) - 1
 
-    def upper(self, joint: int) -> int:
+    def get_parent_joint(self, joint: int) -> int:
         """The joint that another one hangs on."""
         return self._joints[joint][0]
 
-    def mark(self, name: str, joint: int, at: Vector = (0.0, 0.0, 0.0)) -> None:
+    def mark_joint(self, name: str, joint: int, at: Vector = (0.0, 0.0, 0.0)) -> None:
         """Where a point of the body is, one of `engine.job.pose.BODY`: in a joint's space."""
         self._marks[name] = (joint, at)
 
-    def mark_on(self, name: str, prim: int, x: float, z: float) -> None:
+    def mark_solid(self, name: str, prim: int, x: float, z: float) -> None:
         """The same, on a solid's front where its chart has these coordinates, or inside if that is beside it."""
-        place = np.nan_to_num(self.surface(prim, np.array([[x, z]]))[0])
+        place = np.nan_to_num(self.find_surface_points(prim, np.array([[x, z]]))[0])
         self._marks[name] = (self._prims[prim][1], (self._locals[prim][0] @ [x, place[1], z, 1.0])[:3])
 
-    def mark_flat(self, name: str, prim: int, x: float, y: float) -> None:
+    def mark_flat_shape(self, name: str, prim: int, x: float, y: float) -> None:
         """The same, in the plane of a flat shape."""
         self._marks[name] = (self._prims[prim][1], (x, y, 0.0))
 
-    def feature(self, moods: int) -> list[int]:
+    def add_feature(self, moods: int) -> list[int]:
         """A feature that changes; the numbers of its moods, the usual one first."""
         first = sum(self._moods)
         self._moods.append(moods)
         return list(range(first, first + moods))
 
     @contextmanager
-    def seen_in(self, mood: int) -> Iterator[None]:
+    def limit_to_mood(self, mood: int) -> Iterator[None]:
         """Decals and lines that are added meanwhile are seen in this mood alone."""
         before, self._mood = self._mood, mood
         yield
@@ -89,7 +89,9 @@ class Builder:
 
     # --- bodies ---------------------------------------------------------------------------------------------------
 
-    def _add(self, kind: int, joint: int, local: np.ndarray, part: int, params: Vector, hem: int = 0, lining: int | None = None) -> int:
+    def _add_primitive(
+        self, kind: int, joint: int, local: np.ndarray, part: int, params: Vector, hem: int = 0, lining: int | None = None
+    ) -> int:
         params = (*params, 0, 0, 0, 0)[:4]
         self._prims.append((kind, joint, part, part if lining is None else lining, params, hem))
         self._params.append(np.array([params]))
@@ -97,19 +99,21 @@ class Builder:
         self._charts.append(np.array(_FRONT)[None])
         return len(self._prims) - 1
 
-    def ball(self, joint: int, center: Vector, radii: Vector | float, part: int, turn: Vector = (0, 0, 0)) -> int:
+    def add_ball(self, joint: int, center: Vector, radii: Vector | float, part: int, turn: Vector = (0, 0, 0)) -> int:
         """An ellipsoid. Its canonical z points up, y to the front, so that charts are the same as those of other bodies."""
         rx, ry, rz = np.broadcast_to(np.asarray(radii, float), 3)
-        frame = turned(*turn) @ np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], float)
-        return self._add(BALL, joint, placed(frame * [rx, rz, ry], center), part, ())
+        frame = compute_rotation(*turn) @ np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], float)
+        return self._add_primitive(BALL, joint, compose_transform(frame * [rx, rz, ry], center), part, ())
 
-    def cone(self, joint: int, a: Vector, b: Vector, ra: float, rb: float, part: int, front: Vector = (0, 0, 1), flat: float = 1.0) -> int:
+    def add_cone(
+        self, joint: int, a: Vector, b: Vector, ra: float, rb: float, part: int, front: Vector = (0, 0, 1), flat: float = 1.0
+    ) -> int:
         """A round cone from a to b; canonical z runs from a to b, y to the front, where it is flattened."""
-        frame, length = along(a, b, front)
+        frame, length = align_axes(a, b, front)
         length = max(length, abs(ra - rb) * 1.02 + 1e-4)
-        return self._add(CONE, joint, placed(frame * [1, flat, 1], a), part, (ra, rb, length))
+        return self._add_primitive(CONE, joint, compose_transform(frame * [1, flat, 1], a), part, (ra, rb, length))
 
-    def tube(
+    def add_tube(
         self,
         joints: int | Sequence[int],
         points: Points,
@@ -121,9 +125,9 @@ class Builder:
         """Round cones end to end; `joints` carry one each."""
         joints = [joints] * (len(points) - 1) if isinstance(joints, int) else list(joints)
         ends = zip(points[:-1], points[1:], radii[:-1], radii[1:], joints, strict=True)
-        return [self.cone(joint, a, b, ra, rb, part, front, flat) for a, b, ra, rb, joint in ends]
+        return [self.add_cone(joint, a, b, ra, rb, part, front, flat) for a, b, ra, rb, joint in ends]
 
-    def shell(
+    def add_shell(
         self,
         joint: int,
         bottom: Vector,
@@ -136,14 +140,16 @@ class Builder:
         flat: float = 1.0,
     ) -> int:
         """Cloth around an axis: radii at the bottom (z = 0), halfway, and at the top (z = 1). `hem` gives the lowest z by azimuth."""
-        frame, length = along(bottom, top, front)
+        frame, length = align_axes(bottom, top, front)
         q0, q1, q2 = (r * r for r in radii)
         table = np.zeros(HEM) if hem is None else np.asarray(hem(AZIMUTHS), float)
         self._hems.append(table)
         params = (q0, 4 * q1 - 3 * q0 - q2, 2 * q0 - 4 * q1 + 2 * q2, 1.0)
-        return self._add(SHELL, joint, placed(frame * [1, flat, length], bottom), part, params, len(self._hems) - 1, lining)
+        return self._add_primitive(
+            SHELL, joint, compose_transform(frame * [1, flat, length], bottom), part, params, len(self._hems) - 1, lining
+        )
 
-    def cap(
+    def add_cap(
         self,
         joint: int,
         center: Vector,
@@ -155,17 +161,21 @@ class Builder:
     ):
         """An ellipsoid that is cut off below its hem, in -1..1: hair, helmets, hats."""
         rx, ry, rz = radii
-        frame = turned(*turn) @ np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], float)
+        frame = compute_rotation(*turn) @ np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], float)
         self._hems.append(np.asarray(hem(AZIMUTHS), float))
-        return self._add(SHELL, joint, placed(frame * [rx, rz, ry], center), part, (1, 0, -1, 1.0), len(self._hems) - 1, lining)
+        return self._add_primitive(
+            SHELL, joint, compose_transform(frame * [rx, rz, ry], center), part, (1, 0, -1, 1.0), len(self._hems) - 1, lining
+        )
 
-    def box(self, joint: int, center: Vector, half: Vector, part: int, rounding: float = 0.3, turn: Vector = (0, 0, 0)) -> int:
+    def add_box(self, joint: int, center: Vector, half: Vector, part: int, rounding: float = 0.3, turn: Vector = (0, 0, 0)) -> int:
         """A box whose corners are rounded: 0 not at all, 1 as far as the middles of the edges."""
-        frame = turned(*turn) @ np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], float)
+        frame = compute_rotation(*turn) @ np.array([[1, 0, 0], [0, 0, 1], [0, 1, 0]], float)
         size = np.array([half[0], half[2], half[1]])
-        return self._add(BOX, joint, placed(frame * size, center), part, (np.sqrt(3) - rounding * (np.sqrt(3) - np.sqrt(2)),))
+        return self._add_primitive(
+            BOX, joint, compose_transform(frame * size, center), part, (np.sqrt(3) - rounding * (np.sqrt(3) - np.sqrt(2)),)
+        )
 
-    def triangles(self, joint: int, corners: np.ndarray, across: np.ndarray, part: int) -> list[int]:
+    def add_triangles(self, joint: int, corners: np.ndarray, across: np.ndarray, part: int) -> list[int]:
         """Triangles of a ribbon: corners (T, 3, 3), charted where they lie, and how far each is from the ribbon's middle (T, 3)."""
         local = np.zeros((len(corners), 4, 4))
         local[:, :3, :3] = corners.transpose(0, 2, 1)
@@ -179,7 +189,7 @@ class Builder:
 
     # --- what is painted on bodies --------------------------------------------------------------------------------
 
-    def decal(
+    def add_decal(
         self,
         prims: int | Sequence[int],
         part: int,
@@ -211,10 +221,10 @@ class Builder:
             near = everywhere | ((charts.min(2) <= reach[1]) & (charts.max(2) >= reach[0])).all(1)
             self._pairs += [(prims[k], number, _WHOLE) for k in np.flatnonzero(near).tolist()]
         else:
-            self._pairs += [(prim, number, self._decal_box(prim, reach, side, everywhere)) for prim in prims]
+            self._pairs += [(prim, number, self._compute_decal_box(prim, reach, side, everywhere)) for prim in prims]
         return number
 
-    def _decal_box(self, prim: int, reach: np.ndarray, side: float, everywhere: bool) -> np.ndarray:
+    def _compute_decal_box(self, prim: int, reach: np.ndarray, side: float, everywhere: bool) -> np.ndarray:
         """The canonical box of what is painted on a body between these chart coordinates, (2, 3)."""
         kind, _, _, _, params, hem = self._prims[prim]
         whole = _WHOLE
@@ -230,7 +240,7 @@ class Builder:
         box[:, 0::2] = np.clip(reach, whole[0, 0::2], whole[1, 0::2])
         if kind != BOX:
             x, z = np.meshgrid(*(np.linspace(box[0, axis], box[1, axis], 7) for axis in (0, 2)))
-            depth = self.surface(prim, np.stack([x.ravel(), z.ravel()], 1), side)[:, 1]
+            depth = self.find_surface_points(prim, np.stack([x.ravel(), z.ravel()], 1), side)[:, 1]
             if np.isfinite(depth).all():
                 margin = 0.05 * (whole[1, 1] - whole[0, 1])
                 box[:, 1] = depth.min() - margin, depth.max() + margin
@@ -238,7 +248,7 @@ class Builder:
                 box[:, 1] = (0, whole[1, 1]) if side > 0 else (whole[0, 1], 0) if side < 0 else box[:, 1]
         return box
 
-    def surface(self, prim: int, chart: np.ndarray, side: float = 1.0) -> np.ndarray:
+    def find_surface_points(self, prim: int, chart: np.ndarray, side: float = 1.0) -> np.ndarray:
         """The canonical points (N, 3) of a solid where its front (side 1) or back has these chart coordinates (N, 2); nan off the body."""
         kind, _, _, _, (p0, p1, p2, p3), hem = self._prims[prim]
         x, z = np.asarray(chart, float).T
@@ -261,21 +271,21 @@ class Builder:
         y = side * np.sqrt(np.where(square >= 0, square, np.nan))
         return np.stack([x, y, z], 1)
 
-    def around(self, prim: int, chart: np.ndarray) -> np.ndarray:
+    def find_azimuth_points(self, prim: int, chart: np.ndarray) -> np.ndarray:
         """The canonical points (N, 3) of a shell at azimuths and heights (N, 2)."""
         params = self._prims[prim][4]
         turn, z = np.asarray(chart, float).T
         radius = np.sqrt(np.maximum(params[0] + z * (params[1] + z * params[2]), 0))
         return np.stack([radius * np.sin(turn), radius * np.cos(turn), z], 1)
 
-    def curve(self, prim: int, points: np.ndarray, kind: int = INK) -> None:
+    def add_curve(self, prim: int, points: np.ndarray, kind: int = INK) -> None:
         """A line on a body through canonical points (N, 3); the rest of it, where points are nan, is left out."""
         points = points[np.isfinite(points).all(1)]
         if len(points) >= 2:
             self._points += [(point, prim, self._curves, kind, self._mood) for point in points]
             self._curves += 1
 
-    def curve_on(self, prims: Sequence[int], points: np.ndarray, kind: int = INK) -> None:
+    def add_curve_on_triangles(self, prims: Sequence[int], points: np.ndarray, kind: int = INK) -> None:
         """A line across triangles, through points (N, 2) of their chart."""
         charts = np.concatenate(self._charts)[np.asarray(prims)]  # (T, 2, 3)
         plane = np.concatenate([charts, np.ones((len(prims), 1, 3))], 1)
@@ -291,13 +301,13 @@ class Builder:
 
     # --------------------------------------------------------------------------------------------------------------
 
-    def build(self) -> Figure:
+    def build_figure(self) -> ToonFigure:
         """The finished figure."""
 
-        def numbers(values: Sequence) -> torch.Tensor:
+        def make_int_tensor(values: Sequence) -> torch.Tensor:
             return torch.tensor(np.array(values, dtype=np.int64).reshape(-1))
 
-        def reals(values: Sequence | np.ndarray, *shape: int) -> torch.Tensor:
+        def make_float_tensor(values: Sequence | np.ndarray, *shape: int) -> torch.Tensor:
             return torch.tensor(np.array(values, dtype=np.float32).reshape(-1, *shape))
 
         parent, rest, swing = zip(*self._joints, strict=True)
@@ -306,43 +316,43 @@ class Builder:
         pairs = list(zip(*self._pairs, strict=True)) or [()] * 3
         point = list(zip(*self._points, strict=True)) or [()] * 5
         person = self._marks["shoulder.R"][0] >= 0  # others may have a face
-        return Figure(
+        return ToonFigure(
             parts=tuple(self.parts),
             focus=self.focus,
             moods=tuple(self._moods),
-            parent=numbers(parent),
-            rest=reals(rest, 4, 4),
-            swing=reals(swing, 3),
-            kind=numbers(kind).to(torch.uint8),
-            params=reals(np.concatenate(self._params), 4),
-            hem=numbers(hem),
-            hems=reals(self._hems, HEM),
-            joint=numbers(joint),
-            local=reals(np.concatenate(self._locals), 4, 4),
-            part=numbers(part),
-            lining=numbers(lining),
-            chart=reals(np.concatenate(self._charts), 2, 3),
-            decal_part=numbers(decal[0]),
-            decal_matrix=reals(decal[1], 2, 3),
-            decal_period=reals(decal[2], 2),
-            decal_outline=reals(decal[3], OUTLINE),
-            decal_within=numbers(decal[4]),
-            decal_round=numbers(decal[5]).bool(),
-            decal_side=reals(decal[6]),
-            decal_mood=numbers(decal[7]),
-            pairs=torch.stack([numbers(pairs[0]), numbers(pairs[1])], 1),
-            pair_box=reals(pairs[2], 2, 3),
-            point=reals(point[0], 3),
-            point_owner=numbers(point[1]),
-            point_curve=numbers(point[2]),
-            point_kind=numbers(point[3]),
-            point_mood=numbers(point[4]),
-            mark=numbers([joint if person else -1 for joint, _ in self._marks.values()]),
-            mark_at=reals([at for _, at in self._marks.values()], 3),
+            parent=make_int_tensor(parent),
+            rest=make_float_tensor(rest, 4, 4),
+            swing=make_float_tensor(swing, 3),
+            kind=make_int_tensor(kind).to(torch.uint8),
+            params=make_float_tensor(np.concatenate(self._params), 4),
+            hem=make_int_tensor(hem),
+            hems=make_float_tensor(self._hems, HEM),
+            joint=make_int_tensor(joint),
+            local=make_float_tensor(np.concatenate(self._locals), 4, 4),
+            part=make_int_tensor(part),
+            lining=make_int_tensor(lining),
+            chart=make_float_tensor(np.concatenate(self._charts), 2, 3),
+            decal_part=make_int_tensor(decal[0]),
+            decal_matrix=make_float_tensor(decal[1], 2, 3),
+            decal_period=make_float_tensor(decal[2], 2),
+            decal_outline=make_float_tensor(decal[3], OUTLINE),
+            decal_within=make_int_tensor(decal[4]),
+            decal_round=make_int_tensor(decal[5]).bool(),
+            decal_side=make_float_tensor(decal[6]),
+            decal_mood=make_int_tensor(decal[7]),
+            pairs=torch.stack([make_int_tensor(pairs[0]), make_int_tensor(pairs[1])], 1),
+            pair_box=make_float_tensor(pairs[2], 2, 3),
+            point=make_float_tensor(point[0], 3),
+            point_owner=make_int_tensor(point[1]),
+            point_curve=make_int_tensor(point[2]),
+            point_kind=make_int_tensor(point[3]),
+            point_mood=make_int_tensor(point[4]),
+            mark=make_int_tensor([joint if person else -1 for joint, _ in self._marks.values()]),
+            mark_at=make_float_tensor([at for _, at in self._marks.values()], 3),
         )
 
 
-def turned(x: float, y: float, z: float) -> np.ndarray:
+def compute_rotation(x: float, y: float, z: float) -> np.ndarray:
     """The rotation about x, then y, then z."""
     cx, sx, cy, sy, cz, sz = np.cos(x), np.sin(x), np.cos(y), np.sin(y), np.cos(z), np.sin(z)
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
@@ -351,7 +361,7 @@ def turned(x: float, y: float, z: float) -> np.ndarray:
     return about_z @ about_y @ about_x
 
 
-def placed(frame: np.ndarray, at: Vector) -> np.ndarray:
+def compose_transform(frame: np.ndarray, at: Vector) -> np.ndarray:
     """A 4 x 4 matrix of axes (columns) and an origin."""
     matrix = np.eye(4)
     matrix[:3, :3] = frame
@@ -359,7 +369,7 @@ def placed(frame: np.ndarray, at: Vector) -> np.ndarray:
     return matrix
 
 
-def along(a: Vector, b: Vector, front: Vector) -> tuple[np.ndarray, float]:
+def align_axes(a: Vector, b: Vector, front: Vector) -> tuple[np.ndarray, float]:
     """Axes whose z runs from a to b and whose y looks to the front, and the distance."""
     way = [float(q) - float(p) for p, q in zip(a, b, strict=True)]
     length = math.hypot(*way)

@@ -35,7 +35,7 @@ _RANGE: dict[str, tuple[float, float, float]] = {  # rest, spread, movement
 
 
 @dataclass(frozen=True)
-class Person:
+class CutoutPerson:
     """What someone looks like. Lengths in px."""
 
     head: float
@@ -57,10 +57,10 @@ class Person:
     buttons: int
 
 
-def person(rng: Generator) -> Person:
+def pick_person(rng: Generator) -> CutoutPerson:
     """Someone of many."""
     skirt = rng.random() < 0.45
-    return Person(
+    return CutoutPerson(
         head=rng.uniform(52, 63),
         torso=rng.uniform(104, 118),
         shoulders=rng.uniform(37, 46),
@@ -81,7 +81,7 @@ def person(rng: Generator) -> Person:
     )
 
 
-def poses(rng: Generator, vigor: float = 1.0) -> tuple[Pose, Pose]:
+def pick_poses(rng: Generator, vigor: float = 1.0) -> tuple[Pose, Pose]:
     """Two keys of a movement."""
     first, last = {}, {}
     for name, (rest, spread, movement) in _RANGE.items():
@@ -91,6 +91,6 @@ def poses(rng: Generator, vigor: float = 1.0) -> tuple[Pose, Pose]:
     return first, last
 
 
-def between(first: Pose, last: Pose, at: float) -> Pose:
+def mix_poses(first: Pose, last: Pose, at: float) -> Pose:
     """The pose at a share of the way: angles change evenly, so what hangs on joints swings in arcs."""
     return {name: (1 - at) * first[name] + at * last[name] for name in first}

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .edges import Strokes
+from .edges import StrokeElements
 from .figure import INK
-from .noise import rank, uniform
+from .noise import draw_uniform, rank_in_group
 
 # What accidents are drawn for.
 _STRAY, _PRESS, _DOUBLE, _SIDE, _ASIDE, _OVER, _GAP, _GAP_SIZE, _GAP_KIND, _BLOT, _BLOT_SIZE, _BLOT_X, _BLOT_Y = (16 * k for k in range(13))
@@ -55,26 +55,26 @@ class Pen:
     jpeg: Tensor
     smooth: Tensor
 
-    def to(self, device: torch.device | str) -> "Pen":
+    def move_to_device(self, device: torch.device | str) -> "Pen":
         return Pen(*(getattr(self, f.name).to(device) for f in fields(self)))
 
     def __getitem__(self, rows: slice | Tensor) -> "Pen":
         return Pen(*(getattr(self, f.name)[rows] for f in fields(self)))
 
 
-def stacked(pens: Sequence[Pen]) -> Pen:
+def stack_pens(pens: Sequence[Pen]) -> Pen:
     """The pens of all drawings of several pens."""
     return Pen(*(torch.cat([getattr(pen, f.name) for pen in pens]) for f in fields(Pen)))
 
 
-def clean(count: int, width: float) -> Pen:
+def make_clean_pens(count: int, width: float) -> Pen:
     """Even lines without any damage."""
     values = dict.fromkeys((f.name for f in fields(Pen)), 0.0) | {"width": width, "trace": min(width, 1.5), "smooth": 1.0}
     columns = {name: torch.full((count,), value) for name, value in values.items()}
     return Pen(**columns | {"seed": torch.arange(count)})
 
 
-def pens(rng: np.random.Generator, count: int, size: tuple[int, int], level: float) -> Pen:
+def choose_pens(rng: np.random.Generator, count: int, size: tuple[int, int], level: float) -> Pen:
     """Pens for drawings in one style; each drawing varies on it. `level` 0..1: how much goes wrong."""
     scale = max(min(size) / 720, 0.6)
     pencil, scanned = rng.random() < 0.25 * (level > 0), rng.random() < 0.3 * (level > 0)
@@ -108,7 +108,7 @@ def pens(rng: np.random.Generator, count: int, size: tuple[int, int], level: flo
 
 
 @dataclass(frozen=True)
-class Inked:
+class InkElements:
     """Elements of ink about a pixel long, and the gaps that were left.
 
     xy, tangent  float32 (E, 2)  px
@@ -126,15 +126,15 @@ class Inked:
     gaps: Tensor
 
 
-def ink(strokes: Strokes, pen: Pen) -> Inked:
+def draw_ink(strokes: StrokeElements, pen: Pen) -> InkElements:
     """Draw strokes with a pen."""
     device = strokes.xy.device
     stroke = strokes.stroke
-    seed, place = pen.seed[strokes.drawing], rank(strokes.drawing, len(pen.seed))
+    seed, place = pen.seed[strokes.drawing], rank_in_group(strokes.drawing, len(pen.seed))
 
-    def chance(purpose: int) -> Tensor:
+    def draw_chance(purpose: int) -> Tensor:
         """A number for each stroke."""
-        return uniform(seed, place, purpose)
+        return draw_uniform(seed, place, purpose)
 
     drawing = strokes.drawing[stroke]
     length = strokes.length[stroke]
@@ -143,10 +143,10 @@ def ink(strokes: Strokes, pen: Pen) -> Inked:
     normal = torch.stack([-strokes.tangent[:, 1], strokes.tangent[:, 0]], 1)
     from_end = torch.minimum(strokes.arc, length - strokes.arc)
     steady = (from_end / 8).clamp(0, 1)  # strokes stay where they meet others
-    stray = _along(strokes, chance, _STRAY, 60.0) * pen.wobble[drawing] * steady
+    stray = _draw_noise_along_strokes(strokes, draw_chance, _STRAY, 60.0) * pen.wobble[drawing] * steady
     xy = strokes.xy + normal * stray[:, None]
 
-    thickness = width[stroke] * (1 + pen.pressure[drawing] * _along(strokes, chance, _PRESS, 90.0)).clamp(0.4, 1.8)
+    thickness = width[stroke] * (1 + pen.pressure[drawing] * _draw_noise_along_strokes(strokes, draw_chance, _PRESS, 90.0)).clamp(0.4, 1.8)
     for side, away in ((0, strokes.arc), (1, length - strokes.arc)):
         loose = strokes.loose[stroke, side]
         reach = torch.minimum(pen.taper[drawing], length * 0.45).clamp(min=1e-3) * torch.where(loose, 1.0, 0.4)
@@ -154,18 +154,18 @@ def ink(strokes: Strokes, pen: Pen) -> Inked:
         fading = thin + (1 - thin) * (away / reach).clamp(0, 1).sqrt()
         thickness = thickness * torch.where(strokes.closed[stroke] | (pen.taper[drawing] <= 0), 1.0, fading)
 
-    kept, gaps = _gaps(strokes, width, pen)
+    kept, gaps = _draw_gaps(strokes, width, pen)
     elements = [(xy[kept], strokes.tangent[kept], thickness[kept], stroke[kept])]
 
-    twice = (chance(_DOUBLE) < pen.doubles[strokes.drawing])[stroke] & kept & (from_end > 3)
-    aside = ((chance(_SIDE) - 0.5).sign() * (1.2 + chance(_SIDE + 1)) * width)[stroke]
-    aside = aside * (from_end / 25).clamp(0, 1) * (1 + 0.5 * _along(strokes, chance, _ASIDE, 120.0))
+    twice = (draw_chance(_DOUBLE) < pen.doubles[strokes.drawing])[stroke] & kept & (from_end > 3)
+    aside = ((draw_chance(_SIDE) - 0.5).sign() * (1.2 + draw_chance(_SIDE + 1)) * width)[stroke]
+    aside = aside * (from_end / 25).clamp(0, 1) * (1 + 0.5 * _draw_noise_along_strokes(strokes, draw_chance, _ASIDE, 120.0))
     elements.append(((xy + normal * aside[:, None])[twice], strokes.tangent[twice], 0.7 * thickness[twice], stroke[twice]))
 
     ends = torch.nonzero(((strokes.arc <= 0) | (strokes.arc >= length)) & ~strokes.closed[stroke] & (length > 12) & kept)[:, 0]
     start = strokes.arc[ends] <= 0
     loose = strokes.loose[stroke[ends], (~start).to(torch.int64)]
-    far = torch.where(start, chance(_OVER)[stroke[ends]], chance(_OVER + 1)[stroke[ends]]) * pen.overshoot[drawing[ends]] * ~loose
+    far = torch.where(start, draw_chance(_OVER)[stroke[ends]], draw_chance(_OVER + 1)[stroke[ends]]) * pen.overshoot[drawing[ends]] * ~loose
     step = torch.arange(1, 25, device=device) * 0.7
     over = step[None] <= far[:, None]
     which, beyond = torch.nonzero(over, as_tuple=True)
@@ -177,8 +177,8 @@ def ink(strokes: Strokes, pen: Pen) -> Inked:
 
     xy, tangent, thickness, owner = (torch.cat(columns) for columns in zip(*elements, strict=True))
     kind, drawing = strokes.kind[owner], strokes.drawing[owner]
-    blots = _blots(strokes, pen)
-    return Inked(
+    blots = _draw_blots(strokes, pen)
+    return InkElements(
         torch.cat([xy, blots[0]]),
         torch.cat([tangent, torch.tensor([[1.0, 0.0]], device=device).expand(len(blots[0]), 2)]),
         torch.cat([thickness, blots[1]]),
@@ -188,7 +188,7 @@ def ink(strokes: Strokes, pen: Pen) -> Inked:
     )
 
 
-def _along(strokes: Strokes, chance: Callable[[int], Tensor], purpose: int, wave: float) -> Tensor:
+def _draw_noise_along_strokes(strokes: StrokeElements, chance: Callable[[int], Tensor], purpose: int, wave: float) -> Tensor:
     """Smooth noise along each stroke, about -1..1, (E,): three waves a stroke, of `wave` px and shorter."""
     value = torch.zeros_like(strokes.arc)
     for k, size in enumerate((0.6, 0.3, 0.15)):
@@ -199,53 +199,53 @@ def _along(strokes: Strokes, chance: Callable[[int], Tensor], purpose: int, wave
     return value
 
 
-def _picked(strokes: Strokes, pen: Pen, average: Tensor, purpose: int) -> tuple[Tensor, Tensor, Tensor]:
+def _pick_elements(strokes: StrokeElements, pen: Pen, average: Tensor, purpose: int) -> tuple[Tensor, Tensor, Tensor]:
     """Elements by chance, so many in a drawing on average; the seeds of their drawings, and their places therein."""
     drawing = strokes.drawing[strokes.stroke]
     count = torch.bincount(drawing, minlength=len(average)).clamp(min=1)
-    place = rank(drawing, len(average))
-    chosen = torch.nonzero(uniform(pen.seed[drawing], place, purpose) < (average / count)[drawing])[:, 0]
+    place = rank_in_group(drawing, len(average))
+    chosen = torch.nonzero(draw_uniform(pen.seed[drawing], place, purpose) < (average / count)[drawing])[:, 0]
     return chosen, pen.seed[drawing[chosen]], place[chosen]
 
 
-def _blots(strokes: Strokes, pen: Pen) -> tuple[Tensor, Tensor, Tensor]:
+def _draw_blots(strokes: StrokeElements, pen: Pen) -> tuple[Tensor, Tensor, Tensor]:
     """Drops of ink: xy (K, 2), width (K,), drawing (K,)."""
-    chosen, seed, place = _picked(strokes, pen, pen.blots, _BLOT)
+    chosen, seed, place = _pick_elements(strokes, pen, pen.blots, _BLOT)
     drawing = strokes.drawing[strokes.stroke[chosen]]
-    away = torch.stack([uniform(seed, place, purpose) for purpose in (_BLOT_X, _BLOT_Y)], 1) * 2 - 1
-    width = 1.5 + uniform(seed, place, _BLOT_SIZE) * (pen.blot[drawing] - 1.5).clamp(min=0)
+    away = torch.stack([draw_uniform(seed, place, purpose) for purpose in (_BLOT_X, _BLOT_Y)], 1) * 2 - 1
+    width = 1.5 + draw_uniform(seed, place, _BLOT_SIZE) * (pen.blot[drawing] - 1.5).clamp(min=0)
     return strokes.xy[chosen] + away * _BLOT_REACH, width, drawing
 
 
-def _gaps(strokes: Strokes, width: Tensor, pen: Pen) -> tuple[Tensor, Tensor]:
+def _draw_gaps(strokes: StrokeElements, width: Tensor, pen: Pen) -> tuple[Tensor, Tensor]:
     """Where elements are kept, bool (E,), and the gaps (K, 4). One gap in three is where a stroke stops short of another."""
     device = strokes.xy.device
     stroke, arc = strokes.stroke, strokes.arc
-    chosen, seed, place = _picked(strokes, pen, pen.gaps, _GAP)
+    chosen, seed, place = _pick_elements(strokes, pen, pen.gaps, _GAP)
     owner = stroke[chosen]
     where = strokes.drawing[owner]
-    size = pen.gap_low[where] + uniform(seed, place, _GAP_SIZE) * (pen.gap_high - pen.gap_low)[where]
+    size = pen.gap_low[where] + draw_uniform(seed, place, _GAP_SIZE) * (pen.gap_high - pen.gap_low)[where]
     full = size + width[owner].clamp(min=2)  # the ends of the line reach half its width into what is left out
-    short = (uniform(seed, place, _GAP_KIND) < 0.33) & ~strokes.closed[owner] & ~strokes.loose[owner, 1]
+    short = (draw_uniform(seed, place, _GAP_KIND) < 0.33) & ~strokes.closed[owner] & ~strokes.loose[owner, 1]
     center = torch.where(short, strokes.length[owner] - full / 2, arc[chosen])
     room = torch.where(short, strokes.length[owner] > 2 * full, (center > full) & (center < strokes.length[owner] - full))
     owner, where, size, full, center = owner[room], where[room], size[room], full[room], center[room]
 
-    key = _key(stroke, arc)
+    key = _make_sort_key(stroke, arc)
     order = key.argsort()
     key = key[order]
-    first = torch.searchsorted(key, _key(owner, center - full / 2))
-    last = torch.searchsorted(key, _key(owner, torch.where(short[room], strokes.length[owner] + 1, center + full / 2)))
+    first = torch.searchsorted(key, _make_sort_key(owner, center - full / 2))
+    last = torch.searchsorted(key, _make_sort_key(owner, torch.where(short[room], strokes.length[owner] + 1, center + full / 2)))
     change = torch.zeros(len(key) + 1, dtype=torch.int64, device=device)
     change.scatter_add_(0, first, torch.ones_like(first))
     change.scatter_add_(0, last, -torch.ones_like(last))
     kept = torch.ones(len(key), dtype=torch.bool, device=device)
     kept[order] = change.cumsum(0)[:-1] == 0
-    middle = torch.searchsorted(key, _key(owner, center)).clamp(max=max(len(key) - 1, 0))
+    middle = torch.searchsorted(key, _make_sort_key(owner, center)).clamp(max=max(len(key) - 1, 0))
     at = strokes.xy[order[middle]] if len(key) else strokes.xy
     return kept, torch.cat([where[:, None].float(), at, size[:, None]], 1)
 
 
-def _key(stroke: Tensor, arc: Tensor) -> Tensor:
+def _make_sort_key(stroke: Tensor, arc: Tensor) -> Tensor:
     """By stroke, then by arc in steps of 1/4096 px."""
     return (stroke << 32) + ((arc + 64) * 4096).to(torch.int64)

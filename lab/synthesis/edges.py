@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from .batch import Batch
+from .batch import DrawingBatch
 from .figure import HIGHLIGHT, INK, SHADOW
-from .render import Layers
+from .render import RenderedLayers
 
 CREASE = 0.05  # units; a step in depth that is drawn though both sides are one part
 _SMOOTHING = 9  # rounds; the staircase of pixels becomes a curve
@@ -24,7 +24,7 @@ _ROUNDS = 14  # of doubling: no stroke has more than 16,000 elements
 
 
 @dataclass(frozen=True)
-class Strokes:
+class StrokeElements:
     """Strokes as elements about a pixel apart. E elements of S strokes.
 
     xy       float32 (E, 2)  px
@@ -49,23 +49,23 @@ class Strokes:
     closed: Tensor
 
 
-def strokes(batch: Batch, layers: Layers) -> Strokes:
+def find_strokes(batch: DrawingBatch, layers: RenderedLayers) -> StrokeElements:
     """All strokes of a batch of drawings: outlines, creases, tone borders, and the feature lines of the figures that can be seen."""
-    return _concatenate(_outlines(batch, layers), _features(batch, layers))
+    return _concatenate_strokes(_find_outlines(batch, layers), _find_features(batch, layers))
 
 
-def inked(lines: Strokes, drawings: Tensor) -> Strokes:
+def turn_traces_to_ink(lines: StrokeElements, drawings: Tensor) -> StrokeElements:
     """The same strokes, those of some drawings (bool (D,)) all ink: no trace lines."""
     return replace(lines, kind=torch.where(drawings[lines.drawing], INK, lines.kind))
 
 
-def _concatenate(a: Strokes, b: Strokes) -> Strokes:
+def _concatenate_strokes(a: StrokeElements, b: StrokeElements) -> StrokeElements:
     shifted = b.stroke + len(a.length)
     pairs = {name: torch.cat([getattr(a, name), getattr(b, name)]) for name in a.__dataclass_fields__ if name != "stroke"}
-    return Strokes(stroke=torch.cat([a.stroke, shifted]), **pairs)
+    return StrokeElements(stroke=torch.cat([a.stroke, shifted]), **pairs)
 
 
-def _cracks(batch: Batch, layers: Layers, mark: Tensor, step: int, kept: Tensor | None) -> tuple[Tensor, Tensor]:
+def _find_cracks(batch: DrawingBatch, layers: RenderedLayers, mark: Tensor, step: int, kept: Tensor | None) -> tuple[Tensor, Tensor]:
     """The cracks between pixels and the ones `step` further on: the former, counted through all drawings, and the kind of line, int64 (E,).
 
     `mark` (D * H * W,) differs where pixels show different things; where `kept` is False there is no next pixel.
@@ -74,12 +74,12 @@ def _cracks(batch: Batch, layers: Layers, mark: Tensor, step: int, kept: Tensor 
     here = torch.nonzero(differs if kept is None else differs & kept[:-step])[:, 0]
     there = here + step
 
-    def both(image: Tensor) -> tuple[Tensor, Tensor]:
+    def read_both_sides(image: Tensor) -> tuple[Tensor, Tensor]:
         flat = image.reshape(-1)
         return flat.index_select(0, here), flat.index_select(0, there)
 
-    (part, part2), (tone, tone2), (prim, prim2) = both(layers.part), both(layers.tone), both(layers.prim)
-    (facet, facet2), (depth, depth2) = both(layers.facet), both(layers.depth)
+    (part, part2), (tone, tone2), (prim, prim2) = read_both_sides(layers.part), read_both_sides(layers.tone), read_both_sides(layers.prim)
+    (facet, facet2), (depth, depth2) = read_both_sides(layers.facet), read_both_sides(layers.depth)
     edge = torch.tensor([p.edge for p in batch.figure.parts], device=part.device)
     unit = batch.unit.index_select(0, here // (batch.size[0] * batch.size[1]))
     rise = (depth - depth2).abs() > CREASE * unit
@@ -92,15 +92,17 @@ def _cracks(batch: Batch, layers: Layers, mark: Tensor, step: int, kept: Tensor 
     return here.index_select(0, drawn), kind.index_select(0, drawn)
 
 
-def _outlines(batch: Batch, layers: Layers) -> Strokes:
+def _find_outlines(batch: DrawingBatch, layers: RenderedLayers) -> StrokeElements:
     width, height = batch.size
     area, device = width * height, layers.part.device
     wide = width + 1  # corners of pixels, (height + 1) x (width + 1)
     mark = ((layers.prim.to(torch.int64) << 32) + (layers.part << 8) + (layers.facet << 4) + layers.tone).reshape(-1)
     column = torch.arange(width, device=device) < width - 1
     line = torch.arange(height, device=device) < height - 1
-    p0, kind0 = _cracks(batch, layers, mark, 1, column.repeat(batch.count * height))  # upright, from corner (y, x + 1) to (y + 1, x + 1)
-    p1, kind1 = _cracks(
+    p0, kind0 = _find_cracks(
+        batch, layers, mark, 1, column.repeat(batch.count * height)
+    )  # upright, from corner (y, x + 1) to (y + 1, x + 1)
+    p1, kind1 = _find_cracks(
         batch, layers, mark, width, line.repeat_interleave(width).repeat(batch.count)
     )  # level, (y + 1, x) to (y + 1, x + 1)
     upright = len(p0)
@@ -128,11 +130,11 @@ def _outlines(batch: Batch, layers: Layers) -> Strokes:
     alike = kind.index_select(0, ongoing.clamp(min=0) >> 1) == kind.index_select(0, half >> 1)
     after = torch.where((degree == 1) & alike, ongoing, half)
     corner = torch.stack([head % wide, (head // wide) % (height + 1)], 1).to(torch.float32)
-    after = _through_junctions(after, others, present, xy, corner, kind)
-    xy, tangent = _smooth(xy, after)
-    after, closed = _opened(after)
+    after = _link_junctions(after, others, present, xy, corner, kind)
+    xy, tangent = _smooth_cracks(xy, after)
+    after, closed = _open_loops(after)
     xy_of = xy.index_select(0, half >> 1)
-    stop, distance = _follow(after, torch.linalg.vector_norm(xy.index_select(0, after >> 1) - xy_of, dim=1))
+    stop, distance = _follow_links(after, torch.linalg.vector_norm(xy.index_select(0, after >> 1) - xy_of, dim=1))
 
     # A stroke is named after the lower of the two half-edges at its ends, and measured from there.
     backward = stop[::2] < stop[1::2]
@@ -141,20 +143,20 @@ def _outlines(batch: Batch, layers: Layers) -> Strokes:
     tangent = torch.where(backward[:, None], -tangent, tangent)
     loose = torch.zeros((len(name), 2), dtype=torch.bool, device=device)
     ends = half[(after == half) & (degree == 0) & ~closed]
-    ends = ends[~_at_frame(xy[ends >> 1], batch.size)]
+    ends = ends[~_touches_frame(xy[ends >> 1], batch.size)]
     loose[stroke[ends >> 1], ((ends & 1) == backward[ends >> 1]).to(torch.int64)] = True
     length = torch.zeros(len(name), device=device).scatter_reduce_(0, stroke, arc, "amax")
-    found = Strokes(xy, tangent, stroke, arc, length, drawing[name >> 1], kind[name >> 1], loose, closed[name])
+    found = StrokeElements(xy, tangent, stroke, arc, length, drawing[name >> 1], kind[name >> 1], loose, closed[name])
     # Short creases that end on nothing and flecks are noise, unless other strokes end on them.
     met = torch.zeros(len(name), dtype=torch.bool, device=device)
     met[stroke[half[(degree >= 2) & (after != half)] >> 1]] = True
-    return _select(found, ~((length < _MIN_FREE) & (loose.any(1) | found.closed) & ~met))
+    return _select_strokes(found, ~((length < _MIN_FREE) & (loose.any(1) | found.closed) & ~met))
 
 
-def _select(lines: Strokes, keep: Tensor) -> Strokes:
+def _select_strokes(lines: StrokeElements, keep: Tensor) -> StrokeElements:
     number = keep.cumsum(0) - 1
     elements = keep[lines.stroke]
-    return Strokes(
+    return StrokeElements(
         lines.xy[elements],
         lines.tangent[elements],
         number[lines.stroke[elements]],
@@ -167,16 +169,16 @@ def _select(lines: Strokes, keep: Tensor) -> Strokes:
     )
 
 
-def _unit(vector: Tensor) -> Tensor:
+def _normalize_vectors(vector: Tensor) -> Tensor:
     return vector / torch.linalg.vector_norm(vector, dim=-1, keepdim=True).clamp(min=1e-6)
 
 
-def _at_frame(xy: Tensor, size: tuple[int, int]) -> Tensor:
+def _touches_frame(xy: Tensor, size: tuple[int, int]) -> Tensor:
     limit = torch.tensor(size, device=xy.device) - 1.5
     return ((xy < 1.5) | (xy > limit)).any(1)
 
 
-def _through_junctions(after: Tensor, others: Tensor, present: Tensor, xy: Tensor, corner: Tensor, kind: Tensor) -> Tensor:
+def _link_junctions(after: Tensor, others: Tensor, present: Tensor, xy: Tensor, corner: Tensor, kind: Tensor) -> Tensor:
     """Link the half-edges that arrive at a corner of three or four cracks to the one that goes straight on, where the liking is mutual."""
     arriving = torch.nonzero(present.sum(1) >= 2)[:, 0]
     if not len(arriving):
@@ -186,7 +188,7 @@ def _through_junctions(after: Tensor, others: Tensor, present: Tensor, xy: Tenso
     for _ in range(_AHEAD):
         ahead = after[ahead]
     direction = torch.zeros_like(corner)  # of each half-edge that leaves such a corner
-    direction[leaving] = _unit(xy[ahead >> 1] - corner[arriving])
+    direction[leaving] = _normalize_vectors(xy[ahead >> 1] - corner[arriving])
     choice = others[arriving].clamp(min=0)
     straight = -(direction[choice] * direction[leaving][:, None]).sum(2)
     suits = present[arriving] & (kind[choice >> 1] == kind[arriving >> 1][:, None])
@@ -200,17 +202,17 @@ def _through_junctions(after: Tensor, others: Tensor, present: Tensor, xy: Tenso
     return after
 
 
-def _smooth(xy: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
+def _smooth_cracks(xy: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
     """The staircase of cracks as curves, and their directions along the even half-edges. Ends stay where they are."""
     number = torch.arange(len(xy), device=xy.device)
     following, previous = after[::2] >> 1, after[1::2] >> 1
     fixed = ((following == number) | (previous == number))[:, None]
     for _ in range(_SMOOTHING):
         xy = torch.where(fixed, xy, (xy.index_select(0, previous) + 2 * xy + xy.index_select(0, following)) / 4)
-    return xy, _unit(xy.index_select(0, following) - xy.index_select(0, previous))
+    return xy, _normalize_vectors(xy.index_select(0, following) - xy.index_select(0, previous))
 
 
-def _opened(after: Tensor) -> tuple[Tensor, Tensor]:
+def _open_loops(after: Tensor) -> tuple[Tensor, Tensor]:
     """Links in which closed strokes are cut at their lowest crack, and which half-edges were of closed ones."""
     half = torch.arange(len(after), device=after.device)
     jump = after
@@ -230,7 +232,7 @@ def _opened(after: Tensor) -> tuple[Tensor, Tensor]:
     return after, closed
 
 
-def _follow(after: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+def _follow_links(after: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
     """The half-edge at which each one's stroke ends, and how far away that is."""
     jump, distance = after, step
     for _ in range(_ROUNDS):
@@ -239,7 +241,7 @@ def _follow(after: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
     return jump, distance
 
 
-def _features(batch: Batch, layers: Layers) -> Strokes:
+def _find_features(batch: DrawingBatch, layers: RenderedLayers) -> StrokeElements:
     """The feature lines of the figures, cut to what can be seen of them."""
     width, height = batch.size
     device, figure, prims = layers.part.device, batch.figure, batch.prims
@@ -253,7 +255,7 @@ def _features(batch: Batch, layers: Layers) -> Strokes:
     index = torch.arange(len(segment), device=device) - (pieces.cumsum(0) - pieces)[segment]
     share = ((index + 0.5) / pieces[segment])[:, None]
     at = begin[segment] + (end - begin)[segment] * share
-    tangent = _unit((end - begin)[:, :2])[segment]
+    tangent = _normalize_vectors((end - begin)[:, :2])[segment]
     point = joined[segment]
     drawing, curve = place[point], curve[point]
 
@@ -278,4 +280,4 @@ def _features(batch: Batch, layers: Layers) -> Strokes:
     kind = figure.point_kind[batch.point[point[first]]]
     closed = torch.zeros(len(first), dtype=torch.bool, device=device)
     arc, length = (run[kept] - run[first][stroke]) / 4096, (run[last] - run[first]) / 4096
-    return Strokes(at[kept, :2], tangent[kept], stroke, arc, length, drawing[first], kind, loose, closed)
+    return StrokeElements(at[kept, :2], tangent[kept], stroke, arc, length, drawing[first], kind, loose, closed)

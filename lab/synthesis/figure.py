@@ -11,7 +11,7 @@ OUTLINE = 64  # entries of a decal's outline
 
 
 @dataclass(frozen=True)
-class Part:
+class ToonPart:
     """A piece of a figure that is painted with one material."""
 
     name: str
@@ -21,7 +21,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Figure:
+class ToonFigure:
     """A character, creature or prop. Lengths in units of the figure; x right, y up, z toward the viewer.
 
     parts    parts[0] is the background
@@ -56,7 +56,7 @@ class Figure:
     mark_at  float32 (18, 3)     where, in the joint's space
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[ToonPart, ...]
     focus: int
     moods: tuple[int, ...]
     parent: Tensor
@@ -89,12 +89,12 @@ class Figure:
     mark: Tensor
     mark_at: Tensor
 
-    def to(self, device: torch.device | str) -> "Figure":
+    def move_to_device(self, device: torch.device | str) -> "ToonFigure":
         """The same figure on another device."""
         return replace(self, **{name: getattr(self, name).to(device) for name in COLUMNS})
 
 
-COLUMNS = tuple(f.name for f in fields(Figure) if f.name not in ("parts", "focus", "moods"))
+COLUMNS = tuple(f.name for f in fields(ToonFigure) if f.name not in ("parts", "focus", "moods"))
 
 
 # Which table the numbers in a column count rows of, so that figures can be joined.
@@ -114,7 +114,7 @@ _REFERS = {
 }
 
 
-def join(figures: list[Figure]) -> tuple[Figure, list[slice]]:
+def join_figures(figures: list[ToonFigure]) -> tuple[ToonFigure, list[slice]]:
     """Several figures as one, and which of its joints are whose. They share the background."""
     if len(figures) == 1:
         return figures[0], [slice(0, len(figures[0].parent))]
@@ -141,19 +141,19 @@ def join(figures: list[Figure]) -> tuple[Figure, list[slice]]:
         offset["moods"] += sum(figure.moods)
     moods = tuple(count for figure in figures for count in figure.moods)
     tables = {name: torch.cat(column) for name, column in columns.items()}
-    return Figure(parts=tuple(parts), focus=figures[0].focus, moods=moods, **tables), joints
+    return ToonFigure(parts=tuple(parts), focus=figures[0].focus, moods=moods, **tables), joints
 
 
-def joints_to_world(figure: Figure, turn: Tensor, root: Tensor) -> Tensor:
+def pose_joints(figure: ToonFigure, turn: Tensor, root: Tensor) -> Tensor:
     """Forward kinematics: angles `turn` (D, J, 3) about x, y, z and root motions (D, 4, 4) -> joint to world (D, J, 4, 4)."""
-    own = figure.rest @ rotation(turn)
+    own = figure.rest @ compute_rotations(turn)
     world: list[Tensor] = []
     for joint, parent in enumerate(figure.parent.tolist()):
         world.append((root if parent < 0 else world[parent]) @ own[:, joint])
     return torch.stack(world, 1)
 
 
-def rotation(turn: Tensor) -> Tensor:
+def compute_rotations(turn: Tensor) -> Tensor:
     """Rotation matrices (..., 4, 4) from angles (..., 3) about x, then y, then z."""
     cx, cy, cz = turn.cos().unbind(-1)
     sx, sy, sz = turn.sin().unbind(-1)

@@ -3,49 +3,49 @@
 import numpy as np
 from numpy.random import Generator
 
-from .builder import Builder
-from .face import Head
+from .builder import FigureBuilder
+from .face import HeadMeasures
 from .figure import FLAT, GLOSSY, SHADED, SHINY
 
 
-def hair(b: Builder, rng: Generator, head: Head) -> None:
+def add_hair(b: FigureBuilder, rng: Generator, head: HeadMeasures) -> None:
     """One head of hair of many."""
-    part = b.part("hair", "hair", int(rng.choice([SHADED, SHINY, GLOSSY])))
-    lining = b.part("hair inside", "hair inside", FLAT)
-    cap, tips = _cap(b, rng, head, part, lining)
-    _strand_lines(b, rng, cap, tips)
+    part = b.add_part("hair", "hair", int(rng.choice([SHADED, SHINY, GLOSSY])))
+    lining = b.add_part("hair inside", "hair inside", FLAT)
+    cap, tips = _add_cap(b, rng, head, part, lining)
+    _draw_strand_lines(b, rng, cap, tips)
     if rng.random() < 0.65:
-        _locks(b, rng, head, part)
+        _add_locks(b, rng, head, part)
     back = rng.choice(["none", "bob", "long", "ponytail", "twin", "buns", "spikes", "braids", "strands"])
     if back in ("bob", "long"):
-        _curtain(b, rng, head, part, lining, long=back == "long")
+        _add_curtain(b, rng, head, part, lining, long=back == "long")
     elif back == "ponytail":
-        _tail(b, rng, head, part, (0, rng.uniform(0.2, 0.8), -1.0), (0.0, -1.0, -0.55), rng.uniform(1.5, 3.5))
+        _add_tail(b, rng, head, part, (0, rng.uniform(0.2, 0.8), -1.0), (0.0, -1.0, -0.55), rng.uniform(1.5, 3.5))
     elif back == "twin":
         size, height = rng.uniform(1.2, 3.8), rng.uniform(-0.2, 0.7)
         for side in (-1, 1):
-            _tail(b, rng, head, part, (side * 1.0, height, -0.3), (side * 0.45, -1.0, -0.1), size, side)
+            _add_tail(b, rng, head, part, (side * 1.0, height, -0.3), (side * 0.45, -1.0, -0.1), size, side)
     elif back == "buns":
         for side in (-1, 1) if rng.random() < 0.7 else (0,):
             center = (side * 0.78, 0.85, -0.25) if side else (0, 0.95, -0.6)
-            bun = b.ball(head.joint, center, rng.uniform(0.38, 0.52), b.part(f"bun {side}", "hair"))
+            bun = b.add_ball(head.joint, center, rng.uniform(0.38, 0.52), b.add_part(f"bun {side}", "hair"))
             turn = np.linspace(0, 4.5, 16)
-            b.curve(bun, b.surface(bun, np.stack([0.16 * turn * np.cos(turn), 0.16 * turn * np.sin(turn)], 1)))
+            b.add_curve(bun, b.find_surface_points(bun, np.stack([0.16 * turn * np.cos(turn), 0.16 * turn * np.sin(turn)], 1)))
     elif back == "spikes":
-        _spikes(b, rng, head, part)
+        _add_spikes(b, rng, head, part)
     elif back == "braids":
         for side in (-1, 1) if rng.random() < 0.7 else (0,):
-            _braid(b, rng, head, side)
+            _add_braid(b, rng, head, side)
     elif back == "strands":
         for angle in np.linspace(-1.15, 1.15, rng.integers(5, 9)):
             length = rng.uniform(1.0, 2.2)
             start = np.array([np.sin(angle) * 0.95, -0.3, -np.cos(angle) * 0.85])
-            _strand(b, rng, head, part, start, (np.sin(angle) * 0.35, -1, -np.cos(angle) * 0.2), length, 0.34)
+            _add_strand(b, rng, head, part, start, (np.sin(angle) * 0.35, -1, -np.cos(angle) * 0.2), length, 0.34)
     if rng.random() < 0.3:
-        _strand(b, rng, head, part, np.array([0.05, 1.02, 0.2]), (rng.uniform(-0.8, 0.8), 0.7, 0.4), rng.uniform(0.4, 0.8), 0.1)
+        _add_strand(b, rng, head, part, np.array([0.05, 1.02, 0.2]), (rng.uniform(-0.8, 0.8), 0.7, 0.4), rng.uniform(0.4, 0.8), 0.1)
 
 
-def _cap(b: Builder, rng: Generator, head: Head, part: int, lining: int) -> tuple[int, list[tuple[float, float]]]:
+def _add_cap(b: FigureBuilder, rng: Generator, head: HeadMeasures, part: int, lining: int) -> tuple[int, list[tuple[float, float]]]:
     """The hair on the skull; its hem is the hairline. Also the notches of the fringe, where lines go up from."""
     count = int(rng.integers(3, 8))
     reach = rng.uniform(0.95, 1.35)
@@ -68,7 +68,7 @@ def _cap(b: Builder, rng: Generator, head: Head, part: int, lining: int) -> tupl
     values = np.minimum(values, 0.62)
     sharp = rng.uniform(1.3, 2.6)
 
-    def hem(azimuth: np.ndarray) -> np.ndarray:
+    def compute_hem(azimuth: np.ndarray) -> np.ndarray:
         lock = np.searchsorted(knots, azimuth).clip(1, len(knots) - 1)
         left, right = knots[lock - 1], knots[lock]
         share = ((azimuth - left) / np.maximum(right - left, 1e-3)).clip(0, 1)
@@ -81,26 +81,26 @@ def _cap(b: Builder, rng: Generator, head: Head, part: int, lining: int) -> tupl
         return np.where(np.abs(azimuth) < reach, front, values[0] + (rest - values[0]) * beyond**0.7)
 
     puff = rng.uniform(0.08, 0.2)
-    cap = b.cap(head.joint, (0, 0.05, -0.04), (1.02 + puff, 1.03 + puff, 1.06 + puff), part, lining, hem)
+    cap = b.add_cap(head.joint, (0, 0.05, -0.04), (1.02 + puff, 1.03 + puff, 1.06 + puff), part, lining, compute_hem)
     return cap, list(zip(notches.tolist(), np.minimum(heights, 0.62).tolist(), strict=True))
 
 
-def _strand_lines(b: Builder, rng: Generator, cap: int, notches: list[tuple[float, float]]) -> None:
+def _draw_strand_lines(b: FigureBuilder, rng: Generator, cap: int, notches: list[tuple[float, float]]) -> None:
     crown = rng.uniform(-0.4, 0.4)
     for azimuth, height in notches:
         if rng.random() < 0.75:
             top = rng.uniform(height + 0.08, 0.9)
             z = np.linspace(height, top, 14)
             lean = ((z - height) / (1 - height)) ** 1.5
-            b.curve(cap, b.around(cap, np.stack([azimuth + (crown - azimuth) * lean * 0.6, z], 1)))
+            b.add_curve(cap, b.find_azimuth_points(cap, np.stack([azimuth + (crown - azimuth) * lean * 0.6, z], 1)))
     for _ in range(rng.integers(0, 5)):
         start = rng.uniform(-3, 3)
         z = np.linspace(rng.uniform(0.1, 0.4), rng.uniform(0.5, 0.85), 10)
-        b.curve(cap, b.around(cap, np.stack([start + 0.15 * np.sin(2 * z), z], 1)))
+        b.add_curve(cap, b.find_azimuth_points(cap, np.stack([start + 0.15 * np.sin(2 * z), z], 1)))
 
 
-def _strand(
-    b: Builder, rng: Generator, head: Head, part: int, start: np.ndarray, way, length: float, radius: float, pieces: int = 5
+def _add_strand(
+    b: FigureBuilder, rng: Generator, head: HeadMeasures, part: int, start: np.ndarray, way, length: float, radius: float, pieces: int = 5
 ) -> None:
     """A curved lock that ends in a point; its far half swings."""
     way = np.asarray(way, float) / np.linalg.norm(way)
@@ -108,21 +108,21 @@ def _strand(
     share = np.linspace(0, 1, pieces + 1)[:, None]
     points = way * share * length + bend * share**2 - bend * 0.5 * share**3
     radii = radius * np.minimum(1, 0.75 + 1.6 * share[:, 0]) * (1 - share[:, 0] ** 2.2) + 0.012
-    root = b.joint(head.joint, start, swing=(0.12, 0.05, 0.12))
+    root = b.add_joint(head.joint, start, swing=(0.12, 0.05, 0.12))
     half = pieces // 2
-    swing = b.joint(root, points[half], swing=(0.2, 0.05, 0.2))
-    b.tube(root, points[: half + 1], radii[: half + 1], part, 0.55)
-    b.tube(swing, points[half:] - points[half], radii[half:], part, 0.55)
+    swing = b.add_joint(root, points[half], swing=(0.2, 0.05, 0.2))
+    b.add_tube(root, points[: half + 1], radii[: half + 1], part, 0.55)
+    b.add_tube(swing, points[half:] - points[half], radii[half:], part, 0.55)
 
 
-def _locks(b: Builder, rng: Generator, head: Head, part: int) -> None:
+def _add_locks(b: FigureBuilder, rng: Generator, head: HeadMeasures, part: int) -> None:
     length, radius = rng.uniform(0.8, 2.0), rng.uniform(0.11, 0.2)
     for side in (-1, 1):
         start = np.array([side * 0.93, 0.05, 0.42])
-        _strand(b, rng, head, part, start, (side * rng.uniform(-0.02, 0.25), -1, 0.12), length * rng.uniform(0.85, 1.1), radius)
+        _add_strand(b, rng, head, part, start, (side * rng.uniform(-0.02, 0.25), -1, 0.12), length * rng.uniform(0.85, 1.1), radius)
 
 
-def _curtain(b: Builder, rng: Generator, head: Head, part: int, lining: int, long: bool) -> None:
+def _add_curtain(b: FigureBuilder, rng: Generator, head: HeadMeasures, part: int, lining: int, long: bool) -> None:
     """Hair that falls behind the head and over the shoulders."""
     length = rng.uniform(2.2, 4.5) if long else rng.uniform(1.0, 1.7)
     flare = rng.uniform(0.95, 1.5) if long else rng.uniform(0.95, 1.35)
@@ -131,29 +131,29 @@ def _curtain(b: Builder, rng: Generator, head: Head, part: int, lining: int, lon
     depth = rng.uniform(0.03, 0.16)
     turn = rng.uniform(0, 6)
 
-    def hem(azimuth: np.ndarray) -> np.ndarray:
+    def compute_hem(azimuth: np.ndarray) -> np.ndarray:
         wave = np.abs(((azimuth * count / (2 * np.pi) + turn) % 1) - 0.5) * 2
         return np.where(np.abs(azimuth) < opening, 3.0, depth * wave**1.5 + 0.05 * ((2 - np.abs(azimuth)) / 2).clip(0, 1))
 
-    fall = b.joint(head.joint, (0, 0.0, -0.05), swing=(0.06, 0.05, 0.06))
+    fall = b.add_joint(head.joint, (0, 0.0, -0.05), swing=(0.06, 0.05, 0.06))
     middle = 1.08 + 0.3 * (flare - 1.0) + (0.1 if long else 0.12)
-    prim = b.shell(fall, (0, -length, -0.25 if long else 0), (0, 0.15, 0), (flare, middle, 1.1), part, lining, hem, flat=0.85)
+    prim = b.add_shell(fall, (0, -length, -0.25 if long else 0), (0, 0.15, 0), (flare, middle, 1.1), part, lining, compute_hem, flat=0.85)
     for _ in range(rng.integers(2, 6)):
         azimuth = rng.uniform(opening + 0.1, 2 * np.pi - opening - 0.1)
         z = np.linspace(rng.uniform(0.1, 0.3), rng.uniform(0.35, 0.7), 12)
-        b.curve(prim, b.around(prim, np.stack([azimuth + 0.08 * np.sin(5 * z), z], 1)))
+        b.add_curve(prim, b.find_azimuth_points(prim, np.stack([azimuth + 0.08 * np.sin(5 * z), z], 1)))
 
 
-def _tail(b: Builder, rng: Generator, head: Head, part: int, start, way, length: float, side: int = 0) -> None:
+def _add_tail(b: FigureBuilder, rng: Generator, head: HeadMeasures, part: int, start, way, length: float, side: int = 0) -> None:
     """A tail of hair: a chain of joints, thick in the middle, forked at its end."""
-    band = b.part(f"hair band {side}" if rng.random() < 0.3 else "hair band", "ribbon")
+    band = b.add_part(f"hair band {side}" if rng.random() < 0.3 else "hair band", "ribbon")
     start, way = np.asarray(start, float), np.asarray(way, float) / np.linalg.norm(way)
     out = np.array([side * 0.5, 0.25, -0.6 if not side else -0.15])
-    b.ball(head.joint, start + 0.08 * out, (0.22, 0.22, 0.22), band)
+    b.add_ball(head.joint, start + 0.08 * out, (0.22, 0.22, 0.22), band)
     if rng.random() < 0.5:
         for flap in (-1, 1):
             tip = start + out * 0.3 + np.array([flap * 0.55, rng.uniform(0.1, 0.4), 0.1])
-            b.cone(head.joint, start + out * 0.15, tip, 0.06, 0.26, band, flat=0.4)
+            b.add_cone(head.joint, start + out * 0.15, tip, 0.06, 0.26, band, flat=0.4)
     pieces = 5
     step = length / pieces
     radius = min(0.42, 0.16 * length) * rng.uniform(0.8, 1.15)
@@ -161,16 +161,16 @@ def _tail(b: Builder, rng: Generator, head: Head, part: int, start, way, length:
     joint, at = head.joint, start + 0.15 * out
     heading = out / np.linalg.norm(out) * 0.6 + way * 0.4
     for k in range(pieces):
-        joint = b.joint(joint, at, swing=(0.14, 0.05, 0.14))
+        joint = b.add_joint(joint, at, swing=(0.14, 0.05, 0.14))
         heading = heading * 0.45 + way * 0.55
         at = heading / np.linalg.norm(heading) * step
-        b.cone(joint, (0, 0, 0), at, profile[k], profile[k + 1], part, flat=0.75)
+        b.add_cone(joint, (0, 0, 0), at, profile[k], profile[k + 1], part, flat=0.75)
         if k in (2, 3) and length > 1.6:
             aside = np.array([rng.choice([-1, 1]) * radius * 0.6, 0, 0.1])
-            b.cone(joint, aside * 0.3, at * rng.uniform(1.1, 1.5) + aside * 1.6, profile[k] * 0.6, 0.015, part, flat=0.6)
+            b.add_cone(joint, aside * 0.3, at * rng.uniform(1.1, 1.5) + aside * 1.6, profile[k] * 0.6, 0.015, part, flat=0.6)
 
 
-def _spikes(b: Builder, rng: Generator, head: Head, part: int) -> None:
+def _add_spikes(b: FigureBuilder, rng: Generator, head: HeadMeasures, part: int) -> None:
     size = rng.uniform(0.45, 1.0)
     for _ in range(rng.integers(9, 18)):
         turn, rise = rng.uniform(-np.pi, np.pi), rng.uniform(-0.35, 1.2)
@@ -178,20 +178,20 @@ def _spikes(b: Builder, rng: Generator, head: Head, part: int) -> None:
             rise += 0.7
         way = np.array([np.sin(turn) * np.cos(rise), np.sin(rise), np.cos(turn) * np.cos(rise) * 0.9])
         droop = np.array([0, rng.uniform(-0.1, 0.35), -0.15])
-        b.cone(head.joint, way * 0.72, way * (1.05 + size * rng.uniform(0.5, 1)) + droop, 0.42, 0.015, part, flat=0.7)
+        b.add_cone(head.joint, way * 0.72, way * (1.05 + size * rng.uniform(0.5, 1)) + droop, 0.42, 0.015, part, flat=0.7)
 
 
-def _braid(b: Builder, rng: Generator, head: Head, side: int) -> None:
+def _add_braid(b: FigureBuilder, rng: Generator, head: HeadMeasures, side: int) -> None:
     joint, at = head.joint, np.array([side * 0.8, -0.6, -0.2 if side else -0.95])
     count, radius = int(rng.integers(5, 10)), rng.uniform(0.19, 0.26)
-    braid = b.part(f"braid {side}", "hair")
+    braid = b.add_part(f"braid {side}", "hair")
     for k in range(count):
-        joint = b.joint(joint, at, swing=(0.08, 0, 0.08))
+        joint = b.add_joint(joint, at, swing=(0.08, 0, 0.08))
         at = np.array([side * 0.03, -radius * 1.25, 0.05])
         size = radius * (1 - 0.35 * k / count)
-        bead = b.ball(joint, (0, 0, 0), (size, size * 0.95, size * 0.8), braid)
+        bead = b.add_ball(joint, (0, 0, 0), (size, size * 0.95, size * 0.8), braid)
         sign = 1 if k % 2 else -1
-        b.curve(bead, b.surface(bead, np.stack([np.linspace(-0.6, 0.6, 7) * sign, np.linspace(-0.5, 0.3, 7)], 1)))
-    joint = b.joint(joint, at, swing=(0.1, 0, 0.1))
-    b.ball(joint, (0, 0.03, 0), (radius * 0.55, radius * 0.4, radius * 0.55), b.part("hair band", "ribbon"))
-    b.cone(joint, (0, -0.05, 0), (0, -radius * 2.2, 0), radius * 0.35, radius * 0.6, braid)
+        b.add_curve(bead, b.find_surface_points(bead, np.stack([np.linspace(-0.6, 0.6, 7) * sign, np.linspace(-0.5, 0.3, 7)], 1)))
+    joint = b.add_joint(joint, at, swing=(0.1, 0, 0.1))
+    b.add_ball(joint, (0, 0.03, 0), (radius * 0.55, radius * 0.4, radius * 0.55), b.add_part("hair band", "ribbon"))
+    b.add_cone(joint, (0, -0.05, 0), (0, -radius * 2.2, 0), radius * 0.35, radius * 0.6, braid)

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.random import Generator
 
 from . import cutout_person
-from .cutout_figure import parts
-from .cutout_person import SIZE, Person, Pose
-from .visible import Drawing, gather, pieces, see
+from .cutout_figure import draw_parts
+from .cutout_person import SIZE, CutoutPerson, Pose
+from .visible import VisibleDrawing, draw_visible_parts, join_pieces, split_pieces
 
 VARIANTS = ("home", "shuffled", "reversed", "resampled", "split", "jittered", "changing", "all")
 PLACES = (0.25, 0.5, 0.75)  # of the drawings that are compared
@@ -33,7 +33,7 @@ _Piece = tuple[np.ndarray, np.ndarray, bool, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
-class Jitter:
+class HandJitter:
     """How a hand is off that is not quite sure: in waves over the whole picture, so that what is joined stays about joined.
 
     waves    float64 (W, 2)  radians a px
@@ -47,100 +47,101 @@ class Jitter:
     pushes: np.ndarray
     offsets: np.ndarray
 
-    def at(self, points: np.ndarray, line: np.ndarray) -> np.ndarray:
+    def compute_offsets(self, points: np.ndarray, line: np.ndarray) -> np.ndarray:
         """How far points are off, px."""
         return np.sin(points @ self.waves.T + self.turns) @ self.pushes + self.offsets[line]
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class ToonKeyPair:
     """Two keys, and how to draw what is between them. `lasting` int (L,) are the lines that the truth has, None: all that are seen;
     `jitters` those of the keys, if they have any."""
 
     seed: int
     variant: str
-    who: Person
+    who: CutoutPerson
     poses: tuple[Pose, Pose]
     lasting: np.ndarray | None
-    jitters: tuple[Jitter, Jitter] | None
-    first: Drawing
-    last: Drawing
+    jitters: tuple[HandJitter, HandJitter] | None
+    first: VisibleDrawing
+    last: VisibleDrawing
 
-    def truth(self, at: float) -> Drawing:
+    def draw_truth(self, at: float) -> VisibleDrawing:
         """The true drawing at a share of the way."""
-        shown = pieces(_drawn(self.who, self.poses, at))
+        shown = split_pieces(_draw_pose(self.who, self.poses, at))
         if self.lasting is not None:
             shown = [piece for piece in shown if piece[3][0] in self.lasting]
         if self.jitters is not None:
             first, last = self.jitters
             shown = [
-                (p + (1 - at) * first.at(p, line) + at * last.at(p, line), w, cyclic, line, where) for p, w, cyclic, line, where in shown
+                (p + (1 - at) * first.compute_offsets(p, line) + at * last.compute_offsets(p, line), w, cyclic, line, where)
+                for p, w, cyclic, line, where in shown
             ]
-        return gather(shown)
+        return join_pieces(shown)
 
 
-def pair(seed: int, variant: str) -> Pair:
+def draw_key_pair(seed: int, variant: str) -> ToonKeyPair:
     """Two keys, the same ones for the same seed and variant. Every variant of a seed shows the same person in the same poses."""
     rng = np.random.default_rng([seed, 1])
-    who, poses = cutout_person.person(rng), cutout_person.poses(rng)
-    keys = [_drawn(who, poses, at) for at in (0.0, 1.0)]
+    who, poses = cutout_person.pick_person(rng), cutout_person.pick_poses(rng)
+    keys = [_draw_pose(who, poses, at) for at in (0.0, 1.0)]
     everything = variant == "all"
     lasting = None
     if variant in ("changing", "all"):
-        drawn = [[_resampled(piece, _count(piece)) for piece in pieces(key)] for key in keys]
+        drawn = [[_resample_piece(piece, _count_points(piece)) for piece in split_pieces(key)] for key in keys]
     else:
-        lasting = _lasting([keys[0], *(_drawn(who, poses, at) for at in PLACES), keys[1]])
-        whole = [[piece for piece in pieces(key) if piece[3][0] in lasting] for key in keys]
-        counts = [max(_count(a), _count(b)) for a, b in zip(*whole, strict=True)]
-        drawn = [[_resampled(piece, count) for piece, count in zip(key, counts, strict=True)] for key in whole]
+        lasting = _find_lasting_lines([keys[0], *(_draw_pose(who, poses, at) for at in PLACES), keys[1]])
+        whole = [[piece for piece in split_pieces(key) if piece[3][0] in lasting] for key in keys]
+        counts = [max(_count_points(a), _count_points(b)) for a, b in zip(*whole, strict=True)]
+        drawn = [[_resample_piece(piece, count) for piece, count in zip(key, counts, strict=True)] for key in whole]
     accident = np.random.default_rng([seed, 2, VARIANTS.index(variant)])
     if everything or variant == "split":
-        drawn = [_merged(accident, _cut(accident, key)) for key in drawn]
+        drawn = [_merge_strokes(accident, _cut_strokes(accident, key)) for key in drawn]
     if everything or variant == "resampled":
-        drawn = [[_resampled(piece, _count(piece, accident.uniform(2, 9)), accident) for piece in key] for key in drawn]
+        drawn = [[_resample_piece(piece, _count_points(piece, accident.uniform(2, 9)), accident) for piece in key] for key in drawn]
     jitters = None
     if everything or variant == "jittered":
-        jitters = (_jitter(accident), _jitter(accident))
+        jitters = (_draw_jitter(accident), _draw_jitter(accident))
         drawn = [
-            [(points + jitter.at(points, line), widths, cyclic, line, place) for points, widths, cyclic, line, place in key]
+            [(points + jitter.compute_offsets(points, line), widths, cyclic, line, place) for points, widths, cyclic, line, place in key]
             for key, jitter in zip(drawn, jitters, strict=True)
         ]
     if everything or variant == "reversed":
-        drawn[1] = [_backward(piece) if accident.random() < 0.5 else piece for piece in drawn[1]]
+        drawn[1] = [_reverse_piece(piece) if accident.random() < 0.5 else piece for piece in drawn[1]]
     if everything or variant == "shuffled":
         drawn[1] = [drawn[1][k] for k in accident.permutation(len(drawn[1]))]
-    return Pair(seed, variant, who, poses, lasting, jitters, gather(drawn[0]), gather(drawn[1]))
+    return ToonKeyPair(seed, variant, who, poses, lasting, jitters, join_pieces(drawn[0]), join_pieces(drawn[1]))
 
 
-def _drawn(who: Person, poses: tuple[Pose, Pose], at: float) -> Drawing:
-    return see(parts(who, cutout_person.between(*poses, at)))
+def _draw_pose(who: CutoutPerson, poses: tuple[Pose, Pose], at: float) -> VisibleDrawing:
+    return draw_visible_parts(draw_parts(who, cutout_person.mix_poses(*poses, at)))
 
 
-def _lasting(drawings: list[Drawing]) -> np.ndarray:
+def _find_lasting_lines(drawings: list[VisibleDrawing]) -> np.ndarray:
     """The lines of which all drawings show as many runs, closed in all of them or in none."""
     kept: set[tuple[int, tuple[bool, ...]]] | None = None
     for drawing in drawings:
         runs: dict[int, tuple[bool, ...]] = {}
-        for _, _, cyclic, line, _ in pieces(drawing):
+        for _, _, cyclic, line, _ in split_pieces(drawing):
             runs[int(line[0])] = (*runs.get(int(line[0]), ()), cyclic)
         kept = set(runs.items()) if kept is None else kept & set(runs.items())
     return np.array(sorted(line for line, _ in kept or ()), int)
 
 
-def _length(piece: _Piece) -> np.ndarray:
+def _measure_arc(piece: _Piece) -> np.ndarray:
     """How far each point lies along the stroke, px; of a closed one also the way back to its start."""
     points = np.concatenate([piece[0], piece[0][:1]]) if piece[2] else piece[0]
     return np.concatenate([[0.0], np.linalg.norm(np.diff(points, axis=0), axis=1).cumsum()])
 
 
-def _count(piece: _Piece, spacing: float = _SPACING) -> int:
-    return max(int(np.ceil(_length(piece)[-1] / spacing)) + (not piece[2]), 4 if piece[2] else 2)
+def _count_points(piece: _Piece, spacing: float = _SPACING) -> int:
+    return max(int(np.ceil(_measure_arc(piece)[-1] / spacing)) + (not piece[2]), 4 if piece[2] else 2)
 
 
-def _resampled(piece: _Piece, count: int, uneven: Generator | None = None) -> _Piece:
+def _resample_piece(piece: _Piece, count: int, uneven: Generator | None = None) -> _Piece:
     """A stroke with another number of points."""
     points, widths, cyclic, line, place = piece
-    along = _length(piece)
+    along = _measure_arc(piece)
     steps = np.ones(count if cyclic else count - 1) if uneven is None else uneven.uniform(0.4, 1.6, count if cyclic else count - 1)
     wanted = np.concatenate([[0.0], steps.cumsum() / steps.sum()]) * along[-1]
     if cyclic:
@@ -157,17 +158,17 @@ def _resampled(piece: _Piece, count: int, uneven: Generator | None = None) -> _P
     return np.stack(mixed[:2], 1), mixed[2], cyclic, line[nearest], where
 
 
-def _backward(piece: _Piece) -> _Piece:
+def _reverse_piece(piece: _Piece) -> _Piece:
     points, widths, cyclic, line, place = piece
     return points[::-1], widths[::-1], cyclic, line[::-1], place[::-1]
 
 
-def _cut(rng: Generator, key: list[_Piece]) -> list[_Piece]:
+def _cut_strokes(rng: Generator, key: list[_Piece]) -> list[_Piece]:
     """One in three long strokes in two."""
     found: list[_Piece] = []
     for piece in key:
         points, widths, cyclic, line, place = piece
-        if cyclic or _length(piece)[-1] < _LONG or len(points) < 5 or rng.random() > 1 / 3:
+        if cyclic or _measure_arc(piece)[-1] < _LONG or len(points) < 5 or rng.random() > 1 / 3:
             found.append(piece)
             continue
         at = round(len(points) * rng.uniform(0.3, 0.7))
@@ -176,7 +177,7 @@ def _cut(rng: Generator, key: list[_Piece]) -> list[_Piece]:
     return found
 
 
-def _merged(rng: Generator, key: list[_Piece]) -> list[_Piece]:
+def _merge_strokes(rng: Generator, key: list[_Piece]) -> list[_Piece]:
     """One in three of the strokes whose ends meet, in one go."""
     key = list(key)
     for number in range(len(key)):
@@ -187,7 +188,7 @@ def _merged(rng: Generator, key: list[_Piece]) -> list[_Piece]:
             end = piece[0][-1]
             if other == number or key[other][2] or not len(key[other][0]):
                 continue
-            following = key[other] if np.linalg.norm(key[other][0][0] - end) < _MEET else _backward(key[other])
+            following = key[other] if np.linalg.norm(key[other][0][0] - end) < _MEET else _reverse_piece(key[other])
             if np.linalg.norm(following[0][0] - end) < _MEET and np.linalg.norm(following[0][-1] - piece[0][0]) > _MEET:
                 rows = slice(1, None)
                 key[number] = (
@@ -202,6 +203,6 @@ def _merged(rng: Generator, key: list[_Piece]) -> list[_Piece]:
     return [piece for piece in key if len(piece[0])]
 
 
-def _jitter(rng: Generator) -> Jitter:
+def _draw_jitter(rng: Generator) -> HandJitter:
     waves = 2 * np.pi / SIZE * rng.uniform(1.5, 7, (6, 2)) * rng.choice([-1, 1], (6, 2))
-    return Jitter(waves, rng.uniform(0, 2 * np.pi, 6), rng.normal(0, 0.8, (6, 2)), rng.normal(0, 0.4, (_LINES, 2)))
+    return HandJitter(waves, rng.uniform(0, 2 * np.pi, 6), rng.normal(0, 0.8, (6, 2)), rng.normal(0, 0.4, (_LINES, 2)))

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .damage import Inked, Pen
-from .noise import bits, uniform
+from .damage import InkElements, Pen
+from .noise import draw_bits, draw_uniform
 
 _TOOTH, _ROUGH, _SPECK = 1000, 1001, 1002  # what accidents are drawn for
 _SPECKS = 1 << 16  # pixels to a speck
@@ -15,7 +15,7 @@ TRACE_COLORS = ((60, 70, 235), (235, 50, 50))  # around shadows and around highl
 
 
 @dataclass(frozen=True)
-class Lines:
+class DrawnLines:
     """Line art.
 
     paint   uint8 (D, H, W, 4)  lines in their colors, straight alpha
@@ -28,17 +28,17 @@ class Lines:
     traces: Tensor
 
 
-def draw(inked: Inked, pen: Pen, size: tuple[int, int], colors: Tensor) -> Lines:
+def draw_lines(inked: InkElements, pen: Pen, size: tuple[int, int], colors: Tensor) -> DrawnLines:
     """Draw ink. `colors` are those of the ink of each drawing, uint8 (D, 3)."""
     width, height = size
     count, device = len(pen.width), inked.xy.device
-    cover, core = _splat(inked, count, size)
+    cover, core = _splat_elements(inked, count, size)
     rough = torch.nonzero((pen.grain > 0) | (pen.noise > 0))[:, 0]
     if len(rough):
-        cover[rough] = _texture(cover[rough], pen[rough])
+        cover[rough] = _add_texture(cover[rough], pen[rough])
     squeezed = torch.nonzero(pen.jpeg > 0)[:, 0]
     if len(squeezed):
-        cover[squeezed] = _squeezed(cover[squeezed], pen.jpeg[squeezed])
+        cover[squeezed] = _compress_as_jpeg(cover[squeezed], pen.jpeg[squeezed])
     main, trace = cover[:, 0], torch.maximum(cover[:, 1], cover[:, 2])
     alpha = torch.maximum(main, trace)
     lines = (alpha >= 0.5) | (core.any(1) & (alpha > 0.2))
@@ -55,10 +55,10 @@ def draw(inked: Inked, pen: Pen, size: tuple[int, int], colors: Tensor) -> Lines
     opaque = (alpha.reshape(-1).index_select(0, pixel) * 255 + 0.5).to(torch.uint8)
     rgb = palette.reshape(-1, 3).index_select(0, drawing * 3 + kind)
     paint.view(-1, 4).index_copy_(0, pixel, torch.cat([rgb, opaque[:, None]], 1))
-    return Lines(paint, lines, traces)
+    return DrawnLines(paint, lines, traces)
 
 
-def _splat(inked: Inked, count: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def _splat_elements(inked: InkElements, count: int, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """How far pixels are covered, float32 (D, 3, H, W) by kind, and which ones the middle of a line runs through."""
     width, height = size
     device = inked.xy.device
@@ -92,7 +92,7 @@ def _splat(inked: Inked, count: int, size: tuple[int, int]) -> tuple[Tensor, Ten
     return flat.reshape(shape), core.reshape(shape)
 
 
-def _texture(cover: Tensor, pen: Pen) -> Tensor:
+def _add_texture(cover: Tensor, pen: Pen) -> Tensor:
     """Pencil grain and scan noise, where there is ink or ink beside."""
     count, kinds, height, width = cover.shape
     near = pad((cover > 0).any(1), (1, 1, 1, 1))
@@ -102,9 +102,9 @@ def _texture(cover: Tensor, pen: Pen) -> Tensor:
     drawing, x = line // height, pixel - line * width
     y = line - drawing * height
     seed, noise = pen.seed[drawing], pen.noise[drawing]
-    tooth = (uniform(seed, (y >> 1) * width + (x >> 1), _TOOTH) + uniform(seed, (y + 1 >> 1) * width + (x + 1 >> 1), _TOOTH)) / 2
+    tooth = (draw_uniform(seed, (y >> 1) * width + (x >> 1), _TOOTH) + draw_uniform(seed, (y + 1 >> 1) * width + (x + 1 >> 1), _TOOTH)) / 2
     pressed = 1 - pen.grain[drawing] * (tooth - 0.35).clamp(min=0) * 1.6
-    chance = bits(seed, y * width + x, _ROUGH)
+    chance = draw_bits(seed, y * width + x, _ROUGH)
     rough = ((chance & 0xFFFF) + (chance >> 16)).to(torch.float32) * (2.45 / 65536) - 2.45  # of variance 1
     flat, result = cover.reshape(-1), cover.clone().reshape(-1)
     rows = [((drawing * kinds * height) + (y + k).clamp(0, height - 1)) * width for k in (-1, 0, 1)]
@@ -119,14 +119,14 @@ def _texture(cover: Tensor, pen: Pen) -> Tensor:
         result.index_copy_(0, rows[1] + columns[1] + shift, own.clamp(0, 1))
     # Specks of dust, a few anywhere.
     speck = torch.arange(height * width // _SPECKS + 1, device=cover.device)
-    place = bits(pen.seed[:, None], speck, _SPECK) % (height * width)
+    place = draw_bits(pen.seed[:, None], speck, _SPECK) % (height * width)
     dusty = (pen.noise > 0.3)[:, None].expand_as(place)
     index = torch.arange(count, device=cover.device)[:, None] * (kinds * height * width) + place
     result[index[dusty]] = 0.8
     return result.reshape(cover.shape)
 
 
-def _squeezed(cover: Tensor, strength: Tensor) -> Tensor:
+def _compress_as_jpeg(cover: Tensor, strength: Tensor) -> Tensor:
     """As JPEG leaves it: waves in blocks of 8 x 8 px, in coarse steps."""
     count, kinds, height, width = cover.shape
     device = cover.device

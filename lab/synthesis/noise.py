@@ -6,23 +6,23 @@ from torch import Tensor
 _MASK = 0xFFFFFFFF
 
 
-def bits(seed: Tensor, place: Tensor | int, purpose: int) -> Tensor:
+def draw_bits(seed: Tensor, place: Tensor | int, purpose: int) -> Tensor:
     """32 random bits for a place (a stroke, a pixel; below 2**32) and a purpose in what is drawn from a seed: int64, broadcast."""
-    return _mixed(_mixed((seed + purpose * 0x9E3779B1) & _MASK) ^ place)
+    return _mix_bits(_mix_bits((seed + purpose * 0x9E3779B1) & _MASK) ^ place)
 
 
-def uniform(seed: Tensor, place: Tensor | int, purpose: int) -> Tensor:
-    """Numbers in 0..1 as from `bits`, float32."""
-    return (bits(seed, place, purpose) >> 8).to(torch.float32) * 2.0**-24
+def draw_uniform(seed: Tensor, place: Tensor | int, purpose: int) -> Tensor:
+    """Numbers in 0..1 as from `draw_bits`, float32."""
+    return (draw_bits(seed, place, purpose) >> 8).to(torch.float32) * 2.0**-24
 
 
-def _mixed(x: Tensor) -> Tensor:
+def _mix_bits(x: Tensor) -> Tensor:
     for _ in range(2):
         x = ((x ^ (x >> 16)) * 0x45D9F3B) & _MASK  # no product exceeds 63 bits
     return x ^ (x >> 16)
 
 
-def rank(group: Tensor, groups: int) -> Tensor:
+def rank_in_group(group: Tensor, groups: int) -> Tensor:
     """The how manieth of its group each entry is, int64 (N,): a place that does not depend on what else is in a batch."""
     order = group.argsort(stable=True)
     counts = torch.bincount(group, minlength=groups)

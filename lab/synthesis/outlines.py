@@ -9,18 +9,18 @@ from .figure import OUTLINE
 ANGLES = np.arange(OUTLINE) / OUTLINE * 2 * np.pi - np.pi
 
 
-def squircle(power: float = 4.0) -> np.ndarray:
+def make_squircle(power: float = 4.0) -> np.ndarray:
     """Between an ellipse (2) and a rectangle (large)."""
     return (np.abs(np.cos(ANGLES)) ** power + np.abs(np.sin(ANGLES)) ** power) ** (-1 / power)
 
 
-def star(points: int, depth: float = 0.5, turn: float = np.pi / 2) -> np.ndarray:
+def make_star(points: int, depth: float = 0.5, turn: float = np.pi / 2) -> np.ndarray:
     """A star or a flower of so many points."""
     wave = np.abs(((ANGLES - turn) * points / (2 * np.pi) + 0.5) % 1 - 0.5) * 2
     return 1 - depth * wave
 
 
-def polygon(points: Sequence | np.ndarray) -> np.ndarray:
+def make_polygon(points: Sequence | np.ndarray) -> np.ndarray:
     """A polygon around the origin, all of which can be seen from there."""
     corners = np.asarray(points, float)
     following = np.roll(corners, -1, 0)
@@ -34,9 +34,9 @@ def polygon(points: Sequence | np.ndarray) -> np.ndarray:
     return np.where(good, distance, np.inf).min(1).clip(max=10)
 
 
-def almond(upper: float, lower: float, outer: float = 0.0) -> np.ndarray:
+def make_almond(upper: float, lower: float, outer: float = 0.0) -> np.ndarray:
     """An eye: from x = -1 to 1, `upper` high (y is down), its outer corner (x = 1) raised by `outer`."""
     x = np.linspace(-1, 1, 33)
     top = -upper * (1 - np.abs(x) ** 2.4) - outer * x * 0.5
     bottom = lower * (1 - np.abs(x) ** 2.6) - outer * x * 0.5
-    return polygon(np.concatenate([np.stack([x, top], 1), np.stack([x[::-1], bottom[::-1]], 1)[1:-1]]))
+    return make_polygon(np.concatenate([np.stack([x, top], 1), np.stack([x[::-1], bottom[::-1]], 1)[1:-1]]))

@@ -1,59 +1,35 @@
 """People: bodies, from toddlers with big heads to tall figures. One unit is the radius of the skull."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.random import Generator
 
 from . import accessories, clothes
-from .builder import Builder
-from .face import ears, face, glasses, head
-from .figure import Figure
-from .hair import hair
+from .body import BodyMeasures
+from .builder import FigureBuilder
+from .face import add_ears, add_face, add_glasses, add_head
+from .figure import ToonFigure
+from .hair import add_hair
 
 
-@dataclass(frozen=True)
-class Body:
-    """Joints and measures that clothes are cut to. Limbs by side: 0 the picture's left, 1 its right."""
-
-    pelvis: int
-    chest: int
-    neck: int
-    shoulders: tuple[int, ...]
-    elbows: tuple[int, ...]
-    wrists: tuple[int, ...]
-    hips: tuple[int, ...]
-    knees: tuple[int, ...]
-    ankles: tuple[int, ...]
-    torso: float  # from pelvis to neck
-    width: float  # half the shoulders
-    waist: float  # radius
-    seat: float  # radius of the hips
-    arm: float  # length of an upper arm, and of a forearm
-    leg: float  # length of a thigh, and of a shin
-    thick_arm: float  # radius
-    thick_leg: float
-
-
-def person(rng: Generator) -> Figure:
+def build_person(rng: Generator) -> ToonFigure:
     """A person of many."""
-    b = Builder()
+    b = FigureBuilder()
     cartoon = float(rng.beta(0.7, 1.2))
-    body, skull = _skeleton(b, rng)
-    top = head(b, rng, skull, cartoon)
-    face(b, rng, top, cartoon)
-    ears(b, rng, top)
+    body, skull = _build_skeleton(b, rng)
+    top = add_head(b, rng, skull, cartoon)
+    add_face(b, rng, top, cartoon)
+    add_ears(b, rng, top)
     if rng.random() < 0.95:
-        hair(b, rng, top)
+        add_hair(b, rng, top)
     if rng.random() < 0.13:
-        glasses(b, rng, top)
-    clothes.dress(b, rng, body)
-    accessories.hat(b, rng, top)
+        add_glasses(b, rng, top)
+    clothes.dress_body(b, rng, body)
+    accessories.add_hat(b, rng, top)
     b.focus = skull
-    return b.build()
+    return b.build_figure()
 
 
-def _skeleton(b: Builder, rng: Generator) -> tuple[Body, int]:
+def _build_skeleton(b: FigureBuilder, rng: Generator) -> tuple[BodyMeasures, int]:
     heads = rng.choice([rng.uniform(2.4, 3.2), rng.uniform(3.4, 4.6), rng.uniform(4.8, 6.4)], p=[0.3, 0.3, 0.4])
     rest = heads * 2.0 - 2.0  # below the head
     stocky = rng.uniform(0.75, 1.35)
@@ -67,25 +43,25 @@ def _skeleton(b: Builder, rng: Generator) -> tuple[Body, int]:
     thick_arm = np.clip(0.115 * torso * stocky, 0.13, 0.42)
     thick_leg = np.clip(0.16 * torso * stocky, 0.2, 0.55)
 
-    pelvis = b.joint(-1, (0, 0, 0), swing=(0.08, 0.25, 0.1))
-    chest = b.joint(pelvis, (0, 0.4 * torso, 0), swing=(0.14, 0.25, 0.12))
-    neck = b.joint(chest, (0, 0.6 * torso, 0), swing=(0.12, 0.2, 0.1))
-    skull = b.joint(neck, (0, rng.uniform(0.95, 1.15), 0.08), swing=(0.22, 0.5, 0.2))
+    pelvis = b.add_joint(-1, (0, 0, 0), swing=(0.08, 0.25, 0.1))
+    chest = b.add_joint(pelvis, (0, 0.4 * torso, 0), swing=(0.14, 0.25, 0.12))
+    neck = b.add_joint(chest, (0, 0.6 * torso, 0), swing=(0.12, 0.2, 0.1))
+    skull = b.add_joint(neck, (0, rng.uniform(0.95, 1.15), 0.08), swing=(0.22, 0.5, 0.2))
     shoulders, elbows, wrists, hips, knees, ankles = [], [], [], [], [], []
     for side in (-1, 1):
         # Arms hang at rest and rise to the side; elbows and knees bend one way only.
         out = rng.uniform(0.25, 0.5)
-        shoulder = b.joint(chest, (side * width * 0.92, 0.5 * torso, 0), (-0.1, 0, side * out), (0.8, 0.4, 0.65))
-        elbow = b.joint(shoulder, (0, -arm, 0), (-0.75, 0, 0), (0.75, 0.5, 0.2))
-        wrist = b.joint(elbow, (0, -arm * 0.92, 0), (0, 0, 0), (0.4, 0.3, 0.4))
-        hip = b.joint(pelvis, (side * seat * 0.52, -0.1 * torso, 0), (-0.1, 0, side * 0.1), (0.42, 0.2, 0.16))
-        knee = b.joint(hip, (0, -leg, 0), (0.3, 0, 0), (0.34, 0, 0))
-        ankle = b.joint(knee, (0, -leg * 0.95, 0), (-0.15, 0, 0), (0.25, 0.2, 0.1))
+        shoulder = b.add_joint(chest, (side * width * 0.92, 0.5 * torso, 0), (-0.1, 0, side * out), (0.8, 0.4, 0.65))
+        elbow = b.add_joint(shoulder, (0, -arm, 0), (-0.75, 0, 0), (0.75, 0.5, 0.2))
+        wrist = b.add_joint(elbow, (0, -arm * 0.92, 0), (0, 0, 0), (0.4, 0.3, 0.4))
+        hip = b.add_joint(pelvis, (side * seat * 0.52, -0.1 * torso, 0), (-0.1, 0, side * 0.1), (0.42, 0.2, 0.16))
+        knee = b.add_joint(hip, (0, -leg, 0), (0.3, 0, 0), (0.34, 0, 0))
+        ankle = b.add_joint(knee, (0, -leg * 0.95, 0), (-0.15, 0, 0), (0.25, 0.2, 0.1))
         for name, joint in zip(
             ("shoulder", "elbow", "wrist", "hip", "knee", "ankle"), (shoulder, elbow, wrist, hip, knee, ankle), strict=True
         ):
-            b.mark(f"{name}.{'R' if side < 0 else 'L'}", joint)  # the picture's left is the person's right
+            b.mark_joint(f"{name}.{'R' if side < 0 else 'L'}", joint)  # the picture's left is the person's right
         for column, joint in zip((shoulders, elbows, wrists, hips, knees, ankles), (shoulder, elbow, wrist, hip, knee, ankle), strict=True):
             column.append(joint)
     arms, legs = (tuple(shoulders), tuple(elbows), tuple(wrists)), (tuple(hips), tuple(knees), tuple(ankles))
-    return Body(pelvis, chest, neck, *arms, *legs, torso, width, waist, seat, arm, leg, thick_arm, thick_leg), skull
+    return BodyMeasures(pelvis, chest, neck, *arms, *legs, torso, width, waist, seat, arm, leg, thick_arm, thick_leg), skull

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.random import Generator
 
 
-def plate(rng: Generator, size: tuple[int, int]) -> np.ndarray:
+def paint_plate(rng: Generator, size: tuple[int, int]) -> np.ndarray:
     """A painted background: sky, hills, and soft shapes, uint8 (H, W, 3)."""
     width, height = (max(side // 6, 2) for side in size)  # soft as it is, it is drawn small
     y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j].astype(np.float32)

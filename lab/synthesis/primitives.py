@@ -44,11 +44,11 @@ class Primitives:
     def __getitem__(self, rows: Tensor) -> "Primitives":
         return Primitives(*(getattr(self, f.name)[rows] if f.name != "hems" else self.hems for f in fields(self)))
 
-    def to(self, device: torch.device | str) -> "Primitives":
+    def move_to_device(self, device: torch.device | str) -> "Primitives":
         """The same on another device."""
         return Primitives(*(getattr(self, f.name).to(device) for f in fields(self)))
 
-    def inverse(self) -> Tensor:
+    def invert_matrices(self) -> Tensor:
         """Screen to canonical space, float64 (P, 3, 4). Primitives seen edge-on get zeros, and are met by no ray."""
         matrix = self.matrix.double()  # the corners of small triangles lie close together
         linear = matrix[:, :, :3]
@@ -64,7 +64,7 @@ class Primitives:
         return torch.cat([inverse, -(inverse * matrix[:, None, :, 3]).sum(2, keepdim=True)], 2)
 
 
-def boxes(prims: Primitives) -> tuple[Tensor, Tensor]:
+def compute_screen_boxes(prims: Primitives) -> tuple[Tensor, Tensor]:
     """The screen boxes of primitives: lowest and highest x, y, each float32 (P, 2)."""
     matrix, params, kind = prims.matrix[:, :2], prims.params, prims.kind
     linear, center = matrix[:, :, :3], matrix[:, :, 3]
@@ -94,11 +94,11 @@ def boxes(prims: Primitives) -> tuple[Tensor, Tensor]:
     return torch.where(triangle, linear.amin(2), low), torch.where(triangle, linear.amax(2), high)
 
 
-def normals(kind: Tensor, local: Tensor, params: Tensor, inverse: Tensor) -> Tensor:
+def compute_normals(kind: Tensor, local: Tensor, params: Tensor, inverse: Tensor) -> Tensor:
     """Unit normals on the screen, turned toward the viewer, float32 (N, 3), of points `local` (N, 3) on primitives given by row."""
     flat = torch.nonzero(kind == TRIANGLE)[:, 0]
     if len(flat) == len(kind):
-        return _padded(local, params, inverse)
+        return _compute_ribbon_normals(local, params, inverse)
     x, y, z = local.unbind(1)
     r0, r1, length, _ = params.unbind(1)
     slope = length * length - (r0 - r1) ** 2
@@ -108,27 +108,27 @@ def normals(kind: Tensor, local: Tensor, params: Tensor, inverse: Tensor) -> Ten
     boxes = torch.nonzero(kind == BOX)[:, 0]
     sides = gradient[:, boxes]
     gradient[:, boxes] = torch.where(sides.abs() < 0.999, 0.0, sides)
-    screen = torch.stack([_dot(inverse[:, :, k].unbind(1), gradient) for k in range(3)], 1)
+    screen = torch.stack([_compute_dot(inverse[:, :, k].unbind(1), gradient) for k in range(3)], 1)
     length = (screen * screen).sum(1).clamp(min=1e-18).sqrt()
     screen = screen * (torch.where(screen[:, 2] < 0, -1.0, 1.0) / length)[:, None]
-    screen[flat] = _padded(local[flat], params[flat], inverse[flat])
+    screen[flat] = _compute_ribbon_normals(local[flat], params[flat], inverse[flat])
     return screen
 
 
-def _padded(local: Tensor, params: Tensor, inverse: Tensor) -> Tensor:
+def _compute_ribbon_normals(local: Tensor, params: Tensor, inverse: Tensor) -> Tensor:
     """The normals of triangles: a ribbon is shaded as if it were padded, they lean outward from its middle."""
-    x, y = (_dot(inverse[:, :, k].unbind(1), params.unbind(1)) for k in range(2))
-    across = _dot(local.unbind(1), params.unbind(1)).clamp(-1, 1)
+    x, y = (_compute_dot(inverse[:, :, k].unbind(1), params.unbind(1)) for k in range(2))
+    across = _compute_dot(local.unbind(1), params.unbind(1)).clamp(-1, 1)
     lean = across / (x * x + y * y).sqrt().clamp(min=1e-9)
     return torch.stack([x * lean, y * lean, (1 - across * across).sqrt()], 1)
 
 
-def inside(local: Tensor, params: Tensor, inverse: Tensor) -> Tensor:
+def find_inner_points(local: Tensor, params: Tensor, inverse: Tensor) -> Tensor:
     """Which points of shells are seen from within, bool (N,)."""
     facing = inverse[:, 0, 2] * local[:, 0] + inverse[:, 1, 2] * local[:, 1]
     facing = facing - inverse[:, 2, 2] * (params[:, 1] / 2 + params[:, 2] * local[:, 2])
     return facing < 0
 
 
-def _dot(a, b) -> Tensor:
+def _compute_dot(a, b) -> Tensor:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]

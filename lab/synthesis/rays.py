@@ -19,7 +19,7 @@ _EDGE = 1e-4  # barycentric; triangles beside each other leave no crack
 
 
 @dataclass(frozen=True)
-class Rows:
+class PixelRows:
     """Rows of pixels across bodies of one kind, S of them. All float64.
 
     origin  (3, S)  canonical point where the ray of u = 0 starts
@@ -37,8 +37,8 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Met:
-    """Where rows may meet bodies: at u from `first` to `last`, float64 (S,). `terms` float32 (K, S) and `hem` are for `meet`."""
+class RowSolution:
+    """Where rows may meet bodies: at u from `first` to `last`, float64 (S,). `terms` float32 (K, S) and `hem` are for `intersect_rays`."""
 
     first: Tensor
     last: Tensor
@@ -46,40 +46,40 @@ class Met:
     hem: Tensor
 
 
-def along(kind: int, rows: Rows) -> Met:
+def solve_rows(kind: int, rows: PixelRows) -> RowSolution:
     """Work out rows across bodies of one kind."""
-    terms, first, last = (_ball, _cone, _shell, _box, _triangle)[kind](rows)
-    return Met(first, last, torch.stack(terms).float(), rows.hem)
+    terms, first, last = (_solve_ball, _solve_cone, _solve_shell, _solve_box, _solve_triangle)[kind](rows)
+    return RowSolution(first, last, torch.stack(terms).float(), rows.hem)
 
 
-def meet(kind: int, met: Met, row: Tensor, u: Tensor, hems: Tensor) -> tuple[Tensor, Tensor]:
+def intersect_rays(kind: int, met: RowSolution, row: Tensor, u: Tensor, hems: Tensor) -> tuple[Tensor, Tensor]:
     """Which of the rays at `u` float32 (F,) of rows `row` int64 (F,) meet their bodies, int64 (N,), and t of what is seen first, (N,)."""
-    t = (_meet_ball, _meet_cone, _meet_shell, _meet_box, _meet_triangle)[kind](_Pixels(met, row, u, hems))
+    t = (_intersect_ball, _intersect_cone, _intersect_shell, _intersect_box, _intersect_triangle)[kind](_PixelRays(met, row, u, hems))
     hit = torch.nonzero(t > _MISSED)[:, 0]
     return hit, t.index_select(0, hit)
 
 
 @dataclass(frozen=True)
-class _Pixels:
-    met: Met
+class _PixelRays:
+    met: RowSolution
     row: Tensor
     u: Tensor
     hems: Tensor
 
-    def term(self, number: int) -> Tensor:
+    def get_term(self, number: int) -> Tensor:
         return self.met.terms[number].index_select(0, self.row)
 
-    def linear(self, number: int) -> Tensor:
-        return self.term(number) + self.term(number + 1) * self.u
+    def evaluate_linear(self, number: int) -> Tensor:
+        return self.get_term(number) + self.get_term(number + 1) * self.u
 
-    def square(self, number: int) -> Tensor:
-        return self.term(number) + (self.term(number + 1) + self.term(number + 2) * self.u) * self.u
+    def evaluate_square(self, number: int) -> Tensor:
+        return self.get_term(number) + (self.get_term(number + 1) + self.get_term(number + 2) * self.u) * self.u
 
 
 # --- quadrics ---------------------------------------------------------------------------------------------------------
 
 
-def _quadric(rows: Rows, e: Tensor | float, f: Tensor | float, g: Tensor | float, k: Tensor | float) -> list[Tensor]:
+def _solve_quadric(rows: PixelRows, e: Tensor | float, f: Tensor | float, g: Tensor | float, k: Tensor | float) -> list[Tensor]:
     """m0, m1, q0, q1, q2 of a quadric."""
     (ox, oy, oz), (sx, sy, sz), (dx, dy, dz) = rows.origin, rows.across, rows.toward
     a = e * (dx * dx + dy * dy) + f * dz * dz
@@ -91,7 +91,7 @@ def _quadric(rows: Rows, e: Tensor | float, f: Tensor | float, g: Tensor | float
     return [-b0 / a, -b1 / a, (b0 * b0 - a * c0) / a2, 2 * (b0 * b1 - a * c1) / a2, (b1 * b1 - a * c2) / a2]
 
 
-def _extent(q0: Tensor, q1: Tensor, q2: Tensor) -> tuple[Tensor, Tensor]:
+def _find_extent(q0: Tensor, q1: Tensor, q2: Tensor) -> tuple[Tensor, Tensor]:
     """Between which u a quadric stands over the row; everywhere if it is open."""
     root = q1 * q1 - 4 * q0 * q2
     open_ = q2 > -_TINY
@@ -101,69 +101,69 @@ def _extent(q0: Tensor, q1: Tensor, q2: Tensor) -> tuple[Tensor, Tensor]:
     return first, torch.where(open_, torch.inf, torch.where(root < 0, -torch.inf, (-half - q1) / twice))
 
 
-def _ball(rows: Rows):
-    terms = _quadric(rows, 1.0, 1.0, 0.0, -1.0)
-    return terms, *_extent(*terms[2:])
+def _solve_ball(rows: PixelRows):
+    terms = _solve_quadric(rows, 1.0, 1.0, 0.0, -1.0)
+    return terms, *_find_extent(*terms[2:])
 
 
-def _meet_ball(at: _Pixels) -> Tensor:
-    q = at.square(2)
-    return torch.where(q >= 0, at.linear(0) + q.clamp(min=0).sqrt(), _MISSED)
+def _intersect_ball(at: _PixelRays) -> Tensor:
+    q = at.evaluate_square(2)
+    return torch.where(q >= 0, at.evaluate_linear(0) + q.clamp(min=0).sqrt(), _MISSED)
 
 
-def _cone(rows: Rows):
+def _solve_cone(rows: PixelRows):
     r0, r1, h, _ = rows.params
     fall = r0 - r1
     slope = h * h - fall * fall
-    near = _quadric(rows, 1.0, 1.0, 0.0, -r0 * r0)
-    far = _quadric(rows, 1.0, 1.0, -h, h * h - r1 * r1)
-    side = _quadric(rows, slope, -fall * fall, h * fall * r0, -h * h * r0 * r0)
+    near = _solve_quadric(rows, 1.0, 1.0, 0.0, -r0 * r0)
+    far = _solve_quadric(rows, 1.0, 1.0, -h, h * h - r1 * r1)
+    side = _solve_quadric(rows, slope, -fall * fall, h * fall * r0, -h * h * r0 * r0)
     # How far up the side a point is, 0 to 1: linear in u and t.
     up = [(h * rows.origin[2] - fall * r0) / slope, h * rows.across[2] / slope, h * rows.toward[2] / slope]
-    first, last = _extent(*near[2:])
-    other = _extent(*far[2:])
+    first, last = _find_extent(*near[2:])
+    other = _find_extent(*far[2:])
     first, last = torch.minimum(first, other[0]), torch.maximum(last, other[1])
-    for u in _extent(*side[2:]):  # the side's outline, where it has one between the caps
+    for u in _find_extent(*side[2:]):  # the side's outline, where it has one between the caps
         height = up[0] + up[1] * u + up[2] * (side[0] + side[1] * u)
         good = torch.isfinite(u) & (height >= 0) & (height <= 1)
         first, last = torch.where(good, torch.minimum(first, u), first), torch.where(good, torch.maximum(last, u), last)
     return [*near, *far, *side, *up], first, last
 
 
-def _meet_cone(at: _Pixels) -> Tensor:
+def _intersect_cone(at: _PixelRays) -> Tensor:
     best = torch.full_like(at.u, _MISSED)
     for number in (0, 5, 10):
-        q = at.square(number + 2)
-        t = at.linear(number) + q.clamp(min=0).sqrt()
+        q = at.evaluate_square(number + 2)
+        t = at.evaluate_linear(number) + q.clamp(min=0).sqrt()
         good = q >= 0
         if number == 10:
-            height = at.linear(15) + at.term(17) * t
+            height = at.evaluate_linear(15) + at.get_term(17) * t
             good &= (height > 0) & (height < 1)
         best = torch.where(good, torch.maximum(best, t), best)
     return best
 
 
-def _shell(rows: Rows):
+def _solve_shell(rows: PixelRows):
     a, b, c, top = rows.params
-    terms = _quadric(rows, 1.0, -c, -b / 2, -a)
-    return [*terms, *rows.origin, *rows.across, *rows.toward, top], *_extent(*terms[2:])
+    terms = _solve_quadric(rows, 1.0, -c, -b / 2, -a)
+    return [*terms, *rows.origin, *rows.across, *rows.toward, top], *_find_extent(*terms[2:])
 
 
-def _meet_shell(at: _Pixels) -> Tensor:
-    q = at.square(2)
-    middle, half = at.linear(0), q.clamp(min=0).sqrt()
+def _intersect_shell(at: _PixelRays) -> Tensor:
+    q = at.evaluate_square(2)
+    middle, half = at.evaluate_linear(0), q.clamp(min=0).sqrt()
     best = torch.full_like(middle, _MISSED)
     left = torch.nonzero(q >= 0)[:, 0]
     for t in (middle + half, middle - half):  # the far side is looked at where the near one has been cut away
-        some = _Pixels(at.met, at.row.index_select(0, left), at.u.index_select(0, left), at.hems)
+        some = _PixelRays(at.met, at.row.index_select(0, left), at.u.index_select(0, left), at.hems)
         step = t.index_select(0, left)
-        x, y, z = (some.term(5 + axis) + some.term(8 + axis) * some.u + some.term(11 + axis) * step for axis in range(3))
+        x, y, z = (some.get_term(5 + axis) + some.get_term(8 + axis) * some.u + some.get_term(11 + axis) * step for axis in range(3))
         turn = (torch.atan2(x, y) / (2 * torch.pi) + 0.5) * HEM - 0.5
         entry = turn.floor()
         weight, base, entry = turn - entry, at.met.hem.index_select(0, some.row) * HEM, entry.to(torch.int64)
         table = at.hems.reshape(-1)
         here, there = table.index_select(0, base + entry % HEM), table.index_select(0, base + (entry + 1) % HEM)
-        seen = (z >= here + (there - here) * weight) & (z <= some.term(14))  # where the profile is negative there is nothing to be hit
+        seen = (z >= here + (there - here) * weight) & (z <= some.get_term(14))  # where the profile is negative there is nothing to be hit
         best[left[seen]] = step[seen]
         left = left[~seen]
     return best
@@ -172,28 +172,28 @@ def _meet_shell(at: _Pixels) -> Tensor:
 # --- others -----------------------------------------------------------------------------------------------------------
 
 
-def _box(rows: Rows):
+def _solve_box(rows: PixelRows):
     everywhere = torch.full_like(rows.origin[0], torch.inf)
     return [*rows.origin, *rows.across, *rows.toward, rows.params[0]], -everywhere, everywhere
 
 
-def _meet_box(at: _Pixels) -> Tensor:
-    origin = [at.term(axis) + at.term(3 + axis) * at.u for axis in range(3)]
-    ray = [at.term(6 + axis) for axis in range(3)]
+def _intersect_box(at: _PixelRays) -> Tensor:
+    origin = [at.get_term(axis) + at.get_term(3 + axis) * at.u for axis in range(3)]
+    ray = [at.get_term(6 + axis) for axis in range(3)]
     enter, leave = torch.full_like(at.u, -_MISSED), torch.full_like(at.u, _MISSED)
     for o, d in zip(origin, ray, strict=True):
         safe = torch.where(d.abs() < 1e-12, 1e-12, d)
         one, two = (-1 - o) / safe, (1 - o) / safe
         near, far = torch.maximum(one, two), torch.minimum(one, two)
         enter, leave = torch.minimum(enter, near), torch.maximum(leave, far)
-    a, b = _dot(ray, ray).clamp(min=1e-20), _dot(origin, ray)
-    root = b * b - a * (_dot(origin, origin) - at.term(9) ** 2)
+    a, b = _compute_dot(ray, ray).clamp(min=1e-20), _compute_dot(origin, ray)
+    root = b * b - a * (_compute_dot(origin, origin) - at.get_term(9) ** 2)
     half = root.clamp(min=0).sqrt()
     enter, leave = torch.minimum(enter, (half - b) / a), torch.maximum(leave, (-half - b) / a)
     return torch.where((enter >= leave) & (root >= 0), enter, _MISSED)
 
 
-def _triangle(rows: Rows):
+def _solve_triangle(rows: PixelRows):
     speed = rows.toward.sum(0)
     still = speed.abs() < _TINY
     speed = torch.where(still, 1.0, speed)
@@ -207,9 +207,9 @@ def _triangle(rows: Rows):
     return [t0, t1], torch.where(still, torch.inf, first), torch.where(still, -torch.inf, last)
 
 
-def _meet_triangle(at: _Pixels) -> Tensor:
-    return at.linear(0)
+def _intersect_triangle(at: _PixelRays) -> Tensor:
+    return at.evaluate_linear(0)
 
 
-def _dot(a, b) -> Tensor:
+def _compute_dot(a, b) -> Tensor:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]

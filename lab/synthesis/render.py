@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from . import primitives, rays
-from .batch import Batch
-from .figure import FLAT, GLOSSY, OUTLINE, SHINY, Figure
+from .batch import DrawingBatch
+from .figure import FLAT, GLOSSY, OUTLINE, SHINY, ToonFigure
 
 DEPTH_STEP = 1 / 256  # px
 _CHUNK = 1 << 16  # fragments at a time, which stay in a core's cache
@@ -22,7 +22,7 @@ _EMPTY = -(1 << 62)
 
 
 @dataclass(frozen=True)
-class Layers:
+class RenderedLayers:
     """What each pixel shows, all (D, H, W).
 
     part   int32    number of the part, 0 the background
@@ -39,12 +39,12 @@ class Layers:
     depth: Tensor
 
 
-def render(batch: Batch) -> Layers:
+def render_layers(batch: DrawingBatch) -> RenderedLayers:
     """What each pixel of a batch of drawings shows."""
     prims, figure = batch.prims, batch.figure
-    inverse = prims.inverse()
-    low, high = primitives.boxes(prims)
-    nearest = _nearest(batch, inverse, low, high)
+    inverse = prims.invert_matrices()
+    low, high = primitives.compute_screen_boxes(prims)
+    nearest = _find_nearest(batch, inverse, low, high)
     inverse = inverse.float()
 
     seen = torch.nonzero(nearest > _EMPTY)[:, 0]
@@ -52,41 +52,41 @@ def render(batch: Batch) -> Layers:
     row = key & 0xFFFFFFFF
     z = (key >> 32).to(torch.float32) * DEPTH_STEP
     at = inverse.index_select(0, row)
-    x, y = _places(seen, batch.size)
-    local = to_local(at, x, y, z)
+    x, y = _compute_pixel_centers(seen, batch.size)
+    local = transform_to_local(at, x, y, z)
     kind, params = prims.kind.index_select(0, row), prims.params.index_select(0, row)
     prim = batch.prim.index_select(0, row)
     part = figure.part.index_select(0, prim)
     facet = torch.zeros_like(kind)
     boxes = torch.nonzero(kind == primitives.BOX)[:, 0]
-    facet[boxes] = _face(local[boxes])
-    decal = _decals(batch, inverse, low, high, nearest).index_select(0, seen)
+    facet[boxes] = _find_box_face(local[boxes])
+    decal = _find_decals(batch, inverse, low, high, nearest).index_select(0, seen)
     part = torch.where(decal >= 0, figure.decal_part.index_select(0, decal.clamp(min=0)), part)
     shells = torch.nonzero(kind == primitives.SHELL)[:, 0]
-    shells = shells[primitives.inside(local[shells], params[shells], at[shells])]
+    shells = shells[primitives.find_inner_points(local[shells], params[shells], at[shells])]
     part[shells] = figure.lining[prim[shells]]
     facet[shells] = 1
 
-    def image(values: Tensor, fill: float) -> Tensor:
+    def scatter_image(values: Tensor, fill: float) -> Tensor:
         full = torch.full((len(nearest),), fill, dtype=values.dtype, device=values.device)
         return full.scatter_(0, seen, values).reshape(batch.count, batch.size[1], batch.size[0])
 
-    depth = image(z, -torch.inf)
-    parts = image(part.to(torch.int32), 0)
+    depth = scatter_image(z, -torch.inf)
+    parts = scatter_image(part.to(torch.int32), 0)
     tone = torch.zeros(parts.shape, dtype=torch.uint8, device=parts.device)
     if batch.tones.any():
-        lit = primitives.normals(kind, local, params, at) * batch.light.index_select(0, prims.drawing.index_select(0, row))
-        tone = _tones(batch, parts, image(lit.sum(1), 1.0), depth)
-    return _despeckled(Layers(parts, tone, image(prim.to(torch.int32), -1), image(facet, 0), depth))
+        lit = primitives.compute_normals(kind, local, params, at) * batch.light.index_select(0, prims.drawing.index_select(0, row))
+        tone = _compute_tones(batch, parts, scatter_image(lit.sum(1), 1.0), depth)
+    return _remove_specks(RenderedLayers(parts, tone, scatter_image(prim.to(torch.int32), -1), scatter_image(facet, 0), depth))
 
 
-def _places(pixel: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+def _compute_pixel_centers(pixel: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """The middles of pixels that are counted through all drawings: x, y float32 (N,)."""
     line = pixel // size[0]
     return (pixel - line * size[0]) + 0.5, line % size[1] + 0.5
 
 
-def _despeckled(layers: Layers) -> Layers:
+def _remove_specks(layers: RenderedLayers) -> RenderedLayers:
     """Without what is a pixel thin: such a pixel becomes what most pixels around it are. A person would not draw it."""
     height, width = layers.part.shape[1:]
     part, tone, prim, facet, depth = flat = [image.reshape(-1) for image in vars(layers).values()]
@@ -106,15 +106,15 @@ def _despeckled(layers: Layers) -> Layers:
         source = around.gather(1, best[:, None])[:, 0]
         for image in flat:
             image[pixel] = image[source]
-    return Layers(*(image.reshape(layers.part.shape) for image in (part, tone, prim, facet, depth)))
+    return RenderedLayers(*(image.reshape(layers.part.shape) for image in (part, tone, prim, facet, depth)))
 
 
-def to_local(inverse: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+def transform_to_local(inverse: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
     """Points of the screen (N,) in the canonical spaces of primitives with these inverses (N, 3, 4): (N, 3)."""
     return (inverse[:, :, 0] * x[:, None] + inverse[:, :, 1] * y[:, None]) + (inverse[:, :, 2] * z[:, None] + inverse[:, :, 3])
 
 
-def _rows(low: Tensor, high: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _find_pixel_rows(low: Tensor, high: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The rows of pixels of boxes on screens: number of the box, y, first x, and last x plus 1, int64 (S,)."""
     limit = torch.tensor(size, device=low.device)
     first = torch.minimum(low.floor().to(torch.int64).clamp(min=0), limit)
@@ -125,7 +125,7 @@ def _rows(low: Tensor, high: Tensor, size: tuple[int, int]) -> tuple[Tensor, Ten
     return box, y, first[box, 0], last[box, 0]
 
 
-def _fragments(first: Tensor, last: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _iterate_fragments(first: Tensor, last: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     """The pixels of rows, in chunks: number of the row and x, int64 (F,)."""
     wide = (last - first).clamp(min=0)
     ends = wide.cumsum(0)
@@ -140,7 +140,7 @@ def _fragments(first: Tensor, last: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
         start, done = stop, reached
 
 
-def _nearest(batch: Batch, inverse: Tensor, low: Tensor, high: Tensor) -> Tensor:
+def _find_nearest(batch: DrawingBatch, inverse: Tensor, low: Tensor, high: Tensor) -> Tensor:
     """For each pixel the depth in steps and the row of what is nearest, as one number, int64 (D * H * W,)."""
     width, height = batch.size
     prims = batch.prims
@@ -151,17 +151,17 @@ def _nearest(batch: Batch, inverse: Tensor, low: Tensor, high: Tensor) -> Tensor
     origin = origin + toward * plane[:, None] + across * middle[:, None]
     for kind in range(5):
         rows = torch.nonzero(prims.kind == kind)[:, 0]
-        box, y, first, last = _rows(low[rows], high[rows], batch.size)
+        box, y, first, last = _find_pixel_rows(low[rows], high[rows], batch.size)
         row = rows[box]
         start = (origin[row] + down[row] * (y + 0.5)[:, None]).T
-        met = rays.along(kind, rays.Rows(start, across[row].T, toward[row].T, prims.params[row].T.double(), prims.hem[row]))
+        met = rays.solve_rows(kind, rays.PixelRows(start, across[row].T, toward[row].T, prims.params[row].T.double(), prims.hem[row]))
         shift = 0.5 - middle[row]
         first = torch.maximum(first, (met.first - shift).clamp(-1, width).ceil().to(torch.int64))
         last = torch.minimum(last, (met.last - shift).clamp(-1, width).floor().to(torch.int64) + 1)
         line = (prims.drawing[row] * height + y) * width
         near = plane[row]
-        for span, x in _fragments(first, last):
-            hit, t = rays.meet(kind, met, span, x + shift.index_select(0, span), prims.hems)
+        for span, x in _iterate_fragments(first, last):
+            hit, t = rays.intersect_rays(kind, met, span, x + shift.index_select(0, span), prims.hems)
             if len(hit) < len(span):
                 span, x = span.index_select(0, hit), x.index_select(0, hit)
             depth = ((t + near.index_select(0, span)) / DEPTH_STEP).round().to(torch.int64)
@@ -169,7 +169,7 @@ def _nearest(batch: Batch, inverse: Tensor, low: Tensor, high: Tensor) -> Tensor
     return best
 
 
-def _decals(batch: Batch, inverse: Tensor, low: Tensor, high: Tensor, nearest: Tensor) -> Tensor:
+def _find_decals(batch: DrawingBatch, inverse: Tensor, low: Tensor, high: Tensor, nearest: Tensor) -> Tensor:
     """The topmost decal at each pixel, -1 none, int64 (D * H * W,)."""
     width, height = batch.size
     figure, prims, row = batch.figure, batch.prims, batch.pair_row
@@ -181,12 +181,12 @@ def _decals(batch: Batch, inverse: Tensor, low: Tensor, high: Tensor, nearest: T
     reach = (matrix[:, :, :3].abs() * half[:, None]).sum(2) + 1
     flat = (prims.kind[row] == primitives.TRIANGLE)[:, None]
     low, high = low[row], high[row]
-    pair, y, first, last = _rows(
+    pair, y, first, last = _find_pixel_rows(
         torch.where(flat, low, torch.maximum(low, center - reach)), torch.where(flat, high, torch.minimum(high, center + reach)), batch.size
     )
     line = (prims.drawing[row[pair]] * height + y) * width
     row_of = row[pair]
-    for span, x in _fragments(first, last):
+    for span, x in _iterate_fragments(first, last):
         key = nearest.index_select(0, line.index_select(0, span) + x)
         shown = torch.nonzero(((key & 0xFFFFFFFF) == row_of.index_select(0, span)) & (key > _EMPTY))[:, 0]
         span, x, z = (
@@ -195,19 +195,19 @@ def _decals(batch: Batch, inverse: Tensor, low: Tensor, high: Tensor, nearest: T
             (key.index_select(0, shown) >> 32).to(torch.float32) * DEPTH_STEP,
         )
         own = row_of.index_select(0, span)
-        local = to_local(inverse.index_select(0, own), x + 0.5, y.index_select(0, span) + 0.5, z)
+        local = transform_to_local(inverse.index_select(0, own), x + 0.5, y.index_select(0, span) + 0.5, z)
         decal = number.index_select(0, pair.index_select(0, span))
-        chart = _charted(figure, decal, batch.prim.index_select(0, own), local)
+        chart = _project_to_charts(figure, decal, batch.prim.index_select(0, own), local)
         within = figure.decal_within.index_select(0, decal)
-        covered = _covers(figure, decal, chart) & (figure.decal_side.index_select(0, decal) * local[:, 1] >= 0)
+        covered = _test_coverage(figure, decal, chart) & (figure.decal_side.index_select(0, decal) * local[:, 1] >= 0)
         inner = torch.nonzero(covered & (within >= 0))[:, 0]
-        covered[inner] = _covers(figure, within[inner], chart[inner])
+        covered[inner] = _test_coverage(figure, within[inner], chart[inner])
         kept = torch.nonzero(covered)[:, 0]
         found.scatter_reduce_(0, (line.index_select(0, span) + x).index_select(0, kept), decal.index_select(0, kept), "amax")
     return found
 
 
-def _charted(figure: Figure, decal: Tensor, prim: Tensor, local: Tensor) -> Tensor:
+def _project_to_charts(figure: ToonFigure, decal: Tensor, prim: Tensor, local: Tensor) -> Tensor:
     """Where points in the canonical space of primitives lie on the charts of decals, (F, 2)."""
     axes = figure.chart.index_select(0, prim)
     chart = (axes * local[:, None]).sum(2)
@@ -217,7 +217,7 @@ def _charted(figure: Figure, decal: Tensor, prim: Tensor, local: Tensor) -> Tens
     return chart
 
 
-def _covers(figure: Figure, decal: Tensor, chart: Tensor) -> Tensor:
+def _test_coverage(figure: ToonFigure, decal: Tensor, chart: Tensor) -> Tensor:
     """Whether decals cover points of their charts, bool (F,)."""
     matrix = figure.decal_matrix.index_select(0, decal)
     at = matrix[:, :, 0] * chart[:, :1] + matrix[:, :, 1] * chart[:, 1:] + matrix[:, :, 2]
@@ -234,7 +234,7 @@ def _covers(figure: Figure, decal: Tensor, chart: Tensor) -> Tensor:
     return square < radius * radius
 
 
-def _tones(batch: Batch, part: Tensor, lit: Tensor, depth: Tensor) -> Tensor:
+def _compute_tones(batch: DrawingBatch, part: Tensor, lit: Tensor, depth: Tensor) -> Tensor:
     """Shadow where the surface turns from the light or something close by stands before it; highlight where it faces the light."""
     table = torch.tensor([p.tones for p in batch.figure.parts], dtype=torch.uint8, device=part.device)
     tones = table.index_select(0, part.reshape(-1)).reshape(part.shape) * batch.tones[:, None, None]
@@ -250,16 +250,16 @@ def _tones(batch: Batch, part: Tensor, lit: Tensor, depth: Tensor) -> Tensor:
             rise = there - here
             cast = (rise > (0.06 + reach * 0.6) * unit) & (rise < 0.9 * unit)
             dark[row, max(-dy, 0) : height - max(dy, 0), max(-dx, 0) : width - max(dx, 0)] |= cast
-    dark = _smooth(dark) & (tones != FLAT)
+    dark = _smooth_mask(dark) & (tones != FLAT)
     tone = dark.to(torch.uint8)
     shiny = tones >= SHINY
     if shiny.any():
         ring = (tones == GLOSSY) & (lit > 0.88) & (lit < 0.93)
-        tone += 2 * (~dark & _smooth(((tones == SHINY) & (lit > 0.965)) | ring))
+        tone += 2 * (~dark & _smooth_mask(((tones == SHINY) & (lit > 0.965)) | ring))
     return tone
 
 
-def _face(local: Tensor) -> Tensor:
+def _find_box_face(local: Tensor) -> Tensor:
     """Which face of a box points lie on or near, 2..7."""
     x, y, z = local.unbind(1)
     flat = (y.abs() > x.abs()) & (y.abs() >= z.abs())
@@ -268,7 +268,7 @@ def _face(local: Tensor) -> Tensor:
     return (2 + axis + (torch.where(upright, z, torch.where(flat, y, x)) > 0)).to(torch.uint8)
 
 
-def _smooth(mask: Tensor) -> Tensor:
+def _smooth_mask(mask: Tensor) -> Tensor:
     """Without flecks and slivers: where most of the neighborhood is, 8 px wide in small pictures and more in large ones."""
     steps = [1 << k for k in range(max(3, round(math.log2(max(mask.shape[1:]) / 40))))]
     reach = 1 << len(steps)

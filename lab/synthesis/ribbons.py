@@ -12,12 +12,12 @@ from numpy.random import Generator
 from scipy.interpolate import CubicSpline, PchipInterpolator
 from torch import Tensor
 
-from .builder import Builder
-from .figure import Figure
+from .builder import FigureBuilder
+from .figure import ToonFigure
 
 
 @dataclass(frozen=True)
-class Puppet:
+class RibbonPuppet:
     """A figure of ribbons, and what is needed to bend them. V vertices, R ribbons; T triangles, which are the figure's primitives.
 
     vertices   float32 (V, 3)  in the space of the ribbon's joint
@@ -30,7 +30,7 @@ class Puppet:
     swaps      tuple of int    ribbons that may change from the front to the back
     """
 
-    figure: Figure
+    figure: ToonFigure
     vertices: Tensor
     ribbon: Tensor
     along: Tensor
@@ -40,7 +40,7 @@ class Puppet:
     boil: float
     swaps: tuple[int, ...]
 
-    def bend(self, rng: Generator, count: int) -> Tensor:
+    def bend_ribbons(self, rng: Generator, count: int) -> Tensor:
         """The primitives' matrices in `count` small steps of bending, float32 (count, T, 4, 4)."""
         ribbons = len(self.limber)
         time = np.arange(count)[:, None]
@@ -72,10 +72,10 @@ class Puppet:
         return local
 
 
-class Cutter:
+class RibbonCutter:
     """Cuts ribbons for a builder."""
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: FigureBuilder) -> None:
         self.builder = builder
         self._vertices: list[np.ndarray] = []
         self._outward: list[np.ndarray] = []
@@ -85,7 +85,7 @@ class Cutter:
         self._limber: list[float] = []
         self._total = 0
 
-    def ribbon(
+    def cut_ribbon(
         self, joint: int, points, widths, part: int, z: float, limber: float = 0.0, closed: bool = False, cut: bool = False, steps: int = 22
     ) -> list[int]:
         """A ribbon along a smooth line through points (K, 2), `widths` (K,) to either side. Ends are round, unless `cut`; closed: a ring.
@@ -93,24 +93,24 @@ class Cutter:
         Returns its primitives.
         """
         points, widths = np.asarray(points, float), np.asarray(widths, float)
-        share, smooth, slope = _spline(len(points), closed, steps)
+        share, smooth, slope = _fit_spline(len(points), closed, steps)
         middle, way = smooth @ points, slope @ points
         normal = np.stack([-way[:, 1], way[:, 0]], 1) / np.maximum(np.hypot(*way.T), 1e-9)[:, None]
         wide = PchipInterpolator(np.linspace(0, 1, len(points)), widths)(share)
         if not cut and not closed:
-            middle, normal, wide = _rounded(middle, way, normal, wide)
-        return self._strip(joint, middle, normal, wide, wide, part, z, limber)
+            middle, normal, wide = _round_ends(middle, way, normal, wide)
+        return self._cut_strip(joint, middle, normal, wide, wide, part, z, limber)
 
-    def blob(self, joint: int, center, radii, part: int, z: float, shape=None, limber: float = 0.0, steps: int = 30) -> list[int]:
+    def cut_blob(self, joint: int, center, radii, part: int, z: float, shape=None, limber: float = 0.0, steps: int = 30) -> list[int]:
         """A round shape; `shape(t)` for t = 0 at the bottom to 1 at the top scales its width."""
         share = (1 - np.cos(np.pi * np.linspace(0, 1, steps + 1))) / 2
         y = 2 * share - 1
         wide = np.sqrt(np.maximum(1 - y * y, 0)) * (1 if shape is None else shape(share)) * radii[0]
         middle = np.stack([np.full(len(y), center[0]), center[1] + y * radii[1]], 1)
         normal = np.tile([-1.0, 0.0], (len(y), 1))
-        return self._strip(joint, middle, normal, wide, wide, part, z, limber)
+        return self._cut_strip(joint, middle, normal, wide, wide, part, z, limber)
 
-    def _strip(self, joint, middle, normal, left, right, part, z, limber) -> list[int]:
+    def _cut_strip(self, joint, middle, normal, left, right, part, z, limber) -> list[int]:
         count = len(middle)
         sides = np.stack([middle + normal * left[:, None], middle, middle - normal * right[:, None]], 1)  # (N, 3, 2)
         across = np.array([-1.0, 0.0, 1.0])
@@ -126,16 +126,16 @@ class Cutter:
         a = (3 * np.arange(count - 1)[:, None] + np.arange(2)).ravel()
         corners = np.stack([a, a + 1, a + 4, a, a + 4, a + 3], 1).reshape(-1, 3)
         self._corners.append(corners + first)
-        return self.builder.triangles(joint, self._vertices[-1][corners], across[corners % 3], part)
+        return self.builder.add_triangles(joint, self._vertices[-1][corners], across[corners % 3], part)
 
-    def line(self, prims: list[int], points, kind: int = 0) -> None:
+    def draw_line(self, prims: list[int], points, kind: int = 0) -> None:
         """A line on a ribbon through points (N, 2) of its joint's plane."""
-        self.builder.curve_on(prims, np.asarray(points, float), kind)
+        self.builder.add_curve_on_triangles(prims, np.asarray(points, float), kind)
 
-    def finish(self, boil: float, swaps: list[int]) -> Puppet:
+    def finish_puppet(self, boil: float, swaps: list[int]) -> RibbonPuppet:
         """The finished puppet."""
-        return Puppet(
-            figure=self.builder.build(),
+        return RibbonPuppet(
+            figure=self.builder.build_figure(),
             vertices=torch.tensor(np.concatenate(self._vertices), dtype=torch.float32),
             ribbon=torch.tensor(np.concatenate(self._ribbon)),
             along=torch.tensor(np.concatenate(self._along), dtype=torch.float32),
@@ -147,13 +147,13 @@ class Cutter:
         )
 
     @property
-    def last(self) -> int:
+    def last_ribbon(self) -> int:
         """The number of the last ribbon."""
         return len(self._limber) - 1
 
 
 @cache
-def _spline(count: int, closed: bool, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _fit_spline(count: int, closed: bool, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where to look at a smooth line through `count` points, (N,), and what its points and its directions there are made of, (N, count)."""
     share = np.linspace(0, 1, steps + 1)
     if not closed:  # closer together at the ends, where outlines are round
@@ -165,7 +165,7 @@ def _spline(count: int, closed: bool, steps: int) -> tuple[np.ndarray, np.ndarra
     return share, line(share), line(share, 1)
 
 
-def _rounded(middle: np.ndarray, way: np.ndarray, normal: np.ndarray, wide: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _round_ends(middle: np.ndarray, way: np.ndarray, normal: np.ndarray, wide: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A ribbon with half a circle at each end."""
     turn = np.linspace(0, np.pi / 2, 7)[1:]
     for _ in range(2):  # the end, then, turned round, the start

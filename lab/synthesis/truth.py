@@ -12,24 +12,24 @@ from engine.drawing.sketch.ends import skeleton_ends
 from engine.job.pose import BODY
 
 from .primitives import Primitives
-from .render import to_local
-from .sample import Sample
+from .render import transform_to_local
+from .sample import ToonSample
 
 # How far a feature of the head must lie toward the viewer, from the middle of the ears, in half their distance.
 _TOWARD = {"nose": -0.3, "eye.R": -0.25, "eye.L": -0.25, "ear.R": -0.57, "ear.L": -0.57}
 _NEAR = 0.04  # units; depths that differ by less are the same surface
 
 
-def inverses(sample: Sample) -> Tensor:
+def invert_views(sample: ToonSample) -> Tensor:
     """From the screen to the canonical space of each primitive in each drawing, float64 (D, P, 3, 4)."""
     count, rows = sample.view.matrix.shape[:2]
     figure, matrix = sample.figure, sample.view.matrix.reshape(-1, 3, 4)
     nothing = torch.zeros(count * rows, dtype=torch.int64, device=matrix.device)
     prims = Primitives(figure.kind.repeat(count), nothing, matrix, figure.params.repeat(count, 1), nothing, figure.hems)
-    return prims.inverse().reshape(count, rows, 3, 4)
+    return prims.invert_matrices().reshape(count, rows, 3, 4)
 
 
-def track(sample: Sample, source: int, target: int) -> tuple[Tensor, Tensor]:
+def track_pixels(sample: ToonSample, source: int, target: int) -> tuple[Tensor, Tensor]:
     """Where what each pixel of one drawing shows is in another: xy float32 (H, W, 2) in px, nan for the background, and whether it
     can be seen there, bool (H, W). Pixel (column i, row j) stands for the point (i + 0.5, j + 0.5)."""
     layers, view = sample.layers, sample.view
@@ -37,7 +37,7 @@ def track(sample: Sample, source: int, target: int) -> tuple[Tensor, Tensor]:
     device = layers.prim.device
     row, column = torch.nonzero(layers.prim[source] >= 0, as_tuple=True)
     prim = layers.prim[source, row, column]
-    local = to_local(inverses(sample)[source, prim], column + 0.5, row + 0.5, layers.depth[source, row, column])
+    local = transform_to_local(invert_views(sample)[source, prim], column + 0.5, row + 0.5, layers.depth[source, row, column])
     matrix = view.matrix[target, prim].double()  # some primitives are seen nearly edge-on
     there = ((matrix[:, :, :3] * local[:, None]).sum(2) + matrix[:, :, 3]).float()
     xy = torch.full((height, width, 2), torch.nan, device=device)
@@ -69,7 +69,7 @@ class RegionTruth:
     part: np.ndarray
 
 
-def sketch(sample: Sample, drawing: int) -> Sketch:
+def make_sketch(sample: ToonSample, drawing: int) -> Sketch:
     """A drawing of a sample as the engine sees scans."""
     lines = sample.lines.lines[drawing].cpu().numpy()
     paint = sample.lines.paint[drawing].cpu().numpy()
@@ -77,22 +77,22 @@ def sketch(sample: Sample, drawing: int) -> Sketch:
     return Sketch(paint=paint, lines=lines, traces=traces, ends=skeleton_ends(lines), id=f"{drawing:04d}")
 
 
-def regions(sample: Sample, drawing: int, gap: float) -> RegionTruth:
+def label_regions(sample: ToonSample, drawing: int, gap: float) -> RegionTruth:
     """Cut a damaged drawing by the project's own segmenter, closing gaps of up to `gap` px, and label what comes of it."""
-    cut = segment(sketch(sample, drawing), gap)
+    cut = segment(make_sketch(sample, drawing), gap)
     labels = cut.labels.reshape(-1)
-    swatch, purity = _majority(labels, sample.swatch[drawing].cpu().numpy().reshape(-1), cut.count)
-    part, _ = _majority(labels, sample.layers.part[drawing].cpu().numpy().reshape(-1), cut.count)
+    swatch, purity = _find_majority(labels, sample.swatch[drawing].cpu().numpy().reshape(-1), cut.count)
+    part, _ = _find_majority(labels, sample.layers.part[drawing].cpu().numpy().reshape(-1), cut.count)
     return RegionTruth(cut, swatch, purity, part)
 
 
-def _majority(labels: np.ndarray, values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _find_majority(labels: np.ndarray, values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     kinds, index = np.unique(values, return_inverse=True)
     votes = np.bincount(labels * len(kinds) + index, minlength=(count + 1) * len(kinds)).reshape(count + 1, len(kinds))
     return kinds[votes.argmax(1)], (votes.max(1) / np.maximum(votes.sum(1), 1)).astype(np.float32)
 
 
-def bodies(sample: Sample) -> np.ndarray:
+def locate_bodies(sample: ToonSample) -> np.ndarray:
     """The joints of each character's body as a detector of poses would see them, float32 (D, C, 18, 2): x, y in px, nan for what lies
     outside the picture or, of the head, looks away from the viewer, and for all of what is no person."""
     marks = sample.view.marks.cpu().numpy()

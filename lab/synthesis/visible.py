@@ -9,7 +9,7 @@ from skimage.measure import points_in_poly
 
 from engine.drawing.sketch.strokes import Strokes
 
-from .cutout import Line, Part
+from .cutout import CutoutLine, CutoutPart
 
 INK = (34, 32, 44, 255)
 _SHORTEST = 3.0  # px; nobody draws less
@@ -18,7 +18,7 @@ _TOUCH = 1.5  # px; an end this near another line is joined to it
 
 
 @dataclass(frozen=True, eq=False)
-class Drawing:
+class VisibleDrawing:
     """Strokes and where they come from. N points.
 
     line   int32 (N,)    which line of the character a point is of
@@ -30,20 +30,20 @@ class Drawing:
     place: np.ndarray
 
 
-def see(parts: Sequence[Part]) -> Drawing:
+def draw_visible_parts(parts: Sequence[CutoutPart]) -> VisibleDrawing:
     """The drawing of parts, the foremost first; its strokes in the order in which the parts give them."""
     covers: list[np.ndarray] = []
-    runs: list[_Run] = []
+    runs: list[_VisibleRun] = []
     number = 0
     for part in parts:
         for line in part.lines:
-            runs += _runs(number, line, covers)
+            runs += _find_visible_runs(number, line, covers)
             number += 1
         covers += part.covers
-    return gather([(run.points, run.widths, run.cyclic, np.full(len(run.points), run.line), run.place) for run in runs])
+    return join_pieces([(run.points, run.widths, run.cyclic, np.full(len(run.points), run.line), run.place) for run in runs])
 
 
-def gather(pieces: Sequence[tuple[np.ndarray, np.ndarray, bool, np.ndarray, np.ndarray]]) -> Drawing:
+def join_pieces(pieces: Sequence[tuple[np.ndarray, np.ndarray, bool, np.ndarray, np.ndarray]]) -> VisibleDrawing:
     """A drawing of pieces: points (n, 2), widths (n,), cyclic, line (n,), place (n,)."""
     points, widths, cyclic, line, place = zip(*pieces, strict=True) if pieces else ([np.zeros((0, 2))], [[]], [], [[]], [[]])
     total = sum(map(len, widths))
@@ -54,11 +54,11 @@ def gather(pieces: Sequence[tuple[np.ndarray, np.ndarray, bool, np.ndarray, np.n
         offsets=np.cumsum([0, *map(len, points)] if pieces else [0]).astype(np.int32),
         cyclic=np.array(cyclic, bool),
     )
-    return Drawing(strokes, np.concatenate(line).astype(np.int32), np.concatenate(place).astype(np.float32))
+    return VisibleDrawing(strokes, np.concatenate(line).astype(np.int32), np.concatenate(place).astype(np.float32))
 
 
-def pieces(drawing: Drawing) -> list[tuple[np.ndarray, np.ndarray, bool, np.ndarray, np.ndarray]]:
-    """The strokes of a drawing one by one, as `gather` takes them."""
+def split_pieces(drawing: VisibleDrawing) -> list[tuple[np.ndarray, np.ndarray, bool, np.ndarray, np.ndarray]]:
+    """The strokes of a drawing one by one, as `join_pieces` takes them."""
     strokes = drawing.strokes
     rows = [slice(first, last) for first, last in zip(strokes.offsets, strokes.offsets[1:], strict=False)]
     return [
@@ -68,7 +68,7 @@ def pieces(drawing: Drawing) -> list[tuple[np.ndarray, np.ndarray, bool, np.ndar
 
 
 @dataclass(frozen=True)
-class _Run:
+class _VisibleRun:
     line: int
     points: np.ndarray
     widths: np.ndarray
@@ -76,23 +76,23 @@ class _Run:
     cyclic: bool
 
 
-def _runs(number: int, line: Line, covers: list[np.ndarray]) -> list[_Run]:
+def _find_visible_runs(number: int, line: CutoutLine, covers: list[np.ndarray]) -> list[_VisibleRun]:
     """The visible runs of a line."""
     low, high = line.points.min(0), line.points.max(0)
     near = [cover for cover in covers if (cover.min(0) < high).all() and (cover.max(0) > low).all()]
     points, depth, widths = line.points, line.depth, line.widths
     if line.cyclic:
         points, depth, widths = (np.concatenate([values, values[:1]]) for values in (points, depth, widths))
-    seen = _seen(points, depth, near)
+    seen = _mask_seen(points, depth, near)
     if seen.all():
         rows = np.arange(len(points), dtype=float)
-        return [_run(number, rows[:-1] if line.cyclic else rows, points, widths, line.cyclic)]
+        return [_make_run(number, rows[:-1] if line.cyclic else rows, points, widths, line.cyclic)]
     change = np.flatnonzero(seen[1:] != seen[:-1])
     good = np.where(seen[change], change, change + 1).astype(float)  # the seen end, and the other one
     bad = np.where(seen[change], change + 1, change).astype(float)
     for _ in range(_HALVINGS):
         middle = (good + bad) / 2
-        clear = _seen(_at(points, middle), _at(depth, middle), near)
+        clear = _mask_seen(_interpolate_rows(points, middle), _interpolate_rows(depth, middle), near)
         good, bad = np.where(clear, middle, good), np.where(clear, bad, middle)
     borders = [0.0] if seen[0] else []
     borders += list(good)
@@ -100,19 +100,19 @@ def _runs(number: int, line: Line, covers: list[np.ndarray]) -> list[_Run]:
     found = []
     for first, last in zip(borders[::2], borders[1::2], strict=True):
         rows = np.concatenate([[first], np.arange(np.floor(first) + 1, np.ceil(last)), [last]])
-        found.append(_run(number, rows, points, widths, False))
+        found.append(_make_run(number, rows, points, widths, False))
     if line.cyclic and len(found) > 1 and seen[0]:  # one run leads over the end of the circle
         first, last = found[0], found.pop()
         joined = (np.concatenate([getattr(last, name)[:-1], getattr(first, name)]) for name in ("points", "widths", "place"))
-        found[0] = _Run(number, *joined, cyclic=False)
+        found[0] = _VisibleRun(number, *joined, cyclic=False)
     return [run for run in found if np.linalg.norm(np.diff(run.points, axis=0), axis=1).sum() >= _SHORTEST]
 
 
-def _run(number: int, rows: np.ndarray, points: np.ndarray, widths: np.ndarray, cyclic: bool) -> _Run:
-    return _Run(number, _at(points, rows), _at(widths, rows), rows / (len(points) - 1), cyclic)
+def _make_run(number: int, rows: np.ndarray, points: np.ndarray, widths: np.ndarray, cyclic: bool) -> _VisibleRun:
+    return _VisibleRun(number, _interpolate_rows(points, rows), _interpolate_rows(widths, rows), rows / (len(points) - 1), cyclic)
 
 
-def _at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _interpolate_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """Values between rows."""
     low = np.minimum(rows.astype(int), len(values) - 2)
     share = rows - low
@@ -120,21 +120,21 @@ def _at(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return values[low] * (1 - share) + values[low + 1] * share
 
 
-def _seen(points: np.ndarray, depth: np.ndarray, covers: list[np.ndarray]) -> np.ndarray:
+def _mask_seen(points: np.ndarray, depth: np.ndarray, covers: list[np.ndarray]) -> np.ndarray:
     seen = depth >= 0
     for cover in covers:
         seen &= ~points_in_poly(points, cover)
     return seen
 
 
-def junctions(drawing: Drawing) -> np.ndarray:
+def find_junctions(drawing: VisibleDrawing) -> np.ndarray:
     """Where a stroke's end touches another line: float64 (J, 4), line and place of the end, line and place that it touches."""
     strokes = drawing.strokes
     found = []
     ends = [
         (row, number) for number in np.flatnonzero(~strokes.cyclic) for row in (strokes.offsets[number], strokes.offsets[number + 1] - 1)
     ]
-    points, line, place = dense(drawing, 0.5)
+    points, line, place = sample_points(drawing, 0.5)
     tree = cKDTree(points)
     for row, _ in ends:
         near = np.array(tree.query_ball_point(strokes.points[row], _TOUCH), int)
@@ -145,10 +145,10 @@ def junctions(drawing: Drawing) -> np.ndarray:
     return np.array(found, float).reshape(-1, 4)
 
 
-def dense(drawing: Drawing, spacing: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def sample_points(drawing: VisibleDrawing, spacing: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points (M, 2) along all strokes, at most `spacing` px from each other, with their lines and places."""
     points, lines, places = [np.zeros((0, 2), np.float32)], [drawing.line[:0]], [drawing.place[:0]]
-    for piece, _, cyclic, line, place in pieces(drawing):
+    for piece, _, cyclic, line, place in split_pieces(drawing):
         if cyclic and len(piece):
             piece, line, place = np.concatenate([piece, piece[:1]]), np.append(line, line[0]), np.append(place, 1.0)
         if len(piece) > 1:
@@ -156,7 +156,7 @@ def dense(drawing: Drawing, spacing: float) -> tuple[np.ndarray, np.ndarray, np.
             counts = np.maximum(np.ceil(length / spacing).astype(int), 1)
             steps = [first + np.arange(count) / count for first, count in enumerate(counts)]
             rows = np.concatenate([*steps, [len(piece) - 1.0]])
-            piece, line, place = _at(piece, rows), line[np.round(rows).astype(int)], _at(place, rows)
+            piece, line, place = _interpolate_rows(piece, rows), line[np.round(rows).astype(int)], _interpolate_rows(place, rows)
         points.append(piece)
         lines.append(line)
         places.append(place)

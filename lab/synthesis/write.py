@@ -12,18 +12,18 @@ from PIL import Image
 
 from engine.job.errors import BadInput, JobFailed
 
-from .plan import RELATIONS, Plan
-from .sample import Sample, sample
+from .plan import RELATIONS, ToonPlan
+from .sample import ToonSample, draw_sample
 from .scenes import FAMILIES
-from .truth import bodies, regions, track
+from .truth import label_regions, locate_bodies, track_pixels
 
 CLOSING = 12.0  # px; the widest gap that samples have
 
 
-def write(
+def write_samples(
     family: str, count: int, out: Path, size: int = 512, seed: int = 0, device: str = "cpu", drawings: int | None = None
 ) -> Iterator[Path]:
-    """Write samples to out/000000 and so on, and tell their folders. Each is a shot of so many `drawings`, or what `plans` says.
+    """Write samples to out/000000 and so on, and tell their folders. Each is a shot of so many `drawings`, or what `choose_plan` says.
 
     A sample has lines_NN.png, color_NN.png and lined_NN.png for each drawing, plate.png, truth.npz and meta.json; docs/toon_worlds.md says
     what is in them. Raises BadInput, JobFailed.
@@ -37,22 +37,22 @@ def write(
     if count < 0:
         raise BadInput("The number of samples can't be negative.")
     for number in range(count):
-        plan = plans(family, (size, size), seed + number)
+        plan = choose_plan(family, (size, size), seed + number)
         if drawings is not None:
             plan = replace(plan, drawings=drawings, relation="")
         folder = out / f"{seed + number:06d}"
         try:
-            _write(sample(seed + number, plan, device), folder, seed + number)
+            _write_sample(draw_sample(seed + number, plan, device), folder, seed + number)
         except OSError as error:
             raise JobFailed(f"A sample can't be written to {folder}: {error.strerror or error}.") from error
         yield folder
 
 
-def plans(family: str, size: tuple[int, int], seed: int) -> Plan:
+def choose_plan(family: str, size: tuple[int, int], seed: int) -> ToonPlan:
     """What to draw for a seed: pairs of all kinds, shots of twenty drawings now and then; references; several characters."""
     rng = np.random.default_rng([seed, 1])
     shot = rng.random() < 0.1
-    return Plan(
+    return ToonPlan(
         family=family,
         size=size,
         drawings=20 if shot else 2,
@@ -63,21 +63,21 @@ def plans(family: str, size: tuple[int, int], seed: int) -> Plan:
     )
 
 
-def on_paper(rgba: np.ndarray, paper: np.ndarray | int = 255) -> np.ndarray:
+def lay_on_paper(rgba: np.ndarray, paper: np.ndarray | int = 255) -> np.ndarray:
     """A picture laid over white paper or over a plate, uint8 (H, W, 3)."""
     alpha = rgba[..., 3:].astype(np.float32) / 255
     return (paper * (1 - alpha) + rgba[..., :3] * alpha).round().astype(np.uint8)
 
 
-def sheet(counts: dict[str, int], out: Path, tile: int = 288, seed: int = 0) -> None:
+def write_contact_sheet(counts: dict[str, int], out: Path, tile: int = 288, seed: int = 0) -> None:
     """A contact sheet of so many samples of each family: lines beside colors, four samples in a row."""
     rows, row = [], []
     for family, count in counts.items():
         for number in range(count):
-            plan = Plan(family, (tile * 3 // 2, tile * 3 // 2), drawings=1, damage=0.25)
-            drawn = sample(seed + number, plan)
-            lines = on_paper(drawn.lines.paint[0].numpy())
-            painted = on_paper(drawn.pictures()[0].numpy(), 255)
+            plan = ToonPlan(family, (tile * 3 // 2, tile * 3 // 2), drawings=1, damage=0.25)
+            drawn = draw_sample(seed + number, plan)
+            lines = lay_on_paper(drawn.lines.paint[0].numpy())
+            painted = lay_on_paper(drawn.paint_pictures()[0].numpy(), 255)
             pair = [cv2.resize(image, (tile, tile), interpolation=cv2.INTER_AREA) for image in (lines, painted)]
             row.append(np.concatenate(pair, 1))
             if len(row) == 4:
@@ -88,17 +88,17 @@ def sheet(counts: dict[str, int], out: Path, tile: int = 288, seed: int = 0) -> 
     image.save(out, optimize=True)
 
 
-def _write(drawn: Sample, folder: Path, seed: int) -> None:
+def _write_sample(drawn: ToonSample, folder: Path, seed: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     count = len(drawn.swatch)
-    colors, pictures = drawn.colors().cpu().numpy(), drawn.pictures().cpu().numpy()
-    cuts = [regions(drawn, index, CLOSING) for index in range(count)]
+    colors, pictures = drawn.paint_flats().cpu().numpy(), drawn.paint_pictures().cpu().numpy()
+    cuts = [label_regions(drawn, index, CLOSING) for index in range(count)]
     for index in range(count):
-        _save(folder / f"lines_{index:02d}.png", drawn.lines.paint[index].cpu().numpy())
-        _save(folder / f"color_{index:02d}.png", colors[index])
-        _save(folder / f"lined_{index:02d}.png", pictures[index])
-    _save(folder / "plate.png", drawn.plate)
-    tracks = [track(drawn, index, 0) for index in range(count)]
+        _save_image(folder / f"lines_{index:02d}.png", drawn.lines.paint[index].cpu().numpy())
+        _save_image(folder / f"color_{index:02d}.png", colors[index])
+        _save_image(folder / f"lined_{index:02d}.png", pictures[index])
+    _save_image(folder / "plate.png", drawn.plate)
+    tracks = [track_pixels(drawn, index, 0) for index in range(count)]
     truth = {
         "part": drawn.layers.part.cpu().numpy().astype(np.int16),
         "tone": drawn.layers.tone.cpu().numpy().astype(np.uint8),
@@ -110,7 +110,7 @@ def _write(drawn: Sample, folder: Path, seed: int) -> None:
         "to_first": torch.stack([xy for xy, _ in tracks]).cpu().numpy().astype(np.float16),
         "visible": torch.stack([seen for _, seen in tracks]).cpu().numpy(),
         "gaps": drawn.gaps.cpu().numpy(),
-        "bodies": bodies(drawn),
+        "bodies": locate_bodies(drawn),
         **{f"regions_{index:02d}": cut.regions.labels.astype(np.int32) for index, cut in enumerate(cuts)},
         **{f"region_swatch_{index:02d}": cut.swatch.astype(np.int16) for index, cut in enumerate(cuts)},
         **{f"region_part_{index:02d}": cut.part.astype(np.int16) for index, cut in enumerate(cuts)},
@@ -128,5 +128,5 @@ def _write(drawn: Sample, folder: Path, seed: int) -> None:
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), encoding="utf-8")
 
 
-def _save(path: Path, image: np.ndarray) -> None:
+def _save_image(path: Path, image: np.ndarray) -> None:
     Image.fromarray(image).save(path, compress_level=4)

@@ -65,7 +65,7 @@ class Blender:
 
     def surroundings(self, **variables: str) -> dict[str, str]:
         own = {"BLENDER_USER_RESOURCES": str(self.resources), "SHIAGE_ENGINE_PYTHON": str(self.engine_python)}
-        return machine.surroundings(self.command, **{**own, **variables})
+        return machine.make_process_env(self.command, **{**own, **variables})
 
     def start(self, *arguments: object, stdin: int | None = None, **variables: str) -> subprocess.Popen[str]:
         command = [*self.command, *(str(argument) for argument in arguments)]
@@ -108,7 +108,7 @@ class Blender:
 
 @pytest.fixture(scope="session")
 def blender_command() -> list[str]:
-    command = machine.find()
+    command = machine.find_blender()
     if command is None:
         pytest.skip("there is no Blender 4.3 or newer on this machine: `make blender` installs one, or put it on PATH")
     return command
@@ -123,7 +123,7 @@ def extension_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def blender(blender_command: list[str], extension_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blender]:
     """A Blender in which the zip was installed, as from the shell."""
     folder = tmp_path_factory.mktemp("blender")
-    found = Blender(blender_command, folder / "resources", machine.engine_python(blender_command, folder))
+    found = Blender(blender_command, folder / "resources", machine.make_engine_python(blender_command, folder))
     found.resources.mkdir()
     done = found.run("--command", "extension", "install-file", "-r", "user_default", "-e", extension_zip)
     assert done.returncode == 0, done.stdout
@@ -170,5 +170,5 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def pytest_report_header() -> str:
-    command = machine.find()
-    return f"blender: {' '.join(command)} {machine.version(command)}" if command else "blender: none"
+    command = machine.find_blender()
+    return f"blender: {' '.join(command)} {machine.read_version(command)}" if command else "blender: none"

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lab.evaluation.inbetween import gaps, matched
-from lab.synthesis.keys import pair
+from lab.evaluation.inbetween import measure_gaps, measure_matches
+from lab.synthesis.keys import draw_key_pair
 
 BENCH = Path(__file__).resolve().parents[2] / "lab" / "bench"
 
@@ -20,9 +20,9 @@ def bench(monkeypatch):
 
 
 def test_blender_makes_the_middle_of_strokes_with_the_same_number_and_says_of_which(bench, blender_command, tmp_path):
-    home, changing = pair(6, "home"), pair(6, "changing")
-    folders = bench.interpolate([home, changing], blender_command, tmp_path)
-    made = bench.interpolated(folders[0] / "NONE_1.npz")
+    home, changing = draw_key_pair(6, "home"), draw_key_pair(6, "changing")
+    folders = bench.interpolate_in_blender([home, changing], blender_command, tmp_path)
+    made = bench.read_interpolated(folders[0] / "NONE_1.npz")
     first, last = home.first.strokes, home.last.strokes
     assert (made.strokes.offsets == first.offsets).all()
     assert (made.strokes.cyclic == first.cyclic).all()
@@ -31,11 +31,11 @@ def test_blender_makes_the_middle_of_strokes_with_the_same_number_and_says_of_wh
     assert (made.source == np.arange(len(first))[:, None]).all()
     index = np.arange(len(first.points)) - np.repeat(first.offsets[:-1], np.diff(first.offsets))
     np.testing.assert_allclose(made.place, np.stack([index, index], 1), atol=0.01)
-    found = matched(home, bench.interpolated(folders[0] / "AUTO_2.npz"))
+    found = measure_matches(home, bench.read_interpolated(folders[0] / "AUTO_2.npz"))
     assert found.right > 0.9
-    assert np.median(gaps(home, 0.25, made)) < 0.5
+    assert np.median(measure_gaps(home, 0.25, made)) < 0.5
 
     # One stroke more in a key, and all that follow are matched with their neighbors.
-    other = bench.interpolated(folders[1] / "AUTO_2.npz")
-    assert matched(changing, other).right < 0.8
+    other = bench.read_interpolated(folders[1] / "AUTO_2.npz")
+    assert measure_matches(changing, other).right < 0.8
     assert ((other.source >= 0).sum(1) == 1).sum() in (0, abs(len(changing.first.strokes) - len(changing.last.strokes)))

@@ -12,7 +12,7 @@ from engine.job.errors import BadInput
 from engine.models.anidoc.weights import load_networks
 from lab.diffusion import clips as shots
 from lab.models.anidoc import clips, train
-from lab.synthesis.write import write
+from lab.synthesis.write import write_samples
 
 SIZE = (64, 64)
 
@@ -118,7 +118,7 @@ def test_ablations_and_points(data):
 
 def test_points_of_toon_worlds_are_true(tmp_path):
     """A point has the same paint in the reference, another pose, and in each drawing."""
-    (folder,) = write("puppet", 1, tmp_path, 160, seed=3)
+    (folder,) = write_samples("puppet", 1, tmp_path, 160, seed=3)
     clip = clips.read_example(shots.read_folder(folder), (160, 160), 4, np.random.default_rng(0))
     meta = json.loads((folder / "meta.json").read_text("utf-8"))
     assert meta["references"] and len(clip.frames) == len(meta["shot"])

@@ -12,7 +12,7 @@ from PIL import Image
 from engine.job.errors import BadInput
 from engine.job.pose import Pose, parse, read
 from engine.models.animate_anyone import alignment, figure, finish, framing, pipeline, pose_image
-from lab.synthesis import Plan, sample
+from lab.synthesis import ToonPlan, draw_sample
 
 
 def length(one: Pose, a: int, b: int) -> float:
@@ -147,8 +147,8 @@ def test_a_figure_that_would_be_cut_off_is_made_smaller(tmp_path):
 @pytest.mark.parametrize("clean", [False, True])
 def test_frames_as_a_decoder_blurs_them_become_clear_and_exact(family, seed, clean):
     """Toon worlds on a ground, blurred and with noise of two sizes: nearly all alpha and most paint is right again."""
-    drawn = sample(seed, Plan(family, (320, 320), references=1))
-    frames = drawn.pictures().cpu().numpy()
+    drawn = draw_sample(seed, ToonPlan(family, (320, 320), references=1))
+    frames = drawn.paint_pictures().cpu().numpy()
     found = figure.find_figure(np.ascontiguousarray(frames[-1]), "auto", "sheet")
     true, rng = frames[0], np.random.default_rng(0)
     alpha = true[..., 3:] / 255.0

@@ -14,9 +14,9 @@ from engine.job.pose import BODY
 from engine.worker.run import run
 from lab.diffusion import clips, training
 from lab.models.animate_anyone import lessons, train
-from lab.synthesis import Plan, sample
-from lab.synthesis.truth import bodies
-from lab.synthesis.write import write
+from lab.synthesis import ToonPlan, draw_sample
+from lab.synthesis.truth import locate_bodies
+from lab.synthesis.write import write_samples
 
 SIZE = (64, 64)
 CPU = torch.device("cpu")
@@ -158,7 +158,7 @@ def test_what_is_wrong_is_told(tmp_path, data, weights):
 
 def test_toon_worlds_are_lessons(tmp_path):
     """People among them are kept, their poses lie on them, and references are other poses of the same figure."""
-    folders = list(write("solid", 8, tmp_path, 96, 0))
+    folders = list(write_samples("solid", 8, tmp_path, 96, 0))
     found = clips.find_clips(tmp_path, tmp_path / "shots", 2)
     kept = lessons.select_posed(found)
     assert 0 < len(kept) < len(folders)
@@ -173,8 +173,8 @@ def test_joints_lie_on_the_figure(family):
     """Hips and shoulders within it; right is to the left of left when a figure looks at us, mirrored or not."""
     seen = 0
     for seed in range(12):
-        drawn = sample(seed, Plan(family, (160, 160), relation="mirror", damage=0.0))
-        part, joints = drawn.layers.part.numpy(), bodies(drawn)
+        drawn = draw_sample(seed, ToonPlan(family, (160, 160), relation="mirror", damage=0.0))
+        part, joints = drawn.layers.part.numpy(), locate_bodies(drawn)
         assert joints.shape == (2, 1, 18, 2)
         for drawing in range(2):
             body = joints[drawing, 0]
@@ -191,5 +191,5 @@ def test_joints_lie_on_the_figure(family):
 
 
 def test_who_is_no_person_has_no_joints():
-    drawn = [sample(seed, Plan("solid", (96, 96), references=1)) for seed in range(8)]
-    assert {bool(np.isfinite(bodies(one)).any()) for one in drawn} == {True, False}
+    drawn = [draw_sample(seed, ToonPlan("solid", (96, 96), references=1)) for seed in range(8)]
+    assert {bool(np.isfinite(locate_bodies(one)).any()) for one in drawn} == {True, False}

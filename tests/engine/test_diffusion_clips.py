@@ -9,7 +9,7 @@ from PIL import Image
 
 from engine.job.errors import BadInput
 from lab.diffusion import clips
-from lab.synthesis.write import write
+from lab.synthesis.write import write_samples
 
 BACKS = ((250, 240, 230), (60, 90, 60), (120, 30, 160))
 
@@ -62,7 +62,7 @@ def test_a_file_that_is_no_video(tmp_path):
 
 
 def test_toon_worlds_and_folders_side_by_side(tmp_path):
-    (world,) = write("puppet", 1, tmp_path / "data", 96, seed=3)
+    (world,) = write_samples("puppet", 1, tmp_path / "data", 96, seed=3)
     (tmp_path / "data" / "walk").mkdir()
     for index in range(3):
         Image.new("RGB", (40, 30), (200, 60, 60)).save(tmp_path / "data" / "walk" / f"{index}.jpg")
@@ -93,8 +93,8 @@ def test_lines_beside_a_picture_or_found_in_it(tmp_path):
 
 
 def test_long_shots_can_be_asked_for(tmp_path):
-    (world,) = write("puppet", 1, tmp_path, 64, seed=0, drawings=16)
+    (world,) = write_samples("puppet", 1, tmp_path, 64, seed=0, drawings=16)
     assert len(clips.find_clips(tmp_path, tmp_path / "work", least=15)[0].frames) == 16
     assert json.loads((world / "meta.json").read_text("utf-8"))["plan"]["relation"] == ""
     with pytest.raises(BadInput, match="2 to 99"):
-        list(write("puppet", 1, tmp_path, 64, drawings=100))
+        list(write_samples("puppet", 1, tmp_path, 64, drawings=100))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.cli import main
+from lab.cli import main
 from lab.evaluation import answers, metrics, shots, tasks
-from lab.evaluation.clicks import Hint
+from lab.evaluation.clicks import CorrectionClick
 from lab.synthesis import FAMILIES
 
 
@@ -46,43 +46,45 @@ def test_the_page_is_made_of_the_numbers(measured):
 
 
 def test_seeds_repeat_and_damage_changes_the_lines_alone(tmp_path):
-    one, again, whole = (shots.world("puppet", 7, tmp_path / name, 256, 2, damage) for name, damage in (("a", 1.0), ("b", 1.0), ("c", 0.0)))
+    one, again, whole = (
+        shots.draw_world("puppet", 7, tmp_path / name, 256, 2, damage) for name, damage in (("a", 1.0), ("b", 1.0), ("c", 0.0))
+    )
     assert one.frames[0].line.read_bytes() == again.frames[0].line.read_bytes() != whole.frames[0].line.read_bytes()
     assert np.array_equal(one.frames[0].truth, whole.frames[0].truth)
 
 
 def test_a_model_reads_off_what_it_is_given(tmp_path):
     """The reference shows the very drawing, so nearly all must come out right: else the evaluation compares the wrong things."""
-    shot = shots.world("puppet", 0, tmp_path, 512, 2, damage=0.0)
-    task = tasks.Task(shot, "consecutive", (0,), (tasks.Reference(shot.picture(0), None),))
-    (given,) = answers.answer(task, tmp_path / "job", "flats")
+    shot = shots.draw_world("puppet", 0, tmp_path, 512, 2, damage=0.0)
+    task = tasks.PaintTask(shot, "consecutive", (0,), (tasks.TaskReference(shot.draw_picture(0), None),))
+    (given,) = answers.paint_task(task, tmp_path / "job", "flats")
     frame = shot.frames[0]
     ink = frame.sketch.lines
-    found = metrics.accuracy(frame.truth, given.paint, metrics.true_regions(frame.truth, ink), ink)
+    found = metrics.measure_accuracy(frame.truth, given.paint, metrics.find_true_regions(frame.truth, ink), ink)
     assert found.acc > 0.98 and found.pix_f > 0.99 and found.b_miou > 0.99
 
 
 def test_a_hint_reaches_the_model(tmp_path):
-    shot = shots.world("puppet", 0, tmp_path, 256, 2, damage=0.0)
-    task = tasks.Task(shot, "sheet", (0, 1), (tasks.Reference(shot.sheet, None),))
+    shot = shots.draw_world("puppet", 0, tmp_path, 256, 2, damage=0.0)
+    task = tasks.PaintTask(shot, "sheet", (0, 1), (tasks.TaskReference(shot.sheet, None),))
     frame = shot.frames[1]
     y, x = np.argwhere(frame.truth != 0)[0]
     region = frame.regions.grown[y, x]
     y, x = np.argwhere(frame.regions.labels == region).mean(0).astype(int)
-    red = int(metrics.codes(np.array([(250, 1, 2, 255)], np.uint8))[0])
-    solve = answers.solver(task, tmp_path / "job", "flats")
-    before, after = solve([]), solve([Hint(1, (int(x), int(y)), red)])
+    red = int(metrics.encode_colors(np.array([(250, 1, 2, 255)], np.uint8))[0])
+    solve = answers.make_solver(task, tmp_path / "job", "flats")
+    before, after = solve([]), solve([CorrectionClick(1, (int(x), int(y)), red)])
     assert not (before[1] == red).any() and after[1][y, x] == red
 
 
 def test_the_demo_has_the_truth_of_its_drawings(tmp_path):
-    shot = shots.demo(tmp_path, 2)
+    shot = shots.draw_demo(tmp_path, 2)
     assert shot is not None and len(shot.frames) == 2
     frame = shot.frames[1]
-    best, _, _ = metrics.majority(frame.regions.labels, frame.truth)
+    best, _, _ = metrics.find_majority(frame.regions.labels, frame.truth)
     figure = (frame.truth != 0) & ~frame.sketch.lines
     assert (best[frame.regions.labels] == frame.truth)[figure].mean() > 0.98
-    assert shot.materials[int(metrics.codes(frame.colors)[frame.colors[..., 3] > 0][0])]
+    assert shot.materials[int(metrics.encode_colors(frame.colors)[frame.colors[..., 3] > 0][0])]
 
 
 def test_a_model_that_is_not_there_is_told(tmp_path, capsys):

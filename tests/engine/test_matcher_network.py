@@ -11,14 +11,14 @@ from engine.job.errors import BadInput, EngineMissing, JobFailed
 from engine.matching import embedding, features
 from engine.matching.network import Network, collate
 from lab.matching import lessons, trial
-from lab.matching.training import Config, configured, group_loss, task, train
-from lab.synthesis import Plan
+from lab.matching.training import MatcherConfig, compute_group_loss, prepare_lesson, read_config, train_matcher
+from lab.synthesis import ToonPlan
 
 
 @pytest.fixture(scope="module")
-def taught() -> lessons.Lesson:
-    plan = Plan("solid", (256, 256), drawings=2, relation="near", references=1, damage=0.2)
-    return lessons.lesson(3, plan, painted=1.0)
+def taught() -> lessons.MatcherLesson:
+    plan = ToonPlan("solid", (256, 256), drawings=2, relation="near", references=1, damage=0.2)
+    return lessons.draw_lesson(3, plan, painted=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def matcher() -> embedding.Matcher:
 
 
 def test_a_lesson_is_kept_as_it_was(taught, tmp_path):
-    lessons.save(tmp_path / "lesson.npz", taught)
-    kept = lessons.load(tmp_path / "lesson.npz")
+    lessons.save_lesson(tmp_path / "lesson.npz", taught)
+    kept = lessons.load_lesson(tmp_path / "lesson.npz")
     assert np.array_equal(kept.points, taught.points)
     for one, other in zip(kept.pictures, taught.pictures, strict=True):
         assert one.painted == other.painted
@@ -42,7 +42,7 @@ def test_a_damaged_lesson_is_named(tmp_path):
     path = tmp_path / "solid-1.npz"
     path.write_bytes(b"PK\x03\x04 and no more")
     with pytest.raises(JobFailed, match="solid-1.npz"):
-        lessons.load(path)
+        lessons.load_lesson(path)
 
 
 def test_points_show_the_same_part_in_both_pictures(taught):
@@ -106,20 +106,20 @@ def test_scores_count_from_having_no_match(taught, matcher):
 def test_the_loss_is_of_regions_painted_alike_or_of_none():
     scores = torch.tensor([[[5.0, 5.0, -5.0, 0.0], [-5.0, -5.0, -5.0, 5.0], [0.0, 0.0, 0.0, 0.0]]])
     there = torch.tensor([[4, 4, 6]])
-    assert group_loss(scores, torch.tensor([[4, 9, -1]]), there) < 0.02
-    assert group_loss(scores, torch.tensor([[6, 4, -1]]), there) > 8
+    assert compute_group_loss(scores, torch.tensor([[4, 9, -1]]), there) < 0.02
+    assert compute_group_loss(scores, torch.tensor([[6, 4, -1]]), there) > 8
 
 
 def test_training_learns_and_goes_on_where_it_was(tmp_path):
     folder = tmp_path / "lessons"
     for seed in range(2):
-        plan = Plan("puppet", (160, 160), drawings=2, relation="near", references=0, damage=0.0)
+        plan = ToonPlan("puppet", (160, 160), drawings=2, relation="near", references=0, damage=0.0)
         folder.mkdir(exist_ok=True)
-        lessons.save(folder / f"puppet-{seed:08d}.npz", lessons.lesson(seed, plan))
-    config = Config(folder, tmp_path / "out", ("puppet",), minutes=0.12, together=1, side=(96, 96), threads=1)
-    list(train(config))
+        lessons.save_lesson(folder / f"puppet-{seed:08d}.npz", lessons.draw_lesson(seed, plan))
+    config = MatcherConfig(folder, tmp_path / "out", ("puppet",), minutes=0.12, together=1, side=(96, 96), threads=1)
+    list(train_matcher(config))
     first = (tmp_path / "out" / "weights.safetensors").read_bytes()
-    lines = list(train(replace(config, minutes=0.2)))
+    lines = list(train_matcher(replace(config, minutes=0.2)))
     assert (tmp_path / "out" / "weights.safetensors").read_bytes() != first
     assert "parameters" in lines[0]
     sample = cv2.imread(str(tmp_path / "out" / "sample.png"))
@@ -132,13 +132,13 @@ def test_training_learns_and_goes_on_where_it_was(tmp_path):
 def _surprise(network: Network, folder) -> float:
     values = []
     for path in folder.glob("*.npz"):
-        given = task(lessons.load(path), (96, 96))
+        given = prepare_lesson(lessons.load_lesson(path), (96, 96))
         with torch.no_grad():
             tokens, _ = network.encode(given.batch)
             scores = network.similar(tokens[:1], tokens[1:]).masked_fill(
                 ~torch.nn.functional.pad(given.batch.valid[1:], (0, 1), value=True)[:, None], -1e4
             )
-            values.append(float(group_loss(scores, given.part[:1], given.part[1:])))
+            values.append(float(compute_group_loss(scores, given.part[:1], given.part[1:])))
     return float(np.mean(values))
 
 
@@ -152,7 +152,7 @@ def test_a_checkpoint_that_is_none_is_named(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "checkpoint.safetensors").write_bytes(b"nothing")
     with pytest.raises(JobFailed, match="checkpoint"):
-        list(train(Config(tmp_path, tmp_path / "out", minutes=0.01)))
+        list(train_matcher(MatcherConfig(tmp_path, tmp_path / "out", minutes=0.01)))
 
 
 @pytest.mark.parametrize(
@@ -162,12 +162,12 @@ def test_a_wrong_configuration_is_refused(tmp_path, text):
     path = tmp_path / "wrong.toml"
     path.write_text(text)
     with pytest.raises(BadInput, match="wrong.toml"):
-        configured(path)
+        read_config(path)
 
 
 def test_training_without_lessons_says_what_to_do(tmp_path):
     with pytest.raises(BadInput, match="train lessons"):
-        list(train(Config(tmp_path / "none", tmp_path / "out", minutes=1)))
+        list(train_matcher(MatcherConfig(tmp_path / "none", tmp_path / "out", minutes=1)))
 
 
 # --- the weights that are shipped -------------------------------------------------------------------------------------
@@ -190,17 +190,17 @@ def test_weights_that_are_not_are_refused(tmp_path, harm):
 def test_regions_of_new_figures_are_found_again():
     right = []
     for seed in range(4):
-        plan = Plan(("solid", "puppet")[seed % 2], (512, 512), drawings=2, relation="near", references=0, damage=0.3)
-        old, new = lessons.lesson(lessons.HELD_OUT + 900 + seed, plan).pictures
+        plan = ToonPlan(("solid", "puppet")[seed % 2], (512, 512), drawings=2, relation="near", references=0, damage=0.3)
+        old, new = lessons.draw_lesson(lessons.HELD_OUT + 900 + seed, plan).pictures
         scores, _ = embedding.load().scores(embedding.load().encode(new.shapes, new.tint), embedding.load().encode(old.shapes, old.tint))
-        table, kinds = trial.words(torch.from_numpy(scores[1:, 1:]), torch.from_numpy(old.swatch[1:].astype(np.int64)))
+        table, kinds = trial.compute_swatch_odds(torch.from_numpy(scores[1:, 1:]), torch.from_numpy(old.swatch[1:].astype(np.int64)))
         right.append((kinds[table.argmax(1)].numpy() == new.swatch[1:])[new.swatch[1:] >= 0])
     assert np.concatenate(right).mean() > 0.8
 
 
 def test_places_are_found_again():
-    plan = Plan("solid", (512, 512), drawings=2, relation="near", references=0, damage=0.2)
-    taught = lessons.lesson(lessons.HELD_OUT + 950, plan)
+    plan = ToonPlan("solid", (512, 512), drawings=2, relation="near", references=0, damage=0.2)
+    taught = lessons.draw_lesson(lessons.HELD_OUT + 950, plan)
     one, two = (embedding.load().dense(picture.shapes, picture.tint) for picture in taught.pictures)
     rows = taught.points[taught.points[:, 0] == 0]
     found, alike = embedding.correspond(one, rows[:, 1:3], two)

@@ -10,21 +10,33 @@ import pytest
 import torch
 from PIL import Image
 
-from engine.cli import main
-from lab.synthesis import FAMILIES, RELATIONS, Plan, damage, draw, lines, regions, sample, sketch, stage, track
-from lab.synthesis.edges import Strokes
-from lab.synthesis.lines import Lines
+from lab.cli import main
+from lab.synthesis import (
+    FAMILIES,
+    RELATIONS,
+    ToonPlan,
+    damage,
+    draw_sample,
+    draw_scenes,
+    label_regions,
+    lines,
+    make_sketch,
+    stage_scene,
+    track_pixels,
+)
+from lab.synthesis.edges import StrokeElements
+from lab.synthesis.lines import DrawnLines
 from lab.synthesis.palette import TONES
-from lab.synthesis.render import Layers
+from lab.synthesis.render import RenderedLayers
 
 SMALL = (256, 256)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_seed_draws_the_same_again(family: str):
-    plan = Plan(family, SMALL, relation="far", references=1, damage=1.0)
-    first, again, other = sample(5, plan), sample(5, plan), sample(6, plan)
-    for field in fields(Layers):
+    plan = ToonPlan(family, SMALL, relation="far", references=1, damage=1.0)
+    first, again, other = draw_sample(5, plan), draw_sample(5, plan), draw_sample(6, plan)
+    for field in fields(RenderedLayers):
         assert torch.equal(getattr(first.layers, field.name), getattr(again.layers, field.name))
     assert torch.equal(first.lines.paint, again.lines.paint)
     assert torch.equal(first.swatches, again.swatches)
@@ -35,16 +47,16 @@ def test_a_seed_draws_the_same_again(family: str):
 @pytest.mark.parametrize("together", [2, 5, 100])
 def test_drawings_are_the_same_alone_and_among_others(together: int):
     plans = [
-        Plan("solid", SMALL, relation="far", references=1, damage=1.0),
-        Plan("puppet", SMALL, drawings=5, characters=2, damage=1.0, tones=False),
-        Plan("solid", SMALL, drawings=3, characters=2, damage=0.6, tones=True),
-        Plan("puppet", (320, 200), relation="mirror"),
-        Plan("solid", SMALL, relation="near"),
+        ToonPlan("solid", SMALL, relation="far", references=1, damage=1.0),
+        ToonPlan("puppet", SMALL, drawings=5, characters=2, damage=1.0, tones=False),
+        ToonPlan("solid", SMALL, drawings=3, characters=2, damage=0.6, tones=True),
+        ToonPlan("puppet", (320, 200), relation="mirror"),
+        ToonPlan("solid", SMALL, relation="near"),
     ]
-    scenes = [stage(seed, plan) for seed, plan in enumerate(plans)]
-    for seed, (plan, among) in enumerate(zip(plans, draw(scenes, together=together), strict=True)):
-        alone = sample(seed, plan)
-        for kind, truth in ((Layers, "layers"), (Lines, "lines")):
+    scenes = [stage_scene(seed, plan) for seed, plan in enumerate(plans)]
+    for seed, (plan, among) in enumerate(zip(plans, draw_scenes(scenes, together=together), strict=True)):
+        alone = draw_sample(seed, plan)
+        for kind, truth in ((RenderedLayers, "layers"), (DrawnLines, "lines")):
             for field in fields(kind):
                 assert torch.equal(getattr(getattr(alone, truth), field.name), getattr(getattr(among, truth), field.name))
         for name in ("swatch", "swatches", "gaps"):
@@ -53,8 +65,8 @@ def test_drawings_are_the_same_alone_and_among_others(together: int):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_drawing_is_damaged_anew(family: str):
-    drawn = sample(3, Plan(family, SMALL, relation="near", damage=1.0))
-    still = sample(3, Plan(family, SMALL, relation="near", damage=0.0))
+    drawn = draw_sample(3, ToonPlan(family, SMALL, relation="near", damage=1.0))
+    still = draw_sample(3, ToonPlan(family, SMALL, relation="near", damage=0.0))
     assert not torch.equal(drawn.lines.lines[0], drawn.lines.lines[1])
     assert torch.equal(drawn.layers.part, still.layers.part)  # damage is to the lines alone
 
@@ -62,12 +74,12 @@ def test_each_drawing_is_damaged_anew(family: str):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("seed", range(4))
 def test_labels_colors_and_parts_agree(family: str, seed: int):
-    drawn = sample(seed, Plan(family, SMALL, relation="far", references=1))
+    drawn = draw_sample(seed, ToonPlan(family, SMALL, relation="far", references=1))
     material = torch.tensor([drawn.materials.index(part.material) for part in drawn.figure.parts])
     assert torch.equal(drawn.swatch.long(), material[drawn.layers.part] * TONES + drawn.layers.tone)
-    assert torch.equal(drawn.colors(), drawn.swatches[drawn.swatch])
+    assert torch.equal(drawn.paint_flats(), drawn.swatches[drawn.swatch])
     assert torch.equal(drawn.layers.part > 0, drawn.layers.prim >= 0)
-    assert torch.equal(drawn.colors()[..., 3] == 0, drawn.layers.part == 0)
+    assert torch.equal(drawn.paint_flats()[..., 3] == 0, drawn.layers.part == 0)
     opaque = drawn.swatches[TONES:]
     assert (opaque[:, 3] == 255).all()
     assert len(torch.unique(opaque, dim=0)) == len(opaque)  # a swatch is known by its color
@@ -77,8 +89,8 @@ def test_labels_colors_and_parts_agree(family: str, seed: int):
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_a_point_is_the_same_part_and_swatch_where_it_went(family: str, relation: str):
-    drawn = sample(11, Plan(family, SMALL, relation=relation, tones=False))
-    xy, visible = track(drawn, 0, 1)
+    drawn = draw_sample(11, ToonPlan(family, SMALL, relation=relation, tones=False))
+    xy, visible = track_pixels(drawn, 0, 1)
     assert torch.equal(torch.isnan(xy[..., 0]), drawn.layers.part[0] == 0)
     assert visible.any()
     target = xy[visible].floor().long()
@@ -88,9 +100,9 @@ def test_a_point_is_the_same_part_and_swatch_where_it_went(family: str, relation
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_point_comes_back_to_where_it_was(family: str):
-    drawn = sample(2, Plan(family, SMALL, relation="near", tones=False))
-    there, seen = track(drawn, 0, 1)
-    back, seen_back = track(drawn, 1, 0)
+    drawn = draw_sample(2, ToonPlan(family, SMALL, relation="near", tones=False))
+    there, seen = track_pixels(drawn, 0, 1)
+    back, seen_back = track_pixels(drawn, 1, 0)
     row, column = torch.nonzero(seen, as_tuple=True)
     x, y = there[row, column].floor().long().unbind(1)
     known = seen_back[y, x]
@@ -101,8 +113,8 @@ def test_a_point_comes_back_to_where_it_was(family: str):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_drawing_tracks_onto_itself(family: str):
-    drawn = sample(8, Plan(family, SMALL, relation="near"))
-    xy, visible = track(drawn, 1, 1)
+    drawn = draw_sample(8, ToonPlan(family, SMALL, relation="near"))
+    xy, visible = track_pixels(drawn, 1, 1)
     row, column = torch.nonzero(drawn.layers.part[1] > 0, as_tuple=True)
     assert visible[row, column].all()
     assert (xy[row, column] - torch.stack([column + 0.5, row + 0.5], 1)).abs().max() < 0.05
@@ -113,8 +125,8 @@ def test_clean_lines_enclose_what_is_painted(family: str):
     """With clean lines nearly every region of the project's own segmenter is of one swatch."""
     purity, area = [], []
     for seed in (*range(6), 61):  # 61: a fleck between two parts, whose outline is also theirs
-        drawn = sample(seed, Plan(family, (512, 512), drawings=1, damage=0.0))
-        cut = regions(drawn, 0, gap=4.0)
+        drawn = draw_sample(seed, ToonPlan(family, (512, 512), drawings=1, damage=0.0))
+        cut = label_regions(drawn, 0, gap=4.0)
         assert cut.regions.count >= 3
         purity += cut.purity[1:].tolist()
         area += cut.regions.areas[1:].tolist()
@@ -124,14 +136,14 @@ def test_clean_lines_enclose_what_is_painted(family: str):
 
 def test_trace_lines_bound_tones_and_are_colored():
     for seed in range(10):
-        drawn = sample(seed, Plan("solid", SMALL, drawings=1, damage=0.0, tones=True))
+        drawn = draw_sample(seed, ToonPlan("solid", SMALL, drawings=1, damage=0.0, tones=True))
         if drawn.lines.traces.any():
             break
     else:
         pytest.fail("no drawing has trace lines")
     paint = drawn.lines.paint[drawn.lines.traces].int()
     assert (paint[:, 2] > paint[:, 1] + 40).any() or (paint[:, 0] > paint[:, 1] + 40).any()
-    seen = sketch(drawn, 0)
+    seen = make_sketch(drawn, 0)
     assert np.array_equal(seen.traces, drawn.lines.traces[0].numpy())
 
 
@@ -140,7 +152,7 @@ def test_faces_change_in_a_shot(family: str):
     """Eyes shut and mouths speak: what is not of a drawing's mood is not in it, and shows in others."""
     changed = 0
     for seed in range(4):
-        drawn = sample(seed, Plan(family, SMALL, drawings=20, tones=False))
+        drawn = draw_sample(seed, ToonPlan(family, SMALL, drawings=20, tones=False))
         figure, mood = drawn.figure, drawn.view.mood
         first = torch.tensor([0, *figure.moods]).cumsum(0)
         for start, stop in zip(first[:-1], first[1:], strict=True):
@@ -160,13 +172,13 @@ def _line(length: int, width: float, **damaged: float):
     xy = torch.stack([x, torch.full_like(x, 40.5)], 1)
     stroke = torch.zeros(length, dtype=torch.int64)
     one = torch.zeros(1, dtype=torch.int64)
-    strokes = Strokes(
+    strokes = StrokeElements(
         xy, torch.tensor([[1.0, 0.0]]).expand(length, 2), stroke, x - x[0], torch.tensor([length - 1.0]), one, one,
         torch.ones((1, 2), dtype=torch.bool), torch.zeros(1, dtype=torch.bool),
     )  # fmt: skip
-    pen = replace(damage.clean(1, width), **{name: torch.tensor([value]) for name, value in damaged.items()})
-    inked = damage.ink(strokes, pen)
-    return lines.draw(inked, pen, (length + 40, 80), torch.zeros((1, 3), dtype=torch.uint8)), inked
+    pen = replace(damage.make_clean_pens(1, width), **{name: torch.tensor([value]) for name, value in damaged.items()})
+    inked = damage.draw_ink(strokes, pen)
+    return lines.draw_lines(inked, pen, (length + 40, 80), torch.zeros((1, 3), dtype=torch.uint8)), inked
 
 
 @pytest.mark.parametrize("width", [1.0, 2.0, 4.0])
@@ -222,23 +234,23 @@ def test_tapered_lines_run_out():
 
 @pytest.mark.parametrize("size", [(360, 360), (640, 360), (1080, 1080)])
 def test_sizes(size: tuple[int, int]):
-    drawn = sample(1, Plan("solid", size, drawings=1))
+    drawn = draw_sample(1, ToonPlan("solid", size, drawings=1))
     assert drawn.lines.lines.shape == (1, size[1], size[0])
     assert drawn.plate.shape == (size[1], size[0], 3)
 
 
 def test_several_characters_do_not_share_parts():
-    drawn = sample(4, Plan("solid", SMALL, drawings=2, characters=3))
+    drawn = draw_sample(4, ToonPlan("solid", SMALL, drawings=2, characters=3))
     names = [part.name for part in drawn.figure.parts]
     assert names.count("top") >= 2 or names.count("face") >= 2
-    assert sample(4, Plan("puppet", SMALL, characters=2)).layers.part.any()
+    assert draw_sample(4, ToonPlan("puppet", SMALL, characters=2)).layers.part.any()
 
 
 def test_a_shot_moves_in_small_steps():
-    drawn = sample(7, Plan("solid", SMALL, drawings=6, references=2))
+    drawn = draw_sample(7, ToonPlan("solid", SMALL, drawings=6, references=2))
     assert drawn.shot == 6
     assert len(drawn.swatch) == 8
-    steps = [track(drawn, index, index + 1) for index in range(5)]
+    steps = [track_pixels(drawn, index, index + 1) for index in range(5)]
     here = torch.stack(torch.meshgrid(torch.arange(256) + 0.5, torch.arange(256) + 0.5, indexing="xy"), 2)
     assert all((xy - here)[seen].norm(dim=1).median() < 30 for xy, seen in steps)
     assert all(seen.sum() > 0.5 * (drawn.layers.part[index] > 0).sum() for index, (_, seen) in enumerate(steps))
@@ -274,6 +286,6 @@ def test_the_command_refuses(tmp_path: Path, wrong: list[str]):
 
 
 def test_references_alone_are_those_of_the_sample():
-    plan = Plan("puppet", (160, 160), drawings=2, references=1)
-    whole, alone = sample(5, plan), draw([stage(5, plan).references()])[0]
-    assert alone.shot == 0 and torch.equal(alone.pictures(), whole.pictures()[2:])
+    plan = ToonPlan("puppet", (160, 160), drawings=2, references=1)
+    whole, alone = draw_sample(5, plan), draw_scenes([stage_scene(5, plan).select_references()])[0]
+    assert alone.shot == 0 and torch.equal(alone.paint_pictures(), whole.paint_pictures()[2:])

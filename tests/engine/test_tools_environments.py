@@ -11,46 +11,46 @@ HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> environments.Environment:
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> environments.VirtualEnvironment:
     """An environment without any package, in a folder of its own."""
     (tmp_path / "requirements.txt").write_text("# nothing\n")
-    found = environments.Environment("tiny", HERE, ("requirements.txt",))
+    found = environments.VirtualEnvironment("tiny", HERE, ("requirements.txt",))
     monkeypatch.setattr(environments, "ROOT", tmp_path)
     monkeypatch.setitem(environments.ENVIRONMENTS, "tiny", found)
     return found
 
 
-def test_made_once(tiny: environments.Environment, capfd: pytest.CaptureFixture[str]) -> None:
-    assert environments.ensure("tiny") == tiny.executable
+def test_made_once(tiny: environments.VirtualEnvironment, capfd: pytest.CaptureFixture[str]) -> None:
+    assert environments.ensure_environment("tiny") == tiny.executable
     assert "made" in capfd.readouterr().err
-    environments.ensure("tiny")
+    environments.ensure_environment("tiny")
     assert capfd.readouterr().err == ""
 
 
-def test_completed_after_an_interruption(tiny: environments.Environment) -> None:
-    environments.ensure("tiny")
+def test_completed_after_an_interruption(tiny: environments.VirtualEnvironment) -> None:
+    environments.ensure_environment("tiny")
     (tiny.folder / "stamp").unlink()
     marker = tiny.folder / "marker"
     marker.touch()
-    environments.ensure("tiny")
+    environments.ensure_environment("tiny")
     assert marker.exists(), "what was there is used"
     assert (tiny.folder / "stamp").exists()
 
     (tiny.folder / "stamp").unlink()
     shutil.rmtree(next(tiny.folder.glob("lib/python*/site-packages/pip")))
-    environments.ensure("tiny")
+    environments.ensure_environment("tiny")
     assert not marker.exists(), "what can't be used is made anew"
 
 
-def test_new_requirements_are_installed_and_an_impossible_one_is_told(tiny: environments.Environment) -> None:
-    environments.ensure("tiny")
+def test_new_requirements_are_installed_and_an_impossible_one_is_told(tiny: environments.VirtualEnvironment) -> None:
+    environments.ensure_environment("tiny")
     requirements = environments.ROOT / "requirements.txt"
     requirements.write_text("shiage-no-such-package @ file:///nowhere/shiage.whl\n")
-    with pytest.raises(environments.CannotMake, match="pip"):
-        environments.ensure("tiny")
+    with pytest.raises(environments.EnvironmentFailure, match="pip"):
+        environments.ensure_environment("tiny")
     assert not (tiny.folder / "stamp").exists()
     requirements.write_text("# nothing again\n")
-    environments.ensure("tiny")
+    environments.ensure_environment("tiny")
 
 
 def test_a_python_of_pyenv_or_uv_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,10 @@ import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file, save_file
 
-from engine.cli import main
 from engine.job.errors import BadInput
 from engine.models.tooncrafter import layout
 from engine.models.tooncrafter.weights import load_networks
+from lab.cli import main
 from lab.diffusion import clips, training
 from lab.models.tooncrafter import critic, train
 

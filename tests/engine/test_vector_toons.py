@@ -5,21 +5,21 @@ import pytest
 from scipy.spatial import cKDTree
 
 from lab.synthesis import cutout_person
-from lab.synthesis.cutout import Part, line, tube
-from lab.synthesis.cutout_figure import parts
-from lab.synthesis.keys import PLACES, VARIANTS, pair
-from lab.synthesis.visible import dense, junctions, pieces, see
+from lab.synthesis.cutout import CutoutPart, draw_line, make_tube
+from lab.synthesis.cutout_figure import draw_parts
+from lab.synthesis.keys import PLACES, VARIANTS, draw_key_pair
+from lab.synthesis.visible import draw_visible_parts, find_junctions, sample_points, split_pieces
 
 SQUARE = np.array([[40.0, 40.0], [60.0, 40.0], [60.0, 60.0], [40.0, 60.0]])
 
 
 def straight(name, first, last, rows=11):
-    return line(name, np.linspace(first, last, rows), 2.0)
+    return draw_line(name, np.linspace(first, last, rows), 2.0)
 
 
 def test_lines_end_where_a_part_before_them_begins():
-    front = Part((line("square", SQUARE, 2.0, cyclic=True),), (SQUARE,))
-    found = pieces(see([front, Part((straight("behind", (0, 50), (100, 50)),))]))
+    front = CutoutPart((draw_line("square", SQUARE, 2.0, cyclic=True),), (SQUARE,))
+    found = split_pieces(draw_visible_parts([front, CutoutPart((straight("behind", (0, 50), (100, 50)),))]))
     assert [piece[3][0] for piece in found] == [0, 1, 1]
     np.testing.assert_allclose([found[1][0][0], found[1][0][-1]], [[0, 50], [40, 50]], atol=0.01)
     np.testing.assert_allclose([found[2][0][0], found[2][0][-1]], [[60, 50], [100, 50]], atol=0.01)
@@ -27,9 +27,9 @@ def test_lines_end_where_a_part_before_them_begins():
 
 
 def test_an_end_behind_a_part_touches_its_outline_and_a_free_one_nothing():
-    front = Part((line("square", SQUARE, 2.0, cyclic=True),), (SQUARE,))
-    drawing = see([front, Part((straight("behind", (0, 50), (50, 50)),))])
-    ((own, place, other, _),) = junctions(drawing)
+    front = CutoutPart((draw_line("square", SQUARE, 2.0, cyclic=True),), (SQUARE,))
+    drawing = draw_visible_parts([front, CutoutPart((straight("behind", (0, 50), (50, 50)),))])
+    ((own, place, other, _),) = find_junctions(drawing)
     assert (own, other) == (1, 0)
     assert place == pytest.approx(0.8, abs=1e-3)  # 40 of 50 px
 
@@ -39,7 +39,9 @@ def test_a_closed_line_that_is_half_hidden_is_one_open_stroke_wherever_it_begins
     for shift in (0.0, 1.0, 2.5, 4.0):
         circle = 50 + 10 * np.stack([np.cos(turn + shift), np.sin(turn + shift)], 1)
         right = np.array([[50.0, 0.0], [100.0, 0.0], [100.0, 100.0], [50.0, 100.0]])
-        ((points, _, cyclic, _, _),) = pieces(see([Part((), (right,)), Part((line("circle", circle, 2.0, cyclic=True),))]))
+        ((points, _, cyclic, _, _),) = split_pieces(
+            draw_visible_parts([CutoutPart((), (right,)), CutoutPart((draw_line("circle", circle, 2.0, cyclic=True),))])
+        )
         assert not cyclic
         assert points[:, 0].max() == pytest.approx(50, abs=0.01)
         assert np.linalg.norm(np.diff(points, axis=0), axis=1).sum() == pytest.approx(10 * np.pi, rel=0.01)
@@ -47,15 +49,17 @@ def test_a_closed_line_that_is_half_hidden_is_one_open_stroke_wherever_it_begins
 
 def test_what_lies_on_the_far_side_of_its_own_part_is_not_seen():
     depth = np.linspace(1, -1, 21)
-    ((points, *_),) = pieces(see([Part((line("round", np.linspace((0, 0), (20, 0), 21), 2.0, depth=depth),))]))
+    ((points, *_),) = split_pieces(
+        draw_visible_parts([CutoutPart((draw_line("round", np.linspace((0, 0), (20, 0), 21), 2.0, depth=depth),))])
+    )
     assert points[-1, 0] == pytest.approx(10, abs=0.01)
 
 
 def test_a_point_of_a_line_is_the_same_in_all_poses():
     """Row for row, a small step of the movement moves points a little."""
     rng = np.random.default_rng(4)
-    who, poses = cutout_person.person(rng), cutout_person.poses(rng)
-    here, there = ([one for part in parts(who, cutout_person.between(*poses, at)) for one in part.lines] for at in (0.5, 0.51))
+    who, poses = cutout_person.pick_person(rng), cutout_person.pick_poses(rng)
+    here, there = ([one for part in draw_parts(who, cutout_person.mix_poses(*poses, at)) for one in part.lines] for at in (0.5, 0.51))
     assert [one.name for one in here] == [one.name for one in there]
     assert len({one.name for one in here}) == len(here)
     assert max(np.abs(a.points - b.points).max() for a, b in zip(here, there, strict=True)) < 3
@@ -64,11 +68,11 @@ def test_a_point_of_a_line_is_the_same_in_all_poses():
 def test_hands_swing_in_arcs():
     """Halfway, a wrist is as far from its shoulder as in the keys, whereas the middle between the keys' wrists is nearer."""
     rng = np.random.default_rng(4)
-    who, (first, _) = cutout_person.person(rng), cutout_person.poses(rng)
+    who, (first, _) = cutout_person.pick_person(rng), cutout_person.pick_poses(rng)
     still = {**first, "left_shoulder": -1.2, "left_elbow": 0.0}, {**first, "left_shoulder": 0.3, "left_elbow": 0.0}
     sleeve = []
     for at in (0.0, 0.5, 1.0):
-        lines = {one.name: one for part in parts(who, cutout_person.between(*still, at)) for one in part.lines}
+        lines = {one.name: one for part in draw_parts(who, cutout_person.mix_poses(*still, at)) for one in part.lines}
         sleeve.append(lines["left arm outside"].points[-1] - lines["left sleeve outside"].points[0])
     reach = np.linalg.norm(sleeve, axis=1)
     assert reach[1] == pytest.approx(reach[[0, 2]].mean(), rel=0.05)
@@ -76,15 +80,15 @@ def test_hands_swing_in_arcs():
 
 
 def test_tubes_have_their_radius_on_either_side():
-    straight_tube = tube(np.array([[0.0, 0.0], [0.0, 50.0], [0.0, 100.0]]), np.array([10.0, 10.0]))
-    np.testing.assert_allclose(straight_tube.at(0.5, 1.0)[0] - straight_tube.at(0.5, -1.0)[0], -20, atol=1e-6)
-    assert straight_tube.side(1, cap=0.1)[0, 0] == pytest.approx(0, abs=1e-6)
+    straight_tube = make_tube(np.array([[0.0, 0.0], [0.0, 50.0], [0.0, 100.0]]), np.array([10.0, 10.0]))
+    np.testing.assert_allclose(straight_tube.map_points(0.5, 1.0)[0] - straight_tube.map_points(0.5, -1.0)[0], -20, atol=1e-6)
+    assert straight_tube.trace_side(1, cap=0.1)[0, 0] == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_pairs_are_the_same_for_the_same_seed(variant):
-    one, two = pair(3, variant), pair(3, variant)
-    for a, b in ((one.first, two.first), (one.last, two.last), (one.truth(0.5), two.truth(0.5))):
+    one, two = draw_key_pair(3, variant), draw_key_pair(3, variant)
+    for a, b in ((one.first, two.first), (one.last, two.last), (one.draw_truth(0.5), two.draw_truth(0.5))):
         assert (a.strokes.points == b.strokes.points).all()
         assert (a.place == b.place).all()
         assert (a.line == b.line).all()
@@ -92,43 +96,43 @@ def test_pairs_are_the_same_for_the_same_seed(variant):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_drawings_are_rich(seed):
-    one = pair(seed, "changing")
+    one = draw_key_pair(seed, "changing")
     for at in (0.0, *PLACES, 1.0):
-        drawing = one.truth(at)
+        drawing = one.draw_truth(at)
         assert 70 <= len(drawing.strokes) <= 150
-        assert len(junctions(drawing)) >= 60
+        assert len(find_junctions(drawing)) >= 60
 
 
 def far(a, b):
     """How far the points of one drawing are from the lines of another, px."""
-    return cKDTree(dense(b, 0.5)[0]).query(dense(a, 0.5)[0])[0]
+    return cKDTree(sample_points(b, 0.5)[0]).query(sample_points(a, 0.5)[0])[0]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_keys_are_the_truth_at_their_own_place(variant):
-    one = pair(5, variant)
+    one = draw_key_pair(5, variant)
     for key, at in ((one.first, 0.0), (one.last, 1.0)):
-        assert far(key, one.truth(at)).mean() < 0.5  # points further apart cut corners
-        assert far(one.truth(at), key).mean() < 0.5
+        assert far(key, one.draw_truth(at)).mean() < 0.5  # points further apart cut corners
+        assert far(one.draw_truth(at), key).mean() < 0.5
 
 
 def test_at_home_strokes_are_the_same_in_both_keys():
-    one = pair(5, "home")
+    one = draw_key_pair(5, "home")
     assert (one.first.strokes.offsets == one.last.strokes.offsets).all()
     assert (one.first.line == one.last.line).all()
-    for drawing in (one.truth(0.25), one.truth(0.75)):
-        assert [piece[3][0] for piece in pieces(drawing)] == [piece[3][0] for piece in pieces(one.first)]
+    for drawing in (one.draw_truth(0.25), one.draw_truth(0.75)):
+        assert [piece[3][0] for piece in split_pieces(drawing)] == [piece[3][0] for piece in split_pieces(one.first)]
 
 
 def test_variants_are_what_they_are_called():
-    home, shuffled, backward, other, split, jittered, changing = (pair(5, name) for name in VARIANTS[:-1])
-    names = [[int(piece[3][0]) for piece in pieces(one.last)] for one in (home, shuffled)]
+    home, shuffled, backward, other, split, jittered, changing = (draw_key_pair(5, name) for name in VARIANTS[:-1])
+    names = [[int(piece[3][0]) for piece in split_pieces(one.last)] for one in (home, shuffled)]
     assert names[0] != names[1]
     assert sorted(names[0]) == sorted(names[1])
-    turned = [b[4][0] > b[4][-1] for b in pieces(backward.last)]
+    turned = [b[4][0] > b[4][-1] for b in split_pieces(backward.last)]
     assert 0.3 < np.mean(turned) < 0.7
     assert (np.diff(other.first.strokes.offsets) != np.diff(other.last.strokes.offsets)).mean() > 0.5
     assert len(split.first.strokes) != len(split.last.strokes)
-    assert max(len(set(piece[3])) for piece in pieces(split.last)) > 1  # one stroke along two lines
-    assert 0.5 < far(jittered.first, home.truth(0.0)).mean() < 2.5
+    assert max(len(set(piece[3])) for piece in split_pieces(split.last)) > 1  # one stroke along two lines
+    assert 0.5 < far(jittered.first, home.draw_truth(0.0)).mean() < 2.5
     assert set(changing.first.line) != set(changing.last.line)
