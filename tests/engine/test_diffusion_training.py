@@ -11,7 +11,7 @@ from lab.diffusion import training
 from lab.diffusion.training import LoopSettings, TrainingSpec
 
 
-def course(net, seen=None, trainable=lambda name: True):
+def build_spec(net, seen=None, trainable=lambda name: True):
     """To learn y = 3 x, from numbers drawn by chance."""
 
     def lesson(rng, device):
@@ -45,7 +45,7 @@ def settings(out, **changed):
 
 
 def test_it_learns_and_tells(tmp_path):
-    said = list(training.run_training(course(line()), settings(tmp_path, steps=300, rate=3e-2)))
+    said = list(training.run_training(build_spec(line()), settings(tmp_path, steps=300, rate=3e-2)))
     assert said[0] == "numbers: 13 parameters, from step 0" and said[-1].startswith("step 300 of 300: loss 0.")
     first, last = (float(text.split("loss ")[1].partition(",")[0]) for text in (said[1], said[-1]))
     assert last < 0.1 * first
@@ -53,27 +53,27 @@ def test_it_learns_and_tells(tmp_path):
 
 
 def test_goes_on_bit_by_bit_where_it_stopped(tmp_path):
-    list(training.run_training(course(line()), settings(tmp_path / "whole", steps=7, accumulate=2)))
-    list(training.run_training(course(line()), settings(tmp_path / "parts", steps=3, accumulate=2)))
-    said = list(training.run_training(course(line(seed=9)), settings(tmp_path / "parts", steps=7, accumulate=2)))
+    list(training.run_training(build_spec(line()), settings(tmp_path / "whole", steps=7, accumulate=2)))
+    list(training.run_training(build_spec(line()), settings(tmp_path / "parts", steps=3, accumulate=2)))
+    said = list(training.run_training(build_spec(line(seed=9)), settings(tmp_path / "parts", steps=7, accumulate=2)))
     assert "from step 3" in said[0]
     for name in ("line", "average_weights/line", "state/7/optimizer"):
         whole, parts = (load_file(tmp_path / folder / f"{name}.safetensors") for folder in ("whole", "parts"))
         assert whole.keys() == parts.keys() and all(torch.equal(whole[key], parts[key]) for key in whole), name
-    assert list(training.run_training(course(line()), settings(tmp_path / "parts", steps=7))) == ["numbers: 13 parameters, from step 7"]
+    assert list(training.run_training(build_spec(line()), settings(tmp_path / "parts", steps=7))) == ["numbers: 13 parameters, from step 7"]
 
 
 def test_a_step_is_that_of_all_its_lessons_together(tmp_path):
     """Five lessons one by one move the weights as the mean of their losses does."""
     net, seen = line(), []
-    list(training.run_training(course(net, seen), settings(tmp_path, steps=1, accumulate=5, clip=0.0)))
+    list(training.run_training(build_spec(net, seen), settings(tmp_path, steps=1, accumulate=5, clip=0.0)))
     other = line()
     optimizer = torch.optim.AdamW(other.parameters(), lr=1e-2, weight_decay=0.01)
     losses = []
     for part, x in enumerate(seen):
         rng = training.seed_generator(0, 0, part, 0)
         rng.normal(size=(4, 1))
-        losses.append(course(other).compute_loss(x, rng))
+        losses.append(build_spec(other).compute_loss(x, rng))
     torch.stack(losses).mean().backward()
     optimizer.step()
     assert len(seen) == 5
@@ -88,8 +88,8 @@ def test_gradients_are_clipped(tmp_path):
         state = load_file(folder / "state/1/optimizer.safetensors")
         return torch.cat([value.flatten() for key, value in state.items() if key.startswith("exp_avg:")]).norm() / 0.1
 
-    list(training.run_training(course(line()), settings(tmp_path / "free", steps=1, clip=0.0)))
-    list(training.run_training(course(line()), settings(tmp_path / "clipped", steps=1, clip=0.5)))
+    list(training.run_training(build_spec(line()), settings(tmp_path / "free", steps=1, clip=0.0)))
+    list(training.run_training(build_spec(line()), settings(tmp_path / "clipped", steps=1, clip=0.5)))
     assert norm(tmp_path / "free") > 1.0 and norm(tmp_path / "clipped") == pytest.approx(0.5, rel=1e-4)
 
 
@@ -97,8 +97,10 @@ def test_averaged_weights(tmp_path):
     """The average follows by min(ema, (1 + step) / (10 + step)) in each step."""
     track, net = [], line()
     start = net[0].weight.detach().clone()
-    made = course(net)
-    made = TrainingSpec(**{**vars(made), "sheet": lambda x: track.append(net[0].weight.detach().clone()) or np.zeros((8, 8, 3), np.uint8)})
+    made = build_spec(net)
+    made = TrainingSpec(
+        **{**vars(made), "draw_sheet": lambda x: track.append(net[0].weight.detach().clone()) or np.zeros((8, 8, 3), np.uint8)}
+    )
     list(training.run_training(made, settings(tmp_path, steps=3, every=1, ema=0.15)))
     for weight, decay in zip(track, (0.1, 0.15, 0.15), strict=True):
         start = decay * start + (1 - decay) * weight
@@ -107,26 +109,26 @@ def test_averaged_weights(tmp_path):
 
 def test_only_what_is_trainable_moves(tmp_path):
     net, before = line(), line()
-    said = list(training.run_training(course(net, trainable=lambda name: name.startswith("line.2.")), settings(tmp_path)))
+    said = list(training.run_training(build_spec(net, trainable=lambda name: name.startswith("line.2.")), settings(tmp_path)))
     assert "5 parameters" in said[0]
     assert torch.equal(net[0].weight, before[0].weight) and not torch.equal(net[2].weight, before[2].weight)
 
 
 def test_half_a_state_is_none(tmp_path):
     """What a killed process left of a saving is not taken up, and the next saving clears it away."""
-    list(training.run_training(course(line()), settings(tmp_path, steps=2)))
+    list(training.run_training(build_spec(line()), settings(tmp_path, steps=2)))
     half = tmp_path / "state" / "4.part"
     half.mkdir()
     (half / "weights.safetensors").write_bytes(b"torn")
-    said = list(training.run_training(course(line()), settings(tmp_path, steps=3)))
+    said = list(training.run_training(build_spec(line()), settings(tmp_path, steps=3)))
     assert "from step 2" in said[0]
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["3"]
 
 
 def test_another_training_in_the_same_folder(tmp_path):
-    list(training.run_training(course(line()), settings(tmp_path)))
+    list(training.run_training(build_spec(line()), settings(tmp_path)))
     with pytest.raises(BadInput, match="Another training"):
-        list(training.run_training(course(nn.Sequential(nn.Linear(1, 5), nn.Linear(5, 1))), settings(tmp_path, steps=9)))
+        list(training.run_training(build_spec(nn.Sequential(nn.Linear(1, 5), nn.Linear(5, 1))), settings(tmp_path, steps=9)))
 
 
 def test_settings_of_a_command(tmp_path):
