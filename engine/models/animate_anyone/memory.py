@@ -34,8 +34,9 @@ def estimate_needs(networks: AnimateAnyoneNetworks, size: tuple[int, int], frame
 def choose_modes(networks: AnimateAnyoneNetworks, mode: str) -> dict[nn.Module, str]:
     """How each network waits: what reads the reference leaves the card again in every mode."""
     early = memory.STAGES if mode == memory.WHOLE else mode
-    modes = dict.fromkeys((networks.reference_unet, networks.image_encoder), early)
-    return modes | dict.fromkeys((networks.denoising_unet, networks.pose_guider, networks.vae), mode)
+    modes: dict[nn.Module, str] = dict.fromkeys((networks.reference_unet, networks.image_encoder), early)
+    modes |= dict.fromkeys((networks.denoising_unet, networks.pose_guider, networks.vae), mode)
+    return modes
 
 
 def apply_shortcuts(networks: AnimateAnyoneNetworks) -> None:

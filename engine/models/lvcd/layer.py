@@ -129,13 +129,14 @@ class LvcdLayer(SnappedLayer):
     def _fit_references(self) -> Mapping[str, np.ndarray]:
         """For each reference the `place` of the drawing that its lines meet best, the `share` of them, and that of the `first` one's."""
         kept = self.context.cache.get(self._fits_key)
-        if kept is None:
-            if not self.reference_shas:
-                raise self.explain_missing_reference()
-            fits = np.array([self._fit_reference(number) for number in range(len(self.reference_shas))])
-            kept = dict(zip(("place", "share", "first"), fits.T, strict=True))
-            self.context.cache.put(self._fits_key, kept)
-        return kept
+        if kept is not None:
+            return kept
+        if not self.reference_shas:
+            raise self.explain_missing_reference()
+        fits = np.array([self._fit_reference(number) for number in range(len(self.reference_shas))])
+        found: dict[str, np.ndarray] = dict(zip(("place", "share", "first"), fits.T, strict=True))
+        self.context.cache.put(self._fits_key, found)
+        return found
 
     def _fit_reference(self, number: int) -> tuple[int, float, float]:
         marks = survey.ReferenceMarks.from_painted(palette.extract(self.read_reference(number), str(self.job.options["background"])))

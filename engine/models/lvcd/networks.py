@@ -23,7 +23,7 @@ def build_controlnet(config: Mapping[str, Any], help: str = HELP) -> Any:
 
 def copy_controlnet(unet: Any) -> Any:
     """A ControlNet to be trained: a copy of the UNet's down path and middle that adds nothing yet."""
-    return slots.patch_attention(SvdControlNet.of_unet(unet, CHANNELS))
+    return slots.patch_attention(SvdControlNet.from_unet(unet, CHANNELS))
 
 
 BUILDERS: Mapping[str, Callable] = {**parts.BUILDERS, "unet": build_unet, "controlnet": build_controlnet}

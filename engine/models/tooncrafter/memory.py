@@ -54,7 +54,9 @@ def choose_modes(networks: ToonCrafterNetworks, mode: str) -> dict[nn.Module, st
     light = memory.WHOLE if mode == memory.WHOLE else memory.STAGES
     heavy = [net for net in (networks.unet, networks.sketch_encoder) if net is not None]
     encoders = (networks.vae, networks.text_encoder, networks.image_encoder, networks.projector)
-    return dict.fromkeys(encoders, light) | dict.fromkeys(heavy, mode)
+    modes: dict[nn.Module, str] = dict.fromkeys(encoders, light)
+    modes |= dict.fromkeys(heavy, mode)
+    return modes
 
 
 def place_for_job(

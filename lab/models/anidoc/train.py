@@ -122,7 +122,7 @@ def load_trainable(folder: Path, stage: str) -> AniDocNetworks:
         unet, controlnet = loaded.unet, loaded.controlnet
     else:
         unet = _load_network(folder, "unet")
-        controlnet = SvdControlNet.of_unet(unet)
+        controlnet = SvdControlNet.from_unet(unet)
         parts = {name: _load_network(folder, name) for name in ("vae", "image_encoder")}
         scheduler = weights.read_config(folder / "scheduler" / "scheduler_config.json", HELP)
         loaded = AniDocNetworks(unet, controlnet, **parts, scheduler=scheduler)
