@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from demo import drawings, ink, picture, pose, shot
-from demo.palette import INK, rgb
+from demo.palette import INK, parse_rgb
 
 
 def main(arguments: list[str]) -> None:
@@ -24,18 +24,18 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the shot and its pictures")
     out = parser.parse_args(arguments).out
 
-    shown_from = pose.exposures()
+    shown_from = pose.list_exposures()
     drawn = drawings.draw_all()
-    pans = shot.build(out / "shot.blend", drawn, shown_from, drawings.SIZE)
-    first, sheet = drawn[0], drawings.sheet()
-    picture.write_png(out / "key.png", ink.painted(first.parts, first.whole, drawings.SIZE, rgb(INK)))
-    picture.write_png(out / "sheet.png", ink.painted(sheet.parts, sheet.whole, drawings.SHEET_SIZE, rgb(INK)))
+    pans = shot.build_scene(out / "shot.blend", drawn, shown_from, drawings.SIZE)
+    first, sheet = drawn[0], drawings.draw_sheet()
+    picture.write_png(out / "key.png", ink.paint_picture(first.parts, first.whole, drawings.SIZE, parse_rgb(INK)))
+    picture.write_png(out / "sheet.png", ink.paint_picture(sheet.parts, sheet.whole, drawings.SHEET_SIZE, parse_rgb(INK)))
     for drawing, (frame, held) in zip(drawn, shown_from, strict=True):
         shown = None
         for f in range(frame, frame + held):
             if shown is None or abs(pans[f] - shown) > 1 / 64:
                 shown = pans[f]
-                flats = ink.paint(drawings.placed(drawing.parts, (-shown, 0.0)), drawings.SIZE)
+                flats = ink.paint_flats(drawings.place_figure(drawing.parts, (-shown, 0.0)), drawings.SIZE)
                 picture.write_png(out / "truth" / f"{f:04d}.png", flats)
 
 

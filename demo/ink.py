@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import picture
-from .curves import Curve, Part, moved
-from .palette import SWATCHES, rgb
+from .curves import FigurePart, PenCurve, transform_part
+from .palette import SWATCHES, parse_rgb
 
 GAPS = 12  # a drawing
 GAP = (1.0, 8.0)  # px that stay white between the round ends
@@ -15,7 +15,7 @@ TRACE_WIDTH = 2.2
 
 
 @dataclass(frozen=True)
-class Stroke:
+class InkStroke:
     """points (N, 2) px, widths (N,) diameters px; `trace` '' for ink, else 'light' or 'shade'."""
 
     points: np.ndarray
@@ -25,27 +25,27 @@ class Stroke:
     fine: bool = False
 
 
-def seeded(*key) -> np.random.Generator:
+def make_random(*key) -> np.random.Generator:
     return np.random.default_rng(zlib.crc32(repr(key).encode()))
 
 
-def wobbled(parts: list[Part], seed: int, amount: float = 0.8) -> list[Part]:
+def wobble_parts(parts: list[FigurePart], seed: int, amount: float = 0.8) -> list[FigurePart]:
     """The unsteady hand: each part shifts by a smooth field of its own, px, other in each drawing."""
     result = []
     for part in parts:
-        random = seeded("wobble", part.clip or part.name, seed)
+        random = make_random("wobble", part.clip or part.name, seed)
         waves = random.normal(0, 1, (2, 4, 2)) / random.uniform(25, 90, (2, 4, 1))
         phase = random.uniform(0, 2 * np.pi, (2, 4))
         size = amount * (0.3 if part.fine else 1.0) / 2
 
-        def shift(p, waves=waves, phase=phase, size=size):
+        def shift_points(p, waves=waves, phase=phase, size=size):
             return p + size * np.sin(np.einsum("nk,cwk->ncw", p, waves) + phase).sum(2)
 
-        result.append(moved(part, shift))
+        result.append(transform_part(part, shift_points))
     return result
 
 
-def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+def find_inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     """bool (N,): which points lie inside the polygon (even-odd)."""
     result = np.zeros(len(points), bool)
     if not len(polygon):
@@ -60,10 +60,10 @@ def inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     return result
 
 
-def strokes(parts: list[Part], seed: int) -> list[Stroke]:
+def ink_parts(parts: list[FigurePart], seed: int) -> list[InkStroke]:
     """Ink the parts, given from back to front."""
     polygons = {p.name: p.polygon for p in parts if p.fill}
-    result: list[Stroke] = []
+    result: list[InkStroke] = []
     for i, part in enumerate(parts):
         nearer = [p for p in parts[i + 1 :] if p.fill and not p.trace and p.clip != part.name]
         for n, curve in enumerate((*part.outline, *part.details)):
@@ -71,22 +71,22 @@ def strokes(parts: list[Part], seed: int) -> list[Stroke]:
                 low, high = curve.points.min(0), curve.points.max(0)
                 hiding = [p for p in nearer if (polygons[p.name].min(0) < high).all() and (polygons[p.name].max(0) > low).all()]
 
-                def visible(points, part=part, hiding=hiding):
-                    seen = inside(points, polygons[part.clip]) if part.clip else np.ones(len(points), bool)
+                def find_visible(points, part=part, hiding=hiding):
+                    seen = find_inside(points, polygons[part.clip]) if part.clip else np.ones(len(points), bool)
                     for p in hiding:
-                        covered = inside(points, polygons[p.name])
+                        covered = find_inside(points, polygons[p.name])
                         if p.clip and covered.any():
-                            covered &= inside(points, polygons[p.clip])
+                            covered &= find_inside(points, polygons[p.clip])
                         seen &= ~covered
                     return seen
 
-                widths = _pressure(curve, part, seeded("pressure", part.name, n, seed))
-                for points, w in _visible_pieces(curve.points, widths, visible):
-                    result.append(Stroke(points, w, part.trace, part.name, part.fine))
+                widths = _compute_widths(curve, part, make_random("pressure", part.name, n, seed))
+                for points, w in _cut_visible_pieces(curve.points, widths, find_visible):
+                    result.append(InkStroke(points, w, part.trace, part.name, part.fine))
     return result
 
 
-def _pressure(curve: Curve, part: Part, random: np.random.Generator) -> np.ndarray:
+def _compute_widths(curve: PenCurve, part: FigurePart, random: np.random.Generator) -> np.ndarray:
     t = np.linspace(0, 1, len(curve.points))
     if part.trace:
         return np.full(len(t), TRACE_WIDTH)
@@ -98,7 +98,7 @@ def _pressure(curve: Curve, part: Part, random: np.random.Generator) -> np.ndarr
     return np.maximum(curve.width * (1 - loss + sway), 1.3)
 
 
-def _visible_pieces(points, widths, visible):
+def _cut_visible_pieces(points, widths, visible):
     seen = visible(points)
     change = np.nonzero(seen[1:] != seen[:-1])[0]
     low, high = np.zeros(len(change)), np.ones(len(change))
@@ -123,9 +123,9 @@ def _visible_pieces(points, widths, visible):
             yield piece, w
 
 
-def broken(lines: list[Stroke], seed: int) -> tuple[list[Stroke], list[tuple[float, float, float]]]:
+def tear_gaps(lines: list[InkStroke], seed: int) -> tuple[list[InkStroke], list[tuple[float, float, float]]]:
     """The same strokes with small gaps torn into some of them, and the gaps as (x, y, px)."""
-    random = seeded("gaps", seed)
+    random = make_random("gaps", seed)
     lengths = np.array([np.hypot(*np.diff(s.points, axis=0).T).sum() for s in lines])
     able = [i for i, s in enumerate(lines) if not s.trace and not s.fine and lengths[i] > 60]
     chosen = set(random.choice(able, min(GAPS, len(able)), replace=False, p=lengths[able] / lengths[able].sum()).tolist())
@@ -142,26 +142,26 @@ def broken(lines: list[Stroke], seed: int) -> tuple[list[Stroke], list[tuple[flo
             order = (lambda a, b: [a, b]) if end < center else (lambda a, b: [b, a])
             p = np.concatenate(order(stroke.points[keep], point))
             w = np.concatenate(order(stroke.widths[keep], [np.interp(end, along, stroke.widths)]))
-            result.append(Stroke(p, w, "", stroke.part))
+            result.append(InkStroke(p, w, "", stroke.part))
         gaps.append((*(float(np.interp(center, along, c)) for c in stroke.points.T), size))
     return result, gaps
 
 
-def paint(parts: list[Part], size: tuple[int, int]) -> np.ndarray:
+def paint_flats(parts: list[FigurePart], size: tuple[int, int]) -> np.ndarray:
     """RGBA uint8 (H, W, 4): the exact flats of the parts, edge to edge, without lines, on transparent paper."""
     canvas = np.zeros((size[1], size[0]), np.uint8)
     polygons = {p.name: p.polygon for p in parts if p.fill}
     names = ["", *SWATCHES]
     for part in parts:
         if part.fill:
-            mask = picture.fill(polygons[part.name], size)
+            mask = picture.fill_polygon(polygons[part.name], size)
             if part.clip:
-                mask &= picture.fill(polygons[part.clip], size)
+                mask &= picture.fill_polygon(polygons[part.clip], size)
             canvas[mask] = names.index(part.fill)
-    return np.array([(0, 0, 0, 0), *((*rgb(color), 255) for color in SWATCHES.values())], np.uint8)[canvas]
+    return np.array([(0, 0, 0, 0), *((*parse_rgb(color), 255) for color in SWATCHES.values())], np.uint8)[canvas]
 
 
-def painted(parts: list[Part], lines: list[Stroke], size: tuple[int, int], ink: tuple[int, int, int]) -> np.ndarray:
+def paint_picture(parts: list[FigurePart], lines: list[InkStroke], size: tuple[int, int], ink: tuple[int, int, int]) -> np.ndarray:
     """RGBA uint8: the flats under their ink. Trace lines are gone, as in a finished cel."""
     coverage = picture.draw_lines([(s.points, s.widths) for s in lines if not s.trace], size)
-    return picture.over(paint(parts, size), coverage, ink)
+    return picture.lay_color(paint_flats(parts, size), coverage, ink)

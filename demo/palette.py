@@ -44,12 +44,12 @@ TRACE = {"light": "#e3342f", "shade": "#2f62e0"}  # red bounds a highlight, blue
 ROUGH = "#8fb7e8"
 
 
-def rgb(color: str) -> tuple[int, int, int]:
+def parse_rgb(color: str) -> tuple[int, int, int]:
     """'#rrggbb' as three bytes, sRGB."""
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
 
 
-def linear(color: str) -> tuple[float, float, float, float]:
+def convert_to_linear(color: str) -> tuple[float, float, float, float]:
     """'#rrggbb' as Blender wants it: scene linear, opaque."""
-    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb(color)))
+    r, g, b = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in parse_rgb(color)))
     return r, g, b, 1.0

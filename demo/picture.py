@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 
-def fill(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def fill_polygon(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """bool (H, W): the pixels whose centers lie inside the polygon (even-odd)."""
     corner = np.clip(np.floor(polygon.min(0)), 0, size).astype(int)
     width, height = np.clip(np.ceil(polygon.max(0)) + 1, 0, size).astype(int) - corner
@@ -50,7 +50,7 @@ def draw_lines(strokes, size: tuple[int, int]) -> np.ndarray:
     return canvas
 
 
-def over(picture: np.ndarray, coverage: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
+def lay_color(picture: np.ndarray, coverage: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
     """RGBA uint8, straight alpha: a color laid over the picture with the given coverage."""
     alpha = picture[..., 3:].astype(np.float32) / 255
     c = coverage[..., None]
@@ -65,10 +65,15 @@ def write_png(path: Path, picture: np.ndarray) -> None:
     rows = np.zeros((height, 1 + width * 4), np.uint8)
     rows[:, 1:] = picture.reshape(height, -1)
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
+    def make_chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    data = chunk(b"IHDR", header) + chunk(b"sRGB", b"\0") + chunk(b"IDAT", zlib.compress(rows.tobytes(), 6)) + chunk(b"IEND", b"")
+    data = (
+        make_chunk(b"IHDR", header)
+        + make_chunk(b"sRGB", b"\0")
+        + make_chunk(b"IDAT", zlib.compress(rows.tobytes(), 6))
+        + make_chunk(b"IEND", b"")
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)

@@ -6,15 +6,17 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from .drawings import Drawing
-from .ink import Stroke
-from .palette import INK, ROUGH, TRACE, linear
+from .drawings import DemoDrawing
+from .ink import InkStroke
+from .palette import INK, ROUGH, TRACE, convert_to_linear
 from .pose import PAN
 
 UNIT = 100.0  # px to a Blender unit
 
 
-def build(path: Path, drawings: Sequence[Drawing], exposures: Sequence[tuple[int, int]], size: tuple[int, int]) -> dict[int, float]:
+def build_scene(
+    path: Path, drawings: Sequence[DemoDrawing], exposures: Sequence[tuple[int, int]], size: tuple[int, int]
+) -> dict[int, float]:
     """Write the .blend; `exposures` are the drawings' (first frame, frames held). Returns the camera's pan in px at each frame."""
     bpy.ops.wm.read_factory_settings()
     for thing in list(bpy.data.objects):
@@ -26,8 +28,8 @@ def build(path: Path, drawings: Sequence[Drawing], exposures: Sequence[tuple[int
     scene.render.film_transparent = True
     scene.frame_start, scene.frame_end = exposures[0][0], sum(exposures[-1]) - 1
     scene.view_settings.view_transform = "Standard"
-    _draw(scene, drawings, [frame for frame, _ in exposures], size)
-    camera = _camera(scene, size)
+    _add_drawings(scene, drawings, [frame for frame, _ in exposures], size)
+    camera = _add_camera(scene, size)
     _dress_windows()
     path.parent.mkdir(parents=True, exist_ok=True)
     pans = {}
@@ -40,16 +42,16 @@ def build(path: Path, drawings: Sequence[Drawing], exposures: Sequence[tuple[int
     return pans
 
 
-def _draw(scene, drawings: Sequence[Drawing], frames: Sequence[int], size: tuple[int, int]) -> None:
-    data = _grease_pencils().new("Courier")
+def _add_drawings(scene, drawings: Sequence[DemoDrawing], frames: Sequence[int], size: tuple[int, int]) -> None:
+    data = _get_grease_pencils().new("Courier")
     thing = bpy.data.objects.new("Courier", data)
     scene.collection.objects.link(thing)
     materials = [("Ink", INK), ("Trace light", TRACE["light"]), ("Trace shade", TRACE["shade"]), ("Rough", ROUGH)]
     for name, color in materials:
         material = bpy.data.materials.new(name)
         bpy.data.materials.create_gpencil_data(material)
-        material.grease_pencil.color = linear(color)
-        material.diffuse_color = linear(color)
+        material.grease_pencil.color = convert_to_linear(color)
+        material.diffuse_color = convert_to_linear(color)
         data.materials.append(material)
     layers = {}
     for name in ("Rough", "Traces", "Lines"):
@@ -57,7 +59,7 @@ def _draw(scene, drawings: Sequence[Drawing], frames: Sequence[int], size: tuple
         layer.use_lights = False
     layers["Rough"].hide = True
     for drawing, frame in zip(drawings, frames, strict=True):
-        rough = [Stroke(p, np.full(len(p), 1.6)) for p in drawing.rough]
+        rough = [InkStroke(p, np.full(len(p), 1.6)) for p in drawing.rough]
         lines = [s for s in drawing.lines if not s.trace]
         traces = [s for s in drawing.lines if s.trace]
         _fill_frame(layers["Lines"].frames.new(frame).drawing, lines, [0] * len(lines), size)
@@ -65,7 +67,7 @@ def _draw(scene, drawings: Sequence[Drawing], frames: Sequence[int], size: tuple
         _fill_frame(layers["Rough"].frames.new(frame).drawing, rough, [3] * len(rough), size)
 
 
-def _fill_frame(drawing, strokes: Sequence[Stroke], materials: Sequence[int], size: tuple[int, int]) -> None:
+def _fill_frame(drawing, strokes: Sequence[InkStroke], materials: Sequence[int], size: tuple[int, int]) -> None:
     if not strokes:
         return
     drawing.add_strokes([len(s.points) for s in strokes])
@@ -73,19 +75,19 @@ def _fill_frame(drawing, strokes: Sequence[Stroke], materials: Sequence[int], si
     positions = np.zeros((len(points), 3), np.float32)
     positions[:, 0] = (points[:, 0] - size[0] / 2) / UNIT
     positions[:, 2] = (size[1] / 2 - points[:, 1]) / UNIT
-    _write(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", positions)
-    _write(drawing, "radius", "FLOAT", "POINT", "value", np.concatenate([s.widths for s in strokes]) / 2 / UNIT)
-    _write(drawing, "opacity", "FLOAT", "POINT", "value", np.ones(len(points)))
-    _write(drawing, "material_index", "INT", "CURVE", "value", np.asarray(materials))
+    _write_attribute(drawing, "position", "FLOAT_VECTOR", "POINT", "vector", positions)
+    _write_attribute(drawing, "radius", "FLOAT", "POINT", "value", np.concatenate([s.widths for s in strokes]) / 2 / UNIT)
+    _write_attribute(drawing, "opacity", "FLOAT", "POINT", "value", np.ones(len(points)))
+    _write_attribute(drawing, "material_index", "INT", "CURVE", "value", np.asarray(materials))
     drawing.tag_positions_changed()
 
 
-def _write(drawing, name: str, kind: str, domain: str, field: str, values: np.ndarray) -> None:
+def _write_attribute(drawing, name: str, kind: str, domain: str, field: str, values: np.ndarray) -> None:
     attribute = drawing.attributes.get(name) or drawing.attributes.new(name, kind, domain)
     attribute.data.foreach_set(field, np.ascontiguousarray(values, np.int32 if kind == "INT" else np.float32).ravel())
 
 
-def _camera(scene, size: tuple[int, int]):
+def _add_camera(scene, size: tuple[int, int]):
     data = bpy.data.cameras.new("Camera")
     data.type = "ORTHO"
     data.ortho_scale = max(size) / UNIT
@@ -112,5 +114,5 @@ def _dress_windows() -> None:
                 space.overlay.show_floor = space.overlay.show_axis_x = space.overlay.show_axis_y = False
 
 
-def _grease_pencils():
+def _get_grease_pencils():
     return bpy.data.grease_pencils_v3 if hasattr(bpy.data, "grease_pencils_v3") else bpy.data.grease_pencils

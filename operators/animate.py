@@ -16,7 +16,7 @@ from .starting import StartingOperator
 TASK = "animate"
 
 
-def obstacle(scene: bpy.types.Scene) -> str:
+def find_obstacle(scene: bpy.types.Scene) -> str:
     """Why the character can't be animated now, and what to do; '' when nothing is known to be in the way. Looks at memory only."""
     chosen = scene.shiage.rig
     reason = obstacle_of_armature(scene, chosen.armature)
@@ -28,9 +28,9 @@ def obstacle(scene: bpy.types.Scene) -> str:
         return "Choose a picture of the character first"
     if not chosen.model:
         return "Choose a model first"
-    if engine.obstacle() or weights.obstacle(scene, chosen.model):
-        return engine.obstacle() or weights.obstacle(scene, chosen.model)
-    if session.running(scene, TASK) is not None:
+    if engine.find_obstacle() or weights.find_obstacle(scene, chosen.model):
+        return engine.find_obstacle() or weights.find_obstacle(scene, chosen.model)
+    if session.find_running(scene, TASK) is not None:
         return "This character is being animated: wait, or cancel its job"
     return ""
 
@@ -45,14 +45,14 @@ def obstacle_of_armature(scene: bpy.types.Scene, armature: bpy.types.Object | No
         return "Leave the armature's Edit Mode first"
     if armature.data.pose_position == "REST":
         return "The armature shows its rest position: set it to Pose Position"
-    return bones.obstacle(bones.of_armature(armature))
+    return bones.find_obstacle(bones.of_armature(armature))
 
 
-def start(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progress: Callable[[float], None]) -> session.Entry:
+def start_job(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progress: Callable[[float], None]) -> session.JobEntry:
     """Read the poses, write the job and hand it to the engine; returns at once. Raises ShiageError, and nothing is changed then."""
     chosen = scene.shiage.rig
     folder = settings.job_folder(scene, TASK)
-    running = session.find(folder)
+    running = session.find_entry(folder)
     if running is not None and running.live:
         raise BadInput("This character is being animated: wait, or cancel its job.")
     reason = obstacle_of_armature(scene, chosen.armature)
@@ -61,21 +61,23 @@ def start(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progress: 
     if chosen.reference is None:
         raise BadInput("There is no reference: choose a picture of the character.")
     model = models.info(chosen.model, TASK)
-    picture = references.file(chosen.reference)
+    picture = references.find_image_file(chosen.reference)
     first, last, _step = settings.frame_range(scene)
-    moved = motion.gather(
+    moved = motion.gather_motion(
         scene,
         view_layer,
         chosen.armature,
-        size=settings.size(scene),
+        size=settings.get_size(scene),
         frames=(first, last),
         step=chosen.step,
         on_progress=on_progress,
     )
     standing = marks.as_pose(chosen.reference)
     motion.write_job(moved, folder, model.id, settings.get_options(scene, model.id), picture, standing, tuple(chosen.reference.size))
-    entry = session.Entry(JobState(str(folder), moved.title), session.Origin.of(scene), scene.shiage.destination, moved.warnings, task=TASK)
-    session.submit(entry)
+    entry = session.JobEntry(
+        JobState(str(folder), moved.title), session.SceneOrigin.of(scene), scene.shiage.destination, moved.warnings, task=TASK
+    )
+    session.submit_job(entry)
     return entry
 
 
@@ -87,10 +89,10 @@ class SHIAGE_OT_animate_rig(StartingOperator, bpy.types.Operator):
 
     @staticmethod
     def reason(context):
-        return obstacle(context.scene)
+        return find_obstacle(context.scene)
 
     def start(self, context, on_progress):
-        return start(context.scene, context.view_layer, on_progress)
+        return start_job(context.scene, context.view_layer, on_progress)
 
 
 register, unregister = bpy.utils.register_classes_factory((SHIAGE_OT_animate_rig,))

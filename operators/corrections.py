@@ -12,7 +12,7 @@ from bpy.props import EnumProperty, FloatVectorProperty, IntProperty, StringProp
 from ..engine import job as jobs
 from ..engine.host.client import JobState
 from ..engine.job.errors import BadInput, ShiageError
-from ..engine.job.lock import locked
+from ..engine.job.lock import lock_folder
 from . import engine, session
 from .jobs import import_pictures, push_undo
 from .scene import settings
@@ -24,51 +24,51 @@ _waiting: set[Path] = set()  # job folders that are solved again as soon as they
 _icons: Any = None  # a square of each color
 
 
-def painted(scene: bpy.types.Scene) -> session.Entry | None:
+def find_painted_job(scene: bpy.types.Scene) -> session.JobEntry | None:
     """The job that has painted a scene, whether or not it is running again."""
     try:
-        return session.find(settings.job_folder(scene))
+        return session.find_entry(settings.job_folder(scene))
     except BadInput:
         return None
 
 
-def obstacle(scene: bpy.types.Scene) -> str:
+def find_obstacle(scene: bpy.types.Scene) -> str:
     """Why nothing can be corrected now, and what to do; '' when nothing is known to be in the way. Looks at memory only."""
-    entry = painted(scene)
+    entry = find_painted_job(scene)
     if entry is None or not (entry.pictures or entry.live):
         return "Color the shot first, then correct it"
-    return engine.obstacle()
+    return engine.find_obstacle()
 
 
-def doubtful(scene: bpy.types.Scene) -> list[session.Note]:
+def find_doubtful_pictures(scene: bpy.types.Scene) -> list[session.PictureNote]:
     """The pictures of a scene that have regions left unpainted for doubt."""
-    entry = painted(scene)
+    entry = find_painted_job(scene)
     return [] if entry is None else [note for note in entry.notes if note.unknown]
 
 
 def solve_again(scene: bpy.types.Scene) -> None:
     """Run a scene's job again with its present hints, at once or when it has ended; the drawings are not read anew. Raises ShiageError."""
     folder = settings.job_folder(scene)
-    entry = session.find(folder)
+    entry = session.find_entry(folder)
     if entry is not None and entry.live:
         _waiting.add(folder)
-        session.wake()
+        session.wake_timer()
         return
-    request = jobs.load(folder)
-    if request.size != settings.size(scene):
+    request = jobs.load_job(folder)
+    if request.size != settings.get_size(scene):
         raise BadInput("The size of the pictures has changed since the shot was colored: color it again, that heeds the correction too.")
-    with locked(folder):
-        jobs.save(replace(jobs.load(folder), hints=hints.of_scene(scene)), folder)
+    with lock_folder(folder):
+        jobs.save_job(replace(jobs.load_job(folder), hints=hints.of_scene(scene)), folder)
     if entry is None:
-        entry = session.Entry(JobState(str(folder), scene.name), session.Origin.of(scene), scene.shiage.destination)
+        entry = session.JobEntry(JobState(str(folder), scene.name), session.SceneOrigin.of(scene), scene.shiage.destination)
     entry.warnings = ()
-    session.submit(entry)
+    session.submit_job(entry)
 
 
-def _follow() -> bool:
+def _solve_waiting() -> bool:
     """Solve again what has become free; True while something waits."""
     for folder in list(_waiting):
-        entry = session.find(folder)
+        entry = session.find_entry(folder)
         if entry is not None and entry.live:
             continue
         _waiting.discard(folder)
@@ -81,10 +81,10 @@ def _follow() -> bool:
     return bool(_waiting)
 
 
-class _Solves:
+class _SolvingOperator:
     """An operator that changes the hints and has the shot solved again."""
 
-    def solve(self, context, message: str):
+    def solve_shot(self, context, message: str):
         push_undo(context, message)
         try:
             solve_again(context.scene)
@@ -92,10 +92,10 @@ class _Solves:
             self.report({"WARNING"}, str(error))
             return {"FINISHED"}
         finally:
-            session.redraw(at_once=True)
-        entry = painted(context.scene)
+            session.redraw_sidebars(at_once=True)
+        entry = find_painted_job(context.scene)
         if bpy.app.background and entry is not None:
-            session.wait(entry, lambda _entry: None)
+            session.wait_for_job(entry, lambda _entry: None)
             if entry.job.state != "done":
                 self.report({"ERROR"}, entry.job.text)
                 return {"CANCELLED"}
@@ -115,7 +115,7 @@ class SHIAGE_OT_fix_region(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        reason = obstacle(context.scene)
+        reason = find_obstacle(context.scene)
         if reason:
             cls.poll_message_set(pgettext_tip(reason))
         return not reason
@@ -131,26 +131,26 @@ class SHIAGE_OT_fix_region(bpy.types.Operator):
 
     def modal(self, context, event):
         if event.type in {"ESC", "RIGHTMOUSE"}:
-            return self._end(context, {"CANCELLED"})
+            return self._end_picking(context, {"CANCELLED"})
         if event.type != "LEFTMOUSE":
             return {"PASS_THROUGH"}
         if event.value == "PRESS" or not self._pressed:
             self._pressed = event.value == "PRESS"  # the palette opens on release, else that would choose what lies under the mouse
             return {"RUNNING_MODAL"}
-        self._end(context, {"FINISHED"})
+        self._end_picking(context, {"FINISHED"})
         try:
-            self._click(context, _point(context, event))
+            self._handle_click(context, _get_picture_point(context, event))
         except ShiageError as error:
             self.report({"WARNING"}, str(error))
             return {"CANCELLED"}
         return {"FINISHED"}
 
-    def _end(self, context, outcome):
+    def _end_picking(self, context, outcome):
         context.window.cursor_modal_restore()
         context.workspace.status_text_set(None)
         return outcome
 
-    def _click(self, context, point: hints.Point) -> None:
+    def _handle_click(self, context, point: hints.Point) -> None:
         scene = context.scene
         region = hints.region_at(settings.job_folder(scene), scene.frame_current, point)
         if self.point[0] >= 0:
@@ -164,12 +164,12 @@ class SHIAGE_OT_fix_region(bpy.types.Operator):
         context.window_manager.popup_menu(draw, title="Fix Region", icon="EYEDROPPER")
 
 
-def draw_palette(layout, region: hints.Region, frame: int, point: hints.Point) -> None:
+def draw_palette(layout, region: hints.PaintedRegion, frame: int, point: hints.Point) -> None:
     """The colors that a region may wear, to be clicked."""
     layout.operator_context = "EXEC_DEFAULT"
     grid = layout.grid_flow(row_major=True, columns=COLUMNS, even_columns=True, align=True)
     for color in region.colors:
-        button = grid.operator("shiage.correct", text="", icon_value=icon(color))
+        button = grid.operator("shiage.correct", text="", icon_value=get_color_icon(color))
         button.frame, button.point, button.kind, button.color = frame, point, "COLOR", color
     layout.separator()
     button = layout.operator("shiage.correct", text="Leave Unpainted", icon="X")
@@ -179,7 +179,7 @@ def draw_palette(layout, region: hints.Region, frame: int, point: hints.Point) -
     button.frame, button.point = frame, point
 
 
-def icon(color: str) -> int:
+def get_color_icon(color: str) -> int:
     """The number of an icon that shows a color '#rrggbbaa'."""
     if color not in _icons:
         square = _icons.new(color)
@@ -188,7 +188,7 @@ def icon(color: str) -> int:
     return _icons[color].icon_id
 
 
-def _point(context, event) -> hints.Point:
+def _get_picture_point(context, event) -> hints.Point:
     """The place of the picture that the mouse is on. Raises BadInput when it is on none."""
     for area in context.window.screen.areas:
         for region in area.regions:
@@ -197,12 +197,12 @@ def _point(context, event) -> hints.Point:
                 continue
             if area.type == "SEQUENCE_EDITOR" and region.type == "PREVIEW":
                 return _in_preview(context.scene, region, x, y)
-            if area.type == "VIEW_3D" and region.type == "WINDOW" and not _covered(area, event):
+            if area.type == "VIEW_3D" and region.type == "WINDOW" and not _is_over_ui(area, event):
                 return _in_viewport(context.scene, area.spaces.active, region, x, y)
     raise BadInput("Click on the picture: in the Sequencer's preview, or in a viewport that looks through the camera.")
 
 
-def _covered(area, event) -> bool:
+def _is_over_ui(area, event) -> bool:
     """Whether the mouse is on a sidebar, toolbar or header that lies over the viewport."""
     return any(
         region.type != "WINDOW"
@@ -228,7 +228,7 @@ def _in_viewport(scene, space, region, x: float, y: float) -> hints.Point:
     return (x - left) / (right - left), (top - y) / (top - bottom)
 
 
-class SHIAGE_OT_correct(_Solves, bpy.types.Operator):
+class SHIAGE_OT_correct(_SolvingOperator, bpy.types.Operator):
     """Let this region wear this color, here and wherever it goes in the shot"""
 
     bl_idname = "shiage.correct"
@@ -248,8 +248,8 @@ class SHIAGE_OT_correct(_Solves, bpy.types.Operator):
 
     def execute(self, context):
         scene = context.scene
-        width, height = settings.size(scene)
-        same_as = jobs.Place(self.other_frame, (self.other_point[0] * width, self.other_point[1] * height))
+        width, height = settings.get_size(scene)
+        same_as = jobs.FramePoint(self.other_frame, (self.other_point[0] * width, self.other_point[1] * height))
         hint = jobs.Hint(
             self.frame,
             (self.point[0] * width, self.point[1] * height),
@@ -257,14 +257,14 @@ class SHIAGE_OT_correct(_Solves, bpy.types.Operator):
             same_as if self.kind == "SAME" else None,
         )
         try:
-            hints.add(scene, hint, hints.region_at(settings.job_folder(scene), self.frame, tuple(self.point)))
+            hints.add_hint(scene, hint, hints.region_at(settings.job_folder(scene), self.frame, tuple(self.point)))
         except ShiageError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        return self.solve(context, self.bl_label)
+        return self.solve_shot(context, self.bl_label)
 
 
-class SHIAGE_OT_remove_correction(_Solves, bpy.types.Operator):
+class SHIAGE_OT_remove_correction(_SolvingOperator, bpy.types.Operator):
     """Take this correction back; the whole shot is solved again"""
 
     bl_idname = "shiage.remove_correction"
@@ -285,7 +285,7 @@ class SHIAGE_OT_remove_correction(_Solves, bpy.types.Operator):
             return {"CANCELLED"}
         kept.hints.remove(self.index)
         kept.active_hint = max(0, min(kept.active_hint, len(kept.hints) - 1))
-        return self.solve(context, self.bl_label) if not obstacle(context.scene) else {"FINISHED"}
+        return self.solve_shot(context, self.bl_label) if not find_obstacle(context.scene) else {"FINISHED"}
 
 
 class SHIAGE_OT_next_unknown(bpy.types.Operator):
@@ -297,13 +297,13 @@ class SHIAGE_OT_next_unknown(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context):
-        if doubtful(context.scene):
+        if find_doubtful_pictures(context.scene):
             return True
         cls.poll_message_set(pgettext_tip("No region is in doubt"))
         return False
 
     def execute(self, context):
-        frames = [note.frame for note in doubtful(context.scene)]
+        frames = [note.frame for note in find_doubtful_pictures(context.scene)]
         context.scene.frame_set(next((frame for frame in frames if frame > context.scene.frame_current), frames[0]))
         return {"FINISHED"}
 
@@ -316,12 +316,12 @@ def register() -> None:
     _icons = bpy.utils.previews.new()
     for cls in CLASSES:
         bpy.utils.register_class(cls)
-    session.on_tick.append(_follow)
+    session.on_tick.append(_solve_waiting)
 
 
 def unregister() -> None:
     _waiting.clear()
-    session.on_tick.remove(_follow)
+    session.on_tick.remove(_solve_waiting)
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
     bpy.utils.previews.remove(_icons)

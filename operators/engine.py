@@ -3,28 +3,28 @@
 import bpy
 
 from ..engine.host import environment
-from ..engine.host.environment import Child, Status
+from ..engine.host.environment import ChildProcess, EngineStatus
 from ..engine.job.errors import ShiageError
 from ..engine.job.messages import TERMINAL, Cancelled, Done, Failed, Progress
 from . import session
 from .scene.settings import options
 
-status = Status("missing", "")
-installing: Child | None = None
+status = EngineStatus("missing", "")
+installing: ChildProcess | None = None
 progress = Progress("", "", 0.0)  # of the installation
 
 
-def look() -> None:
+def refresh_status() -> None:
     """See whether there is an engine at all, which is cheap; `SHIAGE_OT_test_engine` sees whether it works."""
     global status
     python = session.engine_python()
     if python.is_file():
-        status = Status("ready", "The engine is installed")
+        status = EngineStatus("ready", "The engine is installed")
     else:
-        status = Status("missing", f"There is no engine at {python}: install it, or choose another Python")
+        status = EngineStatus("missing", f"There is no engine at {python}: install it, or choose another Python")
 
 
-def obstacle() -> str:
+def find_obstacle() -> str:
     """Why no job can be done at present; '' when nothing is known to be in the way."""
     if installing is not None:
         return "The engine is being installed: wait until that is done"
@@ -50,14 +50,14 @@ class SHIAGE_OT_install_engine(bpy.types.Operator):
 
     def execute(self, _context):
         global installing, progress
-        session.close()  # a running engine would hold on to what is to be replaced
+        session.close_engine()  # a running engine would hold on to what is to be replaced
         try:
             installing = environment.start_install(session.user_folder("engine"), bpy.app.online_access)
         except ShiageError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         progress = Progress("", "Starting", 0.0)
-        session.wake()
+        session.wake_timer()
         return {"FINISHED"}
 
 
@@ -77,8 +77,8 @@ class SHIAGE_OT_cancel_install(bpy.types.Operator):
     def execute(self, _context):
         if installing is not None:
             for event in installing.cancel():
-                _take(event)
-        session.redraw(at_once=True)
+                _handle_event(event)
+        session.redraw_sidebars(at_once=True)
         return {"FINISHED"}
 
 
@@ -116,17 +116,17 @@ class SHIAGE_OT_test_engine(bpy.types.Operator):
         if context.window:
             context.window.cursor_set("WAIT")
         python = session.engine_python()
-        status = environment.status(python)
+        status = environment.check_engine(python)
         if status.state == "ready":
-            status = environment.self_test(python, session.user_folder("engine"))
+            status = environment.run_self_test(python, session.user_folder("engine"))
         if context.window:
             context.window.cursor_set("DEFAULT")
-        session.redraw(at_once=True)
+        session.redraw_sidebars(at_once=True)
         self.report({"INFO" if status.usable else "ERROR"}, status.text)
         return {"FINISHED"} if status.usable else {"CANCELLED"}
 
 
-def _take(event) -> None:
+def _handle_event(event) -> None:
     global installing, progress, status
     if isinstance(event, Progress):
         progress = event
@@ -134,22 +134,22 @@ def _take(event) -> None:
         installing = None
         options.refresh_models()
         if isinstance(event, Done):
-            status = environment.status(session.engine_python())
+            status = environment.check_engine(session.engine_python())
         else:
-            look()
+            refresh_status()
             if isinstance(event, Failed):
-                status = Status("broken", event.text)
+                status = EngineStatus("broken", event.text)
             elif isinstance(event, Cancelled) and not status.usable:
-                status = Status("missing", "The installation was cancelled: what was downloaded is kept for the next time")
+                status = EngineStatus("missing", "The installation was cancelled: what was downloaded is kept for the next time")
 
 
 def _follow_install() -> bool:
     if installing is not None:
         events = installing.poll()
         for event in events:
-            _take(event)
+            _handle_event(event)
         if events:
-            session.redraw()
+            session.redraw_sidebars()
     return installing is not None
 
 
@@ -165,13 +165,13 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     session.on_tick.append(_follow_install)
-    look()
+    refresh_status()
 
 
 def unregister() -> None:
     if installing is not None:
         for event in installing.cancel():
-            _take(event)
+            _handle_event(event)
     session.on_tick.remove(_follow_install)
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

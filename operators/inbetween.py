@@ -15,8 +15,8 @@ from ..engine.job.errors import BadInput
 from . import engine, jobs, session, weights
 from .scene import compat, settings
 from .scene.inbetween import betweens, fills, matches, pictures
-from .scene.inbetween.keys import Pair
-from .scene.inbetween.matches import Arc, Match
+from .scene.inbetween.keys import KeyPair
+from .scene.inbetween.matches import Arc, StrokeMatch
 from .scene.settings import inbetween, options
 from .starting import StartingOperator
 
@@ -24,7 +24,7 @@ TASK = "inbetween"
 BUSY = "Inbetweens of this scene are being made: wait, or cancel their job"
 
 # What the last run of a job folder has made one of, and how it moves: kept here, so that drawing looks at no disk.
-found: dict[Path, tuple[Match, ...]] = {}
+found: dict[Path, tuple[StrokeMatch, ...]] = {}
 ways: dict[Path, tuple[Arc, ...]] = {}
 
 
@@ -34,10 +34,10 @@ def makes_strokes(scene: bpy.types.Scene) -> bool:
     return model is not None and "strokes" in model.needs
 
 
-def obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
+def find_obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
     """Why nothing can be filled now, and what to do; '' when nothing is known to be in the way. Looks at memory only."""
     chosen = scene.shiage.inbetween
-    obs = betweens.objects(chosen, view_layer)
+    obs = betweens.find_objects(chosen, view_layer)
     if not obs:
         return "Select the Grease Pencil object to fill"
     if not chosen.model:
@@ -47,44 +47,44 @@ def obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
     reason = _plan(scene, obs).reason
     if reason:
         return reason.removesuffix(".")
-    if engine.obstacle() or weights.obstacle(scene, chosen.model):
-        return engine.obstacle() or weights.obstacle(scene, chosen.model)
-    return BUSY if session.running(scene, TASK) is not None else ""
+    if engine.find_obstacle() or weights.find_obstacle(scene, chosen.model):
+        return engine.find_obstacle() or weights.find_obstacle(scene, chosen.model)
+    return BUSY if session.find_running(scene, TASK) is not None else ""
 
 
-def start(
+def start_job(
     scene: bpy.types.Scene,
     view_layer: bpy.types.ViewLayer,
     obs: list[bpy.types.Object] | None,
     on_progress: Callable[[float], None],
     again: bool = False,
-) -> session.Entry:
+) -> session.JobEntry:
     """Gather the keys, write the job and hand it to the engine; returns at once. `obs` are the objects to fill, None for those that the
     settings choose; `again` fills what was filled last. Raises ShiageError, and nothing is changed then."""
     chosen = scene.shiage.inbetween
-    if session.running(scene, TASK) is not None:
+    if session.find_running(scene, TASK) is not None:
         raise BadInput(f"{BUSY}.")
     model = models.info(chosen.model, TASK)
     folder = settings.job_folder(scene, TASK)
-    obs = betweens.objects(chosen, view_layer) if obs is None else obs
+    obs = betweens.find_objects(chosen, view_layer) if obs is None else obs
     if not obs:
         raise BadInput("There is no Grease Pencil object to fill: select one.")
     if "strokes" in model.needs:
-        parts = betweens.parts_again(scene, folder) if again else betweens.parts(scene, obs)
+        parts = betweens.parts_again(scene, folder) if again else betweens.find_parts(scene, obs)
         request, warnings = betweens.write_job(scene, parts, folder, model.id)
         destination = "STROKES"
     else:
-        folder, request, warnings = pictures.write_job(scene, view_layer, betweens.parts(scene, obs), folder, model, on_progress)
+        folder, request, warnings = pictures.write_job(scene, view_layer, betweens.find_parts(scene, obs), folder, model, on_progress)
         destination = scene.shiage.destination
     title = f"{scene.name} {request.frames[0].frame}–{request.frames[-1].frame}"
-    entry = session.Entry(JobState(str(folder), title), session.Origin.of(scene), destination, warnings, task=TASK)
-    session.submit(entry)
+    entry = session.JobEntry(JobState(str(folder), title), session.SceneOrigin.of(scene), destination, warnings, task=TASK)
+    session.submit_job(entry)
     return entry
 
 
-def summary(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
+def summarize_drawings(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
     """The keys and how many drawings there will be: '1 → 17  ·  7 drawings'. Raises BadInput where there is an obstacle."""
-    plan = _plan(scene, betweens.objects(scene.shiage.inbetween, view_layer))
+    plan = _plan(scene, betweens.find_objects(scene.shiage.inbetween, view_layer))
     if plan.reason:
         raise BadInput(plan.reason)
     named = [f"{pair.first} → {pair.last}" for pair in plan.pairs]
@@ -100,7 +100,7 @@ def summary(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> str:
 class Plan:
     """The pairs of keys to be filled and how many drawings that makes, or the `reason` why it can't be done, a sentence."""
 
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[KeyPair, ...] = ()
     count: int = 0
     reason: str = ""
 
@@ -124,8 +124,8 @@ def _plan(scene: bpy.types.Scene, obs: list[bpy.types.Object]) -> Plan:
 
 def _make_plan(scene: bpy.types.Scene, obs: list[bpy.types.Object]) -> Plan:
     try:
-        filled = [pair for part in betweens.parts(scene, obs) for pair in part.pairs]
-        counts = {pair: len(inbetween.drawings(scene.shiage.inbetween, pair)) for pair in filled}
+        filled = [pair for part in betweens.find_parts(scene, obs) for pair in part.pairs]
+        counts = {pair: len(inbetween.list_drawings(scene.shiage.inbetween, pair)) for pair in filled}
     except BadInput as error:
         return Plan(reason=str(error))
     pairs = tuple(sorted(counts))
@@ -146,30 +146,30 @@ def _on_undo(_scene) -> None:
 # --- what was filled ------------------------------------------------------------------------------------------------
 
 
-def last(scene: bpy.types.Scene) -> tuple[Match, ...]:
+def get_last_matches(scene: bpy.types.Scene) -> tuple[StrokeMatch, ...]:
     """What the scene's last job has made one of."""
-    return found.get(_folder(scene), ())
+    return found.get(_get_job_folder(scene), ())
 
 
-def arcs(scene: bpy.types.Scene) -> tuple[Arc, ...]:
+def get_last_arcs(scene: bpy.types.Scene) -> tuple[Arc, ...]:
     """How the scene's last job moves strokes."""
-    return ways.get(_folder(scene), ())
+    return ways.get(_get_job_folder(scene), ())
 
 
-def _folder(scene: bpy.types.Scene) -> Path:
+def _get_job_folder(scene: bpy.types.Scene) -> Path:
     try:
         return settings.job_folder(scene, TASK)
     except BadInput:  # no output folder is set: nothing was made
         return Path()
 
 
-def look() -> None:
+def refresh_matches() -> None:
     """See what the jobs of this file have found."""
     found.clear()
     ways.clear()
-    for folder in map(_folder, bpy.data.scenes):
+    for folder in map(_get_job_folder, bpy.data.scenes):
         if fills.has_strokes(folder):
-            found[folder], ways[folder] = matches.read(folder), matches.arcs(folder)
+            found[folder], ways[folder] = matches.read_matches(folder), matches.read_arcs(folder)
 
 
 class SHIAGE_OT_fill_inbetweens(StartingOperator, bpy.types.Operator):
@@ -182,16 +182,16 @@ class SHIAGE_OT_fill_inbetweens(StartingOperator, bpy.types.Operator):
 
     @staticmethod
     def reason(context):
-        return obstacle(context.scene, context.view_layer)
+        return find_obstacle(context.scene, context.view_layer)
 
     def start(self, context, on_progress):
-        return start(context.scene, context.view_layer, None, on_progress, self.again)
+        return start_job(context.scene, context.view_layer, None, on_progress, self.again)
 
 
 @persistent
 def _on_load(_path) -> None:
     _plans.clear()
-    look()
+    refresh_matches()
 
 
 _HANDLERS = (
@@ -206,11 +206,11 @@ def register() -> None:
     bpy.utils.register_class(SHIAGE_OT_fill_inbetweens)
     for handlers, function in _HANDLERS:
         handlers.append(function)
-    jobs.on_import.append(look)
+    jobs.on_import.append(refresh_matches)
 
 
 def unregister() -> None:
-    jobs.on_import.remove(look)
+    jobs.on_import.remove(refresh_matches)
     for handlers, function in _HANDLERS:
         handlers.remove(function)
     bpy.utils.unregister_class(SHIAGE_OT_fill_inbetweens)

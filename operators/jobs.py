@@ -18,7 +18,7 @@ from .scene.place import timeline
 on_import: list[Callable[[], None]] = []  # called when strokes have been put into the file
 
 
-def import_pictures(entry: session.Entry, scene: bpy.types.Scene):
+def import_pictures(entry: session.JobEntry, scene: bpy.types.Scene):
     """Put what a job has finished where its shot wants it; returns the strip, the plane or the filled layers, each with its name. Raises
     ShiageError."""
     if fills.has_strokes(entry.folder):
@@ -43,7 +43,7 @@ class _JobOperator:
     folder: StringProperty(name="Job Folder", subtype="DIR_PATH", options={"HIDDEN", "SKIP_SAVE"})
 
     def execute(self, context):
-        entry = session.find(self.folder)
+        entry = session.find_entry(self.folder)
         if entry is None:
             self.report({"ERROR"}, "This job is no longer in the list: open its .blend file again to find it")
             return {"CANCELLED"}
@@ -53,7 +53,7 @@ class _JobOperator:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         finally:
-            session.redraw(at_once=True)
+            session.redraw_sidebars(at_once=True)
         return {"FINISHED"}
 
 
@@ -64,7 +64,7 @@ class SHIAGE_OT_cancel_job(_JobOperator, bpy.types.Operator):
     bl_label = "Cancel Job"
 
     def act(self, _context, entry):
-        session.cancel(entry)
+        session.cancel_job(entry)
 
 
 class SHIAGE_OT_retry_job(_JobOperator, bpy.types.Operator):
@@ -74,7 +74,7 @@ class SHIAGE_OT_retry_job(_JobOperator, bpy.types.Operator):
     bl_label = "Retry Job"
 
     def act(self, _context, entry):
-        session.submit(entry)
+        session.submit_job(entry)
 
 
 class SHIAGE_OT_import_result(_JobOperator, bpy.types.Operator):
@@ -121,7 +121,7 @@ class SHIAGE_OT_cancel_all(bpy.types.Operator):
 
     def execute(self, _context):
         for entry in session.entries:
-            session.cancel(entry)
+            session.cancel_job(entry)
         return {"FINISHED"}
 
 
@@ -140,7 +140,7 @@ class SHIAGE_OT_clear_jobs(bpy.types.Operator):
         return False
 
     def execute(self, _context):
-        session.forget()
+        session.forget_ended_jobs()
         return {"FINISHED"}
 
 
@@ -218,7 +218,7 @@ def find_jobs() -> None:
             beside = folder.parent.glob(f"{glob.escape(folder.name)}-*-*") if task == "inbetween" else ()
             ranges = (path for path in beside if _RANGE.fullmatch(path.name, len(folder.name)))  # pictures: a job for each range of keys
             for found in (folder, *sorted(ranges)):
-                session.discover(found, session.Origin.of(scene), scene.shiage.destination, task)
+                session.discover_job(found, session.SceneOrigin.of(scene), scene.shiage.destination, task)
 
 
 @persistent
@@ -252,7 +252,7 @@ def unregister() -> None:
         bpy.app.timers.unregister(find_jobs)
     bpy.app.handlers.load_post.remove(_on_load)
     session.on_tick.remove(_import_finished)
-    session.close()
+    session.close_engine()
     session.entries.clear()
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

@@ -56,36 +56,36 @@ class SHIAGE_OT_mark_reference(_OnReference, bpy.types.Operator):
         marking = self
         context.window.cursor_modal_set("CROSSHAIR")
         context.window_manager.modal_handler_add(self)
-        self._tell(context)
+        self._show_prompt(context)
         return {"RUNNING_MODAL"}
 
     def modal(self, context, event):
         image = reference_of(context)  # looked up each time: undo and other operators may have been at work
-        region = image and self._region(context)
+        region = image and self._find_region(context)
         pressed = event.value == "PRESS"
         if image is None or region is None or (event.type in {"RET", "NUMPAD_ENTER"} and pressed):
-            return self._end(context, {"FINISHED"})
+            return self._end_marking(context, {"FINISHED"})
         if event.type in {"ESC", "RIGHTMOUSE"} and pressed:
-            marks.put(image, self.before)
-            return self._end(context, {"CANCELLED"})
+            marks.set_marks(image, self.before)
+            return self._end_marking(context, {"CANCELLED"})
         x, y = event.mouse_x - region.x, event.mouse_y - region.y
         inside = 0 <= x < region.width and 0 <= y < region.height
         if self._held and event.type == "MOUSEMOVE":
-            self._put(image, self._held, region, x, y)
+            self._set_mark(image, self._held, region, x, y)
         elif self._held and event.type == "LEFTMOUSE" and not pressed:
             self._held = ""
         elif event.type == "LEFTMOUSE" and pressed and inside:
-            self._held = _near(image, region, (x, y), NEARER if self.asked else NEAR) or (self.asked.pop(0) if self.asked else "")
+            self._held = _find_mark_near(image, region, (x, y), NEARER if self.asked else NEAR) or (self.asked.pop(0) if self.asked else "")
             if self._held:
-                self._put(image, self._held, region, x, y)
+                self._set_mark(image, self._held, region, x, y)
         elif event.type == "X" and pressed and inside and self.asked:
             self.asked.pop(0)
         elif event.type == "BACK_SPACE" or (event.type == "Z" and event.ctrl):  # Blender's own undo would take back what is under way
             if pressed:
-                self._back(image)
+                self._go_back(image)
         else:
             return {"PASS_THROUGH"}  # zoom and pan as ever
-        self._tell(context)
+        self._show_prompt(context)
         return {"RUNNING_MODAL"}
 
     def cancel(self, _context):
@@ -94,51 +94,55 @@ class SHIAGE_OT_mark_reference(_OnReference, bpy.types.Operator):
         marking = None
 
     @property
-    def asks(self) -> str:
+    def joint_prompt(self) -> str:
         """The joint that is asked for, in words; '' when all are there."""
         return TITLES[self.asked[0]] if self.asked else ""
 
-    def _put(self, image, name: str, region, x: float, y: float) -> None:
+    def _set_mark(self, image, name: str, region, x: float, y: float) -> None:
         u, v = region.view2d.region_to_view(x, y)
-        marks.put(image, {**marks.of_image(image), name: (min(max(u, 0.0), 1.0), min(max(1 - v, 0.0), 1.0))})
+        marks.set_marks(image, {**marks.of_image(image), name: (min(max(u, 0.0), 1.0), min(max(1 - v, 0.0), 1.0))})
 
-    def _back(self, image) -> None:
+    def _go_back(self, image) -> None:
         """Ask for the joint before once more."""
         done = [name for name in marks.JOINTS if name not in self.asked]
         if done:
             self.asked.insert(0, done[-1])
             self.asked.sort(key=marks.JOINTS.index)
-            marks.put(image, {name: at for name, at in marks.of_image(image).items() if name not in self.asked})
+            marks.set_marks(image, {name: at for name, at in marks.of_image(image).items() if name not in self.asked})
 
-    def _area(self, context):
+    def _find_area(self, context):
         """The area of the picture, None when it was closed."""
         return next((area for area in context.window.screen.areas if area.as_pointer() == self.pointer), None)
 
-    def _region(self, context):
-        area = self._area(context)
+    def _find_region(self, context):
+        area = self._find_area(context)
         if area is None or area.type != "IMAGE_EDITOR":
             return None
         return next(region for region in area.regions if region.type == "WINDOW")
 
-    def _tell(self, context) -> None:
-        wanted = pgettext_tip("Click: {}").format(pgettext_tip(self.asks)) if self.asks else pgettext_tip("Drag what is not right")
+    def _show_prompt(self, context) -> None:
+        wanted = (
+            pgettext_tip("Click: {}").format(pgettext_tip(self.joint_prompt))
+            if self.joint_prompt
+            else pgettext_tip("Drag what is not right")
+        )
         keys = "    ".join(f"{key}: {pgettext_tip(text)}" for key, text in _KEYS)
         context.workspace.status_text_set(f"{wanted}    {keys}")
-        _redraw(context)
+        _redraw_marks(context)
 
-    def _end(self, context, outcome):
+    def _end_marking(self, context, outcome):
         global marking
         marking = None
         context.window.cursor_modal_restore()
         context.workspace.status_text_set(None)
-        area = self._area(context)
+        area = self._find_area(context)
         if area is not None:
             area.ui_type = self.was
-        _redraw(context)
+        _redraw_marks(context)
         return outcome
 
 
-def _near(image, region, mouse: tuple[float, float], limit: float) -> str:
+def _find_mark_near(image, region, mouse: tuple[float, float], limit: float) -> str:
     """The joint that is marked under the mouse, '' for none."""
     places = {name: to_region(region, at) for name, at in marks.of_image(image).items()}
     away = {name: max(abs(at[0] - mouse[0]), abs(at[1] - mouse[1])) for name, at in places.items()}
@@ -146,9 +150,9 @@ def _near(image, region, mouse: tuple[float, float], limit: float) -> str:
     return name if name and away[name] <= limit else ""
 
 
-def _redraw(context) -> None:
+def _redraw_marks(context) -> None:
     """Show the joints as they are now, in the sidebars and over the picture."""
-    session.redraw(at_once=True)
+    session.redraw_sidebars(at_once=True)
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "IMAGE_EDITOR":
@@ -198,17 +202,17 @@ class SHIAGE_OT_marks_from_rig(_OnReference, bpy.types.Operator):
                 raise BadInput(f"{reason}.")
             if not all(image.size):
                 raise BadInput(f"The picture '{image.name}' can't be read: choose another.")
-            figure = poses.figure(armature, bones.of_armature(armature))
+            figure = poses.read_figure(armature, bones.of_armature(armature))
             if self.use_frame:
-                depsgraph, size = context.evaluated_depsgraph_get(), settings.size(scene)
-                marks.take(image, poses.seen(figure, depsgraph, camera.of_scene(scene, depsgraph, size)), size)
+                depsgraph, size = context.evaluated_depsgraph_get(), settings.get_size(scene)
+                marks.set_marks_from_pose(image, poses.read_pose(figure, depsgraph, camera.of_scene(scene, depsgraph, size)), size)
             else:
                 joints = {name: at for name, at in poses.at_rest(figure).items() if name in marks.JOINTS}
-                marks.put(image, marks.over_figure(image, joints))
+                marks.set_marks(image, marks.over_figure(image, joints))
         except ShiageError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
-        _redraw(context)
+        _redraw_marks(context)
         return {"FINISHED"}
 
 
@@ -220,8 +224,8 @@ class SHIAGE_OT_clear_marks(_OnReference, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context):
-        marks.put(reference_of(context), {})
-        _redraw(context)
+        marks.set_marks(reference_of(context), {})
+        _redraw_marks(context)
         return {"FINISHED"}
 
 

@@ -38,7 +38,7 @@ class SHIAGE_OT_select_stroke(bpy.types.Operator):
         if ob.mode != "EDIT":
             bpy.ops.object.mode_set(mode="EDIT")
         try:
-            matches.select(scene, ob, layer, self.frame, self.stroke)
+            matches.select_stroke(scene, ob, layer, self.frame, self.stroke)
         except ShiageError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -68,8 +68,8 @@ class SHIAGE_OT_pin_pair(bpy.types.Operator):
             return {"CANCELLED"}
         ob = context.view_layer.objects.active
         flats = [betweens.read_key(layer, number, ob.data.materials) for number in (pair.first, pair.last)]
-        a, b = (pins.middles(flat)[stroke] for flat, stroke in zip(flats, strokes, strict=True))
-        pins.pin(ob, layer.name, pair, a, b)
+        a, b = (pins.compute_middles(flat)[stroke] for flat, stroke in zip(flats, strokes, strict=True))
+        pins.pin_strokes(ob, layer.name, pair, a, b)
         push_undo(context, self.bl_label)
         return {"FINISHED"}
 
@@ -82,7 +82,7 @@ def _selected_pair(ob: bpy.types.Object, frame: int):
         for pair in dict.fromkeys((keys.pair_around(layer, frame), keys.pair_around(layer, frame - 1))):
             if pair is None:
                 continue
-            chosen = [matches.selected(ob, layer, number) for number in (pair.first, pair.last)]
+            chosen = [matches.find_selected_strokes(ob, layer, number) for number in (pair.first, pair.last)]
             if [len(strokes) for strokes in chosen] == [1, 1]:
                 return layer, pair, [strokes[0] for strokes in chosen]
             seen = seen or (layer, pair, chosen)
@@ -124,8 +124,8 @@ class SHIAGE_OT_remove_inbetweens(bpy.types.Operator):
     def execute(self, context):
         count = 0
         try:
-            obs = betweens.objects(context.scene.shiage.inbetween, context.view_layer)
-            for part in betweens.parts(context.scene, obs):
+            obs = betweens.find_objects(context.scene.shiage.inbetween, context.view_layer)
+            for part in betweens.find_parts(context.scene, obs):
                 for layer in part.layers:
                     own = part.ob.data.layers.get(keys.OWN_LAYER.format(layer.name))
                     for pair in part.pairs:

@@ -41,7 +41,7 @@ def open_image(path: Path) -> bpy.types.Image:
     return image
 
 
-def add(settings, image: bpy.types.Image) -> None:
+def add_reference(settings, image: bpy.types.Image) -> None:
     """Put an image at the end of the references, once, and choose it."""
     names = [reference.image for reference in settings.references]
     if image in names:
@@ -80,7 +80,7 @@ class SHIAGE_OT_open_references(bpy.types.Operator):
         added = 0
         for name in names:
             try:
-                add(settings, open_image(Path(self.directory, name)))
+                add_reference(settings, open_image(Path(self.directory, name)))
                 added += 1
             except BadInput as error:
                 self.report({"ERROR"}, str(error))
@@ -103,7 +103,7 @@ class SHIAGE_OT_add_reference(bpy.types.Operator):
         if settings is None or image is None:
             self.report({"ERROR"}, f"This file has no image '{self.image}': choose another")
             return {"CANCELLED"}
-        add(settings, image)
+        add_reference(settings, image)
         return {"FINISHED"}
 
 

@@ -15,7 +15,7 @@ import bpy
 from .. import __package__ as EXTENSION
 from ..engine import job as jobs
 from ..engine.host import environment
-from ..engine.host.client import Engine, JobState
+from ..engine.host.client import EngineClient, JobState
 from ..engine.job import messages
 from ..engine.job.files import identify_folder
 from ..engine.job.messages import TERMINAL, Done, Event
@@ -26,7 +26,7 @@ STOPPED = "stopped"  # the state of a job of an earlier session that never ended
 
 
 @dataclass(frozen=True)
-class Origin:
+class SceneOrigin:
     """The scene that a job was made from, as it can be found again: by session_uid, or by name in the same file."""
 
     uid: int
@@ -34,7 +34,7 @@ class Origin:
     blend: str
 
     @classmethod
-    def of(cls, scene: bpy.types.Scene) -> "Origin":
+    def of(cls, scene: bpy.types.Scene) -> "SceneOrigin":
         return cls(scene.session_uid, scene.name, bpy.data.filepath)
 
     def scene(self) -> bpy.types.Scene | None:
@@ -46,7 +46,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Note:
+class PictureNote:
     """What to look at in one picture: `unknown` and `leaks` regions are unpainted, for doubt and for a leak; `text` says more."""
 
     frame: int
@@ -56,14 +56,14 @@ class Note:
 
 
 @dataclass
-class Entry:
+class JobEntry:
     """One job as the Jobs panel shows it."""
 
     job: JobState
-    origin: Origin
+    origin: SceneOrigin
     destination: str
     warnings: tuple[str, ...] = ()  # about the whole shot
-    notes: list[Note] = field(default_factory=list)
+    notes: list[PictureNote] = field(default_factory=list)
     pictures: int = 0  # that are in place, once the job has ended
     wants_import: bool = False  # by itself, as soon as that disturbs nobody
     remark: str = ""  # one sentence about the import
@@ -78,14 +78,14 @@ class Entry:
         return self.job.state in ("queued", "running")
 
 
-entries: list[Entry] = []  # newest first
+entries: list[JobEntry] = []  # newest first
 on_tick: list[Callable[[], bool]] = []  # called on each tick; one that returns True asks for the next
-_engine: Engine | None = None
+_engine: EngineClient | None = None
 _python: Path | None = None  # the engine's
 _redrawn = 0.0
 
 
-def preferences():
+def get_preferences():
     return bpy.context.preferences.addons[EXTENSION].preferences
 
 
@@ -95,7 +95,7 @@ def user_folder(name: str) -> Path:
 
 
 def engine_python() -> Path:
-    return environment.locate(user_folder("engine"), bpy.path.abspath(preferences().engine_python))
+    return environment.locate_python(user_folder("engine"), bpy.path.abspath(get_preferences().engine_python))
 
 
 @functools.lru_cache(maxsize=1024)  # the disk is asked once for each folder, and not whenever a panel is drawn
@@ -103,17 +103,17 @@ def _key(folder: str | Path) -> str:
     return identify_folder(folder)
 
 
-def find(folder: str | Path) -> Entry | None:
+def find_entry(folder: str | Path) -> JobEntry | None:
     """The job of a folder, however its path is written."""
     return next((entry for entry in entries if _key(entry.folder) == _key(folder)), None)
 
 
-def running(scene: bpy.types.Scene, task: str) -> Entry | None:
+def find_running(scene: bpy.types.Scene, task: str) -> JobEntry | None:
     """The job that does a task for a scene now, or waits to."""
     return next((entry for entry in entries if entry.live and entry.task == task and entry.origin.scene() == scene), None)
 
 
-def submit(entry: Entry) -> None:
+def submit_job(entry: JobEntry) -> None:
     """Ask the engine for a job; an ended one of the same folder makes room. Raises EngineMissing, or BadInput while it runs."""
     global _engine, _python
     python = engine_python()
@@ -121,46 +121,46 @@ def submit(entry: Entry) -> None:
         _engine.close()
         _engine = None
     if _engine is None:
-        _engine, _python = Engine(python, user_folder("engine")), python
+        _engine, _python = EngineClient(python, user_folder("engine")), python
     entry.job = _engine.submit(entry.folder, entry.job.title)
     entry.notes, entry.pictures, entry.wants_import, entry.remark = [], 0, False, ""
     entries[:] = [entry, *(other for other in entries if _key(other.folder) != _key(entry.folder))]
-    wake()
+    wake_timer()
 
 
-def cancel(entry: Entry) -> None:
+def cancel_job(entry: JobEntry) -> None:
     """Stop a job, or take it out of the queue; finished pictures stay."""
     if _engine is not None and entry.live:
         _engine.cancel(entry.folder)
         entry.job = _engine.state(entry.folder) or entry.job
 
 
-def poll() -> bool:
+def poll_engine() -> bool:
     """Take in what the engine told since the last time; True when there was something that a person may see."""
     if _engine is None:
         return False
     events = _engine.poll()
     for folder, event in events:
-        _take(folder, event)
+        _handle_event(folder, event)
     for entry in entries:
         if entry.job.state == "queued":  # its place in the queue changes without an event
             entry.job = _engine.state(entry.folder) or entry.job
     return bool(events)
 
 
-def wait(entry: Entry, on_change: Callable[[Entry], None]) -> None:
+def wait_for_job(entry: JobEntry, on_change: Callable[[JobEntry], None]) -> None:
     """Block until a job has ended, for background mode, where no timer ever fires. A KeyboardInterrupt cancels the job."""
 
     def on_event(event: Event) -> None:
-        _take(entry.folder, event)
+        _handle_event(entry.folder, event)
         on_change(entry)
 
     if _engine is not None and entry.live:
         entry.job = _engine.wait(entry.folder, on_event)
 
 
-def _take(folder: str | Path, event: Event) -> None:
-    entry = find(folder)
+def _handle_event(folder: str | Path, event: Event) -> None:
+    entry = find_entry(folder)
     if entry is None or _engine is None:
         return
     entry.job = _engine.state(folder) or entry.job
@@ -169,36 +169,36 @@ def _take(folder: str | Path, event: Event) -> None:
         entry.wants_import = isinstance(event, Done)
 
 
-def read_result(entry: Entry) -> dict:
+def read_result(entry: JobEntry) -> dict:
     """Take what a person should look at from the job's folder; returns its result, empty where there is none."""
     result = jobs.read_result(entry.folder) or {}
-    warned = _warnings(entry.folder)
+    warned = _read_warnings(entry.folder)
     pictures = result.get("pictures", [])
     entry.pictures = len(pictures)
     entry.warnings += tuple(text for frame, text in warned if frame is None and text not in entry.warnings)
-    notes = {p["frame"]: Note(p["frame"], p["unknown"], p["leaks"]) for p in pictures if p["unknown"] or p["leaks"]}
+    notes = {p["frame"]: PictureNote(p["frame"], p["unknown"], p["leaks"]) for p in pictures if p["unknown"] or p["leaks"]}
     for frame, text in warned:
         if frame is not None:
-            note = notes.get(frame, Note(frame))
+            note = notes.get(frame, PictureNote(frame))
             notes[frame] = replace(note, text=f"{note.text} {text}".strip())
     entry.notes = [notes[frame] for frame in sorted(notes)]
     return result
 
 
-def _warnings(folder: Path) -> list[tuple[int | None, str]]:
+def _read_warnings(folder: Path) -> list[tuple[int | None, str]]:
     """The warnings of the last run, each with its frame if it is about one."""
     try:
-        events = [messages.decode(line) for line in (folder / jobs.EVENTS_FILE).read_text("utf-8").splitlines()]
+        events = [messages.decode_message(line) for line in (folder / jobs.EVENTS_FILE).read_text("utf-8").splitlines()]
     except (OSError, ValueError):
         return []  # nothing was told, or the folder was meddled with: neither keeps the pictures from being imported
     return [(event.frame, event.text) for event in events if isinstance(event, messages.Warned)]
 
 
-def discover(folder: Path, origin: Origin, destination: str, task: str) -> None:
+def discover_job(folder: Path, origin: SceneOrigin, destination: str, task: str) -> None:
     """List the job that an earlier session left in a folder: what it made can still be imported, or the job resumed."""
-    if find(folder) is not None or not (folder / jobs.JOB_FILE).is_file():
+    if find_entry(folder) is not None or not (folder / jobs.JOB_FILE).is_file():
         return
-    entry = Entry(JobState(str(folder), origin.name, STOPPED), origin, destination, task=task)
+    entry = JobEntry(JobState(str(folder), origin.name, STOPPED), origin, destination, task=task)
     result = read_result(entry)
     entry.job = replace(
         entry.job,
@@ -208,7 +208,7 @@ def discover(folder: Path, origin: Origin, destination: str, task: str) -> None:
     entries.append(entry)
 
 
-def forget() -> None:
+def forget_ended_jobs() -> None:
     """Take the jobs that ended out of the list; their folders stay."""
     for entry in [entry for entry in entries if not entry.live]:
         entries.remove(entry)
@@ -216,37 +216,37 @@ def forget() -> None:
             _engine.forget(entry.folder)
 
 
-def close() -> None:
+def close_engine() -> None:
     """End the engine. What it was doing can be taken up again from the job's folder."""
     global _engine
-    if bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.unregister(_tick)
+    if bpy.app.timers.is_registered(_poll_on_timer):
+        bpy.app.timers.unregister(_poll_on_timer)
     if _engine is not None:
         _engine.close()
-        poll()
+        poll_engine()
         _engine = None
 
 
 # --- the timer ----------------------------------------------------------------------------------------------------
 
 
-def wake() -> None:
+def wake_timer() -> None:
     """See to it that the timer runs. In background mode no timer fires: `wait` listens there."""
-    if not bpy.app.background and not bpy.app.timers.is_registered(_tick):
-        bpy.app.timers.register(_tick, first_interval=INTERVAL, persistent=True)
+    if not bpy.app.background and not bpy.app.timers.is_registered(_poll_on_timer):
+        bpy.app.timers.register(_poll_on_timer, first_interval=INTERVAL, persistent=True)
 
 
-def _tick() -> float | None:
-    changed = poll()
+def _poll_on_timer() -> float | None:
+    changed = poll_engine()
     again = any(entry.live for entry in entries)
     for function in on_tick:
         again = function() or again
     if changed or not again:
-        redraw(at_once=not again)
+        redraw_sidebars(at_once=not again)
     return INTERVAL if again else None
 
 
-def redraw(at_once: bool = False) -> None:
+def redraw_sidebars(at_once: bool = False) -> None:
     """Redraw the sidebars that can show Shiage, and the preferences; never a viewport."""
     global _redrawn
     if not at_once and time.monotonic() - _redrawn < REDRAW:

@@ -21,7 +21,7 @@ class StartingOperator:
         """Why it can't be started now, and what to do; '' when nothing is known to be in the way."""
         raise NotImplementedError
 
-    def start(self, context: bpy.types.Context, on_progress: Callable[[float], None]) -> session.Entry:
+    def start(self, context: bpy.types.Context, on_progress: Callable[[float], None]) -> session.JobEntry:
         """Hand the job to the engine. `on_progress` takes the part that is gathered, 0..1. Raises ShiageError."""
         raise NotImplementedError
 
@@ -45,7 +45,7 @@ class StartingOperator:
         if settings.output_is_temporary(context.scene) and entry.destination != "STROKES":
             self.report({"WARNING"}, f"This file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends")
         if bpy.app.background:
-            session.wait(entry, lambda _entry: None)
+            session.wait_for_job(entry, lambda _entry: None)
             if entry.job.state != "done":
                 self.report({"ERROR"}, entry.job.text)
                 return {"CANCELLED"}

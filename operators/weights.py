@@ -10,7 +10,7 @@ from bpy.props import BoolProperty, StringProperty
 
 from ..engine import models
 from ..engine.host import weights_store as store
-from ..engine.host.environment import Child
+from ..engine.host.environment import ChildProcess
 from ..engine.job.errors import ShiageError
 from ..engine.job.messages import TERMINAL, Done, Progress
 from . import engine, session
@@ -20,22 +20,22 @@ missing: dict[str, list[str]] = {}  # files, by model
 folders: dict[str, Path] = {}
 empty: set[str] = set()  # models whose weights are put in place by hand, and whose folder has nothing in it
 said: dict[str, str] = {}  # how the last download of a model ended, if badly
-getting: Child | None = None
+getting: ChildProcess | None = None
 progress = Progress("", "", 0.0)  # of the download; its `job` is the model
 
 
-def look() -> None:
+def refresh_missing() -> None:
     """See which models and which files are there."""
     options.refresh_models()
     empty.clear()
     for model in options.list_models():
-        folders[model.id] = store.folder(model.id)
-        missing[model.id] = store.missing(model.id, model.weights)
+        folders[model.id] = store.locate_weights(model.id)
+        missing[model.id] = store.list_missing(model.id, model.weights)
         if model.by_hand and not any(folders[model.id].glob("*")):
             empty.add(model.id)
 
 
-def obstacle(scene: bpy.types.Scene, model: str) -> str:
+def find_obstacle(scene: bpy.types.Scene, model: str) -> str:
     """Why a model can't work for a scene for want of weights; '' when nothing is known to be in the way. Looks at memory only."""
     if getattr(getattr(scene.shiage.options, model), "weights", ""):
         return ""
@@ -46,7 +46,7 @@ def obstacle(scene: bpy.types.Scene, model: str) -> str:
     return "Wait until the weights are downloaded" if getting is not None else "Get the model's weights first, under Models"
 
 
-class _OfModel:
+class _ModelOperator:
     model: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
     @property
@@ -54,7 +54,7 @@ class _OfModel:
         return models.info(self.model)
 
 
-class SHIAGE_OT_get_weights(_OfModel, bpy.types.Operator):
+class SHIAGE_OT_get_weights(_ModelOperator, bpy.types.Operator):
     """Download the model's weights, once. Their licenses are shown first"""
 
     bl_idname = "shiage.get_weights"
@@ -71,18 +71,18 @@ class SHIAGE_OT_get_weights(_OfModel, bpy.types.Operator):
             reason = "Weights are being downloaded: wait, or cancel that"
         elif not bpy.app.online_access:
             reason = "Downloading needs the network: allow online access in the preferences, under System"
-        elif engine.obstacle():
-            reason = engine.obstacle()
+        elif engine.find_obstacle():
+            reason = engine.find_obstacle()
         if reason:
             cls.poll_message_set(reason)
         return not reason
 
-    def _unread(self) -> list[store.Source]:
+    def _list_unaccepted(self) -> list[store.WeightsSource]:
         """What is not accepted yet."""
-        return [source for source in self.info.weights if not store.accepted(store.folder(self.model), source)]
+        return [source for source in self.info.weights if not store.is_license_accepted(store.locate_weights(self.model), source)]
 
     def invoke(self, context, _event):
-        self._shown = tuple(self._unread())
+        self._shown = tuple(self._list_unaccepted())
         if not self._shown:
             return self.execute(context)
         return context.window_manager.invoke_props_dialog(self, width=520, confirm_text="Download")
@@ -100,21 +100,21 @@ class SHIAGE_OT_get_weights(_OfModel, bpy.types.Operator):
     def execute(self, _context):
         global getting, progress
         try:
-            unread = self._unread()
+            unread = self._list_unaccepted()
             if unread and not self.accept:
                 self.report({"ERROR"}, "Nothing was downloaded: accept the licenses first")
                 return {"CANCELLED"}
             for source in unread:
-                store.accept(store.folder(self.model), source)
-            getting = store.start_get(self.model, session.engine_python(), session.user_folder("engine"), bpy.app.online_access)
+                store.accept_license(store.locate_weights(self.model), source)
+            getting = store.start_download(self.model, session.engine_python(), session.user_folder("engine"), bpy.app.online_access)
         except ShiageError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         progress = Progress(self.model, "", 0.0)
         said.pop(self.model, None)
-        session.wake()
+        session.wake_timer()
         while bpy.app.background and getting is not None:
-            _follow()
+            _follow_download()
             time.sleep(0.05)
         if self.model in said:
             self.report({"ERROR"}, said[self.model])
@@ -137,12 +137,12 @@ class SHIAGE_OT_cancel_weights(bpy.types.Operator):
 
     def execute(self, _context):
         if getting is not None:
-            _take(getting.cancel())
-        session.redraw(at_once=True)
+            _handle_events(getting.cancel())
+        session.redraw_sidebars(at_once=True)
         return {"FINISHED"}
 
 
-class SHIAGE_OT_copy_weights_list(_OfModel, bpy.types.Operator):
+class SHIAGE_OT_copy_weights_list(_ModelOperator, bpy.types.Operator):
     """Copy the list of files and of the places they belong to, for a machine without network"""
 
     bl_idname = "shiage.copy_weights_list"
@@ -150,8 +150,8 @@ class SHIAGE_OT_copy_weights_list(_OfModel, bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     def execute(self, context):
-        context.window_manager.clipboard = store.by_hand(self.model, self.info.weights)
-        self.report({"INFO"}, f"The list of files is in the clipboard; they belong below {store.folder(self.model)}")
+        context.window_manager.clipboard = store.describe_manual_download(self.model, self.info.weights)
+        self.report({"INFO"}, f"The list of files is in the clipboard; they belong below {store.locate_weights(self.model)}")
         return {"FINISHED"}
 
 
@@ -163,29 +163,29 @@ class SHIAGE_OT_look_for_weights(bpy.types.Operator):
     bl_options = {"REGISTER"}
 
     def execute(self, _context):
-        look()
-        session.redraw(at_once=True)
+        refresh_missing()
+        session.redraw_sidebars(at_once=True)
         return {"FINISHED"}
 
 
-def _take(events) -> None:
+def _handle_events(events) -> None:
     global getting, progress
     for event in events:
         if isinstance(event, Progress):
             progress = event
         elif isinstance(event, TERMINAL):
             getting = None
-            look()
+            refresh_missing()
             if not isinstance(event, Done):
                 said[event.job] = getattr(event, "text", "The download was cancelled: what has arrived is kept for the next time")
 
 
-def _follow() -> bool:
+def _follow_download() -> bool:
     if getting is not None:
         events = getting.poll()
-        _take(events)
+        _handle_events(events)
         if events:
-            session.redraw()
+            session.redraw_sidebars()
     return getting is not None
 
 
@@ -195,13 +195,13 @@ CLASSES = (SHIAGE_OT_get_weights, SHIAGE_OT_cancel_weights, SHIAGE_OT_copy_weigh
 def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
-    session.on_tick.append(_follow)
-    look()
+    session.on_tick.append(_follow_download)
+    refresh_missing()
 
 
 def unregister() -> None:
     if getting is not None:
-        _take(getting.cancel())
-    session.on_tick.remove(_follow)
+        _handle_events(getting.cancel())
+    session.on_tick.remove(_follow_download)
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

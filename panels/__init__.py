@@ -23,7 +23,7 @@ PANELS = {
 }
 
 
-def _panel(name: str, space: str) -> type:
+def _make_panel(name: str, space: str) -> type:
     """The panel of one kind of editor. The drawing is the same in all."""
     base, parent = PANELS[name]
     place = {"bl_space_type": space, "bl_region_type": "UI", "bl_category": "Shiage", "bl_idname": SPACES[space] + name}
@@ -39,7 +39,7 @@ CLASSES = (
     corrections.SHIAGE_UL_hints,
     preferences.SHIAGE_preferences,
     rig.SHIAGE_MT_marks,
-    *(_panel(name, space) for space in SPACES for name in PANELS),
+    *(_make_panel(name, space) for space in SPACES for name in PANELS),
 )
 
 register, unregister = bpy.utils.register_classes_factory(CLASSES)

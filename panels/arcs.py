@@ -13,7 +13,7 @@ from ..operators.scene.read import layers
 _handlers: list[object] = []
 
 
-def _draw() -> None:
+def _draw_arcs() -> None:
     context = bpy.context
     scene = context.scene
     if not scene.shiage.inbetween.show_arcs or not context.space_data.overlay.show_overlays:
@@ -21,17 +21,17 @@ def _draw() -> None:
     depsgraph = context.view_layer.depsgraph
     gpu.state.blend_set("ALPHA")
     gpu.state.depth_test_set("NONE")
-    for arc in inbetween.arcs(scene):
+    for arc in inbetween.get_last_arcs(scene):
         ob = scene.objects.get(arc.object)
         layer = ob.data.layers.get(arc.layer) if ob is not None and ob.type == "GREASEPENCIL" else None
         if ob is None or layer is None or layer.hide or not ob.visible_get(view_layer=context.view_layer):
             continue
         matrix = Matrix(layers.world_matrix(layer, ob.matrix_world, depsgraph).tolist())
-        _draw_arc([matrix @ Matrix.Translation(point).translation for point in arc.points], color(arc.confidence))
+        _draw_arc([matrix @ Matrix.Translation(point).translation for point in arc.points], compute_color(arc.confidence))
     gpu.state.blend_set("NONE")
 
 
-def color(confidence: float) -> tuple[float, float, float, float]:
+def compute_color(confidence: float) -> tuple[float, float, float, float]:
     """Blue for 1, over green and yellow to red for 0."""
     return (*colorsys.hsv_to_rgb(min(max(confidence, 0.0), 1.0) * 0.6, 0.9, 1.0), 0.9)
 
@@ -51,7 +51,7 @@ def _draw_arc(points, color) -> None:
 
 def register() -> None:
     if not bpy.app.background:  # there is nothing to draw on
-        _handlers.append(bpy.types.SpaceView3D.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW"))
+        _handlers.append(bpy.types.SpaceView3D.draw_handler_add(_draw_arcs, (), "WINDOW", "POST_VIEW"))
 
 
 def unregister() -> None:

@@ -4,7 +4,7 @@ import bpy
 
 from ..operators import corrections
 from ..operators.scene.read import hints
-from .text import sentence, translated
+from .text import draw_sentence, translated
 
 
 class SHIAGE_UL_hints(bpy.types.UIList):
@@ -13,8 +13,8 @@ class SHIAGE_UL_hints(bpy.types.UIList):
         button = row.operator("shiage.show_frame", text=str(item.frame), emboss=False, translate=False)
         button.frame = item.frame
         if item.kind == "COLOR":
-            color = hints.color(item)
-            row.label(text=color[:7], icon_value=corrections.icon(color), translate=False)
+            color = hints.get_hint_color(item)
+            row.label(text=color[:7], icon_value=corrections.get_color_icon(color), translate=False)
         else:
             text = translated("Unpainted") if item.kind == "NONE" else translated("As in {}").format(item.other_frame)
             row.label(text=text, icon="X" if item.kind == "NONE" else "EYEDROPPER", translate=False)
@@ -31,14 +31,14 @@ class Corrections:
         row = layout.row()
         row.scale_y = 1.3
         row.operator("shiage.fix_region", text="Fix Region…", icon="EYEDROPPER")
-        reason = corrections.obstacle(scene)
+        reason = corrections.find_obstacle(scene)
         if reason:
-            sentence(layout, reason, "INFO")
+            draw_sentence(layout, reason, "INFO")
         if scene.shiage.hints:
             layout.template_list(
                 "SHIAGE_UL_hints", "", scene.shiage, "hints", scene.shiage, "active_hint", rows=2, maxrows=6, sort_lock=True
             )
-        notes = corrections.doubtful(scene)
+        notes = corrections.find_doubtful_pictures(scene)
         if notes:
             layout.label(text=translated("{} in doubt").format(sum(note.unknown for note in notes)), translate=False)
         layout.operator("shiage.next_unknown", icon="FRAME_NEXT")

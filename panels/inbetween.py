@@ -4,11 +4,11 @@ import bpy
 
 from ..operators import inbetween, session
 from ..operators.scene.inbetween import betweens
-from ..operators.scene.inbetween.matches import Match
+from ..operators.scene.inbetween.matches import StrokeMatch
 from ..operators.scene.settings import options
 from . import shot
 from .jobs import draw_progress
-from .text import sentence, translated
+from .text import draw_sentence, translated
 
 SHOWN = 16  # strokes in the list, the ones to look at first
 
@@ -33,20 +33,20 @@ class Inbetween:
         else:
             self.draw_pictures(column, context, chosen)
         layout.separator(factor=0.5)
-        entry = session.running(scene, inbetween.TASK)
+        entry = session.find_running(scene, inbetween.TASK)
         if entry is not None:
             draw_progress(layout, entry, height=1.8)
             return
         row = layout.row()
         row.scale_y = 1.8
         row.operator("shiage.fill_inbetweens", icon="IPO_EASE_IN_OUT")
-        obstacle = inbetween.obstacle(scene, context.view_layer)
+        obstacle = inbetween.find_obstacle(scene, context.view_layer)
         shot.draw_obstacle(layout, obstacle)
         if not obstacle:
             row = layout.row()
             row.active = False
             row.alignment = "CENTER"
-            row.label(text=inbetween.summary(scene, context.view_layer), translate=False)
+            row.label(text=inbetween.summarize_drawings(scene, context.view_layer), translate=False)
 
     def draw_keys(self, layout, chosen) -> None:
         layout.prop(chosen, "keys")
@@ -69,10 +69,10 @@ class Inbetween:
     def draw_pictures(self, layout, context, chosen) -> None:
         model = options.find_model(chosen.model)
         if model is not None and "painted" in model.needs:
-            for ob in betweens.objects(chosen, context.view_layer)[:1]:
+            for ob in betweens.find_objects(chosen, context.view_layer)[:1]:
                 layout.prop_search(chosen, "guide", ob.data, "layers")
         layout.prop(context.scene.shiage, "destination")
-        sentence(layout, "This model makes pictures and no strokes: they come back as a strip or a plane", "INFO")
+        draw_sentence(layout, "This model makes pictures and no strokes: they come back as a strip or a plane", "INFO")
 
 
 class Options:
@@ -101,7 +101,7 @@ class Strokes:
     def draw(self, context):
         layout = self.layout
         scene = context.scene
-        found = inbetween.last(scene)
+        found = inbetween.get_last_matches(scene)
         row = layout.row(align=True)
         row.operator("shiage.pin_pair", icon="PINNED")
         again = row.row(align=True)
@@ -119,7 +119,7 @@ class Strokes:
             row.label(text="Nothing was filled yet")
         layout.operator("shiage.remove_inbetweens", icon="TRASH")
 
-    def draw_matches(self, layout, found: tuple[Match, ...]) -> None:
+    def draw_matches(self, layout, found: tuple[StrokeMatch, ...]) -> None:
         alone = sum(match.alone for match in found)
         layout.label(text=translated("{} pairs, {} strokes without a partner").format(len(found) - alone, alone), translate=False)
         shown = found[:SHOWN]
@@ -134,14 +134,14 @@ class Strokes:
         if len(found) > SHOWN:
             layout.label(text=translated("and {} more, which are surer").format(len(found) - SHOWN), translate=False)
 
-    def draw_match(self, column, match: Match) -> None:
+    def draw_match(self, column, match: StrokeMatch) -> None:
         row = column.split(factor=0.4, align=True)
         self.draw_end(row, match, match.a, match.pair.first)
         row = row.split(factor=0.667, align=True)
         self.draw_end(row, match, match.b, match.pair.last)
         row.label(text="" if match.alone else f"{match.confidence:.0%}", translate=False)
 
-    def draw_end(self, row, match: Match, stroke: int | None, frame: int) -> None:
+    def draw_end(self, row, match: StrokeMatch, stroke: int | None, frame: int) -> None:
         if stroke is None:
             row.label(text="", icon="UNLINKED")
             return

@@ -1,7 +1,7 @@
 """Sub-panel Jobs: what the engine does, did, and what to look at in it."""
 
 from ..operators import session
-from .text import duration, sentence, translated
+from .text import draw_sentence, format_duration, translated
 
 _ICONS = {"queued": "TIME", "running": "PLAY", "done": "CHECKMARK", "failed": "ERROR", "cancelled": "X", "stopped": "PAUSE"}
 
@@ -31,7 +31,7 @@ class Jobs:
         row.operator("shiage.clear_jobs", text="Clear Ended")
 
 
-def draw_title(box, entry: session.Entry) -> None:
+def draw_title(box, entry: session.JobEntry) -> None:
     row = box.row()
     row.label(text=entry.job.title, icon=_ICONS[entry.job.state], translate=False)
     buttons = row.row(align=True)
@@ -40,13 +40,13 @@ def draw_title(box, entry: session.Entry) -> None:
     buttons.operator("shiage.open_job_folder", text="", icon="FILE_FOLDER").folder = entry.job.folder
 
 
-def draw_progress(layout, entry: session.Entry, height: float = 1.0) -> None:
+def draw_progress(layout, entry: session.JobEntry, height: float = 1.0) -> None:
     """How far a job is, and the button that stops it."""
     job = entry.job
     row = layout.row(align=True)
     row.scale_y = height
     if job.state == "running":
-        left = translated("{} left").format(duration(job.remaining)) if job.remaining >= 0 else ""
+        left = translated("{} left").format(format_duration(job.remaining)) if job.remaining >= 0 else ""
         row.progress(factor=job.fraction, text="  ·  ".join(filter(None, (f"{job.fraction:.0%}", left))), translate=False)
     else:
         row.label(text=translated("Waiting, number {} in the queue").format(job.position), translate=False)
@@ -57,19 +57,19 @@ def draw_progress(layout, entry: session.Entry, height: float = 1.0) -> None:
         row.label(text=job.stage)
 
 
-def draw_outcome(box, entry: session.Entry) -> None:
-    sentence(box, entry.job.text)
+def draw_outcome(box, entry: session.JobEntry) -> None:
+    draw_sentence(box, entry.job.text)
     for text in entry.warnings:
-        sentence(box, text, "ERROR")
+        draw_sentence(box, text, "ERROR")
     if entry.pictures:
         box.operator("shiage.import_result", text="Import", icon="IMPORT").folder = entry.job.folder
     if entry.remark:
-        sentence(box, entry.remark, "INFO")
+        draw_sentence(box, entry.remark, "INFO")
     elif entry.wants_import:
-        sentence(box, "Will be imported as soon as nothing else is going on in Blender", "TIME")
+        draw_sentence(box, "Will be imported as soon as nothing else is going on in Blender", "TIME")
 
 
-def draw_notes(layout, entry: session.Entry) -> None:
+def draw_notes(layout, entry: session.JobEntry) -> None:
     """The frames that have something to look at, folded away: there can be many."""
     header, body = layout.panel(f"shiage_notes_{entry.job.title}", default_closed=True)
     header.label(text=translated("Look at {} pictures").format(len(entry.notes)), translate=False)

@@ -5,7 +5,7 @@ import bpy
 from ..engine.models import ModelInfo
 from ..operators import engine, weights
 from ..operators.scene.settings import options
-from .text import measure_page, sentence, translated
+from .text import draw_sentence, measure_page, translated
 
 
 class Models:
@@ -20,10 +20,10 @@ class Models:
         for model in options.list_models():
             box = layout.box()
             box.label(text=model.title, icon="RADIOBUT_ON" if model.id == chosen.model else "RADIOBUT_OFF", translate=False)
-            sentence(box, model.description, page=page)
+            draw_sentence(box, model.description, page=page)
             for note in model.notes.values():
-                sentence(box, note, "INFO", page)
-            sentence(box, translated("License: {}").format(model.license), page=page)
+                draw_sentence(box, note, "INFO", page)
+            draw_sentence(box, translated("License: {}").format(model.license), page=page)
             column = box.column(align=True)
             column.label(text="Commercial use is allowed" if model.commercial else "Not for commercial use")
             own = getattr(getattr(chosen.options, model.id), "weights", "")
@@ -35,7 +35,7 @@ class Models:
                 draw_missing(box, model)
             elif model.id in weights.empty and not own:
                 text = translated("There are no weights in {}: docs/{}.md says which files belong there")
-                sentence(box, text.format(weights.folders[model.id], model.id), "ERROR", page)
+                draw_sentence(box, text.format(weights.folders[model.id], model.id), "ERROR", page)
                 box.operator("shiage.look_for_weights", icon="FILE_REFRESH")
             else:
                 column.label(text="Ready", icon="CHECKMARK")
@@ -56,13 +56,13 @@ def draw_missing(box, model: ModelInfo) -> None:
     row.operator("shiage.copy_weights_list", text="", icon="COPYDOWN").model = model.id
     row.operator("shiage.look_for_weights", text="", icon="FILE_REFRESH")
     if model.id in weights.said:
-        sentence(box, weights.said[model.id], "ERROR")
+        draw_sentence(box, weights.said[model.id], "ERROR")
     if not bpy.app.online_access:
-        sentence(box, "Blender may not go online: allow it in the preferences, or put these files there by hand", "INFO")
+        draw_sentence(box, "Blender may not go online: allow it in the preferences, or put these files there by hand", "INFO")
     header, body = box.panel(f"shiage_weights_{model.id}", default_closed=True)
     header.label(text="Missing Files")
     if body is not None:
         column = body.column(align=True)
-        sentence(column, str(weights.folders[model.id]))
+        draw_sentence(column, str(weights.folders[model.id]))
         for file in files:
             column.label(text=file, icon="FILE", translate=False)

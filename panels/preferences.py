@@ -6,14 +6,14 @@ from bpy.props import StringProperty
 from .. import __package__ as EXTENSION
 from ..operators import engine, weights
 from ..operators.scene import compat
-from .text import sentence
+from .text import draw_sentence
 
 _ICONS = {"ready": "CHECKMARK", "outdated": "INFO", "missing": "ERROR", "broken": "ERROR"}
 
 
 def _look() -> None:
-    engine.look()
-    weights.look()
+    engine.refresh_status()
+    weights.refresh_missing()
 
 
 class SHIAGE_preferences(bpy.types.AddonPreferences):
@@ -37,9 +37,9 @@ class SHIAGE_preferences(bpy.types.AddonPreferences):
         layout = self.layout
         box = layout.box()
         if engine.installing is None:
-            sentence(box, engine.status.text, _ICONS[engine.status.state])
+            draw_sentence(box, engine.status.text, _ICONS[engine.status.state])
         else:
-            sentence(box, "The engine is being installed; go on working meanwhile", "TIME")
+            draw_sentence(box, "The engine is being installed; go on working meanwhile", "TIME")
         row = box.row()
         if engine.installing is not None:
             row.progress(factor=engine.progress.fraction, text=engine.progress.stage)

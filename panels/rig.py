@@ -6,7 +6,7 @@ from ..operators import animate, marking, session
 from ..operators.scene.rig import bones, marks
 from . import shot
 from .jobs import draw_progress
-from .text import sentence, translated
+from .text import draw_sentence, translated
 
 
 class Rig:
@@ -26,22 +26,22 @@ class Rig:
             self.draw_marks(layout, chosen.reference)
         layout.separator(factor=0.5)
         shot.draw_model(layout, chosen, animate.TASK)
-        entry = session.running(scene, animate.TASK)
+        entry = session.find_running(scene, animate.TASK)
         if entry is not None:
             draw_progress(layout, entry, height=1.8)
             return
         row = layout.row()
         row.scale_y = 1.8
         row.operator("shiage.animate_rig", icon="ARMATURE_DATA")
-        obstacle = animate.obstacle(scene)
+        obstacle = animate.find_obstacle(scene)
         shot.draw_obstacle(layout, obstacle)
         if not obstacle:
             shot.draw_extent(layout, scene)
 
     def draw_marks(self, layout, image) -> None:
         if marking.marking is not None:
-            asked = marking.marking.asks
-            sentence(layout, translated("Click: {}").format(translated(asked)) if asked else "Drag what is not right", "CURSOR")
+            asked = marking.marking.joint_prompt
+            draw_sentence(layout, translated("Click: {}").format(translated(asked)) if asked else "Drag what is not right", "CURSOR")
             return
         count = len(marks.of_image(image))
         row = layout.row(align=True)
@@ -49,7 +49,7 @@ class Rig:
         row.operator("shiage.mark_reference", text=text, translate=False, icon="EMPTY_AXIS")
         row.menu("SHIAGE_MT_marks", text="", icon="DOWNARROW_HLT")
         if not count:
-            sentence(layout, "Without joints marked on the picture the character gets the rig's proportions", "INFO")
+            draw_sentence(layout, "Without joints marked on the picture the character gets the rig's proportions", "INFO")
 
 
 class SHIAGE_MT_marks(bpy.types.Menu):
@@ -90,17 +90,17 @@ class Bones:
         layout = self.layout
         armature = context.scene.shiage.rig.armature
         if armature is None:
-            sentence(layout, "Choose the armature that moves the character", "INFO")
+            draw_sentence(layout, "Choose the armature that moves the character", "INFO")
             return
-        by_name = bones.known(tuple(armature.data.bones.keys()))
+        by_name = bones.find_known_bones(tuple(armature.data.bones.keys()))
         found = bones.of_armature(armature)
         row = layout.row()
         row.label(text=by_name.preset or "Unknown Rig", icon="ARMATURE_DATA")
-        missing = bones.missing(found)
+        missing = bones.find_missing_places(found)
         if missing:
             row.label(text=translated("{} missing").format(len(missing)), icon="ERROR", translate=False)
         if found.twice:
-            sentence(layout, "The armature holds more than one figure: the one with most bones is taken", "ERROR")
+            draw_sentence(layout, "The armature holds more than one figure: the one with most bones is taken", "ERROR")
         own = armature.shiage.bones
         column = layout.column(align=True)
         column.use_property_split = True

@@ -8,7 +8,7 @@ from ..operators.scene import compat, settings
 from ..operators.scene.read import layers
 from ..operators.scene.settings import options
 from .jobs import draw_progress
-from .text import sentence, translated
+from .text import draw_sentence, translated
 
 
 class SHIAGE_UL_references(bpy.types.UIList):
@@ -73,9 +73,9 @@ def draw_model(layout, chosen, task: str) -> None:
         column = layout.column()
         column.active = False
         terms = "commercial use" if model.commercial else "no commercial use"
-        sentence(column, f"{model.license}, {translated(terms)}")
+        draw_sentence(column, f"{model.license}, {translated(terms)}")
         if task in model.notes:
-            sentence(layout, model.notes[task], "INFO")
+            draw_sentence(layout, model.notes[task], "INFO")
     layout.separator(factor=0.5)
 
 
@@ -92,16 +92,16 @@ def draw_options(layout, scene, model: str) -> None:
 
 def draw_obstacle(layout, obstacle: str) -> None:
     """What keeps the button from being pressed."""
-    if engine.obstacle():
-        sentence(layout, engine.obstacle(), "ERROR")
+    if engine.find_obstacle():
+        draw_sentence(layout, engine.find_obstacle(), "ERROR")
         layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES").module = EXTENSION
     elif obstacle:
-        sentence(layout, obstacle, "INFO")
+        draw_sentence(layout, obstacle, "INFO")
 
 
 def draw_extent(layout, scene) -> None:
     """Which frames are made, and how large."""
-    width, height = settings.size(scene)
+    width, height = settings.get_size(scene)
     first, last, _step = settings.frame_range(scene)
     row = layout.row()
     row.active = False
@@ -120,14 +120,14 @@ class Shot:
         draw_references(layout, chosen, "SCENE", large=True)
         layout.separator(factor=0.5)
         draw_model(layout, chosen, "colorize")
-        entry = session.running(context.scene, "colorize")
+        entry = session.find_running(context.scene, "colorize")
         if entry is not None:
             draw_progress(layout, entry, height=1.8)
             return
         row = layout.row()
         row.scale_y = 1.8
         row.operator("shiage.colorize_shot", icon="BRUSH_DATA")
-        obstacle = colorize.obstacle(context.scene, context.view_layer)
+        obstacle = colorize.find_obstacle(context.scene, context.view_layer)
         draw_obstacle(layout, obstacle)
         if not obstacle:
             draw_extent(layout, context.scene)
@@ -145,14 +145,14 @@ class Drawings:
         layout.row().prop(chosen, "source", expand=True)
         if chosen.source == "STRIP":
             if scene.sequence_editor is None:
-                sentence(layout, "Lay the scanned drawings into the Sequencer as an image strip first", "INFO")
+                draw_sentence(layout, "Lay the scanned drawings into the Sequencer as an image strip first", "INFO")
             else:
                 layout.prop_search(chosen, "strip", scene.sequence_editor, compat.STRIPS, text="", icon="FILE_IMAGE")
             return
         layout.prop(chosen, "use_selected")
-        figures = colorize.objects(scene, context.view_layer)
+        figures = colorize.find_objects(scene, context.view_layer)
         if not figures:
-            sentence(
+            draw_sentence(
                 layout, "No Grease Pencil object is visible" if not chosen.use_selected else "No Grease Pencil object is selected", "INFO"
             )
         for ob in figures:
@@ -221,6 +221,6 @@ class Output:
         else:
             column.prop(chosen, "percentage", slider=True)
         layout.prop(chosen, "destination")
-        layout.prop(chosen, "output", placeholder=settings.output(scene))
+        layout.prop(chosen, "output", placeholder=settings.get_output(scene))
         if settings.output_is_temporary(scene):
-            sentence(layout, "This file was never saved: the pictures go to a folder that is deleted when Blender ends", "ERROR")
+            draw_sentence(layout, "This file was never saved: the pictures go to a folder that is deleted when Blender ends", "ERROR")

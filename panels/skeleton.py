@@ -35,19 +35,19 @@ def _draw_pose() -> None:
         return
     if scene.camera is None or animate.obstacle_of_armature(scene, chosen.armature):
         return
-    depsgraph, size = context.view_layer.depsgraph, settings.size(scene)
+    depsgraph, size = context.view_layer.depsgraph, settings.get_size(scene)
     try:
-        figure = poses.figure(chosen.armature, bones.of_armature(chosen.armature))
-        seen = poses.seen(figure, depsgraph, camera.of_scene(scene, depsgraph, size))
+        figure = poses.read_figure(chosen.armature, bones.of_armature(chosen.armature))
+        seen = poses.read_pose(figure, depsgraph, camera.of_scene(scene, depsgraph, size))
     except ShiageError:
         return  # the panel tells what is wrong
     left, right, bottom, top = camera.frame_in_region(scene, region, view)
 
-    def place(points: Places) -> Places:
+    def place_points(points: Places) -> Places:
         return [at and (left + (right - left) * at[0] / size[0], top - (top - bottom) * at[1] / size[1]) for at in points]
 
-    _draw_dots(place((*seen.left_hand, *seen.right_hand, *seen.face)), 1.5, SMALL)
-    _draw_body(place(seen.body))
+    _draw_dots(place_points((*seen.left_hand, *seen.right_hand, *seen.face)), 1.5, SMALL)
+    _draw_body(place_points(seen.body))
 
 
 def _draw_marks() -> None:
@@ -64,7 +64,7 @@ def _draw_body(body: Places) -> None:
     for i, (a, b) in enumerate(LIMBS):
         start, end = body[a], body[b]
         if start is not None and end is not None:
-            _draw("TRI_FAN", _limb(start, end), (*JOINTS[i][:3], 0.6))
+            _draw_batch("TRI_FAN", _draw_limb(start, end), (*JOINTS[i][:3], 0.6))
     for color, at in zip(JOINTS, body, strict=True):
         _draw_dots([at], 4.5, color)
     gpu.state.blend_set("NONE")
@@ -74,10 +74,10 @@ def _draw_dots(places: Places, radius: float, color) -> None:
     for at in places:
         if at is not None:
             turns = (2 * math.pi * k / 16 for k in range(16))
-            _draw("TRI_FAN", [(at[0] + radius * math.cos(t), at[1] + radius * math.sin(t)) for t in turns], color)
+            _draw_batch("TRI_FAN", [(at[0] + radius * math.cos(t), at[1] + radius * math.sin(t)) for t in turns], color)
 
 
-def _limb(start, end, half: float = 3.0) -> list[tuple[float, float]]:
+def _draw_limb(start, end, half: float = 3.0) -> list[tuple[float, float]]:
     """A slim lozenge."""
     length = math.dist(start, end) or 1.0
     across = (-(end[1] - start[1]) / length * half, (end[0] - start[0]) / length * half)
@@ -85,7 +85,7 @@ def _limb(start, end, half: float = 3.0) -> list[tuple[float, float]]:
     return [start, (middle[0] + across[0], middle[1] + across[1]), end, (middle[0] - across[0], middle[1] - across[1])]
 
 
-def _draw(kind: str, points, color) -> None:
+def _draw_batch(kind: str, points, color) -> None:
     shader = gpu.shader.from_builtin("UNIFORM_COLOR")
     shader.uniform_float("color", color)
     batch_for_shader(shader, kind, {"pos": [(x, y, 0.0) for x, y in points]}).draw(shader)

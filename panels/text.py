@@ -28,7 +28,7 @@ def measure_page() -> Page:
     return Page(bpy.context.region.width, scale, font)
 
 
-def sentence(layout, text: str, icon: str = "NONE", page: Page | None = None) -> None:
+def draw_sentence(layout, text: str, icon: str = "NONE", page: Page | None = None) -> None:
     """A text of any length, on as many lines as it needs, the first with an icon."""
     page = page or measure_page()
     beside = MARGIN + (ICON if icon != "NONE" else 0)
@@ -43,30 +43,30 @@ def sentence(layout, text: str, icon: str = "NONE", page: Page | None = None) ->
 def _broken(text: str, width: float, font: tuple[str, float]) -> tuple[str, ...]:
     """The lines of a text, see `Page` for the font."""
     blf.size(0, font[1])
-    return tuple(_lines(text, width))
+    return tuple(_break_lines(text, width))
 
 
-def _lines(text: str, width: float) -> Iterator[str]:
+def _break_lines(text: str, width: float) -> Iterator[str]:
     """The text broken at its spaces; a word that is wider than a line, or a script without spaces, wherever need be."""
     line = ""
     for word in text.split():
         longer = f"{line} {word}" if line else word
-        if _width(longer) > width and line:
+        if _measure_width(longer) > width and line:
             yield line
             longer = word
-        while _width(longer) > width:
-            fits = next(n for n in range(len(longer) - 1, 0, -1) if _width(longer[:n]) <= width or n == 1)
+        while _measure_width(longer) > width:
+            fits = next(n for n in range(len(longer) - 1, 0, -1) if _measure_width(longer[:n]) <= width or n == 1)
             yield longer[:fits]
             longer = longer[fits:]
         line = longer
     yield line
 
 
-def _width(text: str) -> float:
+def _measure_width(text: str) -> float:
     return blf.dimensions(0, text)[0]
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """80 -> '1:20'."""
     whole = max(0, round(seconds))
     hours, minutes = whole // 3600, whole // 60 % 60

@@ -22,8 +22,8 @@ MARGIN = 40  # px around the figure of the picture
 
 def main() -> int:
     folder, video = Path(sys.argv[1]), Path(sys.argv[2])
-    job = jobs.load(folder)
-    files = jobs.pictures(job)
+    job = jobs.load_job(folder)
+    files = jobs.list_pictures(job)
     scale = min(1.0, WIDTH / job.size[0])
     half = (2 * round(job.size[0] * scale / 2), 2 * round(job.size[1] * scale / 2))
     writer = cv2.VideoWriter(str(video), cv2.VideoWriter.fourcc(*"VP90"), job.fps, (2 * half[0], half[1]))
@@ -45,7 +45,7 @@ def main() -> int:
 def _draw_poster(job: jobs.Job, folder: Path) -> Image.Image:
     """The drawing in the middle of the shot, lines and paint side by side, cropped to what is painted."""
     shown = job.frames[len(job.frames) // 2].drawings
-    painted = _read_picture(folder / jobs.pictures(job)[shown])
+    painted = _read_picture(folder / jobs.list_pictures(job)[shown])
     rows, columns = (np.flatnonzero(painted[..., 3].any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         rows, columns = np.arange(job.size[1]), np.arange(job.size[0])
@@ -60,8 +60,8 @@ def _draw_lines(job: jobs.Job, folder: Path, drawing_id: str) -> np.ndarray:
     """The drawing's lines, RGBA of the job's size."""
     drawing = job.drawing(drawing_id)
     if drawing.kind == "strokes":
-        return raster.rasterize(strokes.load(folder / drawing.file), job.size).paint
-    return scan.read(folder / drawing.file, job.size).paint
+        return raster.rasterize_strokes(strokes.load_strokes(folder / drawing.file), job.size).paint
+    return scan.read_scan(folder / drawing.file, job.size).paint
 
 
 def _read_picture(path: Path) -> np.ndarray:

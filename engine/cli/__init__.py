@@ -19,9 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given and given[0] in IN_LABORATORY:
             raise BadInput(f"The engine has no command '{given[0]}': in a clone of the repository, run `python -m lab {given[0]}`.")
-        early = _early(given)
+        early = _parse_early_options(given)
         add_model_folders(early.models)
-        options = _parser(early.model).parse_args(given)
+        options = _build_parser(early.model).parse_args(given)
         return options.command(options)
     except ShiageError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _early(given: Sequence[str]) -> argparse.Namespace:
+def _parse_early_options(given: Sequence[str]) -> argparse.Namespace:
     """`--models DIR` and `--model ID` are read before the rest, because the options that there are depend on them."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--models", action="append", default=[], type=Path)
@@ -50,7 +50,7 @@ def add_model_folders(folders: Sequence[Path]) -> None:
     models.__path__.extend(str(folder.resolve()) for folder in folders)
 
 
-def _parser(model: str) -> argparse.ArgumentParser:
+def _build_parser(model: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="engine", description="Paints drawings after colored references.")
     parser.add_argument("--version", action="version", version=VERSION)
     folders = argparse.ArgumentParser(add_help=False)
@@ -58,7 +58,7 @@ def _parser(model: str) -> argparse.ArgumentParser:
     told = argparse.ArgumentParser(add_help=False)
     told.add_argument("--json", action="store_true", help="print every event as a line of JSON on stdout, and no progress")
     commands = Commands(parser.add_subparsers(title="commands", required=True, metavar="COMMAND"), folders, told)
-    tasks.add(commands, model)
-    process.add(commands)
-    catalog.add(commands)
+    tasks.add_task_commands(commands, model)
+    process.add_process_commands(commands)
+    catalog.add_model_commands(commands)
     return parser

@@ -9,13 +9,13 @@ from pathlib import Path
 from ..job import MAX_SIDE, Drawing, Job
 from ..job.builder import JobBuilder, name_file
 from ..job.errors import BadInput
-from ..job.files import digest, file_sha256
-from ..job.pose import Pose, read
-from .colorize_job import Size, check_out, exposures, fitted, picture_size, sketch_files
+from ..job.files import compute_digest, compute_file_sha256
+from ..job.pose import Pose, read_pose
+from .colorize_job import Size, build_exposures, check_output_folder, fit_sketch, list_sketch_files, read_picture_size
 
 
 @dataclass(frozen=True)
-class _Given:
+class _PoseInput:
     """One file of poses: a pose, or None when it is a picture of one; its picture's size, None when a file does not say it."""
 
     path: Path
@@ -23,7 +23,7 @@ class _Given:
     size: Size | None
 
 
-def gather(
+def build_animate_job(
     poses: Path,
     references: Sequence[Path],
     out: Path,
@@ -40,34 +40,34 @@ def gather(
     else it is the poses' own; poses are brought to it. Of every `step` frames the first one's pose is held. `joints` says where the
     joints are in the first reference. Raises BadInput, JobFailed; `out` is not touched before the input is known to be good.
     """
-    given = [_read(path) for path in sketch_files(poses, "poses", (".json",))]
-    size = _common_size(given, size)
+    given = [_read_pose_input(path) for path in list_sketch_files(poses, "poses", (".json",))]
+    size = _find_common_size(given, size)
     for path in references:
-        picture_size(path, "reference")
-    marked = read(joints)[0] if joints is not None else None
-    check_out(out, [poses, *references])
-    chosen = {number: _drawing(one, size) for number, one in enumerate(given) if number % step == 0}
+        read_picture_size(path, "reference")
+    marked = read_pose(joints)[0] if joints is not None else None
+    check_output_folder(out, [poses, *references])
+    chosen = {number: _make_drawing(one, size) for number, one in enumerate(given) if number % step == 0}
     builder = JobBuilder("animate", model, size)
     pose_file = None
     if marked is not None and references:
         data = json.dumps(marked.json())
-        pose_file = name_file("pose", digest(marked.json())[:16], ".json")
+        pose_file = name_file("pose", compute_digest(marked.json())[:16], ".json")
         builder.add_file(pose_file, data.encode)
     name = poses.resolve().name
     builder.add_cel(name, references, pose_file)
     for drawing, content in chosen.values():
         builder.add_drawing(drawing, content)
     shown = [chosen[number - number % step][0].id for number in range(len(given))]
-    return builder.write_job(out, exposures(shown), title=name, device=device, options=options)
+    return builder.write_job(out, build_exposures(shown), title=name, device=device, options=options)
 
 
-def _read(path: Path) -> _Given:
+def _read_pose_input(path: Path) -> _PoseInput:
     if path.suffix.lower() == ".json":
-        return _Given(path, *read(path))
-    return _Given(path, None, picture_size(path, "pose"))
+        return _PoseInput(path, *read_pose(path))
+    return _PoseInput(path, None, read_picture_size(path, "pose"))
 
 
-def _common_size(given: Sequence[_Given], wanted: Size | None) -> Size:
+def _find_common_size(given: Sequence[_PoseInput], wanted: Size | None) -> Size:
     sizes = {one.path.name: one.size for one in given if one.size is not None}
     if wanted is None and len(set(sizes.values())) > 1:
         name, other = next((name, size) for name, size in sizes.items() if size != next(iter(sizes.values())))
@@ -80,13 +80,13 @@ def _common_size(given: Sequence[_Given], wanted: Size | None) -> Size:
     return found
 
 
-def _drawing(given: _Given, size: Size) -> tuple[Drawing, Callable[[], bytes]]:
+def _make_drawing(given: _PoseInput, size: Size) -> tuple[Drawing, Callable[[], bytes]]:
     """A drawing of the job, and what its file holds."""
     if given.pose is None:
-        name = digest(file_sha256(given.path), list(size), 0)[:16]
+        name = compute_digest(compute_file_sha256(given.path), list(size), 0)[:16]
         file = name_file("raster", name, given.path.suffix.lower())
-        return Drawing(name, 0, "raster", file, given.path.name), functools.partial(fitted, given.path, size)
+        return Drawing(name, 0, "raster", file, given.path.name), functools.partial(fit_sketch, given.path, size)
     width, height = given.size or size
     content = given.pose.moved(lambda point: (point[0] * size[0] / width, point[1] * size[1] / height)).json()
-    name = digest(content, list(size), 0)[:16]
+    name = compute_digest(content, list(size), 0)[:16]
     return Drawing(name, 0, "pose", name_file("pose", name, ".json"), given.path.name), json.dumps(content).encode

@@ -8,19 +8,19 @@ from .. import models
 from .common import Commands
 
 
-def add(commands: Commands) -> None:
+def add_model_commands(commands: Commands) -> None:
     listing = commands.add("models", "list the models", commands.folders)
     listing.add_argument("--json", action="store_true", help="as JSON on stdout")
-    listing.set_defaults(command=_models)
+    listing.set_defaults(command=_list_models)
 
     fetch = commands.add("weights", "the weights of models: fetch them, or say where they go", commands.folders)
     fetch.add_argument("what", choices=("get", "where"), help="fetch what is missing, or name the files and their places")
     fetch.add_argument("id", metavar="MODEL", help="see the command 'models'")
     fetch.add_argument("--accept-license", action="store_true", help="you have read the licenses and accept them; asked for once")
-    fetch.set_defaults(command=_weights)
+    fetch.set_defaults(command=_manage_weights)
 
 
-def _models(options: argparse.Namespace) -> int:
+def _list_models(options: argparse.Namespace) -> int:
     found = models.available()
     if options.json:
         table = [
@@ -49,20 +49,20 @@ def _models(options: argparse.Namespace) -> int:
     return 0
 
 
-def _weights(options: argparse.Namespace) -> int:
-    from ..worker.download import get, where
+def _manage_weights(options: argparse.Namespace) -> int:
+    from ..worker.download import describe_placement, download_weights
 
     info = models.info(options.id)
     if options.what == "where":
-        print(where(info))
+        print(describe_placement(info))
         return 0
     shown = {}
 
-    def tell(file: str, done: int, size: int) -> None:
+    def print_progress(file: str, done: int, size: int) -> None:
         part = 10 * done // max(size, 1)
         if shown.get(file) != part:
             shown[file] = part
             print(f"{file}: {done >> 20} of {size >> 20} MB", file=sys.stderr, flush=True)
 
-    print(get(info, options.accept_license, tell))
+    print(download_weights(info, options.accept_license, print_progress))
     return 0

@@ -12,17 +12,17 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from ..job import FOLDERS, JOB_FILE, MAX_SIDE, Drawing, Exposure, Hint, Job, check_owner, frame_name
+from ..job import FOLDERS, JOB_FILE, MAX_SIDE, Drawing, Exposure, Hint, Job, check_owner, format_frame_name
 from ..job.builder import JobBuilder, name_file
 from ..job.errors import BadInput, JobFailed
-from ..job.files import digest, file_sha256
+from ..job.files import compute_digest, compute_file_sha256
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".tga")
 
 Size = tuple[int, int]
 
 
-def gather(
+def build_colorize_job(
     sketches: Path,
     references: Sequence[Path],
     out: Path,
@@ -37,34 +37,34 @@ def gather(
     `size` in px is that of the frames, else it is the sketches' own; a sketch of another shape is fitted into it whole, with paper
     at its sides. Equal sketches are one drawing. Raises BadInput, JobFailed; `out` is not touched before the input is known to be good.
     """
-    paths = sketch_files(sketches)
-    size = common_size(paths, size)
+    paths = list_sketch_files(sketches)
+    size = find_common_size(paths, size)
     for path in references:
-        picture_size(path, "reference")
-    check_out(out, [sketches, *references])
-    ids = [digest(file_sha256(path), list(size), 0)[:16] for path in paths]
+        read_picture_size(path, "reference")
+    check_output_folder(out, [sketches, *references])
+    ids = [compute_digest(compute_file_sha256(path), list(size), 0)[:16] for path in paths]
     sources = dict(zip(ids[::-1], paths[::-1], strict=True))  # of equal sketches the first
     drawings = {key: Drawing(key, 0, "raster", name_file("raster", key, sources[key].suffix.lower()), sources[key].name) for key in ids}
     builder = JobBuilder("colorize", model, size)
     builder.add_cel("sketches", references)
     for key, drawing in drawings.items():
-        builder.add_drawing(drawing, functools.partial(fitted, sources[key], size))
+        builder.add_drawing(drawing, functools.partial(fit_sketch, sources[key], size))
     title = sketches.resolve().name
-    return builder.write_job(out, exposures(ids), title=title, device=device, options=options, hints=hints)
+    return builder.write_job(out, build_exposures(ids), title=title, device=device, options=options, hints=hints)
 
 
-def spread(job: Job, folder: Path) -> None:
+def link_held_frames(job: Job, folder: Path) -> None:
     """Give every frame that shows a held drawing a file of its own, beside the one that the job has made. Raises JobFailed."""
     first = {}
     for exposure in job.frames:
-        made = folder / "frames" / first.setdefault(exposure.drawings, frame_name(exposure.frame))
+        made = folder / "frames" / first.setdefault(exposure.drawings, format_frame_name(exposure.frame))
         for frame in range(exposure.frame, exposure.frame + exposure.exposure):
-            target = folder / "frames" / frame_name(frame)
+            target = folder / "frames" / format_frame_name(frame)
             if target != made and made.exists():
-                _link(made, target)
+                _link_frame(made, target)
 
 
-def _link(made: Path, target: Path) -> None:
+def _link_frame(made: Path, target: Path) -> None:
     try:
         target.unlink(missing_ok=True)
         os.link(made, target)
@@ -75,7 +75,7 @@ def _link(made: Path, target: Path) -> None:
             raise JobFailed(f"Could not write {target} ({error.strerror}): free some space or choose another output folder.") from error
 
 
-def sketch_files(folder: Path, what: str = "sketches", more: Sequence[str] = ()) -> list[Path]:
+def list_sketch_files(folder: Path, what: str = "sketches", more: Sequence[str] = ()) -> list[Path]:
     """The pictures of a folder, and files with the suffixes `more`, in the natural order of their names: a2 before a10. Raises BadInput
     when there are none."""
     suffixes = (*more, *SUFFIXES)
@@ -87,15 +87,15 @@ def sketch_files(folder: Path, what: str = "sketches", more: Sequence[str] = ())
         raise BadInput(f"The folder of {what} {folder} can't be read ({error.strerror}).") from error
     if not found:
         raise BadInput(f"There is no picture in {folder}: {what} are {', '.join(suffixes)} files.")
-    return sorted(found, key=lambda path: (_natural(path.name), path.name))
+    return sorted(found, key=lambda path: (_make_sort_key(path.name), path.name))
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
+def _make_sort_key(name: str) -> list[tuple[int, str]]:
     """A key that sorts by the value of the numbers in a name: text and numbers by turns."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name.casefold()) if part]
 
 
-def picture_size(path: Path, what: str = "sketch") -> Size:
+def read_picture_size(path: Path, what: str = "sketch") -> Size:
     """The size of a picture that can be read to its end. Raises BadInput."""
     try:
         with warnings.catch_warnings():
@@ -111,8 +111,8 @@ def picture_size(path: Path, what: str = "sketch") -> Size:
     return size
 
 
-def common_size(paths: Sequence[Path], wanted: Size | None) -> Size:
-    sizes = [picture_size(path) for path in paths]
+def find_common_size(paths: Sequence[Path], wanted: Size | None) -> Size:
+    sizes = [read_picture_size(path) for path in paths]
     for path, size in zip(paths, sizes, strict=True):
         if wanted is None and size != sizes[0]:
             raise BadInput(
@@ -125,7 +125,7 @@ def common_size(paths: Sequence[Path], wanted: Size | None) -> Size:
     return width, height
 
 
-def fitted(path: Path, size: Size) -> bytes:
+def fit_sketch(path: Path, size: Size) -> bytes:
     """The sketch's file; with paper added at its sides when its shape is another than that of `size`, which the model scales it to."""
     with Image.open(path) as image:
         turned = ImageOps.exif_transpose(image)
@@ -142,7 +142,7 @@ def fitted(path: Path, size: Size) -> bytes:
     return data.getvalue()
 
 
-def exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
+def build_exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
     """One exposure for each run of equal drawings; frames count from 0."""
     frames, frame = [], 0
     for key, run in groupby(ids):
@@ -152,7 +152,7 @@ def exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
     return tuple(frames)
 
 
-def check_out(out: Path, given: Sequence[Path]) -> None:
+def check_output_folder(out: Path, given: Sequence[Path]) -> None:
     """A job folder is tidied when it is used again: so it must be one, and nothing that was given may lie in it."""
     check_owner(out)
     if not (out / JOB_FILE).is_file():

@@ -7,17 +7,17 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from .. import models
-from ..job import pictures
+from ..job import list_pictures
 from ..job.errors import JobFailed
 from ..job.messages import Failed
-from ..worker.run import run
-from .colorize_job import gather
+from ..worker.run import execute_job
+from .colorize_job import build_colorize_job
 
 _SIDE = 96
 _RED = (200, 40, 40, 255)
 
 
-def selftest() -> str:
+def run_selftest() -> str:
     """One sentence on what was tested. Raises JobFailed with what is wrong."""
     with tempfile.TemporaryDirectory(prefix="shiage-") as name:
         folder = Path(name)
@@ -26,11 +26,11 @@ def selftest() -> str:
             picture = Image.new("RGBA", (_SIDE, _SIDE))
             ImageDraw.Draw(picture).ellipse((16, 16, 80, 80), fill, "black", 3)
             picture.save(folder / file)
-        job = gather(folder / "in", [folder / "reference.png"], folder / "job", models.DEFAULT)
-        end = run(folder / "job")
+        job = build_colorize_job(folder / "in", [folder / "reference.png"], folder / "job", models.DEFAULT)
+        end = execute_job(folder / "job")
         if isinstance(end, Failed):
             raise JobFailed(f"The self-test failed: {end.text}")
-        with Image.open(folder / "job" / next(iter(pictures(job).values()))) as picture:
+        with Image.open(folder / "job" / next(iter(list_pictures(job).values()))) as picture:
             pixels = np.asarray(picture.convert("RGBA"))
         if tuple(pixels[_SIDE // 2, _SIDE // 2]) != _RED or pixels[2, 2, 3]:
             raise JobFailed("The self-test painted a circle wrongly: install the engine again.")

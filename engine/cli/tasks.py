@@ -8,7 +8,7 @@ from ..job import parse_hint, timing
 from .common import Commands, parse_size
 
 
-def add(commands: Commands, model: str) -> None:
+def add_task_commands(commands: Commands, model: str) -> None:
     """`model` is the one whose options are options of the command."""
     paint = (commands.folders, commands.told)
 
@@ -30,17 +30,22 @@ def add(commands: Commands, model: str) -> None:
         "the whole shot heeds it; give several if need be",
     )
     models.add_flags(colorize.add_argument_group(f"options of the model '{model}'"), models.info(model))
-    colorize.set_defaults(command=_colorize)
+    colorize.set_defaults(command=_colorize_drawings)
 
     inbetween = commands.add("inbetween", "make the drawings between keys", *paint)
     for name in ("first", "last"):
         inbetween.add_argument(f"--{name}", required=True, type=Path, metavar="FILE", help=f"the {name} key")
     inbetween.add_argument("--count", required=True, type=int, metavar="N", help="how many drawings to make between them")
     inbetween.add_argument(
-        "--key", action="append", default=[], type=_numbered, metavar="K=FILE", help="one more key, in place of drawing K"
+        "--key", action="append", default=[], type=_parse_numbered_file, metavar="K=FILE", help="one more key, in place of drawing K"
     )
     inbetween.add_argument(
-        "--sketch", action="append", default=[], type=_numbered, metavar="K=FILE", help="line art that drawing K of 1 to N follows"
+        "--sketch",
+        action="append",
+        default=[],
+        type=_parse_numbered_file,
+        metavar="K=FILE",
+        help="line art that drawing K of 1 to N follows",
     )
     inbetween.add_argument("--ease", choices=timing.EASINGS, default="linear", help="how drawings are spaced; default %(default)s")
     inbetween.add_argument("--chart", default="", metavar="TEXT", help="a timing chart instead, a place for each drawing: '1/8 1/4 1/2'")
@@ -58,7 +63,7 @@ def add(commands: Commands, model: str) -> None:
     )
     inbetween.add_argument("--device", choices=models.DEVICES, default="auto", help="default %(default)s")
     models.add_flags(inbetween.add_argument_group(f"options of the model '{model}'"), models.info(model))
-    inbetween.set_defaults(command=_inbetween)
+    inbetween.set_defaults(command=_make_inbetweens)
 
     animate = commands.add("animate", "move a character as poses say", *paint)
     animate.add_argument(
@@ -72,22 +77,22 @@ def add(commands: Commands, model: str) -> None:
     animate.add_argument("--model", default=models.DEFAULTS["animate"], metavar="ID", help="see the command 'models'; default %(default)s")
     animate.add_argument("--device", choices=models.DEVICES, default="auto", help="default %(default)s")
     models.add_flags(animate.add_argument_group(f"options of the model '{model}'"), models.info(model))
-    animate.set_defaults(command=_animate)
+    animate.set_defaults(command=_animate_figure)
 
 
-def _numbered(text: str) -> tuple[int, Path]:
+def _parse_numbered_file(text: str) -> tuple[int, Path]:
     number, _, file = text.partition("=")
     if not number.isdecimal() or not file:
         raise argparse.ArgumentTypeError(f"'{text}' is no numbered picture: write K=FILE, 3=middle.png for instance")
     return int(number), Path(file)
 
 
-def _colorize(options: argparse.Namespace) -> int:
+def _colorize_drawings(options: argparse.Namespace) -> int:
     from ..worker.console import run_job
-    from .colorize_job import gather, spread
+    from .colorize_job import build_colorize_job, link_held_frames
 
     model = models.info(options.model, "colorize")
-    job = gather(
+    job = build_colorize_job(
         options.sketches,
         options.reference,
         options.out,
@@ -98,18 +103,18 @@ def _colorize(options: argparse.Namespace) -> int:
         [parse_hint(text) for text in options.hint],
     )
     code = run_job(options.out, options.json)
-    spread(job, options.out)
+    link_held_frames(job, options.out)
     return code
 
 
-def _inbetween(options: argparse.Namespace) -> int:
+def _make_inbetweens(options: argparse.Namespace) -> int:
     from ..worker.console import run_job
     from . import inbetween_job as keys
-    from .colorize_job import spread
+    from .colorize_job import link_held_frames
 
     model = models.info(options.model, "inbetween")
     pictures = {0: options.first, options.count + 1: options.last, **dict(options.key)}
-    job = keys.gather(
+    job = keys.build_inbetween_job(
         pictures,
         options.count,
         options.reference,
@@ -122,20 +127,20 @@ def _inbetween(options: argparse.Namespace) -> int:
         options.chart,
     )
     code = run_job(options.out, options.json)
-    spread(job, options.out)
+    link_held_frames(job, options.out)
     return code
 
 
-def _animate(options: argparse.Namespace) -> int:
+def _animate_figure(options: argparse.Namespace) -> int:
     from ..worker.console import run_job
-    from .animate_job import gather
-    from .colorize_job import spread
+    from .animate_job import build_animate_job
+    from .colorize_job import link_held_frames
 
     model = models.info(options.model, "animate")
     chosen = models.flags(options, model)
-    job = gather(
+    job = build_animate_job(
         options.poses, [options.reference], options.out, model.id, options.device, options.size, options.step, chosen, options.joints
     )
     code = run_job(options.out, options.json)
-    spread(job, options.out)
+    link_held_frames(job, options.out)
     return code

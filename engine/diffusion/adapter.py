@@ -56,7 +56,7 @@ class PipelineLoader(Generic[Networks, Pipeline]):
         given = str(context.job.options["weights"])
         self.choose_device = functools.cache(self._choose_device)
         self.load_pipeline = functools.cache(self._load_pipeline)
-        self.folder = Path(given).expanduser() if given else weights_store.folder(weights.model)
+        self.folder = Path(given).expanduser() if given else weights_store.locate_weights(weights.model)
 
     @functools.cached_property
     def weights_fingerprint(self) -> list:

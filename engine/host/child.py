@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..job.errors import JobFailed
-from ..job.messages import TERMINAL, Cancelled, Event, Failed, decode, encode
+from ..job.messages import TERMINAL, Cancelled, Event, Failed, decode_message, encode_message
 
 # A child of Blender that opens no window, and that Ctrl-C in Blender's terminal does not reach.
 DETACHED: Mapping = {"creationflags": 0x08000000} if os.name == "nt" else {"start_new_session": True}
 
 
-class Child:
+class ChildProcess:
     """A process at work, which ends with this one. Its events, the last of them terminal, are lines of the file `events`, its prints go to
     the file `log`; `name` is what its events call their job, `what` how a person calls it."""
 
@@ -44,7 +44,7 @@ class Child:
         if not self.running:
             return []
         code = self._process.poll()  # before reading: what it said last must not be missed
-        events = self._held + self._read()
+        events = self._held + self._read_events()
         ended = bool(events) and isinstance(events[-1], TERMINAL)
         self._held = [events.pop()] if ended and code is None else []
         if code is not None:
@@ -53,7 +53,7 @@ class Child:
                 events.append(Failed(self._name, JobFailed.kind, f"{self._what} broke off ({code}): start it again; see {self.log}."))
         return events
 
-    def _read(self) -> list[Event]:
+    def _read_events(self) -> list[Event]:
         try:
             with open(self.events, "rb") as file:
                 file.seek(self._offset)
@@ -61,14 +61,14 @@ class Child:
         except FileNotFoundError:
             return []
         self._offset += len(whole) + len(end)
-        return [decode(line) for line in whole.splitlines()]  # type: ignore[misc]  # such a child writes events only
+        return [decode_message(line) for line in whole.splitlines()]  # type: ignore[misc]  # such a child writes events only
 
     def cancel(self) -> list[Event]:
         """End it at once, with everything that it started. Returns what was not polled yet, the last of it terminal."""
         if not self.running:
             return []
         kill_tree(self._process)
-        events = self._held + self._read()
+        events = self._held + self._read_events()
         self.running = False
         if not (events and isinstance(events[-1], TERMINAL)):
             events.append(Cancelled(self._name))
@@ -95,18 +95,18 @@ def kill_group(pid: int) -> None:
 # --- in the child -------------------------------------------------------------------------------------------------
 
 
-def tell(events: Path, event: Event) -> None:
+def write_event(events: Path, event: Event) -> None:
     """Write an event where `Child` reads it."""
     with open(events, "ab", buffering=0) as file:
-        file.write(encode(event) + b"\n")
+        file.write(encode_message(event) + b"\n")
 
 
 def end_with_parent() -> None:
     """From now on, end this process and all that it started when its stdin closes: when it is cancelled, or whoever started it is gone."""
 
-    def wait() -> None:
+    def wait_for_stdin() -> None:
         while os.read(0, 4096):  # not sys.stdin: its lock, held by a thread, makes an orderly end of Python abort
             pass
         kill_group(os.getpid())
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=wait_for_stdin, daemon=True).start()

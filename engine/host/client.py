@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..job.errors import BadInput, EngineMissing, JobFailed
-from ..job.messages import TERMINAL, Cancel, Cancelled, Done, Failed, FrameDone, Progress, Run, Started
-from .process import JobEvent, Process
+from ..job.messages import TERMINAL, Cancelled, CancelRequest, Done, Failed, FrameDone, Progress, RunRequest, Started
+from .process import EngineProcess, JobEvent
 
 SILENCE = 60.0  # seconds without a sign of life, after which the engine counts as hung
 PATIENCE = 20.0  # seconds that a job has to heed its cancellation before the engine is ended
@@ -44,7 +44,7 @@ class JobState:
         return self.state in ("done", "failed", "cancelled")
 
 
-class Engine:
+class EngineClient:
     """The engine process of one Blender session and the jobs asked of it. Not for use from several threads.
 
     `python`: the engine's Python. `log_folder`: where the process may write its log and byte code. `models`: further folders of models.
@@ -58,7 +58,7 @@ class Engine:
         self._models = tuple(folder.absolute() for folder in models)
         self._silence = silence
         self._patience = patience
-        self._worker: Process | None = None
+        self._worker: EngineProcess | None = None
         self._jobs: dict[str, JobState] = {}
         self._queue: list[str] = []
         self._running: str | None = None
@@ -78,16 +78,16 @@ class Engine:
         return self._running is not None or bool(self._queue)
 
     def state(self, folder: str | Path) -> JobState | None:
-        return self._jobs.get(_key(folder))
+        return self._jobs.get(_normalize_folder(folder))
 
     def start(self) -> None:
         """Start the process if it isn't up, to have it warm. Raises, at once, EngineMissing, or JobFailed when it can't write its log."""
         if self._worker is None:
-            self._worker = Process(self._python, self._log_folder, self._models)
+            self._worker = EngineProcess(self._python, self._log_folder, self._models)
 
     def submit(self, folder: str | Path, title: str = "") -> JobState:
         """Put a job at the end of the queue. Raises EngineMissing for want of an engine, BadInput when it is queued already."""
-        key = _key(folder)
+        key = _normalize_folder(folder)
         if key in self._queue or key == self._running:
             raise BadInput("This job is being worked on already: wait until it is done, or cancel it.")
         self.start()
@@ -95,28 +95,28 @@ class Engine:
         self._begun.discard(key)
         self._jobs[key] = JobState(key, title or Path(key).name)
         self._queue.append(key)
-        self._number()
+        self._number_queue()
         return self._jobs[key]
 
     def cancel(self, folder: str | Path) -> None:
         """Take a job out of the queue, or stop it within one picture. Nothing happens when it has ended."""
-        key = _key(folder)
+        key = _normalize_folder(folder)
         if key in self._queue:
             self._queue.remove(key)
-            self._note(Cancelled(key))
-            self._number()
+            self._record_event(Cancelled(key))
+            self._number_queue()
         elif key == self._running and self._worker is not None and self._cancelled_at is None:
             self._cancelled_at = time.monotonic()
             self._jobs[key] = replace(self._jobs[key], stage="Cancelling")
-            self._worker.send(Cancel(key))
+            self._worker.send(CancelRequest(key))
 
-    def cancel_all(self) -> None:
+    def cancel_all_jobs(self) -> None:
         for key in [*self._queue, *([self._running] if self._running else [])]:
             self.cancel(key)
 
     def forget(self, folder: str | Path) -> None:
         """Drop a job that has ended from `jobs`."""
-        key = _key(folder)
+        key = _normalize_folder(folder)
         if key in self._jobs and self._jobs[key].ended:
             del self._jobs[key]
 
@@ -127,15 +127,15 @@ class Engine:
         if self._worker is not None:
             for event in self._worker.receive():
                 if event.job == self._running:
-                    self._note(event)
-            self._watch(self._worker)
-        self._next()
+                    self._record_event(event)
+            self._watch_process(self._worker)
+        self._start_next_job()
         events, self._events = self._events, []
         return events
 
     def wait(self, folder: str | Path, on_event: Callable[[JobEvent], None] = lambda event: None) -> JobState:
         """Poll until the job has ended, where no timer runs. Ctrl-C cancels it, twice ends the engine at once. Raises KeyError."""
-        key = _key(folder)
+        key = _normalize_folder(folder)
         while not self._jobs[key].ended or self._events:
             try:
                 for name, event in self.poll():
@@ -144,21 +144,21 @@ class Engine:
                 time.sleep(0.02)
             except KeyboardInterrupt:
                 if key == self._running and self._cancelled_at is not None:
-                    self._stop()
-                    self._note(Cancelled(key))
+                    self._stop_process()
+                    self._record_event(Cancelled(key))
                 self.cancel(key)
         return self._jobs[key]
 
     def close(self) -> None:
         """Cancel everything and end the process, within about a second. The engine may be used again."""
         for key in [*self._queue, *([self._running] if self._running else [])]:
-            self._note(Cancelled(key))
+            self._record_event(Cancelled(key))
         self._queue.clear()
-        self._stop(0.5)
+        self._stop_process(0.5)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    def _watch(self, worker: Process) -> None:
+    def _watch_process(self, worker: EngineProcess) -> None:
         """An engine that is dead or hung fails the running job; one that did not even start, the job it was started for."""
         fault = worker.fault(self._silence)
         if fault is None and self._cancelled_at is not None and time.monotonic() - self._cancelled_at > self._patience:
@@ -166,16 +166,16 @@ class Engine:
         if fault is None:
             return
         key = self._running or (self._queue.pop(0) if self._queue and not worker.greeted else None)
-        self._stop()
+        self._stop_process()
         if key is not None and key not in self._begun and worker.used and self._cancelled_at is None:
             self._running = None  # it died at rest, and the job was handed to the dead: a new one takes it
             self._queue.insert(0, key)
             self._jobs[key] = replace(self._jobs[key], state="queued", stage="")
             key = None
         if key is not None:
-            self._note(replace(fault, job=key) if self._cancelled_at is None else Cancelled(key))
+            self._record_event(replace(fault, job=key) if self._cancelled_at is None else Cancelled(key))
 
-    def _next(self) -> None:
+    def _start_next_job(self) -> None:
         """Hand the next job to the engine."""
         if self._running is not None or not self._queue:
             return
@@ -183,19 +183,19 @@ class Engine:
             self.start()
         except (EngineMissing, JobFailed) as error:
             key = self._queue.pop(0)
-            self._note(Failed(key, error.kind, str(error)))
+            self._record_event(Failed(key, error.kind, str(error)))
         else:
             if self._worker is not None and self._worker.greeted:
                 self._running = self._queue.pop(0)
                 self._jobs[self._running] = replace(self._jobs[self._running], state="running", stage="Starting", position=0)
-                self._worker.send(Run(self._running))
-        self._number()
+                self._worker.send(RunRequest(self._running))
+        self._number_queue()
 
-    def _note(self, event: JobEvent) -> None:
+    def _record_event(self, event: JobEvent) -> None:
         """Bring the job's state up to date and keep the event for the next poll; a job's first event is Started always."""
         key = event.job
         if key not in self._begun and not isinstance(event, Started):
-            self._note(Started(key))
+            self._record_event(Started(key))
         state = self._jobs[key]
         match event:
             case Started():
@@ -220,15 +220,15 @@ class Engine:
             if self._worker is not None:
                 self._worker.used = True
 
-    def _number(self) -> None:
+    def _number_queue(self) -> None:
         for position, key in enumerate(self._queue, 1):
             self._jobs[key] = replace(self._jobs[key], position=position)
 
-    def _stop(self, patience: float = 0.0) -> None:
+    def _stop_process(self, patience: float = 0.0) -> None:
         if self._worker is not None:
             self._worker.stop(patience)
             self._worker = None
 
 
-def _key(folder: str | Path) -> str:
+def _normalize_folder(folder: str | Path) -> str:
     return os.path.abspath(folder)

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..job.errors import BadInput, EngineMissing, JobFailed
-from .child import DETACHED, Child
+from .child import DETACHED, ChildProcess
 
 PACKAGE = "engine"  # the engine runs as this, however Blender has named the package
 ROOT = Path(__file__).resolve().parents[2]  # of the extension: the folder that holds `engine`
 REQUIREMENTS = ROOT / "engine" / "requirements.txt"
-BYTES = 8 << 30  # what an installation takes at its fullest
-VARIABLE = "SHIAGE_ENGINE_PYTHON"
+INSTALL_BYTES = 8 << 30  # what an installation takes at its fullest
+PYTHON_VARIABLE = "SHIAGE_ENGINE_PYTHON"
 VERSIONS = ("3.12", "3.11", "3.13")  # in order of preference
 MARK_FILE = "unfinished"  # in the target while an installation has not come to its end
 EVENTS_FILE = "install.jsonl"
@@ -28,7 +28,7 @@ LOG_FILE = "install.log"
 
 
 @dataclass(frozen=True)
-class Status:
+class EngineStatus:
     """What is known of an engine's Python: `state` is ready, missing, outdated or broken; `text` one sentence for the person."""
 
     state: str
@@ -40,16 +40,16 @@ class Status:
         return self.state in ("ready", "outdated")
 
 
-def locate(target: Path, chosen: str = "") -> Path:
+def locate_python(target: Path, chosen: str = "") -> Path:
     """The engine's Python: of the environment variable, else the chosen one, else the one installed under `target`."""
-    return Path(os.environ.get(VARIABLE) or chosen or venv_python(target))
+    return Path(os.environ.get(PYTHON_VARIABLE) or chosen or locate_venv_python(target))
 
 
-def venv_python(target: Path) -> Path:
+def locate_venv_python(target: Path) -> Path:
     return target / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def variables(cache: Path) -> dict[str, str]:
+def build_process_environment(cache: Path) -> dict[str, str]:
     """The environment of an engine process: no PYTHON* of Blender's, the engine on the path, byte code under `cache` and nowhere else."""
     kept = {key: value for key, value in os.environ.items() if not key.upper().startswith(("PYTHON", "__PYVENV"))}
     return kept | {
@@ -70,46 +70,48 @@ print(json.dumps([list(sys.version_info[:2]), sys.executable, found]))
 """
 
 
-def status(python: Path, requirements: Path = REQUIREMENTS) -> Status:
+def check_engine(python: Path, requirements: Path = REQUIREMENTS) -> EngineStatus:
     """Whether this Python can be the engine's. It is started for it, which takes 0.1 to 0.5 s: keep the answer."""
     if not python.is_file():
-        return Status("missing", f"There is no engine at {python}: install it, or choose another Python.")
+        return EngineStatus("missing", f"There is no engine at {python}: install it, or choose another Python.")
     target = python.absolute().parent.parent.parent
-    if python.absolute() == venv_python(target) and (target / MARK_FILE).exists():
-        return Status("broken", "The installation of the engine was not finished: install it again, what was downloaded is used.")
-    return check(python, requirements)
+    if python.absolute() == locate_venv_python(target) and (target / MARK_FILE).exists():
+        return EngineStatus("broken", "The installation of the engine was not finished: install it again, what was downloaded is used.")
+    return check_packages(python, requirements)
 
 
-def check(python: Path, requirements: Path) -> Status:
+def check_packages(python: Path, requirements: Path) -> EngineStatus:
     """`status` by what the Python itself says."""
-    probe = _probe(python)
+    probe = _probe_python(python)
     if probe is None:
-        return Status("broken", f"{python} does not run: install the engine again, or choose another Python.")
+        return EngineStatus("broken", f"{python} does not run: install the engine again, or choose another Python.")
     version, _, found = probe
     if version < [3, 11]:
-        return Status("broken", f"{python} is Python {version[0]}.{version[1]}: the engine needs 3.11 or newer.")
-    wanted = pins(requirements)
+        return EngineStatus("broken", f"{python} is Python {version[0]}.{version[1]}: the engine needs 3.11 or newer.")
+    wanted = read_pins(requirements)
     lacking = [name for name in wanted if name not in found]
     if lacking:
-        return Status("broken", f"The engine lacks {_some(lacking)}: install it again.")
+        return EngineStatus("broken", f"The engine lacks {_abbreviate_names(lacking)}: install it again.")
     differing = [name for name, pin in wanted.items() if found[name].partition("+")[0] != pin]
     if differing:
-        return Status("outdated", f"The engine has other versions than this Shiage wants of {_some(differing)}: install it again.")
-    return Status("ready", f"The engine is ready (Python {version[0]}.{version[1]}).")
+        return EngineStatus(
+            "outdated", f"The engine has other versions than this Shiage wants of {_abbreviate_names(differing)}: install it again."
+        )
+    return EngineStatus("ready", f"The engine is ready (Python {version[0]}.{version[1]}).")
 
 
-def pins(requirements: Path) -> dict[str, str]:
+def read_pins(requirements: Path) -> dict[str, str]:
     """{package in lower case with dashes: version} of the lines `name==version`."""
     lines = requirements.read_text("utf-8").splitlines()
     found = (re.match(r"([\w.-]+)==([^\s;#]+)", line) for line in lines)
     return {match[1].lower().replace("_", "-"): match[2] for match in found if match}
 
 
-def _some(names: list[str]) -> str:
+def _abbreviate_names(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
-def _probe(python: Path) -> tuple[list[int], str, dict[str, str]] | None:
+def _probe_python(python: Path) -> tuple[list[int], str, dict[str, str]] | None:
     """(version, the executable proper, its packages) of a Python; None when it does not run."""
     try:
         done = subprocess.run(
@@ -121,7 +123,7 @@ def _probe(python: Path) -> tuple[list[int], str, dict[str, str]] | None:
     return version, executable, found
 
 
-def self_test(python: Path, log_folder: Path) -> Status:
+def run_self_test(python: Path, log_folder: Path) -> EngineStatus:
     """Color a small picture with this Python, start to end. Takes a few seconds."""
     try:
         log_folder.mkdir(parents=True, exist_ok=True)
@@ -131,15 +133,15 @@ def self_test(python: Path, log_folder: Path) -> Status:
             capture_output=True,
             timeout=300,
             cwd=log_folder,
-            env=variables(log_folder),
+            env=build_process_environment(log_folder),
             **DETACHED,
         )
     except subprocess.TimeoutExpired:
-        return Status("broken", "The engine's self-test did not end within 5 minutes: install the engine again.")
+        return EngineStatus("broken", "The engine's self-test did not end within 5 minutes: install the engine again.")
     except OSError as error:
-        return Status("missing", f"The engine at {python} can't be started ({error.strerror}): install it, or choose another Python.")
+        return EngineStatus("missing", f"The engine at {python} can't be started ({error.strerror}): install it, or choose another Python.")
     said = (done.stdout if done.returncode == 0 else done.stderr).decode("utf-8", "replace").strip().splitlines()
-    return Status("ready" if done.returncode == 0 else "broken", said[-1] if said else f"The self-test ended with {done.returncode}.")
+    return EngineStatus("ready" if done.returncode == 0 else "broken", said[-1] if said else f"The self-test ended with {done.returncode}.")
 
 
 # --- installing ---------------------------------------------------------------------------------------------------
@@ -150,13 +152,13 @@ def find_python() -> Path | None:
     names = [f"python{version}" for version in VERSIONS] + ["python3", "python"]
     for name in names:
         path = shutil.which(name)
-        probe = _probe(Path(path)) if path else None
-        if probe and f"{probe[0][0]}.{probe[0][1]}" in VERSIONS and makes_environments(Path(probe[1])):
+        probe = _probe_python(Path(path)) if path else None
+        if probe and f"{probe[0][0]}.{probe[0][1]}" in VERSIONS and can_make_environments(Path(probe[1])):
             return Path(probe[1])
     return None
 
 
-def makes_environments(python: Path) -> bool:
+def can_make_environments(python: Path) -> bool:
     """Debian's Pythons lack ensurepip until python3-venv is installed."""
     try:
         return (
@@ -166,7 +168,7 @@ def makes_environments(python: Path) -> bool:
         return False
 
 
-def start_install(target: Path, online: bool, requirements: Path = REQUIREMENTS, need: int = BYTES) -> Child:
+def start_install(target: Path, online: bool, requirements: Path = REQUIREMENTS, need: int = INSTALL_BYTES) -> ChildProcess:
     """Begin to install the engine under `target`, or to complete or update what is there.
 
     Everything is written below `target`: the environment in venv/, the log in install.log. What an interrupted installation has
@@ -180,12 +182,14 @@ def start_install(target: Path, online: bool, requirements: Path = REQUIREMENTS,
     try:
         target.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(target).free
-        if free < need and not venv_python(target).exists():
+        if free < need and not locate_venv_python(target).exists():
             raise JobFailed(f"The disk of {target} has {free >> 30} GB free and the engine needs {need >> 30} GB: free some space.")
         runner = Path(sys.executable) if Path(sys.executable).name.lower().startswith("python") else find_python()
         if runner is None:
             raise EngineMissing("No Python 3.11 to 3.13 was found to install the engine with: install one from python.org, then try again.")
         command = [runner, "-m", f"{PACKAGE}.host.installer", target, requirements]
-        return Child(command, target / EVENTS_FILE, target / LOG_FILE, variables(target), str(target), "The installation")
+        return ChildProcess(
+            command, target / EVENTS_FILE, target / LOG_FILE, build_process_environment(target), str(target), "The installation"
+        )
     except OSError as error:
         raise JobFailed(f"Can't install into {target} ({error.strerror}): make it writable or choose another folder.") from error

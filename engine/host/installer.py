@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 from ..job.errors import EngineMissing, JobFailed, ShiageError
-from ..job.lock import locked
+from ..job.lock import lock_folder
 from ..job.messages import Done, Event, Failed, Progress, Started
 from . import environment
-from .child import end_with_parent, tell
+from .child import end_with_parent, write_event
 
 INSTALLED = 0.9  # the fraction at which all packages are in place
 
@@ -23,41 +23,41 @@ INSTALLED = 0.9  # the fraction at which all packages are in place
 def main(target: Path, requirements: Path) -> int:
     """Install, or complete or update what is there; tell exactly one terminal event. Returns the exit code."""
     name = str(target)
-    tell(target / environment.EVENTS_FILE, Started(name))
+    write_event(target / environment.EVENTS_FILE, Started(name))
     try:
-        with locked(target):
-            _install(target, requirements)
+        with lock_folder(target):
+            _install_engine(target, requirements)
             end: Event = Done(name, "The engine is installed.")
     except ShiageError as error:
         end = Failed(name, error.kind, str(error))
     except OSError as error:
         end = Failed(name, JobFailed.kind, f"The installation could not write ({error}): free some space, then start it again.")
-    tell(target / environment.EVENTS_FILE, end)
+    write_event(target / environment.EVENTS_FILE, end)
     return 0 if isinstance(end, Done) else JobFailed.exit_code
 
 
-def _install(target: Path, requirements: Path) -> None:
+def _install_engine(target: Path, requirements: Path) -> None:
     mark = target / environment.MARK_FILE
-    python = environment.venv_python(target)
+    python = environment.locate_venv_python(target)
     uv = shutil.which("uv")
-    _progress(target, "Making the environment", 0.0)
-    if mark.exists() or environment.status(python, requirements).state not in ("ready", "outdated"):
+    _report_progress(target, "Making the environment", 0.0)
+    if mark.exists() or environment.check_engine(python, requirements).state not in ("ready", "outdated"):
         shutil.rmtree(target / "venv", ignore_errors=True)  # a half-written package looks whole to pip; its download is kept
     mark.touch()
     (target / "tmp").mkdir(exist_ok=True)
     if not python.exists():
         base = environment.find_python()
         if uv:
-            _run([uv, "venv", "--python", base or environment.VERSIONS[0], target / "venv"], target)  # it fetches a Python if need be
+            _run_step([uv, "venv", "--python", base or environment.VERSIONS[0], target / "venv"], target)  # it fetches a Python if need be
         else:
-            _run([base or _own_python(), "-m", "venv", target / "venv"], target)
+            _run_step([base or _require_own_python(), "-m", "venv", target / "venv"], target)
     if uv:
         command = [uv, "pip", "install", "--python", python, "--torch-backend", "auto"]
     else:
         command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
-    _run([*command, "--only-binary", ":all:", "-r", requirements], target, len(environment.pins(requirements)))
-    _progress(target, "Checking", INSTALLED)
-    status = environment.check(python, requirements)
+    _run_step([*command, "--only-binary", ":all:", "-r", requirements], target, len(environment.read_pins(requirements)))
+    _report_progress(target, "Checking", INSTALLED)
+    status = environment.check_packages(python, requirements)
     if status.state != "ready":
         raise JobFailed(f"The installation is not whole: {status.text}")
     for name in ("tmp", "cache"):
@@ -65,14 +65,14 @@ def _install(target: Path, requirements: Path) -> None:
     mark.unlink()
 
 
-def _own_python() -> Path:
+def _require_own_python() -> Path:
     """The Python that runs this, which may be Blender's: the last resort, because it goes when that Blender goes."""
-    if not environment.makes_environments(Path(sys.executable)):
+    if not environment.can_make_environments(Path(sys.executable)):
         raise EngineMissing("No Python 3.11 to 3.13 with the module venv was found: install one from python.org, then try again.")
     return Path(sys.executable)
 
 
-def _run(command: list, target: Path, packages: int = 0) -> None:
+def _run_step(command: list, target: Path, packages: int = 0) -> None:
     """Run one step, its output into the log. The step's words tell how far it is: pip names each package that it collects."""
     print("$", *command, flush=True)
     process = subprocess.Popen(
@@ -81,7 +81,7 @@ def _run(command: list, target: Path, packages: int = 0) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         cwd=target,
-        env=_variables(target),
+        env=_build_step_environment(target),
         encoding="utf-8",
         errors="replace",
     )
@@ -93,14 +93,14 @@ def _run(command: list, target: Path, packages: int = 0) -> None:
         if line.startswith(("Collecting ", "Processing ")) and packages:
             collected += 1
             package = Path(line.split()[1]).name.partition("=")[0].partition("-")[0]
-            _progress(target, f"Downloading {package}", INSTALLED * 0.7 * min(collected / packages, 1.0))
+            _report_progress(target, f"Downloading {package}", INSTALLED * 0.7 * min(collected / packages, 1.0))
         elif line.startswith(("Installing collected", "Prepared ")):
-            _progress(target, "Unpacking", INSTALLED * 0.75)
+            _report_progress(target, "Unpacking", INSTALLED * 0.75)
     if process.wait() != 0:
         raise JobFailed(f"The installation failed ({last[:200]}): see {environment.LOG_FILE} in {target}, then try again.")
 
 
-def _variables(target: Path) -> dict[str, str]:
+def _build_step_environment(target: Path) -> dict[str, str]:
     """pip and uv keep to the target: their downloads, their temporary files, and the Python that uv may fetch."""
     kept = {key: value for key, value in os.environ.items() if not key.upper().startswith("PYTHON") and key != "VIRTUAL_ENV"}
     temporary, cache = str(target / "tmp"), str(target / "cache")
@@ -116,8 +116,8 @@ def _variables(target: Path) -> dict[str, str]:
     }
 
 
-def _progress(target: Path, stage: str, fraction: float) -> None:
-    tell(target / environment.EVENTS_FILE, Progress(str(target), stage, fraction))
+def _report_progress(target: Path, stage: str, fraction: float) -> None:
+    write_event(target / environment.EVENTS_FILE, Progress(str(target), stage, fraction))
 
 
 if __name__ == "__main__":

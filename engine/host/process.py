@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..job.channel import Channel
 from ..job.errors import EngineMissing, JobFailed
-from ..job.messages import Cancelled, Done, Failed, FrameDone, Hello, Progress, Quit, Request, Started, Warned
+from ..job.messages import Cancelled, Done, Failed, FrameDone, Hello, Progress, QuitRequest, Request, Started, Warned
 from . import environment
 from .child import DETACHED
 
@@ -20,7 +20,7 @@ _LOG_BYTES = 1 << 20
 JobEvent = Started | Progress | FrameDone | Warned | Done | Failed | Cancelled
 
 
-class Process:
+class EngineProcess:
     """One `python -m engine serve` and the connection to it. Raises EngineMissing when there is no such Python, JobFailed when its log
     can't be written. Nothing here waits for it, but `stop`.
     """
@@ -42,7 +42,7 @@ class Process:
                 if log.tell() > _LOG_BYTES:
                     log.truncate(0)
                 self._log_start = log.tell()
-                self._process = self._spawn(python, log_folder, models, log)
+                self._process = self._spawn_process(python, log_folder, models, log)
         except OSError as error:
             self._listener.close()
             if isinstance(error, FileNotFoundError | PermissionError) and error.filename == str(python):
@@ -55,14 +55,14 @@ class Process:
         with contextlib.suppress(OSError), stdin:  # it may be gone already, which `fault` finds out
             stdin.write(json.dumps(first).encode() + b"\n")
 
-    def _spawn(self, python: Path, log_folder: Path, models: Sequence[Path], log) -> subprocess.Popen:
+    def _spawn_process(self, python: Path, log_folder: Path, models: Sequence[Path], log) -> subprocess.Popen:
         return subprocess.Popen(
             [str(python), "-m", environment.PACKAGE, "serve", *(part for folder in models for part in ("--models", str(folder)))],
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             cwd=log_folder,
-            env=environment.variables(log_folder),
+            env=environment.build_process_environment(log_folder),
             **DETACHED,
         )
 
@@ -75,14 +75,14 @@ class Process:
         self._silent += min(now - self._polled, 1.0)  # a Blender or a laptop that slept is no silence of the engine
         self._polled = now
         if self._channel is None:
-            return self._greet()
+            return self._accept_connection()
         messages = self._channel.receive()
         if messages:
             self._silent = 0.0
         self.greeted = self.greeted or any(isinstance(message, Hello) for message in messages)
         return [message for message in messages if isinstance(message, JobEvent)]
 
-    def _greet(self) -> list[JobEvent]:
+    def _accept_connection(self) -> list[JobEvent]:
         """Take the connection that shows the token; others are closed."""
         with contextlib.suppress(OSError):  # nobody there
             while True:
@@ -92,7 +92,7 @@ class Process:
             if line is not None and secrets.compare_digest(line, self._token):
                 self._channel = channel
                 self._strangers.remove(channel)
-                self._shut()
+                self._close_listener()
                 return self.receive()
             if line is not None or not channel.open:
                 channel.close()
@@ -107,12 +107,14 @@ class Process:
         if not self.greeted:
             if code is None:
                 return Failed("", EngineMissing.kind, f"The engine did not start within {silence:.0f} s: see {self._log}.")
-            return Failed("", EngineMissing.kind, f"The engine can't start ({self._last_words()}): install it again in the preferences.")
+            return Failed(
+                "", EngineMissing.kind, f"The engine can't start ({self._read_last_line()}): install it again in the preferences."
+            )
         if code is None and self._silent > silence:
             return Failed("", JobFailed.kind, f"The engine gave no sign of life for {silence:.0f} s and was ended: start the job again.")
-        return Failed("", JobFailed.kind, f"The engine died{_cause(code)}: start the job again, finished pictures are kept.")
+        return Failed("", JobFailed.kind, f"The engine died{_describe_exit(code)}: start the job again, finished pictures are kept.")
 
-    def _last_words(self) -> str:
+    def _read_last_line(self) -> str:
         with contextlib.suppress(OSError), open(self._log, "rb") as log:
             log.seek(self._log_start)
             lines = log.read().decode("utf-8", "replace").split("\n")
@@ -121,11 +123,11 @@ class Process:
 
     def stop(self, patience: float) -> None:
         """Ask it to end, give it so many seconds, then see to it."""
-        self.send(Quit())
+        self.send(QuitRequest())
         for channel in (self._channel, *self._strangers):
             if channel is not None:
                 channel.close()
-        self._shut()
+        self._close_listener()
         try:
             self._process.wait(patience if self.greeted else 0)
         except subprocess.TimeoutExpired:
@@ -133,14 +135,14 @@ class Process:
             with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the system, for instance on a dead network disk
                 self._process.wait(0.5)
 
-    def _shut(self) -> None:
+    def _close_listener(self) -> None:
         self._listener.close()
         for channel in self._strangers:
             channel.close()
         self._strangers.clear()
 
 
-def _cause(code: int | None) -> str:
+def _describe_exit(code: int | None) -> str:
     if code is None:
         return ""
     if code == -9:

@@ -14,18 +14,18 @@ from pathlib import Path
 
 from ..job.errors import BadInput, EngineMissing, JobFailed
 from ..job.files import write_json
-from .child import Child
-from .environment import PACKAGE, variables
+from .child import ChildProcess
+from .environment import PACKAGE, build_process_environment
 
-VARIABLE = "SHIAGE_WEIGHTS"
-ACCEPTED = "accepted.json"
-FILES = "files.json"
+WEIGHTS_VARIABLE = "SHIAGE_WEIGHTS"
+ACCEPTED_FILE = "accepted.json"
+RECORDS_FILE = "files.json"
 EVENTS_FILE = "weights.jsonl"
 LOG_FILE = "weights.log"
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightsSource:
     """Files of one repository of the hub that a model needs; see `engine.models`."""
 
     repository: str
@@ -37,20 +37,20 @@ class Source:
     prefix: str = ""
 
 
-def folder(model: str) -> Path:
+def locate_weights(model: str) -> Path:
     """The folder of a model's weights: below that of the environment variable, else below the person's own data."""
-    return Path(os.environ.get(VARIABLE) or _data()) / model
+    return Path(os.environ.get(WEIGHTS_VARIABLE) or _locate_data_folder()) / model
 
 
-def missing(model: str, sources: Sequence[Source]) -> list[str]:
+def list_missing(model: str, sources: Sequence[WeightsSource]) -> list[str]:
     """The files that are not there."""
-    target = folder(model)
+    target = locate_weights(model)
     return [file for source in sources for file in source.files if not (target / file).is_file()]
 
 
-def by_hand(model: str, sources: Sequence[Source]) -> str:
+def describe_manual_download(model: str, sources: Sequence[WeightsSource]) -> str:
     """Which files go where, for a machine without network."""
-    target = folder(model)
+    target = locate_weights(model)
     lines = [f"Put these files into {target}:"]
     for source in sources:
         lines.append(f"  from https://huggingface.co/{source.repository}/tree/{source.commit} ({source.license})")
@@ -58,7 +58,7 @@ def by_hand(model: str, sources: Sequence[Source]) -> str:
     return "\n".join(lines)
 
 
-def start_get(model: str, python: Path, logs: Path, online: bool) -> Child:
+def start_download(model: str, python: Path, logs: Path, online: bool) -> ChildProcess:
     """Begin to fetch a model's missing weights by the engine's Python, whose licenses are accepted; the log goes to the folder `logs`.
 
     What an interrupted download has fetched is used by the next. The child's events are Started, Progress, and one of Done, Failed,
@@ -72,7 +72,7 @@ def start_get(model: str, python: Path, logs: Path, online: bool) -> Child:
         logs.mkdir(parents=True, exist_ok=True)
         events = logs / EVENTS_FILE
         command = [python, "-m", f"{PACKAGE}.worker.download", model, events]
-        return Child(command, events, logs / LOG_FILE, variables(logs), model, "The download")
+        return ChildProcess(command, events, logs / LOG_FILE, build_process_environment(logs), model, "The download")
     except OSError as error:
         raise JobFailed(f"The download can't be started ({error.strerror or error}): make {logs} writable.") from error
 
@@ -80,28 +80,28 @@ def start_get(model: str, python: Path, logs: Path, online: bool) -> Child:
 # --- what is written beside them ----------------------------------------------------------------------------------
 
 
-def accepted(target: Path, source: Source) -> bool:
+def is_license_accepted(target: Path, source: WeightsSource) -> bool:
     """Whether the license of a repository was accepted, once, for the weights in this folder."""
-    return [source.repository, source.commit] in _read(target / ACCEPTED, [])
+    return [source.repository, source.commit] in _read_json(target / ACCEPTED_FILE, [])
 
 
-def accept(target: Path, source: Source) -> None:
+def accept_license(target: Path, source: WeightsSource) -> None:
     """Note it. Raises JobFailed when the folder can't be written to."""
-    if not accepted(target, source):
-        write_json(target / ACCEPTED, [*_read(target / ACCEPTED, []), [source.repository, source.commit]])
+    if not is_license_accepted(target, source):
+        write_json(target / ACCEPTED_FILE, [*_read_json(target / ACCEPTED_FILE, []), [source.repository, source.commit]])
 
 
-def recorded(target: Path) -> dict[str, dict[str, str]]:
+def read_records(target: Path) -> dict[str, dict[str, str]]:
     """What was downloaded into a folder, by file."""
-    return _read(target / FILES, {})
+    return _read_json(target / RECORDS_FILE, {})
 
 
-def record(target: Path, file: str, source: Source, sha256: str) -> None:
+def record_file(target: Path, file: str, source: WeightsSource, sha256: str) -> None:
     known = {"repository": source.repository, "commit": source.commit, "sha256": sha256}
-    write_json(target / FILES, recorded(target) | {file: known})
+    write_json(target / RECORDS_FILE, read_records(target) | {file: known})
 
 
-def _read(path: Path, default):
+def _read_json(path: Path, default):
     try:
         value = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError):
@@ -109,7 +109,7 @@ def _read(path: Path, default):
     return value if isinstance(value, type(default)) else default
 
 
-def _data() -> Path:
+def _locate_data_folder() -> Path:
     home = Path.home()
     if os.name == "nt":
         return Path(os.environ.get("LOCALAPPDATA") or home / "AppData/Local") / "Shiage" / "weights"

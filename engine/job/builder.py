@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .files import write_atomic
-from .folder import add_reference, check_reference, save
-from .lock import opened
-from .schema import Cel, Drawing, Exposure, Hint, Job, Pair
+from .folder import add_reference, check_reference, save_job
+from .lock import open_job_folder
+from .schema import Cel, Drawing, Exposure, Hint, Job, StrokePair
 
 FOLDER_OF_KIND = {"strokes": "strokes", "raster": "sketches", "painted": "reference", "between": "strokes", "pose": "poses"}
 
@@ -64,7 +64,7 @@ class JobBuilder:
         device: str = "auto",
         options: Mapping[str, object] | None = None,
         hints: Sequence[Hint] = (),
-        pairs: Sequence[Pair] = (),
+        pairs: Sequence[StrokePair] = (),
         also: Callable[[], None] = lambda: None,
     ) -> Job:
         """Write the job folder under its lock, job.json last; the run removes what an earlier request left there.
@@ -72,7 +72,7 @@ class JobBuilder:
         `also` writes what belongs to the job beside it. Raises BadInput when another process works on the folder or the job is not
         complete, and nothing is changed then; JobFailed when the folder can't be written.
         """
-        with opened(folder):
+        with open_job_folder(folder):
             for file, content in self._contents.items():
                 if not (folder / file).is_file():  # a file is there whole or not at all
                     write_atomic(folder / file, content())
@@ -93,7 +93,7 @@ class JobBuilder:
                 hints=tuple(hints),
                 pairs=tuple(pairs),
             )
-            save(job, folder)
+            save_job(job, folder)
             also()
         return job
 

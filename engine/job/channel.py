@@ -3,7 +3,7 @@
 import socket
 import threading
 
-from .messages import Event, Request, decode, encode
+from .messages import Event, Request, decode_message, encode_message
 
 MAX_BYTES = 1 << 20  # read at a time; no line comes near it, and a stranger must not fill the memory
 _CHUNK = 1 << 16
@@ -23,7 +23,7 @@ class Channel:
         self.open = True
 
     def send(self, message: Event | Request) -> None:
-        self.send_line(encode(message))
+        self.send_line(encode_message(message))
 
     def send_line(self, line: bytes) -> None:
         """Send one line whole; any thread may."""
@@ -36,11 +36,11 @@ class Channel:
     def receive(self) -> list[Event | Request]:
         """The messages that arrived. A line that is none closes the channel after those before it."""
         messages = []
-        self._fill()
+        self._read_socket()
         while b"\n" in self._received:
             line, _, self._received = self._received.partition(b"\n")
             try:
-                messages.append(decode(line))
+                messages.append(decode_message(line))
             except ValueError:
                 self.close()
                 break
@@ -48,13 +48,13 @@ class Channel:
 
     def receive_line(self) -> bytes | None:
         """The next line alone, whatever it is; None while there is none."""
-        self._fill()
+        self._read_socket()
         if b"\n" not in self._received:
             return None
         line, _, self._received = self._received.partition(b"\n")
         return line
 
-    def _fill(self) -> None:
+    def _read_socket(self) -> None:
         more = self.open
         while more:
             try:

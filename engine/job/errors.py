@@ -33,7 +33,7 @@ class JobFailed(ShiageError):
     exit_code = 4
 
 
-class Cancelled(ShiageError):
+class JobCancelled(ShiageError):
     """A person cancelled the job. What was finished stays."""
 
     kind = "cancelled"

@@ -10,7 +10,7 @@ from pathlib import Path
 from .errors import JobFailed
 
 
-def digest(*parts: object) -> str:
+def compute_digest(*parts: object) -> str:
     """A SHA-256 in hexadecimal of strings, bytes, buffers and JSON values, unambiguous about where each part ends."""
     sha = hashlib.sha256()
     for part in parts:
@@ -23,7 +23,7 @@ def digest(*parts: object) -> str:
     return sha.hexdigest()
 
 
-def file_sha256(path: Path) -> str:
+def compute_file_sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -24,9 +24,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from .errors import BadInput
-from .files import file_sha256, write_atomic, write_json
+from .files import compute_file_sha256, write_atomic, write_json
 from .reading import read_value
-from .schema import SCHEMA, Job, Reference, list_files, pictures, validate
+from .schema import SCHEMA, Job, Reference, list_files, list_pictures, validate_job
 
 JOB_FILE = "job.json"
 EVENTS_FILE = "events.jsonl"
@@ -39,9 +39,9 @@ FOLDERS = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # 
 # --- job.json -----------------------------------------------------------------------------------------------------
 
 
-def save(job: Job, folder: Path) -> None:
+def save_job(job: Job, folder: Path) -> None:
     """Write job.json; a result of an earlier request is no longer this job's and goes. Raises BadInput, JobFailed."""
-    validate(job)
+    validate_job(job)
     check_owner(folder)
     for name in (RESULT_FILE, EVENTS_FILE, CANCEL_FILE):
         (folder / name).unlink(missing_ok=True)
@@ -80,7 +80,7 @@ def _check_plain(path: Path) -> None:
         raise BadInput(f"{path} is a link, or no plain file, as no job of Shiage's has: remove it, or choose another folder.")
 
 
-def load(folder: Path) -> Job:
+def load_job(folder: Path) -> Job:
     """Read and check job.json. Raises BadInput with one sentence, that names the field, when it isn't a job of this schema."""
     path = folder / JOB_FILE
     try:
@@ -98,7 +98,7 @@ def load(folder: Path) -> Job:
         job = read_value(Job, {name: value for name, value in raw.items() if name in known}, "it")
     except ValueError as error:
         raise BadInput(f"{path} is not a complete job ({error}): make it again.") from error
-    validate(job)
+    validate_job(job)
     return job
 
 
@@ -116,7 +116,7 @@ def check_reference(source: Path) -> str:
     try:
         if not source.is_file():
             raise BadInput(f"The reference {source} does not exist: choose another picture.")
-        return file_sha256(source)
+        return compute_file_sha256(source)
     except OSError as error:
         raise BadInput(f"The reference {source} can't be read ({error.strerror}): choose another picture.") from error
 
@@ -127,7 +127,7 @@ def add_reference(folder: Path, source: Path) -> Reference:
     suffix = source.suffix.lower()
     name = f"reference/{sha[:16]}{suffix if re.fullmatch('[.][0-9a-z]{1,8}', suffix) else ''}"
     target = folder / name
-    if not target.is_file() or file_sha256(target) != sha:
+    if not target.is_file() or compute_file_sha256(target) != sha:
         write_atomic(target, source.read_bytes())
     return Reference(file=name, sha256=sha, name=source.name)
 
@@ -135,7 +135,7 @@ def add_reference(folder: Path, source: Path) -> Reference:
 def clear_stale(folder: Path, job: Job) -> None:
     """Remove what an earlier request left behind and this one does not name: old inputs, frames of another range. Raises BadInput for
     a folder that is a link to another place."""
-    keep = {*list_files(job), *pictures(job).values(), *(f"regions/{d.id}.npz" for d in job.drawings)}
+    keep = {*list_files(job), *list_pictures(job).values(), *(f"regions/{d.id}.npz" for d in job.drawings)}
     for name in FOLDERS:
         _check_plain(folder / name)
         for path in (folder / name).glob("*"):

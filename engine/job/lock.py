@@ -17,7 +17,7 @@ _BYTE = 1 << 30  # Windows locks bytes, and keeps others from reading them: lock
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Hold the folder's lock. Raises BadInput when another process has it or links lie in it, JobFailed when it can't be written."""
     check_links(folder)
     try:
@@ -26,9 +26,9 @@ def locked(folder: Path) -> Iterator[None]:
         raise JobFailed(f"Can't write to {folder} ({error.strerror}): make it writable or choose another output folder.") from error
     with file:
         try:
-            _lock(file.fileno())
+            _lock_file(file.fileno())
         except OSError as error:
-            raise BadInput(f"Process {_owner(folder)} is working on {folder}: wait until it is done, or cancel it.") from error
+            raise BadInput(f"Process {_read_owner(folder)} is working on {folder}: wait until it is done, or cancel it.") from error
         file.truncate(0)
         file.write(str(os.getpid()).encode())
         file.flush()
@@ -36,17 +36,17 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[None]:
+def open_job_folder(folder: Path) -> Iterator[None]:
     """Hold the lock of a folder that is made if need be. Raises as `locked` does."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise JobFailed(f"Can't write to {folder} ({error.strerror}): make it writable or choose another output folder.") from error
-    with locked(folder):
+    with lock_folder(folder):
         yield
 
 
-def _owner(folder: Path) -> str:
+def _read_owner(folder: Path) -> str:
     try:
         return (folder / LOCK_FILE).read_text("ascii") or "another"
     except (OSError, ValueError):
@@ -56,7 +56,7 @@ def _owner(folder: Path) -> str:
 if os.name == "nt":
     import msvcrt
 
-    def _lock(handle: int) -> None:
+    def _lock_file(handle: int) -> None:
         os.lseek(handle, _BYTE, os.SEEK_SET)
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
         os.lseek(handle, 0, os.SEEK_SET)
@@ -64,5 +64,5 @@ if os.name == "nt":
 else:
     import fcntl
 
-    def _lock(handle: int) -> None:
+    def _lock_file(handle: int) -> None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -98,7 +98,7 @@ class Cancelled:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunRequest:
     """Request: run the job in this folder, after those already asked for."""
 
     TYPE: ClassVar[str] = "run"
@@ -106,7 +106,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Cancel:
+class CancelRequest:
     """Request: stop this job, or take it out of the queue."""
 
     TYPE: ClassVar[str] = "cancel"
@@ -114,23 +114,26 @@ class Cancel:
 
 
 @dataclass(frozen=True)
-class Quit:
+class QuitRequest:
     """Request: stop what is running and end."""
 
     TYPE: ClassVar[str] = "quit"
 
 
 Event = Hello | Heartbeat | Started | Progress | FrameDone | Warned | Done | Failed | Cancelled
-Request = Run | Cancel | Quit
+Request = RunRequest | CancelRequest | QuitRequest
 TERMINAL = (Done, Failed, Cancelled)
-_CLASSES = {cls.TYPE: cls for cls in (Hello, Heartbeat, Started, Progress, FrameDone, Warned, Done, Failed, Cancelled, Run, Cancel, Quit)}
+_CLASSES = {
+    cls.TYPE: cls
+    for cls in (Hello, Heartbeat, Started, Progress, FrameDone, Warned, Done, Failed, Cancelled, RunRequest, CancelRequest, QuitRequest)
+}
 
 
-def encode(message: Event | Request) -> bytes:
+def encode_message(message: Event | Request) -> bytes:
     return json.dumps({"type": message.TYPE, **asdict(message)}, ensure_ascii=True).encode("ascii")
 
 
-def decode(data: bytes | str) -> Event | Request:
+def decode_message(data: bytes | str) -> Event | Request:
     """The inverse of `encode`. Unknown keys are ignored, so that a newer engine may say more. Raises ValueError."""
     raw = json.loads(data)
     if not isinstance(raw, dict) or raw.get("type") not in _CLASSES:

@@ -48,7 +48,7 @@ class Pose:
         return {name: points or None for name, points in parts.items()}
 
 
-def read(path: Path) -> tuple[Pose, tuple[int, int] | None]:
+def read_pose(path: Path) -> tuple[Pose, tuple[int, int] | None]:
     """A pose and the size of its picture, if the file says it. Raises BadInput."""
     try:
         raw = json.loads(path.read_text("utf-8"))
@@ -57,12 +57,12 @@ def read(path: Path) -> tuple[Pose, tuple[int, int] | None]:
     except ValueError as error:
         raise BadInput(f"The pose {path} is not valid JSON ({error}): make it again.") from error
     try:
-        return parse(raw), _size(raw)
+        return parse_pose(raw), _parse_size(raw)
     except (TypeError, ValueError, AttributeError) as error:
         raise BadInput(f"The pose {path} is not understood: {error}.") from error
 
 
-def parse(raw: Mapping) -> Pose:
+def parse_pose(raw: Mapping) -> Pose:
     """A pose from the JSON of its file. Raises TypeError, ValueError, AttributeError, saying what is wrong."""
     if not isinstance(raw, Mapping) or not isinstance(raw.get("body"), list):
         raise ValueError("it has no list of 18 joints under 'body'")
@@ -71,11 +71,11 @@ def parse(raw: Mapping) -> Pose:
         points = raw.get(name) or []
         if not isinstance(points, list) or (points and len(points) != count):
             raise ValueError(f"'{name}' has {len(points)} points instead of {count}")
-        parts[name] = tuple(_point(point, name) for point in points)
+        parts[name] = tuple(_parse_joint(point, name) for point in points)
     return Pose(**parts)
 
 
-def _point(raw: object, name: str) -> Point | None:
+def _parse_joint(raw: object, name: str) -> Point | None:
     if raw is None:
         return None
     if not (isinstance(raw, list) and len(raw) == 2 and all(type(at) in (int, float) and math.isfinite(at) for at in raw)):
@@ -83,7 +83,7 @@ def _point(raw: object, name: str) -> Point | None:
     return float(raw[0]), float(raw[1])
 
 
-def _size(raw: Mapping) -> tuple[int, int] | None:
+def _parse_size(raw: Mapping) -> tuple[int, int] | None:
     size = raw.get("size")
     if size is None:
         return None

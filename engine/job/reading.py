@@ -20,22 +20,22 @@ def read_value(kind: Any, raw: Any, name: str) -> Any:
     if get_origin(kind) is tuple:
         count = None if inner[-1] is ... else len(inner)
         if not isinstance(raw, list) or count not in (None, len(raw)):
-            raise _unlike(name, "a list" if count is None else f"a list of {count}", raw)
+            raise _make_type_error(name, "a list" if count is None else f"a list of {count}", raw)
         return tuple(read_value(inner[0], part, f"{name}[{index}]") for index, part in enumerate(raw))
     if get_origin(kind) is Mapping:
         if not isinstance(raw, dict):
-            raise _unlike(name, "a table", raw)
+            raise _make_type_error(name, "a table", raw)
         return {read_value(str, key, f"a name in {name}"): read_value(inner[1], part, f"{name}.{key:.100}") for key, part in raw.items()}
     what, right = _PLAIN[kind]
     if not right(raw):
-        raise _unlike(name, what, raw)
+        raise _make_type_error(name, what, raw)
     return raw
 
 
 def _read_fields(kind: Any, raw: Any, name: str) -> Any:
     """A JSON object as the dataclass `kind`; see `read_value`."""
     if not isinstance(raw, dict):
-        raise _unlike(name, "a table", raw)
+        raise _make_type_error(name, "a table", raw)
     known = {part.name: part for part in fields(kind)}
     for key in sorted(raw.keys() - known.keys()):
         raise ValueError(f"{name} has a field {reprlib.repr(key)} that is not known")
@@ -45,7 +45,7 @@ def _read_fields(kind: Any, raw: Any, name: str) -> Any:
     return kind(**{key: read_value(known[key].type, value, f"{name}.{key}" if name != "it" else key) for key, value in raw.items()})
 
 
-def _unlike(name: str, what: str, raw: object) -> ValueError:
+def _make_type_error(name: str, what: str, raw: object) -> ValueError:
     return ValueError(f"{name} must be {what}, not {reprlib.repr(raw)}")
 
 

@@ -71,7 +71,7 @@ class Exposure:
 
 
 @dataclass(frozen=True)
-class Place:
+class FramePoint:
     """A point of the picture that is shown at scene frame `frame`: `point` x, y in pixels from its top left."""
 
     frame: int
@@ -89,15 +89,15 @@ class Hint:
     frame: int
     point: tuple[float, float]
     swatch: str | None = None
-    same_as: Place | None = None
+    same_as: FramePoint | None = None
 
     @property
-    def place(self) -> Place:
-        return Place(self.frame, self.point)
+    def place(self) -> FramePoint:
+        return FramePoint(self.frame, self.point)
 
 
 @dataclass(frozen=True)
-class Pair:
+class StrokePair:
     """A person says that stroke `a` of the key `first` becomes stroke `b` of the key `last`; both count from 0 in their strokes files."""
 
     first: str
@@ -140,13 +140,13 @@ class Job:
     device: str = "auto"
     options: Mapping[str, object] = field(default_factory=dict)
     hints: tuple[Hint, ...] = ()
-    pairs: tuple[Pair, ...] = ()
+    pairs: tuple[StrokePair, ...] = ()
     schema: int = SCHEMA
 
     def drawing(self, drawing_id: str) -> Drawing:
         return next(d for d in self.drawings if d.id == drawing_id)
 
-    def shown_at(self, place: Place) -> Exposure | str:
+    def find_exposure(self, place: FramePoint) -> Exposure | str:
         """What is shown at a place of the picture, or why nothing is."""
         exposure = next((e for e in self.frames if e.frame <= place.frame < e.frame + e.exposure), None)
         if exposure is None:
@@ -155,20 +155,20 @@ class Job:
         return exposure if inside else "it lies outside the picture"
 
 
-def frame_name(frame: int) -> str:
+def format_frame_name(frame: int) -> str:
     """The file name of the picture that is first shown at scene frame `frame`: 12 -> '0012.png', -3 -> '-003.png'."""
     return f"{frame:04d}.png"
 
 
-def pictures(job: Job) -> dict[tuple[str | None, ...], str]:
+def list_pictures(job: Job) -> dict[tuple[str | None, ...], str]:
     """The distinct pictures of a job, in order of appearance: {drawings back to front: path relative to the folder}."""
     found: dict[tuple[str | None, ...], str] = {}
     for exposure in job.frames:
-        found.setdefault(exposure.drawings, f"frames/{frame_name(exposure.frame)}")
+        found.setdefault(exposure.drawings, f"frames/{format_frame_name(exposure.frame)}")
     return found
 
 
-def validate(job: Job) -> None:
+def validate_job(job: Job) -> None:
     """Check what the types can't say. Raises BadInput."""
     if job.task not in TASKS:
         raise BadInput(f"Unknown task '{job.task}': use one of {', '.join(TASKS)}.")
@@ -179,7 +179,7 @@ def validate(job: Job) -> None:
         raise BadInput("There is no frame to work on: choose a frame range that has drawings.")
     if not isinstance(job.options, Mapping):
         raise BadInput("The job's options are not a table: make the job again.")
-    for id in _ids(job):
+    for id in _list_ids(job):
         if not _ID.fullmatch(id):
             raise BadInput(f"The job has a drawing {id!r:.100}, which no file can be named by: make the job again.")
     if not 0 <= job.seed < 2**63 or not 0 < job.fps < math.inf:
@@ -264,11 +264,11 @@ def parse_hint(text: str) -> Hint:
     if match is None:
         raise BadInput(f"'{text}' is no hint: write FRAME,X,Y,#RRGGBB, or none for the color, or =FRAME,X,Y for that of another region.")
     frame, x, y, color, other, other_x, other_y = match.groups()
-    same_as = Place(int(other), (float(other_x), float(other_y))) if other else None
+    same_as = FramePoint(int(other), (float(other_x), float(other_y))) if other else None
     return Hint(int(frame), (float(x), float(y)), color, same_as)
 
 
-def _ids(job: Job) -> Iterable[str]:
+def _list_ids(job: Job) -> Iterable[str]:
     """The ids of drawings, wherever the job names them."""
     yield from (d.id for d in job.drawings)
     yield from (d.guide for d in job.drawings if d.guide is not None)

@@ -12,7 +12,7 @@ from .errors import BadInput
 EASINGS = ("linear", "in", "out", "in_out")
 
 
-def ease(place: float, easing: str) -> float:
+def ease_place(place: float, easing: str) -> float:
     """Where an easing puts what lies at `place` of the time. `in` leaves the first key slowly, `out` comes slowly to the last one; both
     are half a sine's swing, which is how drawings are spaced by halving the distance again and again."""
     if easing == "in":
@@ -24,17 +24,17 @@ def ease(place: float, easing: str) -> float:
     return place
 
 
-def fractions(count: int, easing: str = "linear") -> tuple[float, ...]:
+def space_drawings(count: int, easing: str = "linear") -> tuple[float, ...]:
     """The places of `count` drawings that are evenly spread in time."""
-    return tuple(ease(number / (count + 1), easing) for number in range(1, count + 1))
+    return tuple(ease_place(number / (count + 1), easing) for number in range(1, count + 1))
 
 
-def frames(first: int, last: int, step: int) -> range:
+def list_frames(first: int, last: int, step: int) -> range:
     """The scene frames of the drawings between two keys, on ones, twos or threes (`step`)."""
     return range(first + step, last, step)
 
 
-def chart(text: str) -> tuple[float, ...]:
+def parse_timing_chart(text: str) -> tuple[float, ...]:
     """A timing chart as it is written beside a key: '1/8 1/4 1/2', '12.5% 25% 50%' or '0.125 0.25 0.5'; a ratio or percentage for each
     drawing. Raises BadInput for one that is no number or goes further than a whole way beyond the keys."""
     places = []

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..job.errors import EngineMissing
-from .features import mirrored, view
-from .pair import Match
+from .features import build_view, mirror_view
+from .pair import RegionMatch
 from .shapes import Shapes
 from .threads import limit_threads
 
 if TYPE_CHECKING:
-    from .network import Network
+    pass
 
 WEIGHTS = Path(__file__).with_name("weights") / "matcher.safetensors"
 SHA256 = "f2267e9cf72d184cf986e3403494e6fa550b9c808a3ce7d5d1f5177f13f4935f"
 # How the network looks at a picture: the figure's px, and whether in a mirror. It was trained on 208 to 304 px; the second look helps
 # with sheets, a third one no more.
-LOOKS = ((304, False), (240, True))
+AUGMENTED_VIEWS = ((304, False), (240, True))
 REVISION = SHA256[:12]  # for the keys of what is kept of tokens and scores
 # score = network * scores + evidence * evidence of `pair.match` - none, where the lines of two pictures lie on each other (first row) and
 # where they don't (second row). Fitted on held-out toons by `train trials`.
@@ -33,7 +33,7 @@ MIX = np.array([[0.9449999928474426, 0.11699999868869781, -0.6110000014305115], 
 
 
 @dataclass(frozen=True)
-class Tokens:
+class RegionTokens:
     """What the network knows of the regions of a picture: `tokens` float16 (looks, R, n), and their neighbors as in Shapes."""
 
     tokens: np.ndarray
@@ -44,12 +44,12 @@ class Tokens:
         return {"tokens": self.tokens, "edges": self.edges, "traces": self.traces}
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "Tokens":
-        return Tokens(arrays["tokens"], arrays["edges"], arrays["traces"])
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "RegionTokens":
+        return RegionTokens(arrays["tokens"], arrays["edges"], arrays["traces"])
 
 
 @dataclass(frozen=True)
-class Dense:
+class DenseFeatures:
     """What the network knows of places: `features` float32 (h, w, n), unit vectors; the middle of cell (x, y) is at
     `origin` + (x, y) * `step` in the label map."""
 
@@ -61,22 +61,22 @@ class Dense:
 class Matcher:
     """A network with its weights. Calls may come from several threads, and each computes in its own."""
 
-    def __init__(self, network: "Network", looks: Sequence[tuple[int, bool]] = LOOKS) -> None:
+    def __init__(self, network: "MatcherNetwork", looks: Sequence[tuple[int, bool]] = AUGMENTED_VIEWS) -> None:
         self.network = network.eval()
         self.looks = looks
 
-    def encode(self, shapes: Shapes, tint: np.ndarray | None = None) -> Tokens:
+    def encode(self, shapes: Shapes, tint: np.ndarray | None = None) -> RegionTokens:
         """Tokens of a picture; `tint` as from features.tinted, of a drawing."""
         import torch
 
-        from .network import collate
+        from .network import collate_views
 
-        seen = [mirrored(view(shapes, tint, side)) if mirror else view(shapes, tint, side) for side, mirror in self.looks]
+        seen = [mirror_view(build_view(shapes, tint, side)) if mirror else build_view(shapes, tint, side) for side, mirror in self.looks]
         with limit_threads(), torch.inference_mode():
-            tokens = torch.cat([self.network.encode(collate([one]))[0] for one in seen])
-        return Tokens(tokens.half().numpy(), shapes.edges, shapes.traces)
+            tokens = torch.cat([self.network.encode(collate_views([one]))[0] for one in seen])
+        return RegionTokens(tokens.half().numpy(), shapes.edges, shapes.traces)
 
-    def scores(self, a: Tokens, b: Tokens) -> tuple[np.ndarray, np.ndarray]:
+    def scores(self, a: RegionTokens, b: RegionTokens) -> tuple[np.ndarray, np.ndarray]:
         """How A's regions fit B's, float32 (RA + 1, RB + 1), and the other way round.
 
         Log odds against having no match, which therefore has 0; row and column 0 are unused.
@@ -84,14 +84,14 @@ class Matcher:
         import torch
 
         with limit_threads(), torch.inference_mode():
-            forth, back = self.network.compare(*_inputs(a), *_inputs(b))
-        return _against_none(forth.mean(0).numpy()), _against_none(back.mean(0).numpy())
+            forth, back = self.network.compare(*_prepare_inputs(a), *_prepare_inputs(b))
+        return _subtract_none_score(forth.mean(0).numpy()), _subtract_none_score(back.mean(0).numpy())
 
-    def dense(self, shapes: Shapes, tint: np.ndarray | None = None) -> Dense:
+    def dense(self, shapes: Shapes, tint: np.ndarray | None = None) -> DenseFeatures:
         """Features of places all over the figure of a picture, one for 4x4 px of what the network sees."""
         import torch
 
-        seen = view(shapes, tint, self.looks[0][0])
+        seen = build_view(shapes, tint, self.looks[0][0])
         height, width = (side // 4 for side in seen.labels.shape)
         y, x = np.mgrid[:height, :width].reshape(2, -1)
         xy = torch.from_numpy(np.stack([x, y], 1).astype(np.float32) * 4 + 2)
@@ -99,10 +99,10 @@ class Matcher:
             levels = self.network.pyramid(torch.from_numpy(seen.image)[None])
             features = self.network.points(levels, torch.zeros(len(xy), dtype=torch.int64), xy)
         step = seen.window[:2]
-        return Dense(features.numpy().reshape(height, width, -1), seen.window[2:] + 2 * step, 4 * step)
+        return DenseFeatures(features.numpy().reshape(height, width, -1), seen.window[2:] + 2 * step, 4 * step)
 
 
-def correspond(a: Dense, points: np.ndarray, b: Dense) -> tuple[np.ndarray, np.ndarray]:
+def match_points(a: DenseFeatures, points: np.ndarray, b: DenseFeatures) -> tuple[np.ndarray, np.ndarray]:
     """Find points (N, 2) of A's label map in B's: float32 (N, 2), and how alike the places are, -1..1."""
     height, width = a.features.shape[:2]
     x, y = ((points - a.origin) / a.step).round().astype(np.int64).T
@@ -122,14 +122,14 @@ def correspond(a: Dense, points: np.ndarray, b: Dense) -> tuple[np.ndarray, np.n
     return (b.origin + found / total * b.step).astype(np.float32), alike.max(1)
 
 
-def mixed(match: Match, scores: np.ndarray) -> Match:
+def mix_scores(match: RegionMatch, scores: np.ndarray) -> RegionMatch:
     """What the measured evidence and the network say together."""
     network, evidence, none = match.alignment * MIX[0] + (1.0 - match.alignment) * MIX[1]
-    return Match((network * scores + evidence * (match.scores - match.nothing) - none).astype(np.float32), 0.0, match.alignment)
+    return RegionMatch((network * scores + evidence * (match.scores - match.nothing) - none).astype(np.float32), 0.0, match.alignment)
 
 
 @cache
-def load(path: Path = WEIGHTS, sha256: str = SHA256) -> Matcher:
+def load_matcher(path: Path = WEIGHTS, sha256: str = SHA256) -> Matcher:
     """The matcher with the weights that belong to this version. Raises EngineMissing when they aren't there or aren't these."""
     again = "Install the extension again."
     try:
@@ -143,24 +143,24 @@ def load(path: Path = WEIGHTS, sha256: str = SHA256) -> Matcher:
         raise EngineMissing(f"The matcher's weights at {path} are not those of this version (sha256 {sha256}) but {found}. {again}")
     from safetensors.torch import load as tensors
 
-    from .network import Network
+    from .network import MatcherNetwork
 
-    network = Network()
+    network = MatcherNetwork()
     network.load_state_dict({name: value.float() if value.is_floating_point() else value for name, value in tensors(data).items()})
     return Matcher(network)
 
 
-def _inputs(of: Tokens):
+def _prepare_inputs(of: RegionTokens):
     import torch
 
-    from .network import neighbors
+    from .network import build_neighbor_table
 
     looks, count, _ = of.tokens.shape
-    near = torch.from_numpy(neighbors(count, of.edges, of.traces)).expand(looks, -1, -1)
+    near = torch.from_numpy(build_neighbor_table(count, of.edges, of.traces)).expand(looks, -1, -1)
     return torch.from_numpy(of.tokens).float(), torch.ones(looks, count, dtype=torch.bool), near
 
 
-def _against_none(scores: np.ndarray) -> np.ndarray:
+def _subtract_none_score(scores: np.ndarray) -> np.ndarray:
     table = np.zeros((scores.shape[0] + 1, scores.shape[1]), np.float32)
     table[1:, 1:] = scores[:, :-1] - scores[:, -1:]
     return table

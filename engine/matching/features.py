@@ -18,7 +18,7 @@ MIRRORED = 1.0 - 2.0 * (np.arange(GEOMETRY) == 0)  # how geometry changes in a m
 
 
 @dataclass(frozen=True)
-class View:
+class MatcherView:
     """A picture for the network. Nothing in it depends on what the picture is painted with.
 
     image     float32 (CHANNELS, h, w)       distance to lines, lines, borders that a line and that a trace line makes, and the tint of
@@ -37,45 +37,45 @@ class View:
     window: np.ndarray
 
 
-def view(shapes: Shapes, tint: np.ndarray | None = None, side: int = 384) -> View:
+def build_view(shapes: Shapes, tint: np.ndarray | None = None, side: int = 384) -> MatcherView:
     """Look at a picture so that its figure is `side` px, of which `tint` int8 (h, w, 2) as from `tinted` is known or not."""
-    left, top, right, bottom = _window(shapes)
+    left, top, right, bottom = _find_window(shapes)
     factor = min(side / max(right - left, bottom - top), ENLARGE)
     width, height = max(8, round((right - left) * factor)), max(8, round((bottom - top) * factor))
     sx, sy = (right - left) / width, (bottom - top) / height
 
-    def sampled(picture: np.ndarray, method: int, outside: float = 0.0) -> np.ndarray:
+    def sample_window(picture: np.ndarray, method: int, outside: float = 0.0) -> np.ndarray:
         scale = picture.shape[1] / shapes.labels.shape[1]
         matrix = np.array([[sx, 0, left + sx / 2], [0, sy, top + sy / 2]]) * scale - [[0, 0, 0.5], [0, 0, 0.5]]
         flags = method | cv2.WARP_INVERSE_MAP
         return cv2.warpAffine(picture, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=outside)
 
-    labels = sampled(shapes.labels.astype(np.float32), cv2.INTER_NEAREST).astype(np.int32)
-    _keep_small(labels, shapes, (left, top, sx, sy))
-    distance = sampled(shapes.distance.astype(np.float32), cv2.INTER_LINEAR, 255.0) * (REACH / 255.0) / ((sx + sy) / 2)
+    labels = sample_window(shapes.labels.astype(np.float32), cv2.INTER_NEAREST).astype(np.int32)
+    _keep_small_regions(labels, shapes, (left, top, sx, sy))
+    distance = sample_window(shapes.distance.astype(np.float32), cv2.INTER_LINEAR, 255.0) * (REACH / 255.0) / ((sx + sy) / 2)
     image = np.zeros((CHANNELS, -(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE), np.float32)
     image[0] = 1.0
     seen = image[:, :height, :width]
     seen[0] = np.minimum(distance / LIMIT, 1.0)
     seen[1] = np.clip(1.5 - distance, 0.0, 1.0)
-    seen[2:4] = _borders(labels, shapes)
+    seen[2:4] = _find_borders(labels, shapes)
     if tint is not None:
-        seen[4:] = sampled(tint.astype(np.float32), cv2.INTER_LINEAR).transpose(2, 0, 1) / 127.0
+        seen[4:] = sample_window(tint.astype(np.float32), cv2.INTER_LINEAR).transpose(2, 0, 1) / 127.0
     padded = np.zeros(image.shape[1:], np.int32)
     padded[:height, :width] = labels
-    geometry = _geometry(shapes, labels, ((left + right) / 2, (top + bottom) / 2), max(right - left, bottom - top), factor)
+    geometry = _measure_geometry(shapes, labels, ((left + right) / 2, (top + bottom) / 2), max(right - left, bottom - top), factor)
     window = np.array([sx, sy, left, top], np.float32)
-    return View(image, padded, geometry, shapes.edges.astype(np.int64), shapes.traces, window)
+    return MatcherView(image, padded, geometry, shapes.edges.astype(np.int64), shapes.traces, window)
 
 
-def tinted(paint: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def measure_tint(paint: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """The tint of lines, int8 (h, w, 2) at `size` (w, h), of `paint` uint8 (H, W, 4): red less green, blue less green, 0 off the lines."""
     opaque = paint.astype(np.float32)
     colors = (opaque[..., [0, 2]] - opaque[..., 1:2]) * (opaque[..., 3:] / 510.0)
     return cv2.resize(colors, size, interpolation=cv2.INTER_AREA).round().astype(np.int8)
 
 
-def mirrored(seen: View) -> View:
+def mirror_view(seen: MatcherView) -> MatcherView:
     """The view in a mirror."""
     return replace(
         seen,
@@ -85,7 +85,7 @@ def mirrored(seen: View) -> View:
     )
 
 
-def _window(shapes: Shapes) -> tuple[float, float, float, float]:
+def _find_window(shapes: Shapes) -> tuple[float, float, float, float]:
     """The figure with some paper around it: left, top, right, bottom in label map pixels."""
     height, width = shapes.labels.shape
     if len(shapes.points) < 2:
@@ -97,7 +97,7 @@ def _window(shapes: Shapes) -> tuple[float, float, float, float]:
     return float(left), float(top), float(right), float(bottom)
 
 
-def _keep_small(labels: np.ndarray, shapes: Shapes, window: tuple[float, float, float, float]) -> None:
+def _keep_small_regions(labels: np.ndarray, shapes: Shapes, window: tuple[float, float, float, float]) -> None:
     """Give each region of the window that got lost in it one pixel."""
     height, width = labels.shape
     lost = np.flatnonzero(np.bincount(labels.ravel(), minlength=shapes.count + 1)[1:] == 0) + 1
@@ -107,7 +107,7 @@ def _keep_small(labels: np.ndarray, shapes: Shapes, window: tuple[float, float, 
     labels[y[inside], x[inside]] = lost[inside]
 
 
-def _borders(labels: np.ndarray, shapes: Shapes) -> np.ndarray:
+def _find_borders(labels: np.ndarray, shapes: Shapes) -> np.ndarray:
     """Where two regions meet at a line, and where at a trace line or none, float32 (2, h, w)."""
     found = np.zeros((2, *labels.shape), np.float32)
     size = shapes.count + 1
@@ -121,7 +121,7 @@ def _borders(labels: np.ndarray, shapes: Shapes) -> np.ndarray:
     return found
 
 
-def _geometry(shapes: Shapes, labels: np.ndarray, middle: tuple[float, float], size: float, factor: float) -> np.ndarray:
+def _measure_geometry(shapes: Shapes, labels: np.ndarray, middle: tuple[float, float], size: float, factor: float) -> np.ndarray:
     table = np.zeros((shapes.count + 1, GEOMETRY), np.float32)
     table[:, :2] = (shapes.centers - middle) / size
     area = np.maximum(shapes.areas, 1.0) / size**2

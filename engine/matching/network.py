@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .features import CHANNELS, GEOMETRY, View
+from .features import CHANNELS, GEOMETRY, MatcherView
 
 WIDTHS = (16, 48, 96, 160, 224)  # channels at 1/2, 1/4, ... of the picture; the first is dear
 TOKEN = 160  # numbers that describe a region
@@ -23,7 +23,7 @@ NONE, LINE, TRACE, SELF = range(4)  # how two regions of a picture lie to each o
 
 
 @dataclass(frozen=True)
-class Batch:
+class ViewBatch:
     """P views, padded to one size.
 
     image     float32 (P, CHANNELS, h, w)
@@ -39,12 +39,12 @@ class Batch:
     valid: Tensor
     near: Tensor
 
-    def to(self, device: torch.device | str) -> "Batch":
+    def to(self, device: torch.device | str) -> "ViewBatch":
         pools = tuple(tuple(part.to(device) for part in pool) for pool in self.pools)
-        return Batch(self.image.to(device), pools, self.geometry.to(device), self.valid.to(device), self.near.to(device))  # type: ignore[arg-type]
+        return ViewBatch(self.image.to(device), pools, self.geometry.to(device), self.valid.to(device), self.near.to(device))  # type: ignore[arg-type]
 
 
-def collate(views: Sequence[View]) -> Batch:
+def collate_views(views: Sequence[MatcherView]) -> ViewBatch:
     """Put views into one batch."""
     height, width = (max(view.labels.shape[axis] for view in views) for axis in (0, 1))
     rows = max(len(view.geometry) - 1 for view in views)
@@ -59,15 +59,15 @@ def collate(views: Sequence[View]) -> Batch:
         image[index, :, : view.image.shape[1], : view.image.shape[2]] = view.image
         geometry[index, :count] = view.geometry[1:]
         valid[index, :count] = True
-        near[index, :count, :count] = neighbors(count, view.edges, view.traces)
-        for level, (row, column, region, weight) in enumerate(_pools(view.labels, count)):
+        near[index, :count, :count] = build_neighbor_table(count, view.edges, view.traces)
+        for level, (row, column, region, weight) in enumerate(_build_pools(view.labels, count)):
             cell = (index * (height >> level + 1) + row) * (width >> level + 1) + column
             parts[level].append((cell, index * rows + region - 1, weight))
     pools = tuple(tuple(torch.from_numpy(np.concatenate(part)) for part in zip(*level, strict=True)) for level in parts)
-    return Batch(torch.from_numpy(image), pools, torch.from_numpy(geometry), torch.from_numpy(valid), torch.from_numpy(near))  # type: ignore[arg-type]
+    return ViewBatch(torch.from_numpy(image), pools, torch.from_numpy(geometry), torch.from_numpy(valid), torch.from_numpy(near))  # type: ignore[arg-type]
 
 
-def neighbors(count: int, edges: np.ndarray, traces: np.ndarray) -> np.ndarray:
+def build_neighbor_table(count: int, edges: np.ndarray, traces: np.ndarray) -> np.ndarray:
     """How regions lie to each other, uint8 (R, R); row r is region r + 1. `edges`, `traces` as in Shapes."""
     near = np.zeros((count, count), np.uint8)
     a, b = edges.T.astype(np.int64) - 1
@@ -76,7 +76,7 @@ def neighbors(count: int, edges: np.ndarray, traces: np.ndarray) -> np.ndarray:
     return near
 
 
-def _pools(labels: np.ndarray, count: int) -> list[tuple[np.ndarray, ...]]:
+def _build_pools(labels: np.ndarray, count: int) -> list[tuple[np.ndarray, ...]]:
     """For each level: row, column, region and weight of the cells that regions cover; the weights of a region add up to 1."""
     half = labels[::2, ::2].copy()
     lost = np.bincount(half.ravel(), minlength=count + 1)[labels] == 0
@@ -97,7 +97,7 @@ def _pools(labels: np.ndarray, count: int) -> list[tuple[np.ndarray, ...]]:
     return result
 
 
-class _Block(nn.Module):
+class _ConvBlock(nn.Module):
     """Two convolutions and a shortcut."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -112,7 +112,7 @@ class _Block(nn.Module):
         return functional.silu(self.norms[1](self.second(y)) + self.shortcut(x))
 
 
-class _Smooth(nn.Module):
+class _UpsampleBlock(nn.Module):
     """On the way up: what was seen from afar, added to what is seen here."""
 
     def __init__(self, coarse: int, fine: int) -> None:
@@ -126,7 +126,7 @@ class _Smooth(nn.Module):
         return functional.silu(self.norm(self.mix(fine + lifted))) + fine
 
 
-class _Attention(nn.Module):
+class _RegionAttention(nn.Module):
     """Regions ask regions. With `near` (B, Q, K), how they lie to each other adds to what they have in common."""
 
     def __init__(self) -> None:
@@ -153,7 +153,7 @@ class _Attention(nn.Module):
         return x + self.out(torch.cat(heard, 2).transpose(1, 2).flatten(2))
 
 
-class _Think(nn.Module):
+class _FeedForward(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.LayerNorm(TOKEN), nn.Linear(TOKEN, 2 * TOKEN), nn.GELU(), nn.Linear(2 * TOKEN, TOKEN))
@@ -162,19 +162,19 @@ class _Think(nn.Module):
         return x + self.net(x)
 
 
-class Network(nn.Module):
+class MatcherNetwork(nn.Module):
     """See the module's text."""
 
     def __init__(self) -> None:
         super().__init__()
         inputs = (4 * CHANNELS, *WIDTHS)
-        self.down = nn.ModuleList(_Block(a, b) for a, b in zip(inputs[:-1], inputs[1:], strict=True))
-        self.up = nn.ModuleList(_Smooth(b, a) for a, b in zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
+        self.down = nn.ModuleList(_ConvBlock(a, b) for a, b in zip(inputs[:-1], inputs[1:], strict=True))
+        self.up = nn.ModuleList(_UpsampleBlock(b, a) for a, b in zip(WIDTHS[:-1], WIDTHS[1:], strict=True))
         self.point = nn.Sequential(nn.Linear(sum(WIDTHS[:3]), 128), nn.GELU(), nn.Linear(128, POINT))
         self.look = nn.Sequential(nn.LayerNorm(sum(WIDTHS)), nn.Linear(sum(WIDTHS), TOKEN))
         self.shape = nn.Sequential(nn.Linear(GEOMETRY, 64), nn.GELU(), nn.Linear(64, TOKEN))
-        self.within = nn.ModuleList(nn.ModuleList([_Attention(), _Think()]) for _ in range(2))
-        self.between = nn.ModuleList(nn.ModuleList([_Attention(), _Attention(), _Think()]) for _ in range(2))
+        self.within = nn.ModuleList(nn.ModuleList([_RegionAttention(), _FeedForward()]) for _ in range(2))
+        self.between = nn.ModuleList(nn.ModuleList([_RegionAttention(), _RegionAttention(), _FeedForward()]) for _ in range(2))
         self.alike, self.lone = nn.Linear(TOKEN, TOKEN), nn.Linear(TOKEN, 1)
         self.final, self.single = nn.Linear(TOKEN, TOKEN), nn.Linear(TOKEN, 1)
         self.sharpness = nn.Parameter(torch.tensor(2.3))  # log
@@ -190,7 +190,7 @@ class Network(nn.Module):
             levels[depth] = self.up[depth](levels[depth + 1], levels[depth])
         return levels
 
-    def encode(self, batch: Batch) -> tuple[Tensor, list[Tensor]]:
+    def encode(self, batch: ViewBatch) -> tuple[Tensor, list[Tensor]]:
         """Tokens (P, R, TOKEN) of the regions, which know their own picture, and the pyramid."""
         levels = self.pyramid(batch.image)
         count, rows = batch.valid.shape

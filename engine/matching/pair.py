@@ -22,13 +22,13 @@ WEIGHTS = np.array(
     np.float32,
 )
 NEIGHBORS = np.array([[0.6, 0.42], [1.06, 1.03]], np.float32)  # the weights of neighbors across lines and across trace lines, likewise
-NOTHING = np.array([-4.8, -6.05], np.float32)  # the score of having no match, likewise
+NONE_SCORES = np.array([-4.8, -6.05], np.float32)  # the score of having no match, likewise
 BACK = [1, 0, 3, 2, 4, 5, 6, 7, 8, 9, 10]  # the order of the evidence when A and B change places
 ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Match:
+class RegionMatch:
     """How each region of A fits each of B: `scores` float32 (RA + 1, RB + 1), larger is likelier (row and column 0 unused).
 
     `nothing` is the score that a region of A is not in B at all · `alignment` 0..1 how far the lines of A and B can be laid on each other.
@@ -39,69 +39,69 @@ class Match:
     alignment: float
 
 
-def match(a: Shapes, b: Shapes) -> tuple[Match, Match]:
+def match_regions(a: Shapes, b: Shapes) -> tuple[RegionMatch, RegionMatch]:
     """Compare two pictures: how A's regions fit B's, and how B's fit A's."""
-    evidence, alignment = compare(a, b)
-    return _weigh(evidence, alignment, a, b), _weigh(evidence[BACK].transpose(0, 2, 1), alignment, b, a)
+    evidence, alignment = compute_evidence(a, b)
+    return _weigh_evidence(evidence, alignment, a, b), _weigh_evidence(evidence[BACK].transpose(0, 2, 1), alignment, b, a)
 
 
-def _weigh(evidence: np.ndarray, alignment: float, a: Shapes, b: Shapes) -> Match:
+def _weigh_evidence(evidence: np.ndarray, alignment: float, a: Shapes, b: Shapes) -> RegionMatch:
     weights = alignment * WEIGHTS[0] + (1.0 - alignment) * WEIGHTS[1]
     scores = np.tensordot(weights, evidence, axes=1)
-    scores = _relax(scores, a, b, alignment * NEIGHBORS[0] + (1.0 - alignment) * NEIGHBORS[1])
-    return Match(scores, float(alignment * NOTHING[0] + (1.0 - alignment) * NOTHING[1]), alignment)
+    scores = _relax_scores(scores, a, b, alignment * NEIGHBORS[0] + (1.0 - alignment) * NEIGHBORS[1])
+    return RegionMatch(scores, float(alignment * NONE_SCORES[0] + (1.0 - alignment) * NONE_SCORES[1]), alignment)
 
 
-def compare(a: Shapes, b: Shapes) -> tuple[np.ndarray, float]:
+def compute_evidence(a: Shapes, b: Shapes) -> tuple[np.ndarray, float]:
     """The evidence float32 (K, RA + 1, RB + 1) before it is weighed, and the alignment of the lines."""
-    similarity, rough = align(a, b)
-    place, alignment = _flow(a, b, similarity)
+    similarity, rough = align_lines(a, b)
+    place, alignment = _compute_flow(a, b, similarity)
     alignment = max(alignment, rough)
-    return _evidence(a, b, similarity, place), alignment
+    return _measure_evidence(a, b, similarity, place), alignment
 
 
 # --- alignment --------------------------------------------------------------------------------------------------------
 
 
-def align(a: Shapes, b: Shapes) -> tuple[np.ndarray, float]:
+def align_lines(a: Shapes, b: Shapes) -> tuple[np.ndarray, float]:
     """The similarity float64 (2, 3) that lays A's lines on B's, in label map pixels, and the share of lines that then meet.
 
     Tried from the same place, the figures' boxes and the spread of their lines; the best is refined.
     """
     if len(a.points) < 2 or len(b.points) < 2:
-        return _similarity(b.scale / a.scale, 0.0, (0, 0), (0, 0)), 0.0
+        return _make_similarity(b.scale / a.scale, 0.0, (0, 0), (0, 0)), 0.0
     starts = []
-    box_a, box_b = _box(a.points), _box(b.points)
+    box_a, box_b = _measure_box(a.points), _measure_box(b.points)
     for scale in (b.scale / a.scale, (box_b[3] - box_b[1]) / max(1.0, box_a[3] - box_a[1]), b.points.std() / max(1.0, a.points.std())):
         if not 0.05 < scale < 20.0:
             continue
-        for anchor_a, anchor_b in ((_middle(box_a), _middle(box_b)), (a.points.mean(0), b.points.mean(0))):
+        for anchor_a, anchor_b in ((_find_center(box_a), _find_center(box_b)), (a.points.mean(0), b.points.mean(0))):
             starts.append((scale, 0.0, anchor_a, anchor_b))
     same = b.scale / a.scale
     starts.insert(0, (same, 0.0, np.zeros(2), np.zeros(2)))
-    costs = [_cost(a, b, _similarity(*start)) for start in starts]
+    costs = [_measure_cost(a, b, _make_similarity(*start)) for start in starts]
     best = int(np.argmin(np.array(costs) * np.where(np.arange(len(costs)) == 0, 0.9, 1.0)))
-    matrix = _refine(a, b, starts[best])
-    there = line_distance(b, a.points @ matrix[:, :2].T + matrix[:, 2])
+    matrix = _refine_similarity(a, b, starts[best])
+    there = measure_line_distance(b, a.points @ matrix[:, :2].T + matrix[:, 2])
     return matrix, float((there < NEAR * 2).mean())
 
 
-def _box(points: np.ndarray) -> np.ndarray:
+def _measure_box(points: np.ndarray) -> np.ndarray:
     low, high = np.percentile(points, [1, 99], axis=0)
     return np.concatenate([low, high])
 
 
-def _middle(box: np.ndarray) -> np.ndarray:
+def _find_center(box: np.ndarray) -> np.ndarray:
     return (box[:2] + box[2:]) / 2
 
 
-def _similarity(scale: float, angle: float, start, end) -> np.ndarray:
+def _make_similarity(scale: float, angle: float, start, end) -> np.ndarray:
     """Turns and scales about `start`, which lands on `end`."""
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     return np.concatenate([turn, (np.asarray(end) - turn @ np.asarray(start))[:, None]], axis=1)
 
 
-def line_distance(shapes: Shapes, points: np.ndarray) -> np.ndarray:
+def measure_line_distance(shapes: Shapes, points: np.ndarray) -> np.ndarray:
     """Distance to the nearest line of a picture, in its label map's pixels, at points (N, 2); REACH outside of it."""
     height, width = shapes.distance.shape
     factor = width / shapes.labels.shape[1]
@@ -112,41 +112,41 @@ def line_distance(shapes: Shapes, points: np.ndarray) -> np.ndarray:
     return values
 
 
-def _cost(a: Shapes, b: Shapes, matrix: np.ndarray) -> float:
+def _measure_cost(a: Shapes, b: Shapes, matrix: np.ndarray) -> float:
     turn = matrix[:, :2]
-    forth = line_distance(b, a.points[::2] @ turn.T + matrix[:, 2])
-    back = line_distance(a, (b.points[::2] - matrix[:, 2]) @ np.linalg.inv(turn).T)
+    forth = measure_line_distance(b, a.points[::2] @ turn.T + matrix[:, 2])
+    back = measure_line_distance(a, (b.points[::2] - matrix[:, 2]) @ np.linalg.inv(turn).T)
     return float(forth.mean() + back.mean())
 
 
-def _refine(a: Shapes, b: Shapes, start: tuple) -> np.ndarray:
+def _refine_similarity(a: Shapes, b: Shapes, start: tuple) -> np.ndarray:
     """A pattern search over shift, scale and turn with halving steps."""
     scale, angle, anchor_a, anchor_b = start
     middle = a.points.mean(0)
-    end = _similarity(scale, angle, anchor_a, anchor_b) @ np.append(middle, 1.0)
+    end = _make_similarity(scale, angle, anchor_a, anchor_b) @ np.append(middle, 1.0)
     state = np.array([end[0], end[1], np.log(scale), angle])
     size = max(b.labels.shape)
     steps = np.array([0.04 * size, 0.04 * size, 0.08, 0.06])
 
-    def cost(s: np.ndarray) -> float:
+    def measure_drift_cost(s: np.ndarray) -> float:
         drift = abs(s[2] - np.log(scale)) + abs(s[3])
-        return _cost(a, b, _similarity(np.exp(s[2]), s[3], middle, s[:2])) + 2.0 * drift
+        return _measure_cost(a, b, _make_similarity(np.exp(s[2]), s[3], middle, s[:2])) + 2.0 * drift
 
-    best = cost(state)
+    best = measure_drift_cost(state)
     for _ in range(5):
         for axis in range(4):
             for sign in (-1.0, 1.0):
                 trial = state.copy()
                 trial[axis] += sign * steps[axis]
-                value = cost(trial)
+                value = measure_drift_cost(trial)
                 if value < best:
                     best, state = value, trial
                     break
         steps *= 0.5
-    return _similarity(np.exp(state[2]), state[3], middle, state[:2])
+    return _make_similarity(np.exp(state[2]), state[3], middle, state[:2])
 
 
-def _flow(a: Shapes, b: Shapes, similarity: np.ndarray) -> tuple[np.ndarray, float]:
+def _compute_flow(a: Shapes, b: Shapes, similarity: np.ndarray) -> tuple[np.ndarray, float]:
     """Where each pixel of A's label map lies in B's, float32 (h, w, 2), by dense flow between the distance maps, and the alignment 0..1."""
     height, width = a.distance.shape
     to_labels_a = a.labels.shape[1] / width
@@ -175,7 +175,7 @@ def _flow(a: Shapes, b: Shapes, similarity: np.ndarray) -> tuple[np.ndarray, flo
 # --- evidence ---------------------------------------------------------------------------------------------------------
 
 
-def _overlaps(a: Shapes, b: Shapes, place: np.ndarray) -> np.ndarray:
+def _count_overlaps(a: Shapes, b: Shapes, place: np.ndarray) -> np.ndarray:
     """How many pixels of each region of A land in each of B, float32 (RA + 1, RB + 1); `place` as from `_flow`, at any size."""
     size = (a.labels.shape[1], a.labels.shape[0])
     place = cv2.resize(place, size, interpolation=cv2.INTER_LINEAR) if place.shape[:2] != a.labels.shape else place
@@ -187,19 +187,19 @@ def _overlaps(a: Shapes, b: Shapes, place: np.ndarray) -> np.ndarray:
     return np.bincount(code.ravel(), minlength=(a.count + 1) * (b.count + 1)).reshape(a.count + 1, b.count + 1).astype(np.float32)
 
 
-def _evidence(a: Shapes, b: Shapes, similarity: np.ndarray, place: np.ndarray) -> np.ndarray:
+def _measure_evidence(a: Shapes, b: Shapes, similarity: np.ndarray, place: np.ndarray) -> np.ndarray:
     scale = float(np.sqrt(abs(np.linalg.det(similarity[:, :2]))))
     areas_a, areas_b = np.maximum(a.areas * scale**2, 1.0), np.maximum(b.areas, 1.0)
-    by_flow = _overlaps(a, b, place)
+    by_flow = _count_overlaps(a, b, place)
     height, width = a.labels.shape
     rows, columns = np.mgrid[:height:4, :width:4].astype(np.float32)
     straight = np.stack([columns, rows], axis=-1) @ similarity[:, :2].T.astype(np.float32) + similarity[:, 2].astype(np.float32)
-    by_similarity = _overlaps(a, b, cv2.resize(straight, (width, height), interpolation=cv2.INTER_LINEAR))
+    by_similarity = _count_overlaps(a, b, cv2.resize(straight, (width, height), interpolation=cv2.INTER_LINEAR))
     centers = a.centers @ similarity[:, :2].T.astype(np.float32) + similarity[:, 2].astype(np.float32)
     size = max(1.0, float(np.linalg.norm(np.ptp(b.points, axis=0)))) if len(b.points) else float(max(b.labels.shape))
     away = np.linalg.norm(centers[:, None] - b.centers[None], axis=2) / size
     own = np.maximum(a.areas, 1.0)[:, None]
-    degree_a, degree_b = _degree(a), _degree(b)
+    degree_a, degree_b = _count_neighbors(a), _count_neighbors(b)
     share_flow = by_flow / own
     return np.stack(
         [
@@ -218,14 +218,14 @@ def _evidence(a: Shapes, b: Shapes, similarity: np.ndarray, place: np.ndarray) -
     ).astype(np.float32)
 
 
-def _degree(shapes: Shapes) -> np.ndarray:
+def _count_neighbors(shapes: Shapes) -> np.ndarray:
     return np.bincount(shapes.edges.ravel(), minlength=shapes.count + 1).astype(np.float32)
 
 
 # --- neighbors --------------------------------------------------------------------------------------------------------
 
 
-def probabilities(scores: np.ndarray, nothing: float = -np.inf) -> np.ndarray:
+def compute_probabilities(scores: np.ndarray, nothing: float = -np.inf) -> np.ndarray:
     """Softmax along the rows of a score table whose row and column 0 are unused; these come out 0, and so does the share of `nothing`."""
     result = np.zeros_like(scores)
     inner = scores[1:, 1:]
@@ -236,7 +236,7 @@ def probabilities(scores: np.ndarray, nothing: float = -np.inf) -> np.ndarray:
     return result
 
 
-def _adjacency(shapes: Shapes, which: np.ndarray) -> sparse.csr_array:
+def _build_adjacency(shapes: Shapes, which: np.ndarray) -> sparse.csr_array:
     edges = shapes.edges[which]
     size = shapes.count + 1
     ones = np.ones(len(edges), np.float32)
@@ -244,11 +244,11 @@ def _adjacency(shapes: Shapes, which: np.ndarray) -> sparse.csr_array:
     return ((matrix + matrix.T) > 0).astype(np.float32)
 
 
-def _relax(scores: np.ndarray, a: Shapes, b: Shapes, weights: np.ndarray) -> np.ndarray:
+def _relax_scores(scores: np.ndarray, a: Shapes, b: Shapes, weights: np.ndarray) -> np.ndarray:
     """Add, a few times over, how well the neighbors of a region fit the neighbors of its match, across lines and across trace lines."""
     kinds = []
     for which_a, which_b, weight in ((~a.traces, ~b.traces, weights[0]), (a.traces, b.traces, weights[1])):
-        near_a, near_b = _adjacency(a, which_a), _adjacency(b, which_b)
+        near_a, near_b = _build_adjacency(a, which_a), _build_adjacency(b, which_b)
         degree = np.asarray(near_a.sum(axis=1)).ravel()
         if not degree.any():
             continue
@@ -257,7 +257,7 @@ def _relax(scores: np.ndarray, a: Shapes, b: Shapes, weights: np.ndarray) -> np.
         kinds.append((mean, near_b, weight, degree > 0))
     current = scores
     for _ in range(ROUNDS):
-        belief = probabilities(current)
+        belief = compute_probabilities(current)
         current = scores.copy()
         for mean, near_b, weight, has in kinds:
             support = np.log(0.1 + (near_b @ (mean @ belief).T).T)

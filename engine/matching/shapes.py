@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import find_objects
 from skimage.measure import label
 
-from ..drawing.colors.palette import Painted, grow
+from ..drawing.colors.palette import PaintedReference, grow_labels
 
 SIDE = 960  # px, longer side of `labels`
 FLOW_SIDE = 480  # px, longer side of `distance`
@@ -44,7 +44,7 @@ class Shapes:
         return len(self.areas) - 1
 
 
-def describe(
+def describe_regions(
     grown: np.ndarray, lines: np.ndarray, count: int, edges: np.ndarray, traces: np.ndarray, swatch: np.ndarray | None = None
 ) -> Shapes:
     """Shapes of a label map `grown` int32 (H, W) in 1..count and all its `lines` bool (H, W); the rest as in Shapes."""
@@ -52,7 +52,7 @@ def describe(
     scale = min(1.0, SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     labels = cv2.resize(grown, size, interpolation=cv2.INTER_NEAREST) if scale < 1.0 else grown
-    labels = _keep_tiny(labels, grown, count)
+    labels = _keep_tiny_regions(labels, grown, count)
     small_lines = cv2.resize(lines.astype(np.uint8), size, interpolation=cv2.INTER_AREA if scale < 1.0 else cv2.INTER_NEAREST)
     if scale < 1.0:  # INTER_AREA of 0/1 bytes rounds thin lines away: a pixel is a line when any of its pixels is
         reach = max(1, int(np.ceil(1.0 / scale)))
@@ -67,14 +67,14 @@ def describe(
     y, x = np.nonzero(small_lines)
     every = max(1, len(x) // 2500)
     points = np.stack([x[::every], y[::every]], axis=1).astype(np.float32)
-    areas, centers, form = _moments(labels, far, count)
+    areas, centers, form = _measure_moments(labels, far, count)
     border = np.zeros(count + 1, bool)
     for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         border[side] = True
     return Shapes(labels, distance, points, areas, centers, form, border, edges, traces, scale, swatch)
 
 
-def _keep_tiny(labels: np.ndarray, grown: np.ndarray, count: int) -> np.ndarray:
+def _keep_tiny_regions(labels: np.ndarray, grown: np.ndarray, count: int) -> np.ndarray:
     """The reduced label map with one pixel for each region that got lost in it."""
     lost = np.flatnonzero(np.bincount(labels.ravel(), minlength=count + 1)[1:] == 0) + 1
     if len(lost) == 0:
@@ -87,23 +87,23 @@ def _keep_tiny(labels: np.ndarray, grown: np.ndarray, count: int) -> np.ndarray:
     return labels
 
 
-def _moments(labels: np.ndarray, far: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _measure_moments(labels: np.ndarray, far: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     height, width = labels.shape
     flat = labels.ravel()
     y, x = np.divmod(np.arange(flat.size, dtype=np.int64), width)
     areas = np.bincount(flat, minlength=count + 1).astype(np.float64)
     safe = np.maximum(areas, 1.0)
 
-    def mean(values: np.ndarray) -> np.ndarray:
+    def mean_by_region(values: np.ndarray) -> np.ndarray:
         return np.bincount(flat, values, count + 1) / safe
 
-    cx, cy = mean(x), mean(y)
-    xx, yy, xy = mean(x * x) - cx**2 + 1 / 12, mean(y * y) - cy**2 + 1 / 12, mean(x * y) - cx * cy
+    cx, cy = mean_by_region(x), mean_by_region(y)
+    xx, yy, xy = mean_by_region(x * x) - cx**2 + 1 / 12, mean_by_region(y * y) - cy**2 + 1 / 12, mean_by_region(x * y) - cx * cy
     half, root = (xx + yy) / 2, np.sqrt(np.maximum(((xx - yy) / 2) ** 2 + xy**2, 0.0))
     long, short = half + root, np.maximum(half - root, 1 / 24)
     elongation = np.log(long / short)
     spread = np.log(np.sqrt(2.0 * half) / np.sqrt(safe))
-    thickness = np.log((mean(far.ravel()) + 0.3) / np.sqrt(safe))
+    thickness = np.log((mean_by_region(far.ravel()) + 0.3) / np.sqrt(safe))
     form = np.stack([elongation, spread, thickness], axis=1).astype(np.float32)
     return areas.astype(np.float32), np.stack([cx, cy], axis=1).astype(np.float32), form
 
@@ -111,7 +111,7 @@ def _moments(labels: np.ndarray, far: np.ndarray, count: int) -> tuple[np.ndarra
 # --- references -------------------------------------------------------------------------------------------------------
 
 
-def of_reference(painted: Painted, table: np.ndarray, whole: bool = False) -> list[Shapes]:
+def describe_reference(painted: PaintedReference, table: np.ndarray, whole: bool = False) -> list[Shapes]:
     """Shapes of each view on a reference, or of the `whole` as one, with their swatches.
 
     `table` (P + 1,) translates `painted.index` to the cel's palette.
@@ -126,10 +126,10 @@ def of_reference(painted: Painted, table: np.ndarray, whole: bool = False) -> li
     index[lines] = -1
     outside = np.flatnonzero(painted.swatches[:, 3] == 0) if len(painted.swatches) else []
     clear = int(table[outside[0]]) if len(outside) else -2
-    return [_view(*crop) for crop in ([(index, lines)] if whole else _views(index, lines, clear))]
+    return [_describe_view(*crop) for crop in ([(index, lines)] if whole else _split_views(index, lines, clear))]
 
 
-def _views(index: np.ndarray, lines: np.ndarray, clear: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def _split_views(index: np.ndarray, lines: np.ndarray, clear: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """The figures of a sheet, each with the others taken away and cropped to its surroundings. One whole picture when there is one."""
     figure = index != clear
     parts = np.asarray(label(figure, connectivity=2))
@@ -152,7 +152,7 @@ def _views(index: np.ndarray, lines: np.ndarray, clear: int) -> list[tuple[np.nd
     return views
 
 
-def _view(index: np.ndarray, lines: np.ndarray) -> Shapes:
+def _describe_view(index: np.ndarray, lines: np.ndarray) -> Shapes:
     labels = np.asarray(label(index + 1, connectivity=1, background=0), np.int32)
     areas = np.bincount(labels.ravel())
     areas[0] = 0
@@ -163,21 +163,21 @@ def _view(index: np.ndarray, lines: np.ndarray) -> Shapes:
     count = int(keep.sum())
     swatch = np.full(count + 1, -1, np.int32)
     swatch[labels[labels > 0]] = index[labels > 0]
-    grown = grow(labels)
+    grown = grow_labels(labels)
     near_line = cv2.dilate(lines.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    edges, length, lined = _neighbors(grown, near_line)
-    boundary = _boundaries(grown)
-    return describe(grown, lines | boundary, count, edges, lined < 0.5 * length, swatch)
+    edges, length, lined = _find_neighbors(grown, near_line)
+    boundary = _find_boundaries(grown)
+    return describe_regions(grown, lines | boundary, count, edges, lined < 0.5 * length, swatch)
 
 
-def _boundaries(grown: np.ndarray) -> np.ndarray:
+def _find_boundaries(grown: np.ndarray) -> np.ndarray:
     found = np.zeros(grown.shape, bool)
     found[:, 1:] |= grown[:, 1:] != grown[:, :-1]
     found[1:] |= grown[1:] != grown[:-1]
     return found
 
 
-def _neighbors(grown: np.ndarray, lines: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _find_neighbors(grown: np.ndarray, lines: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Neighbors int32 (E, 2), the length of each common boundary and how much of it runs along a line."""
     count = int(grown.max()) + 1
     pairs, on_line = [], []

@@ -11,23 +11,25 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from .pair import Match, probabilities
+from .pair import RegionMatch, compute_probabilities
 from .shapes import Shapes
 
-WORD = 0.2  # least weight of what the references say of a drawing: drawings alike are misread alike, so their words are not independent
-TRUST = 0.93  # how far a drawing believes a neighbor, at best
-DOUBT = 2.0  # how much surer than not a region must be to follow from a hinted one, before it hears the hint more than the references
+REFERENCE_WEIGHT = (
+    0.2  # least weight of what the references say of a drawing: drawings alike are misread alike, so their words are not independent
+)
+LINK_TRUST = 0.93  # how far a drawing believes a neighbor, at best
+HINT_DOUBT = 2.0  # how much surer than not a region must be to follow from a hinted one, before it hears the hint more than the references
 
 
 @dataclass(frozen=True)
-class Link:
+class RegionLink:
     """How surely each region of one drawing follows from each of another: `way` sparse (RA + 1, RB + 1), rows add up to at most 1."""
 
     way: sparse.csr_array
     alignment: float
 
     @functools.cached_property
-    def surest(self) -> np.ndarray:
+    def max_transitions(self) -> np.ndarray:
         """The largest value of each row, float32 (RA + 1, 1)."""
         return self.way.max(axis=1).toarray().reshape(-1, 1)
 
@@ -42,18 +44,18 @@ class Link:
         }
 
     @staticmethod
-    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "Link":
+    def from_arrays(arrays: Mapping[str, np.ndarray]) -> "RegionLink":
         way = sparse.coo_array((arrays["value"], (arrays["row"], arrays["column"])), shape=tuple(arrays["shape"])).tocsr()
-        return Link(way, float(arrays["alignment"]))
+        return RegionLink(way, float(arrays["alignment"]))
 
 
-def link(match: Match) -> Link:
-    way = probabilities(match.scores, match.nothing)
+def link_regions(match: RegionMatch) -> RegionLink:
+    way = compute_probabilities(match.scores, match.nothing)
     way[way < 0.01] = 0.0
-    return Link(sparse.csr_array(way), match.alignment)
+    return RegionLink(sparse.csr_array(way), match.alignment)
 
 
-def from_references(matches: Sequence[tuple[Match, Shapes]], swatches: int, count: int) -> np.ndarray:
+def compute_reference_probs(matches: Sequence[tuple[RegionMatch, Shapes]], swatches: int, count: int) -> np.ndarray:
     """What references say of one drawing: probabilities float32 (R + 1, P + 1), the last column for unknown."""
     table = np.full((count + 1, swatches + 1), -np.inf, np.float32)
     for match, reference in matches:
@@ -63,12 +65,12 @@ def from_references(matches: Sequence[tuple[Match, Shapes]], swatches: int, coun
             alike = np.logaddexp.reduce(match.scores[:, 1:][:, worn == swatch] - match.nothing, axis=1)
             table[:, swatch] = np.logaddexp(table[:, swatch], alike)
     table[:, -1] = 0.0  # scores count from that of having no match, which makes references comparable
-    return _softmax(table).astype(np.float32)
+    return _softmax_rows(table).astype(np.float32)
 
 
-def agree(
+def smooth_over_shot(
     words: Sequence[np.ndarray],
-    links: Mapping[tuple[int, int], Link],
+    links: Mapping[tuple[int, int], RegionLink],
     anchored: Sequence[bool],
     told: Sequence[np.ndarray] | None = None,
 ) -> list[np.ndarray]:
@@ -80,8 +82,8 @@ def agree(
 
     One sweep forth and one back, as in a hidden Markov chain: what a drawing hears from one side never comes back to that side.
     """
-    weight = max(WORD, 1.0 / max(1, len(words)))
-    own = [word if sure else _tempered(word, weight) for word, sure in zip(words, anchored, strict=True)]
+    weight = max(REFERENCE_WEIGHT, 1.0 / max(1, len(words)))
+    own = [word if sure else _temper_probs(word, weight) for word, sure in zip(words, anchored, strict=True)]
     if told is not None:
         own = [word * (1.0 - hint.sum(axis=1, keepdims=True)) + hint for word, hint in zip(own, told, strict=True)]
     heard = []
@@ -89,15 +91,15 @@ def agree(
         said: dict[int, np.ndarray] = {}
         messages: dict[int, np.ndarray] = {}
         for i in order:
-            messages[i] = _message(i, links, said, own[i])
-            said[i] = own[i] if anchored[i] else _normal(own[i] * messages[i])
+            messages[i] = _compute_message(i, links, said, own[i])
+            said[i] = own[i] if anchored[i] else _normalize_rows(own[i] * messages[i])
         heard.append(messages)
-    return [own[i] if anchored[i] else _normal(own[i] * heard[0][i] * heard[1][i]) for i in range(len(words))]
+    return [own[i] if anchored[i] else _normalize_rows(own[i] * heard[0][i] * heard[1][i]) for i in range(len(words))]
 
 
-def spread_hints(
+def propagate_hints(
     shapes: Sequence[tuple[int, int]],
-    links: Mapping[tuple[int, int], Link],
+    links: Mapping[tuple[int, int], RegionLink],
     anchored: Sequence[bool],
     hints: Mapping[int, Mapping[int, int]],
 ) -> list[np.ndarray]:
@@ -110,7 +112,7 @@ def spread_hints(
     """
     heard = [np.zeros(shape, np.float32) for shape in shapes]
     away = sorted(((abs(i - source), source, i) for source in hints for i in range(len(shapes))), reverse=True)
-    told = {source: _carry(source, shapes, links, anchored, hints) for source in hints}
+    told = {source: _propagate_source(source, shapes, links, anchored, hints) for source in hints}
     for _, source, i in away:
         new = told[source].get(i)
         if new is not None:
@@ -118,10 +120,10 @@ def spread_hints(
     return heard
 
 
-def _carry(
+def _propagate_source(
     source: int,
     shapes: Sequence[tuple[int, int]],
-    links: Mapping[tuple[int, int], Link],
+    links: Mapping[tuple[int, int], RegionLink],
     anchored: Sequence[bool],
     hints: Mapping[int, Mapping[int, int]],
 ) -> dict[int, np.ndarray]:
@@ -133,9 +135,9 @@ def _carry(
         said: dict[int, np.ndarray] = {source: start}
         i = source + step
         while 0 <= i < len(shapes) and not anchored[i] and any((i, j) in links and belief.any() for j, belief in said.items()):
-            total, weights = _sum(i, links, said, shapes[i])
+            total, weights = _sum_beliefs(i, links, said, shapes[i])
             mean = total / np.maximum(weights, 1e-6)
-            sure = mean**2 / (mean**2 + (DOUBT * (1.0 - mean)) ** 2)
+            sure = mean**2 / (mean**2 + (HINT_DOUBT * (1.0 - mean)) ** 2)
             sure[sure < 0.01] = 0.0
             sure[list(hints.get(i, ()))] = 0.0
             carried[i] = said[i] = sure
@@ -143,17 +145,17 @@ def _carry(
     return carried
 
 
-def _message(i: int, links: Mapping[tuple[int, int], Link], said: Mapping[int, np.ndarray], like: np.ndarray) -> np.ndarray:
+def _compute_message(i: int, links: Mapping[tuple[int, int], RegionLink], said: Mapping[int, np.ndarray], like: np.ndarray) -> np.ndarray:
     """What those that have spoken say of drawing i: a mean of theirs, surer links counting more, and never a veto."""
-    total, weights = _sum(i, links, said, like.shape)
+    total, weights = _sum_beliefs(i, links, said, like.shape)
     if not weights.any():
         return np.ones_like(like)
-    trust = TRUST * np.minimum(weights, 1.0)
+    trust = LINK_TRUST * np.minimum(weights, 1.0)
     return trust * total / np.maximum(weights, 1e-6) + (1.0 - trust) / like.shape[1]
 
 
-def _sum(
-    i: int, links: Mapping[tuple[int, int], Link], said: Mapping[int, np.ndarray], shape: tuple[int, int]
+def _sum_beliefs(
+    i: int, links: Mapping[tuple[int, int], RegionLink], said: Mapping[int, np.ndarray], shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the linked drawings said of drawing i, weighted by how sure and near they are; and the sum (R + 1, 1) of the weights."""
     total = np.zeros(shape, np.float32)
@@ -161,20 +163,20 @@ def _sum(
     for j, belief in said.items():
         link = links.get((i, j))
         if link is not None:
-            sure = (link.surest * link.alignment) ** 2 / abs(i - j)
+            sure = (link.max_transitions * link.alignment) ** 2 / abs(i - j)
             total += sure * (link.way @ belief)
             weights += sure
     return total, weights
 
 
-def _tempered(word: np.ndarray, weight: float) -> np.ndarray:
-    return _normal(np.maximum(word, 1e-6) ** weight)
+def _temper_probs(word: np.ndarray, weight: float) -> np.ndarray:
+    return _normalize_rows(np.maximum(word, 1e-6) ** weight)
 
 
-def _normal(table: np.ndarray) -> np.ndarray:
+def _normalize_rows(table: np.ndarray) -> np.ndarray:
     return table / np.maximum(table.sum(axis=1, keepdims=True), 1e-12)
 
 
-def _softmax(logs: np.ndarray) -> np.ndarray:
+def _softmax_rows(logs: np.ndarray) -> np.ndarray:
     table = np.exp(logs - logs.max(axis=1, keepdims=True))
     return table / table.sum(axis=1, keepdims=True)

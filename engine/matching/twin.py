@@ -3,14 +3,14 @@
 import cv2
 import numpy as np
 
-from .pair import NEAR, line_distance
+from .pair import NEAR, measure_line_distance
 from .shapes import Shapes
 
-MEETS = 0.85  # share of lines that lie on each other, both ways, before the paint is looked at
-PURITY = 0.96  # share of the paint that must agree with one swatch a region
+MIN_LINE_OVERLAP = 0.85  # share of lines that lie on each other, both ways, before the paint is looked at
+MIN_PURITY = 0.96  # share of the paint that must agree with one swatch a region
 
 
-def meeting(drawing: Shapes, reference: Shapes) -> tuple[float, float]:
+def measure_line_overlap(drawing: Shapes, reference: Shapes) -> tuple[float, float]:
     """The share of a drawing's lines that lie on a reference's, without moving either, and the other way round; 0 for another format."""
     if len(drawing.points) < 2 or len(reference.points) < 2:
         return 0.0, 0.0
@@ -18,12 +18,12 @@ def meeting(drawing: Shapes, reference: Shapes) -> tuple[float, float]:
     if abs(reference.labels.shape[0] / drawing.labels.shape[0] / scale - 1.0) > 0.01:
         return 0.0, 0.0
     reach = NEAR * 1.4
-    forth = (line_distance(reference, drawing.points * scale) < reach * scale).mean()
-    back = (line_distance(drawing, reference.points / scale) < reach).mean()
+    forth = (measure_line_distance(reference, drawing.points * scale) < reach * scale).mean()
+    back = (measure_line_distance(drawing, reference.points / scale) < reach).mean()
     return float(forth), float(back)
 
 
-def read(grown: np.ndarray, count: int, index: np.ndarray, swatches: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+def read_swatches(grown: np.ndarray, count: int, index: np.ndarray, swatches: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
     """Read the swatches of regions off a reference: `grown` (H, W) in 1..count, `index` int16 (H2, W2) into swatches (P, 4), -1 unknown.
 
     Returns swatch int32 (count + 1,), -1 where nothing was seen, the share float32 (count + 1,) of each region that agrees,

@@ -49,7 +49,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from ..host.weights_store import Source
+from ..host.weights_store import WeightsSource
 from ..job import Job, Picture
 from ..job.errors import BadInput, EngineMissing
 from ..job.messages import Event
@@ -107,7 +107,7 @@ class ModelInfo:
     devices: tuple[str, ...] = ("cpu",)
     stages: Mapping[str, float] = field(default_factory=dict)
     options: Mapping[str, Option] = field(default_factory=dict)
-    weights: tuple[Source, ...] = ()
+    weights: tuple[WeightsSource, ...] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -223,7 +223,7 @@ def _read(path: Path, _changed: int) -> ModelInfo:
                 raise TypeError(f"option '{name}' has a default of an unknown type")
             options[name] = Option(name=name, choices=tuple(table.pop("choices", ())), **table)
         lists = {key: tuple(raw.pop(key)) for key in ("tasks", "needs", "devices") if key in raw}
-        weights = tuple(Source(files=tuple(table.pop("files")), **table) for table in raw.pop("weights", ()))
+        weights = tuple(WeightsSource(files=tuple(table.pop("files")), **table) for table in raw.pop("weights", ()))
         return ModelInfo(id=path.parent.name, options=MappingProxyType(options), weights=weights, **lists, **raw)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError) as error:
         raise BadInput(f"{path} is not understood ({error}): mend it or remove its folder.") from error

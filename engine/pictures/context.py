@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..job import Job
-from ..job.errors import Cancelled
+from ..job.errors import JobCancelled
 from ..job.messages import Event, Progress, Warned
 from .cache import Cache
 
@@ -58,6 +58,6 @@ def open_context(
 
     def check() -> None:
         if should_cancel():
-            raise Cancelled("The job was cancelled; finished pictures stay.")
+            raise JobCancelled("The job was cancelled; finished pictures stay.")
 
     return JobContext(job, folder, Cache(folder, revision), warn, progress, check)

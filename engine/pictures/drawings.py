@@ -13,9 +13,9 @@ from ..drawing.colors import palette, reference
 from ..drawing.regions import CROSSINGS, segment
 from ..drawing.sketch import Sketch, raster, scan, strokes
 from ..job import Job
-from ..job.files import digest
+from ..job.files import compute_digest
 from ..matching import embedding, features
-from ..matching.shapes import Shapes, describe, of_reference
+from ..matching.shapes import Shapes, describe_reference, describe_regions
 from .cache import Cache
 
 GAP_HEIGHT = 1080  # px; the option `gap` is given for a picture of this height
@@ -52,7 +52,7 @@ class DrawingStore:
         self.job, self.folder, self.cache = job, folder, cache
         self._traced = bool(job.options.get("traces", True))
         self.describe_drawing = functools.lru_cache(2)(self._describe_drawing)
-        self._extract_palette = functools.lru_cache(2)(lambda drawing: palette.extract(self.read_painted(drawing), "auto"))
+        self._extract_palette = functools.lru_cache(2)(lambda drawing: palette.extract_palette(self.read_painted(drawing), "auto"))
 
     # --- the files ---
 
@@ -60,13 +60,17 @@ class DrawingStore:
         """Line art. Raises BadInput when it can't be read."""
         asked = self.job.drawing(drawing)
         path = self.folder / asked.file
-        sketch = raster.rasterize(strokes.load(path), self.job.size) if asked.kind == "strokes" else scan.read(path, self.job.size)
+        sketch = (
+            raster.rasterize_strokes(strokes.load_strokes(path), self.job.size)
+            if asked.kind == "strokes"
+            else scan.read_scan(path, self.job.size)
+        )
         return sketch if self._traced else replace(sketch, traces=np.zeros_like(sketch.traces))
 
     def read_painted(self, drawing: str) -> np.ndarray:
         """A painted key, uint8 (H, W, 4). Raises BadInput when it can't be read."""
         asked = self.job.drawing(drawing)
-        pixels = reference.read(self.folder / asked.file, asked.name, self.job.size).pixels
+        pixels = reference.read_reference(self.folder / asked.file, asked.name, self.job.size).pixels
         return pixels if pixels.shape[1::-1] == self.job.size else cv2.resize(pixels, self.job.size, interpolation=cv2.INTER_NEAREST)
 
     # --- the regions of line art ---
@@ -104,25 +108,25 @@ class DrawingStore:
 
     # --- what the matcher sees ---
 
-    def load_tokens(self, drawing: str) -> embedding.Tokens:
+    def load_tokens(self, drawing: str) -> embedding.RegionTokens:
         """What the trained matcher sees in line art, from the cache when it looked before. Raises EngineMissing."""
         name = self.tokens_key(drawing)
         kept = self.cache.get(name)
         if kept is None:
             shapes = self.load_shapes(drawing)
-            tint = features.tinted(self.load_pixels(drawing)["paint"], (shapes.labels.shape[1], shapes.labels.shape[0]))
-            kept = embedding.load().encode(shapes, tint).arrays()
+            tint = features.measure_tint(self.load_pixels(drawing)["paint"], (shapes.labels.shape[1], shapes.labels.shape[0]))
+            kept = embedding.load_matcher().encode(shapes, tint).arrays()
             self.cache.put(name, kept)
-        return embedding.Tokens.from_arrays(kept)
+        return embedding.RegionTokens.from_arrays(kept)
 
-    def _describe_drawing(self, drawing: str) -> tuple[Shapes, embedding.Tokens]:
+    def _describe_drawing(self, drawing: str) -> tuple[Shapes, embedding.RegionTokens]:
         """Line art or a painted key: its regions, and what the trained matcher sees in them. Raises BadInput, EngineMissing."""
         if self.job.drawing(drawing).kind != "painted":
             return self.load_shapes(drawing), self.load_tokens(drawing)
         taken = self._extract_palette(drawing)
         table = np.append(np.arange(len(taken.swatches)), -1).astype(np.int16)
-        shapes = of_reference(taken, table, whole=True)[0]
-        return shapes, embedding.load().encode(shapes)
+        shapes = describe_reference(taken, table, whole=True)[0]
+        return shapes, embedding.load_matcher().encode(shapes)
 
     def read_lines(self, drawing: str) -> np.ndarray:
         """The lines of line art or of a painted key, bool (H, W). Raises BadInput when it can't be read."""
@@ -137,18 +141,18 @@ class DrawingStore:
         return [*(f"{name}-{self._key(drawing)}" for name in ("regions", "shapes", "pixels")), self.tokens_key(drawing)]
 
     def tokens_key(self, drawing: str) -> str:
-        return "tokens-" + digest(self._key(drawing), embedding.REVISION)[:24]
+        return "tokens-" + compute_digest(self._key(drawing), embedding.REVISION)[:24]
 
     def _key(self, drawing: str) -> str:
         asked, options = self.job.drawing(drawing), self.job.options
-        return digest(asked.id, asked.kind, list(self.job.size), options["gap"], self._traced)[:24]
+        return compute_digest(asked.id, asked.kind, list(self.job.size), options["gap"], self._traced)[:24]
 
     def _segment_drawing(self, drawing: str) -> dict[str, dict[str, np.ndarray]]:
         """Cut line art into regions, and keep all that is asked of them later."""
         sketch = self.read_sketch(drawing)
         regions = segment(sketch, float(str(self.job.options["gap"])) * self.job.size[1] / GAP_HEIGHT)
         traces = regions.crossing == CROSSINGS.index("trace")
-        described = describe(regions.grown, sketch.lines, regions.count, regions.edges, traces)
+        described = describe_regions(regions.grown, sketch.lines, regions.count, regions.edges, traces)
         empty = not sketch.lines.any()
         made: dict[str, dict[str, np.ndarray]] = {
             "regions": {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..job.files import digest
+from ..job.files import compute_digest
 from ..matching import embedding, pair, shapes, shot
 from .drawings import DrawingStore
 from .figures import Figure
@@ -31,8 +31,8 @@ class DrawingMatch:
     lines: np.ndarray
     reference_probs: np.ndarray
     fits: tuple[FigureFit, ...]
-    forth: shot.Link | None
-    back: shot.Link | None
+    forth: shot.RegionLink | None
+    back: shot.RegionLink | None
 
     def unpack_lines(self, size: tuple[int, int]) -> np.ndarray:
         """The lines, bool (H, W), of a picture of `size` (width, height)."""
@@ -51,7 +51,7 @@ class DrawingMatch:
         links = []
         for name in ("forth", "back"):
             own = {key.removeprefix(f"{name}_"): value for key, value in arrays.items() if key.startswith(f"{name}_")}
-            links.append(shot.Link.from_arrays(own) if own else None)
+            links.append(shot.RegionLink.from_arrays(own) if own else None)
         return DrawingMatch(arrays["lines"], arrays["word"], fits, *links)
 
 
@@ -67,11 +67,11 @@ def match_drawing(
     seen, tokens = store.describe_drawing(drawing)
     swatches, figures = load_figures()
     matches = [match_regions(seen, figure.shapes, tokens, figure.tokens)[0] for figure in figures]
-    probs = shot.from_references(list(zip(matches, [f.shapes for f in figures], strict=True)), len(swatches), seen.count)
+    probs = shot.compute_reference_probs(list(zip(matches, [f.shapes for f in figures], strict=True)), len(swatches), seen.count)
     forth = back = None
     if before is not None:
         old, old_tokens = store.describe_drawing(before)
-        forth, back = (shot.link(match) for match in match_regions(old, seen, old_tokens, tokens))
+        forth, back = (shot.link_regions(match) for match in match_regions(old, seen, old_tokens, tokens))
     fits = tuple(_fit_figure(match, seen.areas) for match in matches)
     match = DrawingMatch(np.packbits(store.read_lines(drawing)), probs, fits, forth, back)
     store.cache.put(key, match.arrays())
@@ -79,21 +79,21 @@ def match_drawing(
 
 
 def match_regions(
-    a: shapes.Shapes, b: shapes.Shapes, tokens_a: embedding.Tokens, tokens_b: embedding.Tokens
-) -> tuple[pair.Match, pair.Match]:
+    a: shapes.Shapes, b: shapes.Shapes, tokens_a: embedding.RegionTokens, tokens_b: embedding.RegionTokens
+) -> tuple[pair.RegionMatch, pair.RegionMatch]:
     """How A's regions fit B's, by what was measured of them and by what the network saw; and how B's fit A's."""
-    forth, back = zip(pair.match(a, b), embedding.load().scores(tokens_a, tokens_b), strict=True)
-    return embedding.mixed(*forth), embedding.mixed(*back)
+    forth, back = zip(pair.match_regions(a, b), embedding.load_matcher().scores(tokens_a, tokens_b), strict=True)
+    return embedding.mix_scores(*forth), embedding.mix_scores(*back)
 
 
 def match_key(fingerprint: str, drawing: str, before: str | None) -> str:
     """The name in the cache of how a drawing fits, of a cel whose figures have this fingerprint."""
-    return "read-" + digest(fingerprint, drawing, before)[:24]
+    return "read-" + compute_digest(fingerprint, drawing, before)[:24]
 
 
-def _fit_figure(match: pair.Match, areas: np.ndarray) -> FigureFit:
+def _fit_figure(match: pair.RegionMatch, areas: np.ndarray) -> FigureFit:
     """Of a drawing with regions of such `areas` (R + 1,)."""
-    likely = pair.probabilities(match.scores, match.nothing)
+    likely = pair.compute_probabilities(match.scores, match.nothing)
     sure = likely.max(axis=1)
     region = np.where(sure > SURE, likely.argmax(axis=1), -1)
     region[0] = -1

@@ -21,7 +21,7 @@ class Cutout:
     there was a background to take away."""
 
     pixels: np.ndarray
-    painted: palette.Painted
+    painted: palette.PaintedReference
     cut_out: bool
 
 
@@ -32,24 +32,24 @@ class Figure:
 
     pixels: np.ndarray
     shapes: shapes.Shapes
-    tokens: embedding.Tokens
-    dense: embedding.Dense
+    tokens: embedding.RegionTokens
+    dense: embedding.DenseFeatures
     cut_out: bool
 
 
 def describe_cutouts(cutouts: Sequence[Cutout]) -> tuple[np.ndarray, list[Figure]]:
     """One palette for all cutouts, uint8 (P, 4), and the figures."""
-    swatches, tables = palette.union([cutout.painted for cutout in cutouts])
-    matcher, found = embedding.load(), []
+    swatches, tables = palette.merge_palettes([cutout.painted for cutout in cutouts])
+    matcher, found = embedding.load_matcher(), []
     for cutout, table in zip(cutouts, tables, strict=True):
-        seen = shapes.of_reference(cutout.painted, table, whole=True)[0]
+        seen = shapes.describe_reference(cutout.painted, table, whole=True)[0]
         found.append(Figure(cutout.pixels, seen, matcher.encode(seen), matcher.dense(seen), cutout.cut_out))
     return swatches, found
 
 
 def find_figures(pixels: np.ndarray, background: str) -> list[Cutout]:
     """The figures on a reference uint8 (H, W, 4), largest first; `background` as in `palette.BACKGROUNDS`. One if its background stays."""
-    painted = palette.extract(pixels, background)
+    painted = palette.extract_palette(pixels, background)
     clear = painted.swatches[:, 3] == 0
     paper = np.append(clear, False)[painted.index]
     if not paper.any() or paper.all():
@@ -68,13 +68,13 @@ def find_figures(pixels: np.ndarray, background: str) -> list[Cutout]:
         small = np.flatnonzero(areas < SHARE * areas.max())  # what is near belongs to it: a prop, an eye in the dark
         shown = (parts[window] == part) | (np.isin(parts[window], small) & ~paper[window])
         crop = np.where(shown[..., None], pixels[window], 0).astype(np.uint8)
-        found.append(Cutout(_on_white(pixels[window], shown), palette.extract(crop, "auto"), cut_out=True))
+        found.append(Cutout(_on_white(pixels[window], shown), palette.extract_palette(crop, "auto"), cut_out=True))
     return found
 
 
 def cut_whole(pixels: np.ndarray, background: str) -> Cutout:
     """A reference uint8 (H, W, 4) as it is, on white; `background` says what is no paint in it."""
-    return Cutout(_on_white(pixels, np.ones(pixels.shape[:2], bool)), palette.extract(pixels, background), cut_out=False)
+    return Cutout(_on_white(pixels, np.ones(pixels.shape[:2], bool)), palette.extract_palette(pixels, background), cut_out=False)
 
 
 def _on_white(pixels: np.ndarray, shown: np.ndarray) -> np.ndarray:

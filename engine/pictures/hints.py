@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from ..job import Hint, Place
+from ..job import FramePoint, Hint
 from .context import JobContext
 from .region_layer import RegionHint, RegionLayer
 
@@ -34,10 +34,10 @@ def locate_hints(context: JobContext, layers: Sequence[RegionLayer]) -> dict[int
 
 
 def _find_region(
-    context: JobContext, layers: Mapping[int, RegionLayer], place: Place, numbers: Iterable[int]
+    context: JobContext, layers: Mapping[int, RegionLayer], place: FramePoint, numbers: Iterable[int]
 ) -> tuple[int, str, int] | str:
     """The layer, drawing and region at a place, in the first of these layers that has one there; or why there is none."""
-    exposure = context.job.shown_at(place)
+    exposure = context.job.find_exposure(place)
     if isinstance(exposure, str):
         return exposure
     x, y = (int(v) for v in place.point)

@@ -115,7 +115,7 @@ class RegionLayer:
         pixels = self.store.load_pixels(drawing)
         texture = self.texture_regions(drawing, colored, pixels)
         lines = bool(self.context.job.options["lines"])
-        picture = paint.compose(pixels["grown"], self.look_up_colors(colored), pixels["paint"], pixels["traces"], lines, texture)
+        picture = paint.compose_picture(pixels["grown"], self.look_up_colors(colored), pixels["paint"], pixels["traces"], lines, texture)
         return picture, self.count_regions(drawing)
 
     def write_regions_file(self, drawing: str, colored: ColoredRegions) -> None:

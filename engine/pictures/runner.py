@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from ..drawing.colors import paint, png
-from ..job import Job, Picture, pictures
-from ..job.files import digest
+from ..job import Job, Picture, list_pictures
+from ..job.files import compute_digest
 from .context import JobContext
 from .hints import locate_hints
 from .layer import Counts, Layer
@@ -52,7 +52,7 @@ def render_frames(
 ) -> Iterator[Picture]:
     """Make the frames of a job, those that are right already left alone. `layers` from back to front · `describe_frame` what a frame's key
     is made of, given its drawings and the layers' keys of them. Raises BadInput, Cancelled, JobFailed."""
-    job, wanted = context.job, pictures(context.job)
+    job, wanted = context.job, list_pictures(context.job)
     given = {drawing.id for drawing in job.drawings if drawing.kind == "painted"} | {None}
     order = sorted(wanted.items(), key=lambda item: given.issuperset(item[0]))  # what is as given takes no time, and comes last
 
@@ -62,12 +62,12 @@ def render_frames(
     def make(item: tuple[Ids, str]) -> tuple[bool, Counts, float]:
         ids, file = item
         begun = time.perf_counter()
-        key = digest(*describe_frame(ids, [layer.cache_key(drawing) for layer, drawing in shown_by(ids)]))
+        key = compute_digest(*describe_frame(ids, [layer.cache_key(drawing) for layer, drawing in shown_by(ids)]))
         if png.read_key(context.folder / file) == key:
             return True, Counts(), 0.0
         context.check()
         picture, counts = _compose_frame(job.size, shown_by(ids))
-        png.write(context.folder / file, picture, key)
+        png.write_png(context.folder / file, picture, key)
         return False, counts, time.perf_counter() - begun
 
     for done, ((ids, file), (reused, counts, seconds)) in enumerate(each(make, order), 1):
@@ -85,6 +85,6 @@ def _compose_frame(size: tuple[int, int], shown: Iterable[tuple[Layer, str]]) ->
     picture, total = np.zeros((size[1], size[0], 4), np.uint8), Counts()
     for layer, drawing in shown:
         front, counts = layer.render(drawing)
-        picture = paint.over(picture, front)
+        picture = paint.composite_over(picture, front)
         total = Counts(total.regions + counts.regions, total.unknown + counts.unknown, total.leaks + counts.leaks)
     return picture, total

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..drawing.colors import paint, reference, snap
 from ..job.errors import BadInput
-from ..job.files import digest
+from ..job.files import compute_digest
 from ..matching import embedding, shot
 from .context import JobContext
 from .drawings import DrawingStore
@@ -33,7 +33,7 @@ class SnappedLayer(RegionLayer):
         self.painted = [d for d in self.lined if self.job.drawing(d).kind == "painted"]
         self.reference_shas = [ref.sha256 for ref in self.job.cels[number].references]
         options = [self.job.options[name] for name in ("background", "gap")]
-        self.figures_fingerprint = digest(embedding.REVISION, options, list(self.job.size), self.painted, self.reference_shas)
+        self.figures_fingerprint = compute_digest(embedding.REVISION, options, list(self.job.size), self.painted, self.reference_shas)
         self.match_drawing = functools.lru_cache(KEPT)(self._match_drawing)
         self._hints: Mapping[str, np.ndarray] = {}  # as from `spread_hints`, of each drawing with lines
 
@@ -63,7 +63,7 @@ class SnappedLayer(RegionLayer):
         found: list[Cutout] = []
         keys = [self.job.drawing(d) for d in self.painted]
         for file, name in [(r.file, r.name) for r in self.job.cels[self.number].references] + [(d.file, d.name) for d in keys]:
-            picture = reference.read(self.context.folder / file, name)
+            picture = reference.read_reference(self.context.folder / file, name)
             for text in picture.warnings:
                 self.context.warn(text)
             found += self.cut_figures(picture.pixels)
@@ -100,13 +100,13 @@ class SnappedLayer(RegionLayer):
             self._hints = {}
             return
         matches = [self.match_drawing(drawing) for drawing in self.lined]
-        links: dict[tuple[int, int], shot.Link] = {}
+        links: dict[tuple[int, int], shot.RegionLink] = {}
         for i, match in enumerate(matches[1:], 1):
             assert match.forth is not None and match.back is not None
             links |= {(i - 1, i): match.forth, (i, i - 1): match.back}
         sizes = [(len(match.reference_probs), len(self.swatches) + 1) for match in matches]
         given = {self.lined.index(drawing): regions for drawing, regions in hints.items()}
-        self._hints = dict(zip(self.lined, shot.spread_hints(sizes, links, [False] * len(sizes), given), strict=True))
+        self._hints = dict(zip(self.lined, shot.propagate_hints(sizes, links, [False] * len(sizes), given), strict=True))
 
     def predict_swatches(self, drawing: str) -> tuple[np.ndarray, np.ndarray]:
         """What networks and matcher say that each region wears, before any hint: swatch int32 (R + 1,), confidence float32 (R + 1,)."""
@@ -116,13 +116,15 @@ class SnappedLayer(RegionLayer):
             match, grown = self.match_drawing(drawing), self.store.load_labels(drawing).astype(np.int32)
             lines, count = match.unpack_lines(self.job.size), len(match.reference_probs) - 1
             frame = self.render_frame(drawing)
-            swatch, confidence = snap.snap(frame, grown, lines, count, self.palette_and_figures[0], match.reference_probs[:, :-1])
+            swatch, confidence = snap.snap_to_swatches(
+                frame, grown, lines, count, self.palette_and_figures[0], match.reference_probs[:, :-1]
+            )
             kept = {"swatch": swatch, "confidence": confidence}
             self.context.cache.put(key, kept)
         return kept["swatch"], kept["confidence"]
 
     def _swatches_key(self, drawing: str) -> str:
-        return "answer-" + digest(self.figures_fingerprint, self.frame_fingerprint(drawing), drawing)[:24]
+        return "answer-" + compute_digest(self.figures_fingerprint, self.frame_fingerprint(drawing), drawing)[:24]
 
     def color_regions(self, drawing: str) -> ColoredRegions:
         swatch, confidence = self.predict_swatches(drawing)
@@ -140,7 +142,7 @@ class SnappedLayer(RegionLayer):
         """What the networks painted, but for paper and for what a person has said, if it is not to be brought to exact swatches."""
         if self.job.options["snap"]:
             return None
-        return paint.opaque(self.render_frame(drawing)), (self.look_up_colors(colored)[:, 3] > 0) & ~colored.hinted
+        return paint.make_opaque(self.render_frame(drawing)), (self.look_up_colors(colored)[:, 3] > 0) & ~colored.hinted
 
     # --- pictures ---
 
@@ -156,7 +158,7 @@ class SnappedLayer(RegionLayer):
         if self.job.options["snap"]:  # regions that wear what they are to wear look no different
             predicted = self.swatches[self.predict_swatches(drawing)[0]]
             changed = changed & (colors != predicted).any(axis=1)
-        return [digest(changed.tobytes(), colors[changed].tobytes())] if changed.any() else []
+        return [compute_digest(changed.tobytes(), colors[changed].tobytes())] if changed.any() else []
 
     def render(self, drawing: str) -> tuple[np.ndarray, Counts]:
         kind = self.job.drawing(drawing).kind
@@ -164,7 +166,7 @@ class SnappedLayer(RegionLayer):
             return self.store.read_painted(drawing), Counts()
         if kind == "between":
             frame, figures = self.render_frame(drawing), self.palette_and_figures[1]
-            return paint.off_paper(frame) if any(f.cut_out for f in figures) else paint.opaque(frame), Counts()
+            return paint.remove_paper(frame) if any(f.cut_out for f in figures) else paint.make_opaque(frame), Counts()
         return super().render(drawing)
 
     def cache_keys(self) -> list[str]:

@@ -8,21 +8,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from ..job.errors import BadInput, Cancelled, EngineMissing, JobFailed
-from ..job.messages import Done, Event, Failed, Progress, Started, Warned, encode
-from .run import run
+from ..job.errors import BadInput, EngineMissing, JobCancelled, JobFailed
+from ..job.messages import Done, Event, Failed, Progress, Started, Warned, encode_message
+from .run import execute_job
 
-EXIT_CODES = {error.kind: error.exit_code for error in (BadInput, EngineMissing, JobFailed, Cancelled)}
+EXIT_CODES = {error.kind: error.exit_code for error in (BadInput, EngineMissing, JobFailed, JobCancelled)}
 
 
 def run_job(folder: Path, as_json: bool) -> int:
     """Run a job before the eyes of the person at the terminal; returns the exit code."""
-    with _terminal() as (out, err), _cancelled_by_signal() as cancelled:
-        show = _json_lines(out) if as_json else Console(err)
-        end = run(folder, show, cancelled)
+    with _duplicate_streams() as (out, err), _watch_signals() as cancelled:
+        show = _make_json_printer(out) if as_json else Console(err)
+        end = execute_job(folder, show, cancelled)
     if isinstance(end, Done):
         return 0
-    return EXIT_CODES.get(end.kind, JobFailed.exit_code) if isinstance(end, Failed) else Cancelled.exit_code
+    return EXIT_CODES.get(end.kind, JobFailed.exit_code) if isinstance(end, Failed) else JobCancelled.exit_code
 
 
 class Console:
@@ -37,40 +37,40 @@ class Console:
     def __call__(self, event: Event) -> None:
         match event:
             case Started():
-                self._print(f"{event.pictures} pictures with {event.model}" if event.model else "")
+                self._print_line(f"{event.pictures} pictures with {event.model}" if event.model else "")
             case Progress():
-                self._progress(event)
+                self._show_progress(event)
             case Warned():
-                self._print(f"warning: {event.text}")
+                self._print_line(f"warning: {event.text}")
             case Done():
-                self._print(f"Done in {time.monotonic() - self._begun:.1f} s: {event.summary}")
+                self._print_line(f"Done in {time.monotonic() - self._begun:.1f} s: {event.summary}")
             case Failed():
-                self._print(f"error: {event.text}")
+                self._print_line(f"error: {event.text}")
             case _ if event.TYPE == "cancelled":
-                self._print("Cancelled; finished pictures are kept.")
+                self._print_line("Cancelled; finished pictures are kept.")
 
-    def _progress(self, event: Progress) -> None:
+    def _show_progress(self, event: Progress) -> None:
         if not self._rewrites and event.fraction < min(self._shown + 0.1, 1.0):
             return
         self._shown = event.fraction
         filled = round(event.fraction * 24)
         left = f"{event.remaining:5.0f} s left" if event.remaining >= 0 else ""
         line = f"[{'#' * filled}{'.' * (24 - filled)}] {event.fraction:4.0%}  {event.stage} {left}"
-        self._write(f"\r{line[:110]:<110}" if self._rewrites else line.rstrip() + "\n")
+        self._write_text(f"\r{line[:110]:<110}" if self._rewrites else line.rstrip() + "\n")
 
-    def _print(self, text: str) -> None:
+    def _print_line(self, text: str) -> None:
         if text:
-            self._write(f"\r{text:<110}\n" if self._rewrites else text + "\n")
+            self._write_text(f"\r{text:<110}\n" if self._rewrites else text + "\n")
 
-    def _write(self, text: str) -> None:
-        write(self._stream, text)
-
-
-def _json_lines(stream: TextIO):
-    return lambda event: write(stream, encode(event).decode("ascii") + "\n")
+    def _write_text(self, text: str) -> None:
+        write_text(self._stream, text)
 
 
-def write(stream: TextIO, text: str) -> None:
+def _make_json_printer(stream: TextIO):
+    return lambda event: write_text(stream, encode_message(event).decode("ascii") + "\n")
+
+
+def write_text(stream: TextIO, text: str) -> None:
     """Write at once. A reader that went away (`| head`) is no reason to stop a job."""
     try:
         stream.write(text)
@@ -80,7 +80,7 @@ def write(stream: TextIO, text: str) -> None:
 
 
 @contextmanager
-def _terminal() -> Iterator[tuple[TextIO, TextIO]]:
+def _duplicate_streams() -> Iterator[tuple[TextIO, TextIO]]:
     """Copies of stdout and stderr, because a running job sends the process's own to engine.log."""
     streams = [os.fdopen(os.dup(handle), "w", encoding="utf-8", errors="replace") for handle in (1, 2)]
     try:
@@ -94,7 +94,7 @@ def _terminal() -> Iterator[tuple[TextIO, TextIO]]:
 
 
 @contextmanager
-def _cancelled_by_signal():
+def _watch_signals():
     """Yields `should_cancel`. The first signal asks, the second interrupts at once."""
     asked = []
 

@@ -13,27 +13,30 @@ from pathlib import Path
 from .. import models
 from ..host import weights_store as weights
 from ..host.child import end_with_parent
-from ..host.child import tell as tell_event
-from ..host.weights_store import Source
+from ..host.child import write_event as tell_event
+from ..host.weights_store import WeightsSource
 from ..job.errors import BadInput, JobFailed, ShiageError
-from ..job.files import file_sha256
+from ..job.files import compute_file_sha256
 from ..job.messages import Done, Event, Failed, Progress, Started
 from ..models import ModelInfo
 
 SPARE = 1 << 30  # bytes that must stay free on the disk
 PARTS = ".parts"  # where unfinished files wait, below the model's folder
 
-Tell = Callable[[str, int, int], None]  # file, bytes done and in all
+OnProgress = Callable[[str, int, int], None]  # file, bytes done and in all
 
 
-def where(info: ModelInfo) -> str:
+def describe_placement(info: ModelInfo) -> str:
     """Which files of a model's weights go where, for whoever puts them there."""
     if info.by_hand:
-        return f"The weights of '{info.id}' can't be fetched: put the files that docs/{info.id}.md names into {weights.folder(info.id)}."
-    return weights.by_hand(info.id, info.weights) if info.weights else f"The model '{info.id}' needs no weights."
+        place = weights.locate_weights(info.id)
+        return f"The weights of '{info.id}' can't be fetched: put the files that docs/{info.id}.md names into {place}."
+    return weights.describe_manual_download(info.id, info.weights) if info.weights else f"The model '{info.id}' needs no weights."
 
 
-def get(info: ModelInfo, accept: bool = False, tell: Tell = lambda file, done, all: None, endpoint: str | None = None) -> Path:
+def download_weights(
+    info: ModelInfo, accept: bool = False, tell: OnProgress = lambda file, done, all: None, endpoint: str | None = None
+) -> Path:
     """Fetch what is missing of a model's weights; returns their folder. `accept` accepts the licenses, which is asked for once.
 
     Raises BadInput for a model without weights, or whose weights are put in place by hand, and for a license that is not accepted,
@@ -41,27 +44,27 @@ def get(info: ModelInfo, accept: bool = False, tell: Tell = lambda file, done, a
     the hub says it is.
     """
     if not info.weights:
-        raise BadInput(where(info))
-    target = weights.folder(info.id)
+        raise BadInput(describe_placement(info))
+    target = weights.locate_weights(info.id)
     for source in info.weights:
-        if not accept and not weights.accepted(target, source):
+        if not accept and not weights.is_license_accepted(target, source):
             raise BadInput(
                 f"{source.repository} has this license: {source.license} Read it at {source.terms}, then start again with --accept-license."
             )
     try:
         target.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise JobFailed(f"Can't write to {target} ({error.strerror}): set {weights.VARIABLE} to another folder.") from error
+        raise JobFailed(f"Can't write to {target} ({error.strerror}): set {weights.WEIGHTS_VARIABLE} to another folder.") from error
     for source in info.weights:
-        weights.accept(target, source)
+        weights.accept_license(target, source)
     for source in info.weights:
-        _fetch(info, source, target, tell, endpoint)
+        _fetch_source(info, source, target, tell, endpoint)
     shutil.rmtree(target / PARTS, ignore_errors=True)
     return target
 
 
-def _fetch(info: ModelInfo, source: Source, target: Path, tell: Tell, endpoint: str | None) -> None:
-    have = weights.recorded(target)
+def _fetch_source(info: ModelInfo, source: WeightsSource, target: Path, tell: OnProgress, endpoint: str | None) -> None:
+    have = weights.read_records(target)
     wanted = [f for f in source.files if not ((target / f).is_file() and have.get(f, {}).get("commit") == source.commit)]
     if not wanted:
         return
@@ -84,18 +87,18 @@ def _fetch(info: ModelInfo, source: Source, target: Path, tell: Tell, endpoint: 
         for file in wanted:
             name = source.prefix + file
             if name not in known:
-                raise JobFailed(f"{source.repository} has no file {name} at {source.commit[:8]}.\n{weights.by_hand(info.id, info.weights)}")
-            _fetch_one(source, file, target, known[name], tell, endpoint)
+                by_hand = weights.describe_manual_download(info.id, info.weights)
+                raise JobFailed(f"{source.repository} has no file {name} at {source.commit[:8]}.\n{by_hand}")
+            _fetch_file(source, file, target, known[name], tell, endpoint)
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.HTTPError, ConnectionError, TimeoutError) as error:
-        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise JobFailed(
-            f"The hub can't be reached or refuses ({said}): try again later, or fetch by hand.\n{weights.by_hand(info.id, info.weights)}"
-        ) from error
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        by_hand = weights.describe_manual_download(info.id, info.weights)
+        raise JobFailed(f"The hub can't be reached or refuses ({reason}): try again later, or fetch by hand.\n{by_hand}") from error
     except OSError as error:
         raise JobFailed(f"The weights can't be written to {target} ({error.strerror or error}): free some space.") from error
 
 
-def _fetch_one(source: Source, file: str, target: Path, known, tell: Tell, endpoint: str | None) -> None:
+def _fetch_file(source: WeightsSource, file: str, target: Path, known, tell: OnProgress, endpoint: str | None) -> None:
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
@@ -106,25 +109,25 @@ def _fetch_one(source: Source, file: str, target: Path, known, tell: Tell, endpo
     with open(path, "ab") as part:
         tell(file, part.tell(), known.size)
         if part.tell() < known.size:
-            shown = _teller(file, tell)
+            shown = _make_progress_class(file, tell)
             http_get(url, part, resume_size=part.tell(), headers=build_hf_headers(), expected_size=known.size, tqdm_class=shown)
-    sha256 = file_sha256(path)
-    right = sha256 == known.lfs.sha256 if known.lfs else _git_sha1(path) == known.blob_id
+    sha256 = compute_file_sha256(path)
+    right = sha256 == known.lfs.sha256 if known.lfs else _compute_git_sha1(path) == known.blob_id
     if not right:
         path.unlink()
         raise JobFailed(f"{file} is not what {source.repository} says it is: it was thrown away, start again.")
     (target / file).parent.mkdir(parents=True, exist_ok=True)
     os.replace(path, target / file)
-    weights.record(target, file, source, sha256)
+    weights.record_file(target, file, source, sha256)
 
 
-def _git_sha1(path: Path) -> str:
+def _compute_git_sha1(path: Path) -> str:
     """What git calls a file, which is how the hub knows the small ones."""
     data = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
-def _teller(file: str, tell: Tell) -> type:
+def _make_progress_class(file: str, tell: OnProgress) -> type:
     from tqdm import tqdm
 
     class Teller(tqdm):
@@ -151,14 +154,14 @@ def main(model: str, events: Path) -> int:
         info = models.info(model)
         total, there = sum(source.bytes for source in info.weights), {}
 
-        def tell(file: str, done: int, size: int) -> None:
+        def report_progress(file: str, done: int, size: int) -> None:
             there[file] = done
             tell_event(events, Progress(model, file, min(1.0, sum(there.values()) / max(total, 1))))
 
-        for file in set(weights.recorded(weights.folder(model))):
-            path = weights.folder(model) / file
+        for file in set(weights.read_records(weights.locate_weights(model))):
+            path = weights.locate_weights(model) / file
             there[file] = path.stat().st_size if path.is_file() else 0
-        get(info, tell=tell)
+        download_weights(info, tell=report_progress)
         end: Event = Done(model, f"The weights of {info.title} are in place.")
     except ShiageError as error:
         end = Failed(model, error.kind, str(error).partition("\n")[0])  # where files go by hand, the panel shows

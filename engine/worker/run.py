@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from .. import models
-from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, clear_stale, load, pictures
-from ..job.errors import BadInput, Cancelled, EngineMissing, JobFailed, ShiageError
+from ..job import CANCEL_FILE, EVENTS_FILE, JOB_FILE, LOG_FILE, RESULT_FILE, Job, clear_stale, list_pictures, load_job
+from ..job.errors import BadInput, EngineMissing, JobCancelled, JobFailed, ShiageError
 from ..job.files import write_json
-from ..job.lock import locked
+from ..job.lock import lock_folder
 from ..job.messages import Cancelled as CancelledEvent
-from ..job.messages import Done, Event, Failed, FrameDone, Progress, Started, Warned, encode
+from ..job.messages import Done, Event, Failed, FrameDone, Progress, Started, Warned, encode_message
 from ..models import Picture
 
 SPARE = 64 << 20  # bytes that must stay free on the disk
@@ -27,7 +27,7 @@ LOG_BYTES = 1 << 20  # of the log, beyond which a run begins a new one
 Terminal = Done | Failed | CancelledEvent
 
 
-def run(
+def execute_job(
     folder: Path,
     on_event: Callable[[Event], None] = lambda event: None,
     should_cancel: Callable[[], bool] = lambda: False,
@@ -38,10 +38,10 @@ def run(
     `should_cancel` is asked often, from this thread; a file named `cancel` in the folder cancels as well. Events name the job as
     `name`, the folder's path unless told otherwise. While it runs, whatever the process prints goes to engine.log.
     """
-    return _Run(folder, on_event, should_cancel, str(folder) if name is None else name).run()
+    return _JobRunner(folder, on_event, should_cancel, str(folder) if name is None else name).run()
 
 
-class _Run:
+class _JobRunner:
     def __init__(self, folder: Path, on_event: Callable[[Event], None], should_cancel: Callable[[], bool], name: str) -> None:
         self.folder = folder
         self.name = name
@@ -59,49 +59,49 @@ class _Run:
     def run(self) -> Terminal:
         with contextlib.ExitStack() as stack:
             try:
-                self._open(stack)
-                self._work()
-                end: Terminal = Done(self.name, self._summary())
-            except (Cancelled, KeyboardInterrupt):
+                self._open_folder(stack)
+                self._make_pictures()
+                end: Terminal = Done(self.name, self._summarize_pictures())
+            except (JobCancelled, KeyboardInterrupt):
                 end = CancelledEvent(self.name)
             except BaseException as error:  # noqa: BLE001  # exactly one terminal event was promised; reported as Failed
                 self._log(error)
-                end = _failure(self.name, error)
-            end = self._finish(end)
-        for event in self._last_events(end):  # now the folder is free: who hears of the end may write the next request into it
+                end = _describe_failure(self.name, error)
+            end = self._finish_job(end)
+        for event in self._list_last_events(end):  # now the folder is free: who hears of the end may write the next request into it
             self._on_event(event)
         return end
 
     # --- beginning and end ----------------------------------------------------------------------------------------
 
-    def _open(self, stack: contextlib.ExitStack) -> None:
+    def _open_folder(self, stack: contextlib.ExitStack) -> None:
         """Take the folder for this process: until this is done, nothing in it is touched."""
         try:
             if not (self.folder / JOB_FILE).is_file():
                 raise BadInput(f"There is no job in {self.folder}: it has no {JOB_FILE}.")
-            stack.enter_context(locked(self.folder))
-            stack.enter_context(redirected(self.folder / LOG_FILE))
+            stack.enter_context(lock_folder(self.folder))
+            stack.enter_context(redirect_output(self.folder / LOG_FILE))
             (self.folder / RESULT_FILE).unlink(missing_ok=True)
             self._journal = stack.enter_context((self.folder / EVENTS_FILE).open("wb", buffering=0))
         except OSError as error:
             raise JobFailed(f"Can't write to {self.folder} ({error.strerror}): make it writable or choose another folder.") from error
 
-    def _finish(self, end: Terminal) -> Terminal:
+    def _finish_job(self, end: Terminal) -> Terminal:
         """Write the outcome down; returns what is to be told. The folder may be gone or full by now, which must not silence that."""
         try:
-            if self._journal is not None and self._present():
-                write_json(self.folder / RESULT_FILE, self._result(end))
+            if self._journal is not None and self._folder_exists():
+                write_json(self.folder / RESULT_FILE, self._build_result(end))
                 (self.folder / CANCEL_FILE).unlink(missing_ok=True)
         except (JobFailed, OSError) as error:
             self._log(error)
             if isinstance(end, Done):
-                end = _failure(self.name, error)
-        for event in self._last_events(end):
+                end = _describe_failure(self.name, error)
+        for event in self._list_last_events(end):
             with contextlib.suppress(OSError):
-                self._write(event)
+                self._write_event(event)
         return end
 
-    def _last_events(self, end: Terminal) -> tuple[Event, ...]:
+    def _list_last_events(self, end: Terminal) -> tuple[Event, ...]:
         return (end,) if self._started else (Started(self.name), end)
 
     def _log(self, error: BaseException) -> None:
@@ -110,9 +110,9 @@ class _Run:
             with contextlib.suppress(OSError), open(self.folder / LOG_FILE, "a", encoding="utf-8", errors="backslashreplace") as log:
                 traceback.print_exception(error, file=log)
 
-    def _result(self, end: Terminal) -> dict:
+    def _build_result(self, end: Terminal) -> dict:
         done = {picture.file for picture in self.pictures}
-        table = pictures(self.job) if self.job else {}
+        table = list_pictures(self.job) if self.job else {}
         frames = [[e.frame, e.exposure, table[e.drawings]] for e in (self.job.frames if self.job else ())]
         return {
             "status": end.TYPE,
@@ -125,7 +125,7 @@ class _Run:
             "warnings": self.warnings,
         }
 
-    def _summary(self) -> str:
+    def _summarize_pictures(self) -> str:
         made = sum(not picture.reused for picture in self.pictures)
         unknown, leaks = (sum(getattr(picture, name) for picture in self.pictures) for name in ("unknown", "leaks"))
         text = f"{len(self.pictures)} pictures, {made} of them made now"
@@ -135,27 +135,27 @@ class _Run:
 
     # --- the work -------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        job = self.job = load(self.folder)
-        wanted = set(pictures(job).values())
-        self._tell(Started(self.name, job.model, len(wanted)))
+    def _make_pictures(self) -> None:
+        job = self.job = load_job(self.folder)
+        wanted = set(list_pictures(job).values())
+        self._emit_event(Started(self.name, job.model, len(wanted)))
         self._started = True
         self._check_cancelled()
         info = models.info(job.model, job.task)
         job = replace(job, options=info.resolve(job.options))
         if job.device in models.DEVICES and job.device not in ("auto", *info.devices):
-            self._tell(Warned(self.name, f"The model '{info.id}' makes no use of the device '{job.device}'."))
+            self._emit_event(Warned(self.name, f"The model '{info.id}' makes no use of the device '{job.device}'."))
             job = replace(job, device="auto")
         clear_stale(self.folder, job)
         self._check_space(job, len(wanted))
-        self._tell(Progress(self.name, "Loading the model", 0.0))
+        self._emit_event(Progress(self.name, "Loading the model", 0.0))
         model = models.load(job.model, job.device)
         self._check_cancelled()
-        for picture in model.run(job, self.folder, self._relay, self._cancelled):
+        for picture in model.run(job, self.folder, self._relay_event, self._is_cancelled):
             self.pictures.append(picture)
-            self._tell(FrameDone(self.name, picture.frame, picture.file, picture.reused))
+            self._emit_event(FrameDone(self.name, picture.frame, picture.file, picture.reused))
             if len(self.pictures) / len(wanted) > self._fraction:  # the model said less
-                self._relay(Progress(self.name, self._stage, len(self.pictures) / len(wanted)))
+                self._relay_event(Progress(self.name, self._stage, len(self.pictures) / len(wanted)))
             if len(self.pictures) < len(wanted):
                 self._check_cancelled()
         missing = wanted - {picture.file for picture in self.pictures}
@@ -165,27 +165,27 @@ class _Run:
 
     def _check_space(self, job: Job, count: int) -> None:
         """Flat frames and labels compress to far less than the one byte a pixel that is asked for here."""
-        have = sum((self.folder / file).exists() for file in pictures(job).values())
+        have = sum((self.folder / file).exists() for file in list_pictures(job).values())
         need = SPARE + (count - have) * job.size[0] * job.size[1]
         free = shutil.disk_usage(self.folder).free
         if free < need:
             raise JobFailed(f"The disk of {self.folder} has {free >> 20} MB free and the job may need {need >> 20} MB: free some space.")
 
-    def _cancelled(self) -> bool:
-        if not self._present():
+    def _is_cancelled(self) -> bool:
+        if not self._folder_exists():
             raise JobFailed(f"The job's folder {self.folder} was removed while it ran: start the job again.")
         return self._should_cancel() or (self.folder / CANCEL_FILE).exists()
 
     def _check_cancelled(self) -> None:
-        if self._cancelled():
-            raise Cancelled("cancelled")
+        if self._is_cancelled():
+            raise JobCancelled("cancelled")
 
-    def _present(self) -> bool:
+    def _folder_exists(self) -> bool:
         return (self.folder / JOB_FILE).exists()
 
     # --- events ---------------------------------------------------------------------------------------------------
 
-    def _relay(self, event: Event) -> None:
+    def _relay_event(self, event: Event) -> None:
         """An event of the model: its progress never falls, and the time left is worked out for it."""
         if isinstance(event, Progress):
             self._stage = event.stage
@@ -199,18 +199,18 @@ class _Run:
             self.warnings.append(event.text)
         else:
             raise TypeError(f"a model tells Progress and Warned, not {type(event).__name__}")
-        self._tell(event)
+        self._emit_event(event)
 
-    def _tell(self, event: Event) -> None:
-        self._write(event)
+    def _emit_event(self, event: Event) -> None:
+        self._write_event(event)
         self._on_event(event)
 
-    def _write(self, event: Event) -> None:
+    def _write_event(self, event: Event) -> None:
         if self._journal is not None:
-            self._journal.write(encode(event) + b"\n")
+            self._journal.write(encode_message(event) + b"\n")
 
 
-def _failure(name: str, error: BaseException) -> Failed:
+def _describe_failure(name: str, error: BaseException) -> Failed:
     """What a person is told about an exception; its traceback is in engine.log."""
     if isinstance(error, ShiageError):
         return Failed(name, error.kind, str(error))
@@ -229,25 +229,25 @@ def _failure(name: str, error: BaseException) -> Failed:
 
 
 @contextlib.contextmanager
-def redirected(log: Path) -> Iterator[None]:
+def redirect_output(log: Path) -> Iterator[None]:
     """Whatever this process prints, C libraries and child processes included, goes to the end of a file; one that is large begins anew."""
     with open(log, "ab", buffering=0) as file:
         if file.tell() > LOG_BYTES:
             file.truncate(0)
         saved = [os.dup(handle) for handle in (1, 2)]
         try:
-            _flush()
+            _flush_streams()
             for handle in (1, 2):
                 os.dup2(file.fileno(), handle)
             yield
         finally:
-            _flush()
+            _flush_streams()
             for handle, copy in zip((1, 2), saved, strict=True):
                 os.dup2(copy, handle)
                 os.close(copy)
 
 
-def _flush() -> None:
+def _flush_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, AttributeError):  # a full disk, a closed or missing stream
             stream.flush()

@@ -12,7 +12,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import numpy as np
 
-from engine.drawing.inbetween import Inbetweens, correspond
+from engine.drawing.inbetween import StrokeInbetweener, match_strokes
 from engine.drawing.sketch.strokes import Strokes
 
 from .sketch_regions import draw_curves
@@ -44,9 +44,9 @@ def measure_milliseconds(first: Strokes, last: Strokes, count: int, times: int) 
     found = []
     for _ in range(times + 1):
         start = time.process_time()
-        matches = correspond(first, last)
+        matches = match_strokes(first, last)
         middle = time.process_time()
-        made = Inbetweens(first, last, matches)
+        made = StrokeInbetweener(first, last, matches)
         for number in range(count):
             made.at((number + 1) / (count + 1))
         found.append((middle - start, time.process_time() - start))

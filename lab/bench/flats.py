@@ -13,20 +13,20 @@ import numpy as np
 from PIL import Image
 
 from demo import drawings, ink
-from demo.palette import INK, TRACE, rgb
+from demo.palette import INK, TRACE, parse_rgb
 from engine import job as jobs
 from engine import models
 from engine.drawing.sketch import strokes
 from engine.drawing.sketch.strokes import Strokes
 from engine.job import Cel, Drawing, Exposure, Job
-from engine.job.files import digest
+from engine.job.files import compute_digest
 
 COUNT, TIMES = 12, 3
 
 
-def make_strokes(lines: list[ink.Stroke], shift: float = 0.0) -> Strokes:
+def make_strokes(lines: list[ink.InkStroke], shift: float = 0.0) -> Strokes:
     counts = [len(line.points) for line in lines]
-    colors = np.array([(*rgb(TRACE.get(line.trace, INK)), 255) for line in lines], np.uint8)
+    colors = np.array([(*parse_rgb(TRACE.get(line.trace, INK)), 255) for line in lines], np.uint8)
     return Strokes(
         points=(np.concatenate([line.points for line in lines]) + shift).astype(np.float32),
         widths=np.concatenate([np.broadcast_to(line.widths, n) for line, n in zip(lines, counts, strict=True)]).astype(np.float32),
@@ -39,8 +39,8 @@ def make_strokes(lines: list[ink.Stroke], shift: float = 0.0) -> Strokes:
 def write_job(folder: Path, shot: list[Strokes], key: Path) -> Job:
     made = []
     for drawing in shot:
-        name = digest(drawing.points.tobytes(), drawing.widths.tobytes())[:16]
-        strokes.save(drawing, folder / f"strokes/{name}.npz")
+        name = compute_digest(drawing.points.tobytes(), drawing.widths.tobytes())[:16]
+        strokes.save_strokes(drawing, folder / f"strokes/{name}.npz")
         made.append(Drawing(name, 0, "strokes", f"strokes/{name}.npz"))
     job = Job(
         task="colorize",
@@ -51,7 +51,7 @@ def write_job(folder: Path, shot: list[Strokes], key: Path) -> Job:
         frames=tuple(Exposure(1 + 2 * i, 2, (drawing.id,)) for i, drawing in enumerate(made)),
         options=models.info("flats").resolve({}),
     )
-    jobs.save(job, folder)
+    jobs.save_job(job, folder)
     return job
 
 
@@ -69,7 +69,7 @@ def main() -> None:
     taken: dict[str, list[float]] = {"first run": [], "nothing changed": [], "one drawing redrawn": []}
     with tempfile.TemporaryDirectory() as base:
         key = Path(base) / "key.png"
-        Image.fromarray(ink.painted(drawn[0].parts, drawn[0].whole, drawings.SIZE, rgb(INK))).save(key)
+        Image.fromarray(ink.paint_picture(drawn[0].parts, drawn[0].whole, drawings.SIZE, parse_rgb(INK))).save(key)
         for time_of in range(TIMES):
             folder = Path(base) / f"job{time_of}"
             job = write_job(folder, shot, key)

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from demo import drawings, ink
-from demo.palette import INK, SWATCHES, rgb
+from demo.palette import INK, SWATCHES, parse_rgb
 from engine.job import Hint, Job
 from engine.models import info
 from engine.models.flats.layer import FlatsLayer
@@ -70,7 +70,7 @@ def main() -> None:
     shot = [make_strokes(drawing.lines, shift) for shift in (0.0, 0.5) for drawing in drawn]
     with tempfile.TemporaryDirectory() as base:
         folder, key = Path(base) / "job", Path(base) / "key.png"
-        Image.fromarray(ink.painted(drawn[0].parts, drawn[0].whole, drawings.SIZE, rgb(INK))).save(key)
+        Image.fromarray(ink.paint_picture(drawn[0].parts, drawn[0].whole, drawings.SIZE, parse_rgb(INK))).save(key)
         job = write_job(folder, shot, key)
         run_job(folder, job)
         found = place_hints(job, folder)

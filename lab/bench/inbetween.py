@@ -22,8 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 import blender
 
-from engine.drawing.inbetween import Between, Inbetweens, correspond
-from engine.drawing.sketch.strokes import Strokes, save
+from engine.drawing.inbetween import InbetweenDrawing, StrokeInbetweener, match_strokes
+from engine.drawing.sketch.strokes import Strokes, save_strokes
 
 from ..evaluation.inbetween import dissolve_keys, measure_chamfer, measure_gaps, measure_matches
 from ..synthesis.keys import PLACES, VARIANTS, ToonKeyPair, draw_key_pair
@@ -76,11 +76,11 @@ def measure_methods(seeds: range, variants: list[str], cases: bool) -> Inbetween
     return results
 
 
-def draw_inbetweens(one: ToonKeyPair, folder: Path) -> Iterator[tuple[str, tuple[list[Between], float]]]:
+def draw_inbetweens(one: ToonKeyPair, folder: Path) -> Iterator[tuple[str, tuple[list[InbetweenDrawing], float]]]:
     """The drawings of each method at PLACES, and the seconds of processor time that they took; 0 where that isn't known."""
     began = time.process_time()
-    matches = correspond(one.first.strokes, one.last.strokes)
-    made = Inbetweens(one.first.strokes, one.last.strokes, matches)
+    matches = match_strokes(one.first.strokes, one.last.strokes)
+    made = StrokeInbetweener(one.first.strokes, one.last.strokes, matches)
     drawings = [made.at(at) for at in PLACES]
     yield "Shiage", (drawings, time.process_time() - began)
     for flip in FLIPS:
@@ -92,15 +92,15 @@ def interpolate_in_blender(pairs: list[ToonKeyPair], command: list[str], work: P
     """Have Blender make the drawings between pairs of keys: a folder of files for `read_interpolated` for each, in `work`."""
     folders = [work / f"{number:04d}" for number in range(len(pairs))]
     for one, folder in zip(pairs, folders, strict=True):
-        save(one.first.strokes, folder / "first.npz")
-        save(one.last.strokes, folder / "last.npz")
+        save_strokes(one.first.strokes, folder / "first.npz")
+        save_strokes(one.last.strokes, folder / "last.npz")
     script = ROOT / "lab" / "bench" / "interpolate_sequence.py"
     arguments = ["-b", "--factory-startup", "--python-exit-code", "1", "--python", str(script), "--", str(work)]
     run([*command, *arguments], env=blender.make_process_env(command), check=True, capture_output=True)
     return folders
 
 
-def read_interpolated(path: Path) -> Between:
+def read_interpolated(path: Path) -> InbetweenDrawing:
     """What Blender made."""
     with np.load(path, allow_pickle=False) as arrays:
         found = dict(arrays)
@@ -110,14 +110,14 @@ def read_interpolated(path: Path) -> Between:
     strokes = Strokes(found["points"], found["widths"], colors, found["offsets"], found["cyclic"])
     source = np.stack([np.round(found[f"stroke_{key}"][starts]) for key in ("first", "last")], 1).astype(np.int32)
     place = np.stack([found[f"index_{key}"] for key in ("first", "last")], 1)
-    return Between(strokes, source, place, np.ones(len(strokes), np.float32), np.zeros(len(strokes), bool))
+    return InbetweenDrawing(strokes, source, place, np.ones(len(strokes), np.float32), np.zeros(len(strokes), bool))
 
 
-def record_pair(results: InbetweenResults, one: ToonKeyPair, found: dict[str, tuple[list[Between], float]]) -> None:
+def record_pair(results: InbetweenResults, one: ToonKeyPair, found: dict[str, tuple[list[InbetweenDrawing], float]]) -> None:
     results.strokes += [len(one.first.strokes), len(one.last.strokes)]
     if one.variant == "home":
         pairs = [(number, number) for number in range(len(one.first.strokes))]
-        made = Inbetweens(one.first.strokes, one.last.strokes, correspond(one.first.strokes, one.last.strokes, pairs))
+        made = StrokeInbetweener(one.first.strokes, one.last.strokes, match_strokes(one.first.strokes, one.last.strokes, pairs))
         results.pinned += [measure_chamfer(one.draw_truth(at).strokes, made.at(at).strokes) for at in PLACES]
     for method, (drawings, seconds) in found.items():
         tally = results.tallies.setdefault((one.variant, method), InbetweenTally())
@@ -129,7 +129,7 @@ def record_pair(results: InbetweenResults, one: ToonKeyPair, found: dict[str, tu
     results.examples.setdefault(one.variant, (one, {method: drawings[1].strokes for method, (drawings, _) in found.items()}))
 
 
-def print_pair(one: ToonKeyPair, found: dict[str, tuple[list[Between], float]]) -> None:
+def print_pair(one: ToonKeyPair, found: dict[str, tuple[list[InbetweenDrawing], float]]) -> None:
     """One line of numbers for each pair."""
     columns = [f"{one.seed:4d} {one.variant:10s}"]
     for method, (drawings, seconds) in found.items():

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from engine.drawing.sketch.raster import rasterize
+from engine.drawing.sketch.raster import rasterize_strokes
 from engine.drawing.sketch.strokes import Strokes
 from engine.job.files import write_atomic
 
@@ -182,6 +182,6 @@ def _draw_tiles(pair: ToonKeyPair, drawings: dict[str, Strokes]) -> Iterator[np.
     for strokes in (*true, *(drawings[method] for method in ("Shiage", "Blender", "dissolve"))):
         near = (strokes.points - middle) * 2 * scale + TILE  # drawn twice as large, so that thin lines stay lines
         placed = Strokes(near.astype(np.float32), strokes.widths * 2 * scale, strokes.colors, strokes.offsets, strokes.cyclic)
-        paint = rasterize(placed, (2 * TILE[0], 2 * TILE[1])).paint
+        paint = rasterize_strokes(placed, (2 * TILE[0], 2 * TILE[1])).paint
         alpha = paint[..., 3:] / 255
         yield cv2.resize((paint[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8), TILE, interpolation=cv2.INTER_AREA)

@@ -16,8 +16,8 @@ from PIL import Image, ImageDraw
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from engine.cli.colorize_job import gather  # noqa: E402
-from engine.host.client import Engine  # noqa: E402
+from engine.cli.colorize_job import build_colorize_job  # noqa: E402
+from engine.host.client import EngineClient  # noqa: E402
 from engine.job.messages import Started  # noqa: E402
 
 
@@ -31,11 +31,11 @@ def write_job(folder: Path, count: int, size: tuple[int, int] = (1920, 1080)) ->
             x, y = box % 8 * 230 + 40 + 3 * index, box // 8 * 170 + 40
             draw.rectangle((x, y, x + 180, y + 130), (box * 5, 255 - box * 5, box * 37 % 256, 255) if index < 0 else None, "black", 4)
         picture.save(folder / ("reference.png" if index < 0 else f"in/{index:03d}.png"))
-    gather(folder / "in", [folder / "reference.png"], folder / "job", "flats")
+    build_colorize_job(folder / "in", [folder / "reference.png"], folder / "job", "flats")
     return folder / "job"
 
 
-def time_first_event(engine: Engine, job: Path) -> float:
+def time_first_event(engine: EngineClient, job: Path) -> float:
     """Seconds from asking to the first event of a job, polled every 5 ms; the job is cancelled then."""
     start = time.perf_counter()
     engine.submit(job)
@@ -54,11 +54,11 @@ def main() -> None:
         small = write_job(folder / "small", 1, (480, 270))
         cold, cancels, polls, rests = [], [], [], []
         for _ in range(5):
-            engine = Engine(python, log)
+            engine = EngineClient(python, log)
             cold.append(time_first_event(engine, small))
             engine.close()
 
-        engine = Engine(python, log)
+        engine = EngineClient(python, log)
         time_first_event(engine, small)
         worker = psutil.Process(int((small / "lock").read_text()))
         rests.append(worker.memory_info().rss)

@@ -16,7 +16,7 @@ from PIL import Image
 
 from engine.drawing.regions import close_gaps, segment
 from engine.drawing.sketch import scan
-from engine.drawing.sketch.raster import rasterize
+from engine.drawing.sketch.raster import rasterize_strokes
 from engine.drawing.sketch.strokes import Strokes
 
 
@@ -60,16 +60,16 @@ def main() -> None:
     numbers = {}
     for name, (strokes, size) in shots.items():
         times = 3 if len(strokes) > 1000 else 9
-        sketch = rasterize(strokes, size)
-        numbers[f"raster, {name}"] = measure_median(lambda s=strokes, z=size: rasterize(s, z), times)
+        sketch = rasterize_strokes(strokes, size)
+        numbers[f"raster, {name}"] = measure_median(lambda s=strokes, z=size: rasterize_strokes(s, z), times)
         numbers[f"gaps, {name}"] = measure_median(lambda s=sketch: close_gaps(s, 10), times)
         numbers[f"segment, {name}"] = measure_median(lambda s=sketch: segment(s, 10), times)
     with tempfile.TemporaryDirectory() as folder:
-        paint = rasterize(*shots["60 strokes, 1920x1080"]).paint
+        paint = rasterize_strokes(*shots["60 strokes, 1920x1080"]).paint
         alpha = paint[..., 3:] / 255
         path = Path(folder) / "scan.png"
         Image.fromarray((paint[..., :3] * alpha + 235 * (1 - alpha)).astype(np.uint8)).save(path)
-        numbers["scan, 1920x1080"] = measure_median(lambda: scan.read(path), 5)
+        numbers["scan, 1920x1080"] = measure_median(lambda: scan.read_scan(path), 5)
     print(json.dumps(numbers, indent=1))
 
 

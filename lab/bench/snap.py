@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 
 from engine.drawing.colors import palette
-from engine.drawing.colors.palette import lab_of
-from engine.drawing.colors.snap import snap
+from engine.drawing.colors.palette import convert_to_lab
+from engine.drawing.colors.snap import snap_to_swatches
 from engine.drawing.regions import CROSSINGS
 from engine.matching import embedding, pair, shapes, shot
 
@@ -50,13 +50,13 @@ def measure_snap(seed: int, family: str) -> dict[str, tuple[np.ndarray, ...]]:
     drawn = draw_sample(seed, ToonPlan(family, (512, 512), drawings=1, references=1, damage=0.4))
     truth, art = label_regions(drawn, 0, 12.0), make_sketch(drawn, 0)
     cut, swatches = truth.regions, drawn.swatches.cpu().numpy()
-    sheet = palette.extract(drawn.paint_pictures()[1].cpu().numpy(), "auto")
-    union, (table,) = palette.union([sheet])
-    known = shapes.of_reference(sheet, table, whole=True)[0]
-    seen = shapes.describe(cut.grown, art.lines, cut.count, cut.edges, cut.crossing == CROSSINGS.index("trace"))
-    matcher = embedding.load()
-    match = embedding.mixed(pair.match(seen, known)[0], matcher.scores(matcher.encode(seen), matcher.encode(known))[0])
-    prior = shot.from_references([(match, known)], len(union), cut.count)[:, :-1]
+    sheet = palette.extract_palette(drawn.paint_pictures()[1].cpu().numpy(), "auto")
+    union, (table,) = palette.merge_palettes([sheet])
+    known = shapes.describe_reference(sheet, table, whole=True)[0]
+    seen = shapes.describe_regions(cut.grown, art.lines, cut.count, cut.edges, cut.crossing == CROSSINGS.index("trace"))
+    matcher = embedding.load_matcher()
+    match = embedding.mix_scores(pair.match_regions(seen, known)[0], matcher.scores(matcher.encode(seen), matcher.encode(known))[0])
+    prior = shot.compute_reference_probs([(match, known)], len(union), cut.count)[:, :-1]
     true_colors = np.where(swatches[:, 3:] > 0, swatches[:, :3], 255).astype(np.uint8)
     wanted = true_colors[truth.swatch]
     counted = np.flatnonzero((truth.purity >= PURE) & (np.arange(cut.count + 1) > 0))
@@ -65,11 +65,11 @@ def measure_snap(seed: int, family: str) -> dict[str, tuple[np.ndarray, ...]]:
     found = {}
     for name, (strength, share) in LEVELS.items():
         frame = spoil_frame(painted, cut.grown, np.random.default_rng([seed, 1]), strength, share)
-        far = lab_of(frame.reshape(-1, 3))[:, None] - lab_of(shown)[None]
+        far = convert_to_lab(frame.reshape(-1, 3))[:, None] - convert_to_lab(shown)[None]
         near = (far**2).sum(2).argmin(1)
         votes = np.zeros((cut.count + 1, len(union)))
         np.add.at(votes, (cut.grown.ravel(), near), 1)
-        given = [votes.argmax(1)] + [snap(frame, cut.grown, art.lines, cut.count, union, p)[0] for p in (None, prior)]
+        given = [votes.argmax(1)] + [snap_to_swatches(frame, cut.grown, art.lines, cut.count, union, p)[0] for p in (None, prior)]
         right = [np.abs(shown[s].astype(int) - wanted).max(1)[counted] <= 2 for s in given]
         pixels = (np.abs(shown[near].astype(int) - wanted[cut.grown.ravel()]).max(1) <= 2).mean()
         found[name] = (*right, np.array([pixels]))

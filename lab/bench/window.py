@@ -11,7 +11,7 @@ import bpy
 
 FOLDER = Path(os.environ["SHIAGE_BENCH"])
 session = sys.modules["bl_ext.user_default.shiage.operators.session"]
-tick = session._tick
+tick = session._poll_on_timer
 ticks: list[float] = []
 
 
@@ -23,7 +23,7 @@ def run_timed_tick():
 
 
 def start_job() -> None:
-    vars(session)["_tick"] = run_timed_tick
+    vars(session)["_poll_on_timer"] = run_timed_tick
     area = next(area for area in bpy.context.window_manager.windows[0].screen.areas if area.type == "VIEW_3D")
     area.spaces.active.shading.type = "SOLID"
     area.spaces.active.show_region_ui = True

@@ -9,11 +9,11 @@ import numpy as np
 
 from engine import job as jobs
 from engine import models
-from engine.job import Cel, Drawing, Exposure, Job, add_reference, pictures, save
+from engine.job import Cel, Drawing, Exposure, Job, add_reference, list_pictures, save_job
 from engine.job.errors import JobFailed
-from engine.job.files import file_sha256, write_atomic
+from engine.job.files import compute_file_sha256, write_atomic
 from engine.job.messages import Done, Failed
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 from .clicks import CorrectionClick, Solver
 from .metrics import encode_colors
@@ -45,10 +45,10 @@ def paint_task(task: PaintTask, folder: Path, model: str, hints: Sequence[Correc
     `folder` is the job folder; what an earlier task left there is used again, as when an animator changes references. Raises JobFailed.
     """
     job = write_task_job(task, folder, model, hints)
-    end = run(folder)
+    end = execute_job(folder)
     if not isinstance(end, Done):
         raise JobFailed(f"The model '{model}' failed at {task.shot.name}: {end.text if isinstance(end, Failed) else 'it was cancelled'}")
-    files = pictures(job)
+    files = list_pictures(job)
     answers = []
     for exposure in job.frames:
         (drawing,) = exposure.drawings
@@ -72,7 +72,7 @@ def write_task_job(task: PaintTask, folder: Path, model: str, hints: Sequence[Co
     drawings = []
     for number in task.frames:
         line = task.get_frame(number).line
-        name, strokes = file_sha256(line)[:16], line.suffix == ".npz"
+        name, strokes = compute_file_sha256(line)[:16], line.suffix == ".npz"
         file = f"strokes/{name}.npz" if strokes else f"sketches/{name}{line.suffix.lower()}"
         write_atomic(folder / file, line.read_bytes())
         drawings.append(Drawing(name, 0, "strokes" if strokes else "raster", file))
@@ -89,7 +89,7 @@ def write_task_job(task: PaintTask, folder: Path, model: str, hints: Sequence[Co
         options={name: value for name, value in wanted.items() if name in known},
         hints=tuple(_make_hint(task, hint) for hint in hints),
     )
-    save(job, folder)
+    save_job(job, folder)
     return job
 
 

@@ -47,7 +47,7 @@ def autofill_drawings(task: PaintTask) -> list[np.ndarray]:
 
 
 def _describe_reference(pixels: np.ndarray) -> _BlobTable:
-    found = palette.extract(pixels)
+    found = palette.extract_palette(pixels)
     labels = label(found.index + 1, connectivity=1, background=0).astype(np.int32)
     areas = np.bincount(labels.ravel())
     keep = areas >= _SMALL

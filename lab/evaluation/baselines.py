@@ -29,7 +29,7 @@ class FlatReference:
 
 def flatten_reference(reference: TaskReference, size: tuple[int, int]) -> FlatReference:
     """A reference at a size (width, height). A painted one keeps its own pixels."""
-    painted = palette.extract(reference.pixels)
+    painted = palette.extract_palette(reference.pixels)
     known = painted.index >= 0
     if painted.flat and known.any():
         swatches = np.concatenate([painted.swatches, np.zeros((1, 4), np.uint8)])[painted.index]

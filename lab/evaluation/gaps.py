@@ -40,7 +40,7 @@ def measure_closing(family: str, seed: int, size: int, folder: Path) -> ClosingS
     pair = []
     for damage in (0.0, 1.0):
         drawn = draw_sample(seed + HELD_OUT, ToonPlan(family, (size, size), drawings=1, damage=damage))
-        pair.append((scan.read(save_picture(folder / f"{damage:g}.png", drawn.lines.paint[0].numpy())), drawn))
+        pair.append((scan.read_scan(save_picture(folder / f"{damage:g}.png", drawn.lines.paint[0].numpy())), drawn))
     (whole, _), (damaged, drawn) = pair
     target, bare, cut = segment(whole, 0.0), segment(damaged, 0.0), segment(damaged, CLOSING)
     truth = encode_colors(drawn.paint_flats()[0].numpy())

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.spatial import cKDTree
 
-from engine.drawing.inbetween import Between
+from engine.drawing.inbetween import InbetweenDrawing
 from engine.drawing.sketch.strokes import MIN_ALPHA, Strokes
 
 from ..synthesis.cutout_person import SIZE
@@ -26,7 +26,7 @@ _NEAR = 0.1  # of a line; how far from a junction the nearest point of the line 
 _FAINT = 32  # of 255; fainter strokes show no line that ought to be there
 
 
-def dissolve_keys(pair: ToonKeyPair, at: float) -> Between:
+def dissolve_keys(pair: ToonKeyPair, at: float) -> InbetweenDrawing:
     """Cross-dissolve: both keys over each other, the one as faint as the other is strong."""
     first, last = pair.first.strokes, pair.last.strokes
     colors = np.concatenate([first.colors, last.colors]).copy()
@@ -45,7 +45,7 @@ def dissolve_keys(pair: ToonKeyPair, at: float) -> Between:
     place = np.full((len(index), 2), np.nan, np.float32)
     place[: len(first.points), 0] = index[: len(first.points)]
     place[len(first.points) :, 1] = index[len(first.points) :]
-    return Between(strokes, source.astype(np.int32), place, np.ones(len(strokes), np.float32), np.zeros(len(strokes), bool))
+    return InbetweenDrawing(strokes, source.astype(np.int32), place, np.ones(len(strokes), np.float32), np.zeros(len(strokes), bool))
 
 
 @lru_cache(maxsize=16)
@@ -87,7 +87,7 @@ class _NamedPoints:
     place: np.ndarray
 
 
-def _name_points(made: Between, key: VisibleDrawing, side: int) -> _NamedPoints:
+def _name_points(made: InbetweenDrawing, key: VisibleDrawing, side: int) -> _NamedPoints:
     strokes = made.strokes
     source = np.repeat(made.source[:, side], np.diff(strokes.offsets))
     known = np.flatnonzero(source >= 0)
@@ -124,7 +124,7 @@ def _find_segments(strokes: Strokes) -> np.ndarray:
 # --- whether strokes still meet --------------------------------------------------------------------------------------
 
 
-def measure_gaps(pair: ToonKeyPair, at: float, made: Between) -> np.ndarray:
+def measure_gaps(pair: ToonKeyPair, at: float, made: InbetweenDrawing) -> np.ndarray:
     """How far strokes are from each other that truly meet, px, at most LOST: one number for each junction and each key that has it.
 
     A junction is a place of the true drawing where a stroke's end touches another line. Where a key has it too, its end and that line are
@@ -191,7 +191,7 @@ class MatchQuality:
     sure: np.ndarray
 
 
-def measure_matches(pair: ToonKeyPair, made: Between) -> MatchQuality:
+def measure_matches(pair: ToonKeyPair, made: InbetweenDrawing) -> MatchQuality:
     """Compare the matches that a drawing made tells of with the truth."""
     first, last = (_name_points(made, key, side) for side, key in enumerate((pair.first, pair.last)))
     # Where a closed line was begun says nothing.
@@ -244,7 +244,7 @@ def _find_runs(drawing: VisibleDrawing) -> tuple[np.ndarray, np.ndarray, np.ndar
     return lines, low, high
 
 
-def _judge_strokes(pair: ToonKeyPair, made: Between, named: Sequence[_NamedPoints], right: np.ndarray) -> np.ndarray:
+def _judge_strokes(pair: ToonKeyPair, made: InbetweenDrawing, named: Sequence[_NamedPoints], right: np.ndarray) -> np.ndarray:
     found = []
     for source, first, last in zip(made.source, made.strokes.offsets, made.strokes.offsets[1:], strict=False):
         rows = slice(first, last)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from engine.cli.colorize_job import sketch_files
+from engine.cli.colorize_job import list_sketch_files
 from engine.drawing.regions import Regions, segment
 from engine.drawing.sketch import Sketch, raster, scan, strokes
 from engine.job.errors import BadInput
@@ -47,8 +47,8 @@ class EvaluationFrame:
     @cached_property
     def sketch(self) -> Sketch:
         if self.line.suffix == ".npz":
-            return raster.rasterize(strokes.load(self.line), self.size)
-        return scan.read(self.line, self.size)
+            return raster.rasterize_strokes(strokes.load_strokes(self.line), self.size)
+        return scan.read_scan(self.line, self.size)
 
     @cached_property
     def regions(self) -> Regions:
@@ -144,7 +144,7 @@ def draw_demo(folder: Path, count: int) -> EvaluationShot | None:
 
     def make_strokes(lines: Sequence) -> strokes.Strokes:
         counts = [len(line.points) for line in lines]
-        colors = np.array([(*palette.rgb(palette.TRACE.get(line.trace, palette.INK)), 255) for line in lines], np.uint8)
+        colors = np.array([(*palette.parse_rgb(palette.TRACE.get(line.trace, palette.INK)), 255) for line in lines], np.uint8)
         return strokes.Strokes(
             points=np.concatenate([line.points for line in lines]).astype(np.float32),
             widths=np.concatenate([np.broadcast_to(line.widths, n) for line, n in zip(lines, counts, strict=True)]).astype(np.float32),
@@ -154,14 +154,14 @@ def draw_demo(folder: Path, count: int) -> EvaluationShot | None:
         )
 
     frames = []
-    for number, now in enumerate(pose.poses()[:count], 1):
-        drawing = drawings.draw(number, now)
+    for number, now in enumerate(pose.list_poses()[:count], 1):
+        drawing = drawings.draw_pose(number, now)
         path = folder / f"{number:04d}.npz"
-        strokes.save(make_strokes(drawing.lines), path)
-        frames.append(EvaluationFrame(path, ink.paint(drawing.parts, drawings.SIZE), CLOSING))
-    sheet = drawings.sheet()
-    picture = ink.painted(sheet.parts, sheet.whole, drawings.SHEET_SIZE, palette.rgb(palette.INK))
-    rows = np.array([(*palette.rgb(color), 255) for color in palette.SWATCHES.values()], np.uint8)
+        strokes.save_strokes(make_strokes(drawing.lines), path)
+        frames.append(EvaluationFrame(path, ink.paint_flats(drawing.parts, drawings.SIZE), CLOSING))
+    sheet = drawings.draw_sheet()
+    picture = ink.paint_picture(sheet.parts, sheet.whole, drawings.SHEET_SIZE, palette.parse_rgb(palette.INK))
+    rows = np.array([(*palette.parse_rgb(color), 255) for color in palette.SWATCHES.values()], np.uint8)
     tones = {
         int(code): name.removesuffix(" light").removesuffix(" shade")
         for name, code in zip(palette.SWATCHES, encode_colors(rows), strict=True)
@@ -186,8 +186,8 @@ def _read_clip(folder: Path) -> EvaluationShot:
     true = next((folder / name for name in ("gt", "color") if (folder / name).is_dir()), None)
     if true is None:
         raise BadInput(f"The clip {folder} has no folder 'gt' with the true frames.")
-    colors = {path.stem: path for path in sketch_files(true)}
-    lines = [path for path in sketch_files(folder / "line") if path.stem in colors]
+    colors = {path.stem: path for path in list_sketch_files(true)}
+    lines = [path for path in list_sketch_files(folder / "line") if path.stem in colors]
     if not lines:
         raise BadInput(f"No picture in {folder / 'line'} has a true frame of the same name in {true}.")
     frames = []
@@ -198,7 +198,7 @@ def _read_clip(folder: Path) -> EvaluationShot:
                 path, picture, CLOSING * picture.shape[0] / HEIGHT, _read_region_numbers(seg, picture.shape[:2]) if seg.is_file() else None
             )
         )
-    sheets = sketch_files(folder / "ref") if (folder / "ref").is_dir() else []
+    sheets = list_sketch_files(folder / "ref") if (folder / "ref").is_dir() else []
     many = any(len(np.unique(frame.truth)) > 1024 for frame in frames[:2])
     return EvaluationShot(folder.name, folder.name, frames, read_picture(sheets[0]) if sheets else None, {}, painted=many, lined=True)
 

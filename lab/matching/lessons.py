@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.drawing.colors.palette import Painted
+from engine.drawing.colors.palette import PaintedReference
 from engine.drawing.regions import CROSSINGS
 from engine.job.errors import JobFailed
 from engine.matching import shapes
-from engine.matching.features import tinted
+from engine.matching.features import measure_tint
 from engine.matching.shapes import Shapes
 
 from ..synthesis import FAMILIES, RELATIONS, ToonPlan, ToonSample, draw_sample, track_pixels
@@ -76,8 +76,8 @@ def _describe_picture(drawn: ToonSample, index: int, painted: bool) -> LessonPic
     part = drawn.layers.part[index].numpy().astype(np.int64) * 8 + drawn.layers.tone[index].numpy()
     if painted:
         ink = (drawn.lines.lines[index] & ~drawn.lines.traces[index]).numpy()
-        flat = Painted(drawn.swatches.numpy(), np.where(ink, -1, swatch).astype(np.int16), ink, flat=True)
-        views = shapes.of_reference(flat, np.append(np.arange(len(drawn.swatches)), -1))
+        flat = PaintedReference(drawn.swatches.numpy(), np.where(ink, -1, swatch).astype(np.int16), ink, flat=True)
+        views = shapes.describe_reference(flat, np.append(np.arange(len(drawn.swatches)), -1))
         if len(views) == 1:
             view = views[0]
             assert view.swatch is not None
@@ -87,12 +87,12 @@ def _describe_picture(drawn: ToonSample, index: int, painted: bool) -> LessonPic
     truth = cut(drawn, index, GAP)
     found = truth.regions
     lines = drawn.lines.lines[index].numpy()
-    described = shapes.describe(found.grown, lines, found.count, found.edges, found.crossing == CROSSINGS.index("trace"))
+    described = shapes.describe_regions(found.grown, lines, found.count, found.edges, found.crossing == CROSSINGS.index("trace"))
     size = (described.labels.shape[1], described.labels.shape[0])
     mixed = truth.purity < PURE
     worn = np.where(mixed, -1, truth.swatch).astype(np.int32)
     shown = np.where(mixed, -1, _find_majority(found.labels, part, found.count)).astype(np.int32)
-    return LessonPicture(described, tinted(drawn.lines.paint[index].numpy(), size), worn, shown, False)
+    return LessonPicture(described, measure_tint(drawn.lines.paint[index].numpy(), size), worn, shown, False)
 
 
 def _find_majority(labels: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import torch
 
-from engine.matching.features import view
-from engine.matching.network import Network, collate
+from engine.matching.features import build_view
+from engine.matching.network import MatcherNetwork, collate_views
 
 from .lessons import MatcherLesson
 
@@ -14,13 +14,13 @@ _LINE = (20, 20, 20)
 _MIXED = (255, 255, 255)  # regions without a truth, or without a match
 
 
-def draw_sample_sheet(network: Network, taught: MatcherLesson, side: int = SIDE) -> np.ndarray:
+def draw_sample_sheet(network: MatcherNetwork, taught: MatcherLesson, side: int = SIDE) -> np.ndarray:
     """The pictures of a lesson side by side, uint8 (H, W, 3): above in swatches of any color that tell the truth, below as each region of
     the others finds itself in the first one."""
-    views = [view(picture.shapes, None if picture.painted else picture.tint, side) for picture in taught.pictures]
+    views = [build_view(picture.shapes, None if picture.painted else picture.tint, side) for picture in taught.pictures]
     known = taught.pictures[0].swatch
     with torch.inference_mode():
-        batch = collate(views)
+        batch = collate_views(views)
         tokens, _ = network.encode(batch)
         own = [(tokens[i : i + 1], batch.valid[i : i + 1], batch.near[i : i + 1]) for i in range(len(views))]
         found = [known] + [

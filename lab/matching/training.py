@@ -24,8 +24,8 @@ from torch import Tensor, distributed
 from torch.nn import functional
 
 from engine.job.errors import BadInput, JobFailed
-from engine.matching.features import View, mirrored, view
-from engine.matching.network import Batch, Network, collate
+from engine.matching.features import MatcherView, build_view, mirror_view
+from engine.matching.network import MatcherNetwork, ViewBatch, collate_views
 
 from ..synthesis import FAMILIES
 from . import lessons, samples
@@ -90,7 +90,7 @@ def read_config(path: Path) -> MatcherConfig:
 class LessonBatch:
     """A lesson as the network gets it: `swatch`, `part` int64 (P, R), -1 where there is no truth; `points` in px of the images."""
 
-    batch: Batch
+    batch: ViewBatch
     swatch: Tensor
     part: Tensor
     points: Tensor
@@ -102,27 +102,27 @@ class LessonBatch:
 def prepare_lesson(taught: MatcherLesson, side: tuple[int, int], rng: np.random.Generator | None = None) -> LessonBatch:
     """Views of a lesson's pictures; varied when there is a generator."""
     size = float(np.mean(side)) if rng is None else rng.uniform(*side)
-    views: list[View] = []
+    views: list[MatcherView] = []
     points = taught.points.copy()
     flip, colorless = (False, False) if rng is None else (rng.random() < 0.5, rng.random() < 0.3)
     for index, picture in enumerate(taught.pictures):
         own = size if rng is None else size * rng.uniform(0.9, 1.1)
-        seen = view(picture.shapes, None if picture.painted or colorless else picture.tint, round(own))
+        seen = build_view(picture.shapes, None if picture.painted or colorless else picture.tint, round(own))
         for first in (0, 3):
             rows = points[:, first] == index
             points[rows, first + 1 : first + 3] = (points[rows, first + 1 : first + 3] - seen.window[2:]) / seen.window[:2]
         if rng is not None and flip != (rng.random() < 0.1):
-            seen = mirrored(seen)
+            seen = mirror_view(seen)
             for first in (0, 3):
                 rows = points[:, first] == index
                 points[rows, first + 1] = seen.image.shape[2] - points[rows, first + 1]
         views.append(seen)
-    batch = collate(views)
+    batch = collate_views(views)
     swatch, part = (_pad_rows([getattr(picture, name) for picture in taught.pictures], batch) for name in ("swatch", "part"))
     return LessonBatch(batch, swatch, part, torch.from_numpy(points))
 
 
-def _pad_rows(rows: Sequence[np.ndarray], batch: Batch) -> Tensor:
+def _pad_rows(rows: Sequence[np.ndarray], batch: ViewBatch) -> Tensor:
     table = torch.full(batch.valid.shape, -1, dtype=torch.int64)
     for index, row in enumerate(rows):
         table[index, : len(row) - 1] = torch.from_numpy(row[1:].astype(np.int64))
@@ -177,7 +177,7 @@ def compute_group_loss(scores: Tensor, truth: Tensor, there: Tensor) -> Tensor:
     return -log[truth >= 0].mean()
 
 
-def compute_loss(network: Network, given: LessonBatch, generator: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+def compute_loss(network: MatcherNetwork, given: LessonBatch, generator: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
     """Regions find what is painted alike, and their own part; points find themselves."""
     batch = given.batch
     with torch.autocast(batch.image.device.type, torch.bfloat16):
@@ -209,7 +209,7 @@ def _merge_swatches(swatch: Tensor, generator: np.random.Generator) -> Tensor:
     return torch.from_numpy(table).to(swatch.device)[swatch]
 
 
-def compute_point_loss(network: Network, levels: Sequence[Tensor], points: Tensor) -> Tensor:
+def compute_point_loss(network: MatcherNetwork, levels: Sequence[Tensor], points: Tensor) -> Tensor:
     """Points of a drawing find themselves among all points of the next."""
     if len(points) == 0:
         return torch.zeros((), device=points.device)
@@ -242,7 +242,7 @@ def train_matcher(config: MatcherConfig) -> Iterator[str]:
     torch.set_num_threads(config.threads)
     torch.manual_seed(config.seed)
     config.out.mkdir(parents=True, exist_ok=True)
-    network = Network().to(config.device).train()
+    network = MatcherNetwork().to(config.device).train()
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(network.parameters(), lr=config.rate, weight_decay=0.02, betas=(0.9, 0.98))
     for parameter in network.parameters():
@@ -326,7 +326,7 @@ class _TrainingProgress:
     seconds: float = 0.0
 
 
-def _save_checkpoint(config: MatcherConfig, network: Network, optimizer: torch.optim.Optimizer, state: _TrainingProgress) -> None:
+def _save_checkpoint(config: MatcherConfig, network: MatcherNetwork, optimizer: torch.optim.Optimizer, state: _TrainingProgress) -> None:
     tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
     for index, parameter in enumerate(network.parameters()):
         for name in ("exp_avg", "exp_avg_sq"):
@@ -349,7 +349,7 @@ def _save_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, st
         raise JobFailed(f"{path} can't be written: {error.strerror or error}.") from error
 
 
-def _resume_training(path: Path, network: Network, optimizer: torch.optim.Optimizer) -> _TrainingProgress:
+def _resume_training(path: Path, network: MatcherNetwork, optimizer: torch.optim.Optimizer) -> _TrainingProgress:
     if not path.exists():
         return _TrainingProgress()
     try:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from engine.matching import pair
-from engine.matching.embedding import Matcher, load
+from engine.matching.embedding import Matcher, load_matcher
 
 from ..synthesis import ToonPlan
 from . import lessons
@@ -88,7 +88,7 @@ def run_trials(folder: Path, first: int, count: int, matcher: Matcher) -> list[M
 def _run_trial(matcher: Matcher, family: str, kind: str, new: LessonPicture, old: LessonPicture) -> MatcherTrial:
     tokens = [matcher.encode(picture.shapes, None if picture.painted else picture.tint) for picture in (new, old)]
     scores, _ = matcher.scores(*tokens)
-    match, _ = pair.match(new.shapes, old.shapes)
+    match, _ = pair.match_regions(new.shapes, old.shapes)
     return MatcherTrial(
         family,
         kind,
@@ -172,7 +172,7 @@ def report_trials(config: MatcherConfig) -> Iterator[str]:
     for path in (*write_trials(folder, config.families, FITTED, third), *write_trials(folder, config.families, MEASURED, config.trials)):
         yield str(path)
     sha256 = hashlib.sha256(weights.read_bytes()).hexdigest()
-    matcher = load(weights, sha256)
+    matcher = load_matcher(weights, sha256)
     fitted = run_trials(folder, FITTED, third, matcher)
     mixes = {
         "measured evidence": fit_mix(fitted, [[0.0, 1.0, 0.0]] * 2, [[0.0, 1.0, 1.0]] * 2),

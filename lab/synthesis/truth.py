@@ -8,7 +8,7 @@ from torch import Tensor
 
 from engine.drawing.regions import Regions, segment
 from engine.drawing.sketch import Sketch
-from engine.drawing.sketch.ends import skeleton_ends
+from engine.drawing.sketch.ends import find_skeleton_ends
 from engine.job.pose import BODY
 
 from .primitives import Primitives
@@ -74,7 +74,7 @@ def make_sketch(sample: ToonSample, drawing: int) -> Sketch:
     lines = sample.lines.lines[drawing].cpu().numpy()
     paint = sample.lines.paint[drawing].cpu().numpy()
     traces = sample.lines.traces[drawing].cpu().numpy()
-    return Sketch(paint=paint, lines=lines, traces=traces, ends=skeleton_ends(lines), id=f"{drawing:04d}")
+    return Sketch(paint=paint, lines=lines, traces=traces, ends=find_skeleton_ends(lines), id=f"{drawing:04d}")
 
 
 def label_regions(sample: ToonSample, drawing: int, gap: float) -> RegionTruth:

@@ -37,7 +37,7 @@ def shows_fill(material: bpy.types.Material | None) -> bool:
     return material is not None and not STROKES_HIDE_THEMSELVES and material.grease_pencil.show_fill
 
 
-def fcurves(animation: bpy.types.AnimData) -> Iterator[bpy.types.FCurve]:
+def get_fcurves(animation: bpy.types.AnimData) -> Iterator[bpy.types.FCurve]:
     """The curves that animate a data-block by its action and by its NLA strips."""
     used = [(animation.action, getattr(animation, "action_slot", None))]
     used += [(strip.action, getattr(strip, "action_slot", None)) for track in animation.nla_tracks for strip in track.strips]
@@ -60,7 +60,7 @@ def fcurves(animation: bpy.types.AnimData) -> Iterator[bpy.types.FCurve]:
 STRIPS = "strips" if "strips" in bpy.types.SequenceEditor.bl_rna.properties else "sequences"  # the name of the collection
 
 
-def strips(editor: bpy.types.SequenceEditor):
+def get_strips(editor: bpy.types.SequenceEditor):
     return getattr(editor, STRIPS)
 
 

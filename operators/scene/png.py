@@ -11,16 +11,18 @@ import numpy as np
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
-def encode(rgba: np.ndarray) -> bytes:
+def encode_png(rgba: np.ndarray) -> bytes:
     """Straight-alpha RGBA, uint8 (H, W, 4), as a file."""
     height, width = rgba.shape[:2]
     rows = np.zeros((height, 1 + 4 * width), np.uint8)  # each row begins with its filter, 0: none
     rows[:, 1:] = rgba.reshape(height, -1)
     header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", zlib.compress(rows.tobytes(), 1)) + _chunk(b"IEND", b"")
+    return (
+        _SIGNATURE + _encode_chunk(b"IHDR", header) + _encode_chunk(b"IDAT", zlib.compress(rows.tobytes(), 1)) + _encode_chunk(b"IEND", b"")
+    )
 
 
-def decode(png: bytes) -> np.ndarray:
+def decode_png(png: bytes) -> np.ndarray:
     """A file's pixels as they are stored, uint8 (H, W, 4), by Blender's own reader."""
     with tempfile.TemporaryDirectory(prefix="shiage-") as folder:
         file = Path(folder) / "picture.png"
@@ -49,5 +51,5 @@ def without_remarks(png: bytes) -> bytes:
     return b"".join(kept)
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def _encode_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -14,18 +14,18 @@ from pathlib import Path
 import bpy
 
 from ...engine import models
-from ...engine.job.errors import Cancelled, JobFailed, ShiageError
+from ...engine.job.errors import JobCancelled, JobFailed, ShiageError
 from ...engine.job.files import write_json
 from .. import session
 from ..jobs import find_jobs
 from . import animate, colorize, inbetween
-from .common import frames, say, size
+from .common import parse_frames, parse_size, print_text
 
 _TASKS = {"colorize": colorize, "inbetween": inbetween, "animate": animate}
 _USAGE = "blender -b FILE.blend -c shiage"
 
 
-def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     """The options of the models that the arguments choose are arguments too."""
     main = argparse.ArgumentParser(prog=_USAGE, description="Paint 2-D animation from one colored reference.")
     commands = main.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -35,15 +35,15 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
     task = argparse.ArgumentParser(add_help=False, parents=[common])
     task.add_argument("--model", metavar="ID", help="the model to use; `models` lists them")
-    task.add_argument("--frames", type=frames, metavar="A-B", help="first and last frame; default: the shot's own choice")
-    task.add_argument("--size", type=size, metavar="WxH", help="size of the pictures in pixels; default: the shot's own choice")
+    task.add_argument("--frames", type=parse_frames, metavar="A-B", help="first and last frame; default: the shot's own choice")
+    task.add_argument("--size", type=parse_size, metavar="WxH", help="size of the pictures in pixels; default: the shot's own choice")
     task.add_argument("--output", type=Path, metavar="DIR", help="folder that takes the job folder; default: the shot's own choice")
     task.add_argument(
         "--save", nargs="?", const="", metavar="PATH", help="save the .blend with the result in it, in place or to PATH; default: don't"
     )
 
     for name, command in _TASKS.items():
-        command.add(commands, task, _model(name, command.chosen(bpy.context.scene).model, arguments))
+        command.add(commands, task, _read_model(name, command.chosen(bpy.context.scene).model, arguments))
     commands.add_parser("models", parents=[common], help="list the models there are", description="List the models there are.")
     commands.add_parser("jobs", parents=[common], help="list the jobs of this file's scenes", description="List the jobs of this file.")
     return main
@@ -52,35 +52,35 @@ def parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> int:
     """What `blender -c shiage` calls; returns the exit status."""
     try:
-        given = parser(arguments).parse_args(arguments)
+        given = build_parser(arguments).parse_args(arguments)
     except SystemExit as end:  # argparse has said what is wrong, or has given help
         return int(end.code or 0)
     answer: dict[str, object] = {"command": given.command}
-    with _interruptible():
+    with _raise_interrupts():
         try:
             _COMMANDS[given.command](given, answer)
             status = 0
         except ShiageError as error:
-            say(f"{'Cancelled' if isinstance(error, Cancelled) else 'Error'}: {error}")
+            print_text(f"{'Cancelled' if isinstance(error, JobCancelled) else 'Error'}: {error}")
             answer |= {"kind": error.kind, "text": str(error)}
-            answer.setdefault("status", "cancelled" if isinstance(error, Cancelled) else "failed")
+            answer.setdefault("status", "cancelled" if isinstance(error, JobCancelled) else "failed")
             status = error.exit_code
         except KeyboardInterrupt:
-            say("Cancelled")
-            answer |= {"status": "cancelled", "kind": Cancelled.kind, "text": "Cancelled."}
-            status = Cancelled.exit_code
+            print_text("Cancelled")
+            answer |= {"status": "cancelled", "kind": JobCancelled.kind, "text": "Cancelled."}
+            status = JobCancelled.exit_code
         finally:
-            session.close()
+            session.close_engine()
     if given.json:
         try:
             write_json(given.json, answer | {"exit_code": status})
         except JobFailed as error:
-            say(f"Error: {error}")
+            print_text(f"Error: {error}")
             status = status or error.exit_code
     return status
 
 
-def _model(task: str, chosen: str, arguments: Sequence[str]) -> models.ModelInfo:
+def _read_model(task: str, chosen: str, arguments: Sequence[str]) -> models.ModelInfo:
     """The model that a task is to use, read before the rest, because the arguments that there are depend on it."""
     early = argparse.ArgumentParser(prog=_USAGE, add_help=False, allow_abbrev=False)
     early.add_argument("--model", default=chosen)
@@ -92,7 +92,7 @@ def _model(task: str, chosen: str, arguments: Sequence[str]) -> models.ModelInfo
 # --- commands -------------------------------------------------------------------------------------------------------
 
 
-def _models(_given: argparse.Namespace, answer: dict) -> None:
+def _list_models(_given: argparse.Namespace, answer: dict) -> None:
     found = models.available()
     answer["models"] = [
         {"id": m.id, "title": m.title, "tasks": list(m.tasks), "license": m.license, "commercial": m.commercial, "needs": list(m.needs)}
@@ -100,10 +100,10 @@ def _models(_given: argparse.Namespace, answer: dict) -> None:
     ]
     for model in found:
         terms = "commercial use allowed" if model.commercial else "not for commercial use"
-        say(f"{model.id}: {model.title} ({', '.join(model.tasks)}; {model.license}, {terms}). {model.description}", sys.stdout)
+        print_text(f"{model.id}: {model.title} ({', '.join(model.tasks)}; {model.license}, {terms}). {model.description}", sys.stdout)
 
 
-def _jobs(_given: argparse.Namespace, answer: dict) -> None:
+def _list_jobs(_given: argparse.Namespace, answer: dict) -> None:
     find_jobs()
     answer["jobs"] = []
     for entry in session.entries:
@@ -116,16 +116,16 @@ def _jobs(_given: argparse.Namespace, answer: dict) -> None:
                 "pictures": entry.pictures,
             }
         )
-        say(f"{entry.origin.name}: {entry.job.state}. {entry.job.text} {entry.folder}", sys.stdout)
+        print_text(f"{entry.origin.name}: {entry.job.state}. {entry.job.text} {entry.folder}", sys.stdout)
     if not session.entries:
-        say("No scene of this file has been colored.", sys.stdout)
+        print_text("No scene of this file has been colored.", sys.stdout)
 
 
-_COMMANDS = {**{name: command.run for name, command in _TASKS.items()}, "models": _models, "jobs": _jobs}
+_COMMANDS = {**{name: command.run for name, command in _TASKS.items()}, "models": _list_models, "jobs": _list_jobs}
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def _raise_interrupts() -> Iterator[None]:
     """Ctrl-C is a KeyboardInterrupt, where Blender in the background would note it for a render and go on."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

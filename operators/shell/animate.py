@@ -14,7 +14,7 @@ from ..scene.rig import marks
 from . import common
 
 
-def add(commands, task: argparse.ArgumentParser, model: models.ModelInfo) -> None:
+def add_command(commands, task: argparse.ArgumentParser, model: models.ModelInfo) -> None:
     command = commands.add_parser(
         "animate", parents=[task], help="drive a character by an armature", description="Make frames of a character that an armature moves."
     )
@@ -31,23 +31,23 @@ def add(commands, task: argparse.ArgumentParser, model: models.ModelInfo) -> Non
     common.add_options(command, model)
 
 
-def chosen(scene: bpy.types.Scene) -> bpy.types.PropertyGroup:
+def get_settings(scene: bpy.types.Scene) -> bpy.types.PropertyGroup:
     return scene.shiage.rig
 
 
-def run(given: argparse.Namespace, answer: dict) -> None:
+def run_command(given: argparse.Namespace, answer: dict) -> None:
     scene = bpy.context.scene
     common.check_save(given)
-    _apply(scene, given)
+    _apply_arguments(scene, given)
     begun = time.monotonic()
-    entry = animate.start(scene, bpy.context.view_layer, common.Meter("Reading the poses").show)
+    entry = animate.start_job(scene, bpy.context.view_layer, common.ProgressMeter("Reading the poses").show)
     answer |= {"scene": scene.name, "job": str(entry.folder), "seconds": {"gather": round(time.monotonic() - begun, 3)}}
     common.warn_of_temporary(scene, entry)
-    common.follow(entry, answer)
-    common.place(scene, entry, given, answer)
+    common.follow_job(entry, answer)
+    common.place_result(scene, entry, given, answer)
 
 
-def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
+def _apply_arguments(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
     """Put the arguments over the shot's own settings. Raises BadInput."""
     rig = scene.shiage.rig
     if given.armature:
@@ -64,8 +64,8 @@ def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
     if given.reference_pose:
         if rig.reference is None:
             raise BadInput("There is no reference whose pose it could be: give --reference too.")
-        standing, size = pose.read(given.reference_pose)
-        marks.take(rig.reference, standing, size or tuple(rig.reference.size))
+        standing, size = pose.read_pose(given.reference_pose)
+        marks.set_marks_from_pose(rig.reference, standing, size or tuple(rig.reference.size))
     if given.step is not None:
         if given.step < 1:
             raise BadInput(f"A picture at every {given.step} frames can't be: give 1 for ones, 2 for twos, or more.")
@@ -73,7 +73,7 @@ def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
     if given.frames:
         scene.shiage.range_mode = "OWN"
         scene.shiage.frame_start, scene.shiage.frame_end = given.frames
-    common.apply(scene, given, rig)
+    common.apply_common_arguments(scene, given, rig)
     if given.destination:
         scene.shiage.destination = given.destination.upper()
 

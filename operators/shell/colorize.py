@@ -13,7 +13,7 @@ from ..scene.read import hints
 from . import common
 
 
-def add(commands, task: argparse.ArgumentParser, model: models.ModelInfo) -> None:
+def add_command(commands, task: argparse.ArgumentParser, model: models.ModelInfo) -> None:
     paint = commands.add_parser("colorize", parents=[task], help="color the drawings of the shot", description="Color the shot.")
     paint.add_argument(
         "--reference",
@@ -36,35 +36,37 @@ def add(commands, task: argparse.ArgumentParser, model: models.ModelInfo) -> Non
     common.add_options(paint, model)
 
 
-def chosen(scene: bpy.types.Scene) -> bpy.types.PropertyGroup:
+def get_settings(scene: bpy.types.Scene) -> bpy.types.PropertyGroup:
     return scene.shiage
 
 
-def run(given: argparse.Namespace, answer: dict) -> None:
+def run_command(given: argparse.Namespace, answer: dict) -> None:
     scene, view_layer = bpy.context.scene, bpy.context.view_layer
     common.check_save(given)
-    _apply(scene, given)
+    _apply_arguments(scene, given)
     begun = time.monotonic()
-    entry = colorize.start(scene, view_layer, common.objects(scene, given.objects), common.Meter("Reading the drawings").show)
+    entry = colorize.start_job(
+        scene, view_layer, common.find_named_objects(scene, given.objects), common.ProgressMeter("Reading the drawings").show
+    )
     answer |= {"scene": scene.name, "job": str(entry.folder), "seconds": {"gather": round(time.monotonic() - begun, 3)}}
     common.warn_of_temporary(scene, entry)
-    common.follow(entry, answer)
-    common.place(scene, entry, given, answer)
+    common.follow_job(entry, answer)
+    common.place_result(scene, entry, given, answer)
 
 
-def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
+def _apply_arguments(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
     """Put the arguments over the shot's own settings. Raises BadInput."""
     shot = scene.shiage
     if given.reference:
         images = [references.open_image(path.absolute()) for path in given.reference]
         shot.references.clear()
         for image in images:
-            references.add(shot, image)
+            references.add_reference(shot, image)
     if given.frames:
         shot.range_mode = "OWN"
         shot.frame_start, shot.frame_end = given.frames
-    common.apply(scene, given, shot)
+    common.apply_common_arguments(scene, given, shot)
     for hint in [jobs.parse_hint(text) for text in given.hint]:
-        hints.add(scene, hint)
+        hints.add_hint(scene, hint)
     if given.destination:
         shot.destination = given.destination.upper()

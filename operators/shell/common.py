@@ -11,7 +11,7 @@ import bpy
 
 from ...engine import job as jobs
 from ...engine import models
-from ...engine.job.errors import BadInput, Cancelled, EngineMissing, JobFailed
+from ...engine.job.errors import BadInput, EngineMissing, JobCancelled, JobFailed
 from .. import session
 from ..jobs import import_pictures
 from ..scene import settings
@@ -19,14 +19,14 @@ from ..scene import settings
 _ERRORS = {error.kind: error for error in (BadInput, EngineMissing, JobFailed)}
 
 
-def size(text: str) -> tuple[int, int]:
+def parse_size(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(\d+)[xX×](\d+)", text)
     if not match:
         raise argparse.ArgumentTypeError(f"'{text}' is no size: write WIDTHxHEIGHT, 1920x1080 for instance")
     return int(match[1]), int(match[2])
 
 
-def frames(text: str) -> tuple[int, int]:
+def parse_frames(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"(-?\d+)(?:-(-?\d+))?", text)
     if not match:
         raise argparse.ArgumentTypeError(f"'{text}' is no frame range: write FIRST-LAST, 1-48 for instance")
@@ -38,7 +38,7 @@ def add_options(command: argparse.ArgumentParser, model: models.ModelInfo) -> No
     models.add_flags(command.add_argument_group(f"options of the model '{model.id}', over the shot's own"), model)
 
 
-def apply(scene: bpy.types.Scene, given: argparse.Namespace, chosen: bpy.types.PropertyGroup) -> None:
+def apply_common_arguments(scene: bpy.types.Scene, given: argparse.Namespace, chosen: bpy.types.PropertyGroup) -> None:
     """Put the arguments that every task has over the shot's own settings; `chosen` are those of the task. Raises BadInput."""
     if given.model:
         models.info(given.model, given.command)
@@ -57,7 +57,7 @@ def apply(scene: bpy.types.Scene, given: argparse.Namespace, chosen: bpy.types.P
             setattr(getattr(scene.shiage.options, model.id), name, value)
 
 
-def objects(scene: bpy.types.Scene, names: list[str] | None) -> list[bpy.types.Object] | None:
+def find_named_objects(scene: bpy.types.Scene, names: list[str] | None) -> list[bpy.types.Object] | None:
     """The named objects, None for the shot's own choice. Raises BadInput."""
     for name in names or ():
         if name not in scene.objects:
@@ -65,11 +65,11 @@ def objects(scene: bpy.types.Scene, names: list[str] | None) -> list[bpy.types.O
     return [scene.objects[name] for name in names] if names else None
 
 
-def follow(entry: session.Entry, answer: dict) -> None:
+def follow_job(entry: session.JobEntry, answer: dict) -> None:
     """Wait for a job's end, telling its progress, and take its outcome into the answer. Raises ShiageError unless it is done."""
     begun = time.monotonic()
-    meter = Meter("Starting the engine")
-    session.wait(entry, lambda entry: meter.show(entry.job.fraction, entry.job.remaining, entry.job.stage))
+    meter = ProgressMeter("Starting the engine")
+    session.wait_for_job(entry, lambda entry: meter.show(entry.job.fraction, entry.job.remaining, entry.job.stage))
     meter.end()
     result = session.read_result(entry)
     answer |= {"status": entry.job.state, "warnings": list(entry.warnings), "pictures": result.get("pictures", [])}
@@ -77,26 +77,28 @@ def follow(entry: session.Entry, answer: dict) -> None:
     answer["notes"] = [asdict(note) for note in entry.notes]
     answer["seconds"]["engine"] = round(time.monotonic() - begun, 3)
     for text in (*entry.warnings, *(note.text for note in entry.notes if note.text)):
-        say(f"Warning: {text}")
+        print_text(f"Warning: {text}")
     if entry.job.state == "cancelled":
-        raise Cancelled(entry.job.text)
+        raise JobCancelled(entry.job.text)
     if entry.job.state == "failed":
         raise _ERRORS.get(entry.job.kind, JobFailed)(entry.job.text)
 
 
-def place(scene: bpy.types.Scene, entry: session.Entry, given: argparse.Namespace, answer: dict) -> None:
+def place_result(scene: bpy.types.Scene, entry: session.JobEntry, given: argparse.Namespace, answer: dict) -> None:
     """Import a job's pictures and save the file, if that was asked."""
     begun = time.monotonic()
     answer[entry.destination.lower()] = import_pictures(entry, scene).name
     answer["seconds"]["import"] = round(time.monotonic() - begun, 3)
-    say(f"{entry.job.text} {entry.remark}")
+    print_text(f"{entry.job.text} {entry.remark}")
     if given.save is not None:
-        answer["blend"] = save(given.save)
+        answer["blend"] = save_file(given.save)
 
 
-def warn_of_temporary(scene: bpy.types.Scene, entry: session.Entry) -> None:
+def warn_of_temporary(scene: bpy.types.Scene, entry: session.JobEntry) -> None:
     if settings.output_is_temporary(scene):
-        say(f"Warning: this file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends; give --output")
+        print_text(
+            f"Warning: this file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends; give --output"
+        )
 
 
 def check_save(given: argparse.Namespace) -> None:
@@ -106,7 +108,7 @@ def check_save(given: argparse.Namespace) -> None:
         raise BadInput(f"The folder of {given.save} does not exist: make it, or save elsewhere.")
 
 
-def save(path: str) -> str:
+def save_file(path: str) -> str:
     try:
         bpy.ops.wm.save_as_mainfile(filepath=str(Path(path).absolute()) if path else bpy.data.filepath)
     except RuntimeError as error:
@@ -114,7 +116,7 @@ def save(path: str) -> str:
     return bpy.data.filepath
 
 
-class Meter:
+class ProgressMeter:
     """Progress on stderr: one line that is written over on a terminal, a line a second elsewhere."""
 
     def __init__(self, stage: str) -> None:
@@ -142,5 +144,5 @@ class Meter:
             sys.stderr.write("\r\x1b[K")
 
 
-def say(text: str, stream=None) -> None:
+def print_text(text: str, stream=None) -> None:
     print(text, file=stream or sys.stderr, flush=True)

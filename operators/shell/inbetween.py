@@ -14,7 +14,7 @@ from ..scene.settings.inbetween import MAX_COUNT, STEPS
 from . import common
 
 
-def add(commands, task: argparse.ArgumentParser, model: models.ModelInfo) -> None:
+def add_command(commands, task: argparse.ArgumentParser, model: models.ModelInfo) -> None:
     fill = commands.add_parser(
         "inbetween",
         parents=[task],
@@ -35,22 +35,22 @@ def add(commands, task: argparse.ArgumentParser, model: models.ModelInfo) -> Non
     common.add_options(fill, model)
 
 
-def chosen(scene: bpy.types.Scene) -> bpy.types.PropertyGroup:
+def get_settings(scene: bpy.types.Scene) -> bpy.types.PropertyGroup:
     return scene.shiage.inbetween
 
 
-def run(given: argparse.Namespace, answer: dict) -> None:
+def run_command(given: argparse.Namespace, answer: dict) -> None:
     scene, view_layer = bpy.context.scene, bpy.context.view_layer
     common.check_save(given)
-    _apply(scene, given)
+    _apply_arguments(scene, given)
     begun = time.monotonic()
-    entry = inbetween.start(scene, view_layer, _objects(scene, view_layer, given), common.Meter("Reading the keys").show)
+    entry = inbetween.start_job(scene, view_layer, _find_objects(scene, view_layer, given), common.ProgressMeter("Reading the keys").show)
     answer |= {"scene": scene.name, "job": str(entry.folder), "seconds": {"gather": round(time.monotonic() - begun, 3)}}
-    common.follow(entry, answer)
-    common.place(scene, entry, given, answer)
+    common.follow_job(entry, answer)
+    common.place_result(scene, entry, given, answer)
 
 
-def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
+def _apply_arguments(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
     """Put the arguments over the shot's own settings. Raises BadInput."""
     fill = scene.shiage.inbetween
     if given.frames:
@@ -63,7 +63,7 @@ def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
             raise BadInput(f"There can be 1 to {MAX_COUNT} drawings between two keys, not {given.count}.")
         fill.spacing, fill.count = "COUNT", given.count
     if given.chart is not None:
-        timing.chart(given.chart)
+        timing.parse_timing_chart(given.chart)
         fill.spacing, fill.chart = "CHART", given.chart
     if given.ease:
         fill.easing = given.ease
@@ -73,14 +73,14 @@ def _apply(scene: bpy.types.Scene, given: argparse.Namespace) -> None:
         fill.guide = given.guide
     if given.destination:
         scene.shiage.destination = given.destination.upper()
-    common.apply(scene, given, fill)
+    common.apply_common_arguments(scene, given, fill)
 
 
-def _objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, given: argparse.Namespace) -> list[bpy.types.Object] | None:
+def _find_objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, given: argparse.Namespace) -> list[bpy.types.Object] | None:
     """The objects to fill: the named ones, else the shot's choice, else all that there are. Raises BadInput."""
-    named = common.objects(scene, given.objects)
+    named = common.find_named_objects(scene, given.objects)
     if named is None:
-        if betweens.objects(scene.shiage.inbetween, view_layer):
+        if betweens.find_objects(scene.shiage.inbetween, view_layer):
             return None
         named = [ob for ob in view_layer.objects if ob.type == "GREASEPENCIL" and ob.visible_get(view_layer=view_layer)]
     for ob in named:

@@ -13,8 +13,8 @@ def write(folder, change=lambda arrays: arrays) -> None:
     """Write the strokes of all drawings to be made, and the result, as a finished run leaves them. The keys' strokes that there are on both
     sides must have the same number of points; `change` may alter what is written."""
     job = module("engine.job")
-    request = job.load(folder)
-    for home in module("operators.scene.inbetween.homes").read(folder):
+    request = job.load_job(folder)
+    for home in module("operators.scene.inbetween.homes").read_targets(folder):
         for task in home.tasks:
             first, last = (load(folder / f"strokes/{key}.npz") for key in (task.first, task.last))
             for _, id, at in task.made:

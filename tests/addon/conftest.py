@@ -82,7 +82,7 @@ def scene(extension):
 def engine_python(extension, monkeypatch):
     """The engine of the repository, looked at anew; its jobs end with the test."""
     monkeypatch.setenv("SHIAGE_ENGINE_PYTHON", str(REPOSITORY / ".venv/engine/bin/python"))
-    module("operators.engine").look()
+    module("operators.engine").refresh_status()
     yield
-    module("operators.session").close()
+    module("operators.session").close_engine()
     module("operators.session").entries.clear()

@@ -41,7 +41,7 @@ def shot(scene, tmp_path, reference):
 
 def gather(scene, **how):
     how = {"size": SIZE, "frames": (1, 12)} | how
-    return module("operators.scene.rig.motion").gather(scene, bpy.context.view_layer, scene.objects["RIG"], **how)
+    return module("operators.scene.rig.motion").gather_motion(scene, bpy.context.view_layer, scene.objects["RIG"], **how)
 
 
 def bad_input():
@@ -76,7 +76,7 @@ class TestGather:
         for frame, x in ((1, 50), (4, 0)):
             camera.location.x = x
             camera.keyframe_insert("location", index=0, frame=frame)
-        curve = next(iter(module("operators.scene.compat").fcurves(camera.animation_data)))
+        curve = next(iter(module("operators.scene.compat").get_fcurves(camera.animation_data)))
         for point in curve.keyframe_points:
             point.interpolation = "CONSTANT"
         motion = gather(shot)
@@ -119,19 +119,19 @@ class TestJob:
 
     def test_the_folder_is_one_that_the_engine_reads(self, shot, tmp_path):
         request = self.write(shot, tmp_path / "job", step=2)
-        assert module("engine.job").load(tmp_path / "job") == request
+        assert module("engine.job").load_job(tmp_path / "job") == request
         assert (request.task, request.size, request.title) == ("animate", SIZE, "Scene RIG")
-        assert len(module("engine.job").pictures(request)) == 5
+        assert len(module("engine.job").list_pictures(request)) == 5
         for drawing in request.drawings:
-            pose, size = module("engine.job.pose").read(tmp_path / "job" / drawing.file)
+            pose, size = module("engine.job.pose").read_pose(tmp_path / "job" / drawing.file)
             assert drawing.kind == "pose" and size == SIZE and len(pose.left_hand) == 21 and pose.body[1] is not None
 
     def test_how_the_reference_stands_is_a_pose_of_its_own(self, shot, tmp_path):
         marks = module("operators.scene.rig.marks")
         image = shot.shiage.rig.reference
-        marks.put(image, {"nose": (0.5, 0.25), "shoulder.R": (0.4, 0.3), "shoulder.L": (0.6, 0.3)})
+        marks.set_marks(image, {"nose": (0.5, 0.25), "shoulder.R": (0.4, 0.3), "shoulder.L": (0.6, 0.3)})
         request = self.write(shot, tmp_path / "job", marks.as_pose(image))
-        pose, size = module("engine.job.pose").read(tmp_path / "job" / request.cels[0].references[0].pose)
+        pose, size = module("engine.job.pose").read_pose(tmp_path / "job" / request.cels[0].references[0].pose)
         assert size == (200, 400)
         assert pose.body[0] == (100, 100) and pose.body[1] == pytest.approx((100, 120)) and pose.body[2] == pytest.approx((80, 120))
         assert pose.body[3] is None
@@ -146,8 +146,8 @@ class TestJob:
         request = self.write(shot, tmp_path / "job", frames=(1, 3))
         frames = tmp_path / "job/frames"
         frames.mkdir()
-        for file in module("engine.job").pictures(request).values():
-            (tmp_path / "job" / file).write_bytes(module("operators.scene.png").encode(np.zeros((*SIZE[::-1], 4), np.uint8)))
+        for file in module("engine.job").list_pictures(request).values():
+            (tmp_path / "job" / file).write_bytes(module("operators.scene.png").encode_png(np.zeros((*SIZE[::-1], 4), np.uint8)))
         plane = module("operators.scene.place.timeline").import_plane(shot, tmp_path / "job")
         bpy.context.view_layer.update()
         away = [-(plane.matrix_world @ corner.co - shot.camera.location).y for corner in plane.data.vertices]
@@ -235,7 +235,7 @@ class TestShell:
         assert "Traceback" not in capfd.readouterr().err
         answer = json.loads((tmp_path / "a.json").read_text("utf-8"))
         assert answer["status"] == "failed" and "gather" in answer["seconds"]
-        request = module("engine.job").load(Path(answer["job"]))
+        request = module("engine.job").load_job(Path(answer["job"]))
         assert [(e.frame, e.exposure) for e in request.frames] == [(3, 3), (6, 3)] and request.size == (320, 480)
         assert request.options["cyclic"] is True and request.model == "animate_anyone"
         assert request.cels[0].references[0].pose

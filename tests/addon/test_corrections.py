@@ -17,7 +17,7 @@ GREEN, GREEN_TEXT = (1, 200, 30, 255), "#01c81eff"
 def shot(scene, tmp_path):
     """A saved file with a drawn figure and a reference, not colored yet. Frame 3 shows the second drawing."""
     small_shot.draw(scene)
-    module("operators.references").add(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png"))))
+    module("operators.references").add_reference(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png"))))
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     return scene
 
@@ -80,10 +80,10 @@ def test_a_redrawn_key_keeps_its_correction(colored):
 
 def test_only_hints_of_the_job_change(colored, tmp_path):
     jobs, settings = module("engine.job"), module("operators.scene.settings")
-    before = jobs.load(settings.job_folder(colored))
+    before = jobs.load_job(settings.job_folder(colored))
     colored.objects["Figure"].hide_render = True  # would not be gathered
     bpy.ops.shiage.correct(frame=1, point=head(0), kind="COLOR", color=GREEN_TEXT)
-    after = jobs.load(settings.job_folder(colored))
+    after = jobs.load_job(settings.job_folder(colored))
     assert after.drawings == before.drawings and after.frames == before.frames
     assert len(after.hints) == 1 and after.hints[0].swatch == GREEN_TEXT
 
@@ -114,7 +114,11 @@ def test_buttons_say_why_they_are_off(shot):
 
 def test_next_unknown_goes_round(colored):
     session = module("operators.session")
-    module("operators.corrections").painted(colored).notes[:] = [session.Note(3, 2), session.Note(4, 0, 1), session.Note(5, 1)]
+    module("operators.corrections").find_painted_job(colored).notes[:] = [
+        session.PictureNote(3, 2),
+        session.PictureNote(4, 0, 1),
+        session.PictureNote(5, 1),
+    ]
     visited = []
     colored.frame_set(1)
     for _ in range(3):
@@ -134,16 +138,16 @@ def test_another_size_of_pictures_asks_for_coloring_anew(colored):
 
 def test_a_correction_waits_for_the_job_that_runs(colored):
     corrections, session = module("operators.corrections"), module("operators.session")
-    entry = module("operators.colorize").start(colored, colored.view_layers[0], None, lambda fraction: None)
+    entry = module("operators.colorize").start_job(colored, colored.view_layers[0], None, lambda fraction: None)
     hints, jobs, settings = module("operators.scene.read.hints"), module("engine.job"), module("operators.scene.settings")
-    hints.add(colored, jobs.Hint(3, (130.5, 90.5), GREEN_TEXT))
+    hints.add_hint(colored, jobs.Hint(3, (130.5, 90.5), GREEN_TEXT))
     corrections.solve_again(colored)
-    assert not jobs.load(settings.job_folder(colored)).hints, "a running job is left alone"
-    session.wait(entry, lambda _entry: None)
-    assert corrections._follow() is False
-    entry = corrections.painted(colored)
+    assert not jobs.load_job(settings.job_folder(colored)).hints, "a running job is left alone"
+    session.wait_for_job(entry, lambda _entry: None)
+    assert corrections._solve_waiting() is False
+    entry = corrections.find_painted_job(colored)
     assert entry.live
-    session.wait(entry, lambda _entry: None)
+    session.wait_for_job(entry, lambda _entry: None)
     assert worn(colored, 1, eye(1)) == GREEN
 
 
@@ -151,7 +155,7 @@ def test_a_correction_waits_for_the_job_that_runs(colored):
 def test_an_output_folder_however_it_is_written(shot, tmp_path, output):
     shot.shiage.output = output.format(tmp=tmp_path)
     assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
-    assert module("operators.corrections").obstacle(shot) == ""
+    assert module("operators.corrections").find_obstacle(shot) == ""
     assert bpy.ops.shiage.correct(frame=3, point=eye(1), kind="COLOR", color=GREEN_TEXT) == {"FINISHED"}
     assert worn(shot, 1, eye(1)) == GREEN
     bpy.ops.wm.save_mainfile()
@@ -165,7 +169,7 @@ def test_a_file_that_is_opened_through_a_link(colored, tmp_path):
     bpy.ops.wm.save_mainfile()
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "link" / "shot.blend"))
     scene = bpy.context.scene
-    assert module("operators.corrections").obstacle(scene) == ""
+    assert module("operators.corrections").find_obstacle(scene) == ""
     assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
     assert len(module("operators.session").entries) == 1
 

@@ -30,9 +30,9 @@ def shot(folder):
 @pytest.fixture(scope="module")
 def swatches():
     sys.path.insert(0, str(REPOSITORY))
-    from demo.palette import SWATCHES, rgb
+    from demo.palette import SWATCHES, parse_rgb
 
-    return {rgb(color) for color in SWATCHES.values()}
+    return {parse_rgb(color) for color in SWATCHES.values()}
 
 
 def read(path: Path) -> np.ndarray:

@@ -28,7 +28,7 @@ def layer_of(scene):
 
 
 def obstacle(scene):
-    return module("operators.inbetween").obstacle(scene, bpy.context.view_layer)
+    return module("operators.inbetween").find_obstacle(scene, bpy.context.view_layer)
 
 
 def shiage(*arguments):
@@ -42,7 +42,7 @@ def test_the_button_fills_between_the_keys(shot):
     layer = layer_of(shot)
     before = snapshot(layer)
     assert obstacle(shot) == ""
-    assert module("operators.inbetween").summary(shot, bpy.context.view_layer) == "1 → 9  ·  3 drawings"
+    assert module("operators.inbetween").summarize_drawings(shot, bpy.context.view_layer) == "1 → 9  ·  3 drawings"
     assert bpy.ops.shiage.fill_inbetweens() == {"FINISHED"}
     assert numbers(layer) == [1, 3, 5, 7, 9]
     assert all(before[number] == snapshot(layer)[number] for number in (1, 9))
@@ -52,7 +52,7 @@ def test_the_button_fills_between_the_keys(shot):
     assert np.allclose(middle.mean(axis=0), (first.mean(axis=0) + last.mean(axis=0)) / 2, atol=0.05), "it moves as a whole"
     entry = module("operators.session").entries[0]
     assert entry.task == "inbetween" and entry.remark == "3 drawings are on Lines."
-    found = module("operators.inbetween").last(shot)
+    found = module("operators.inbetween").get_last_matches(shot)
     assert {(match.a, match.b) for match in found} == {(i, i) for i in range(5)}
 
 
@@ -63,7 +63,7 @@ def test_the_result_of_an_earlier_session_is_found(shot, tmp_path):
     scene = bpy.context.scene
     assert numbers(layer_of(scene)) == [1, 9], "that was not saved"
     (entry,) = module("operators.session").entries
-    assert entry.task == "inbetween" and len(module("operators.inbetween").last(scene)) == 5
+    assert entry.task == "inbetween" and len(module("operators.inbetween").get_last_matches(scene)) == 5
     assert bpy.ops.shiage.import_result(folder=str(entry.folder)) == {"FINISHED"}
     assert numbers(layer_of(scene)) == [1, 3, 5, 7, 9]
 
@@ -132,7 +132,7 @@ def test_spacing(shot, settings, frames, places):
     chosen = shot.shiage.inbetween
     for name, value in settings.items():
         setattr(chosen, name, value)
-    found = module("operators.scene.settings.inbetween").drawings(chosen, module("operators.scene.inbetween.keys").Pair(1, 9))
+    found = module("operators.scene.settings.inbetween").list_drawings(chosen, module("operators.scene.inbetween.keys").KeyPair(1, 9))
     assert [frame for frame, _ in found] == frames
     assert np.allclose([at for _, at in found], places)
 
@@ -203,7 +203,7 @@ def test_keys_with_nothing_in_common(shot):
     figures.write(drawing_at(layer, 9), [(figures.arc((40, 60), 3, count=9), 0.02, False)])
     assert bpy.ops.shiage.fill_inbetweens() == {"FINISHED"}
     assert numbers(layer) == [1, 3, 5, 7, 9]
-    found = module("operators.inbetween").last(shot)
+    found = module("operators.inbetween").get_last_matches(shot)
     assert any(match.alone for match in found) and found[0].alone, "those without a partner come first"
 
 
@@ -218,7 +218,7 @@ def update() -> None:
 def preview() -> str:
     """What the panel says of what would be filled: the obstacle, or the summary."""
     scene, view_layer, operators = bpy.context.scene, bpy.context.view_layer, module("operators.inbetween")
-    return operators.obstacle(scene, view_layer) or operators.summary(scene, view_layer)
+    return operators.find_obstacle(scene, view_layer) or operators.summarize_drawings(scene, view_layer)
 
 
 @pytest.fixture
@@ -233,8 +233,8 @@ def filled(shot):
 
 def test_drawings_are_not_read_again_while_nothing_changes(filled, monkeypatch):
     keys, read = module("operators.scene.inbetween.keys"), []
-    checksum = keys.checksum
-    monkeypatch.setattr(keys, "checksum", lambda drawing: read.append(drawing) or checksum(drawing))
+    checksum = keys.compute_checksum
+    monkeypatch.setattr(keys, "compute_checksum", lambda drawing: read.append(drawing) or checksum(drawing))
     with bpy.context.temp_override(**layouts.sidebar()):
         for _ in range(3):
             assert "1 → 9  ·  3 drawings" in layouts.draw_panels(bpy.context)
@@ -297,7 +297,7 @@ def test_the_panel_knows_what_was_drawn(filled, change, told):
 )
 def test_the_panel_knows_what_was_chosen(filled, monkeypatch, tmp_path, name, value, told):
     monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path))
-    module("operators.weights").look()
+    module("operators.weights").refresh_missing()
     filled.shiage.inbetween.count = 20
     filled.frame_set(12)
     assert preview() == "1 → 9  ·  3 drawings"
@@ -352,13 +352,13 @@ def test_select_two_strokes_and_pin_them(shot):
     for frame, stroke in ((1, 1), (9, 2)):
         assert bpy.ops.shiage.select_stroke(object="Figure", layer="Lines", frame=frame, stroke=stroke) == {"FINISHED"}
         assert shot.frame_current == frame and ob.mode == "EDIT"
-        assert module("operators.scene.inbetween.matches").selected(ob, layer, frame) == [stroke]
+        assert module("operators.scene.inbetween.matches").find_selected_strokes(ob, layer, frame) == [stroke]
     bpy.ops.shiage.pin_pair()
     (item,) = ob.shiage.pins
     assert (item.layer, item.first, item.last) == ("Lines", 1, 9)
     bpy.ops.object.mode_set(mode="OBJECT")
     assert bpy.ops.shiage.fill_inbetweens(again=True) == {"FINISHED"}
-    found = {(match.a, match.b) for match in module("operators.inbetween").last(shot)}
+    found = {(match.a, match.b) for match in module("operators.inbetween").get_last_matches(shot)}
     assert (1, 2) in found and (1, 1) not in found
     assert bpy.ops.shiage.remove_pin(index=0) == {"FINISHED"} and not ob.shiage.pins
 

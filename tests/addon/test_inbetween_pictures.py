@@ -16,7 +16,7 @@ ENGINE = REPOSITORY / ".venv/engine/bin/python"
 def shot(scene, tmp_path):
     """A saved file with keys at 1, 3 and 5 of a figure that is chosen, and a reference."""
     bpy.context.view_layer.objects.active = small_shot.draw(scene)
-    module("operators.references").add(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png"))))
+    module("operators.references").add_reference(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png"))))
     chosen = scene.shiage.inbetween
     chosen.model, chosen.keys, chosen.frame_end, chosen.spacing = "tooncrafter", "RANGE", 6, "ONES"
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
@@ -28,7 +28,7 @@ def write(scene):
     model = module("engine.models").info(scene.shiage.inbetween.model)
     view_layer = bpy.context.view_layer
     betweens, settings = module("operators.scene.inbetween.betweens"), module("operators.scene.settings")
-    parts = betweens.parts(scene, betweens.objects(scene.shiage.inbetween, view_layer))
+    parts = betweens.find_parts(scene, betweens.find_objects(scene.shiage.inbetween, view_layer))
     folder = settings.job_folder(scene, "inbetween")
     return module("operators.scene.inbetween.pictures").write_job(scene, view_layer, parts, folder, model, lambda fraction: None)
 
@@ -37,7 +37,7 @@ def test_painted_keys_come_from_the_colored_shot(shot):
     assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
     folder, request, warnings = write(shot)
     assert folder.name == "shot-Scene-inbetween-1-5" and not warnings
-    assert module("engine.job").load(folder) == request
+    assert module("engine.job").load_job(folder) == request
     kinds = [request.drawing(e.drawings[0]).kind for e in request.frames]
     assert kinds == ["painted", "between", "painted", "between", "painted"]
     assert [(e.frame, e.exposure) for e in request.frames] == [(n, 1) for n in range(1, 6)]
@@ -60,7 +60,7 @@ def test_a_click_makes_frames_with_toon_crafter(shot, tmp_path):
     entry = module("operators.session").entries[0]
     assert entry.task == "inbetween" and "is in the Sequencer" in entry.remark
     assert any("random weights" in text for text in entry.warnings)
-    strips = {strip.name: strip for strip in module("operators.scene.compat").strips(shot.sequence_editor)}
+    strips = {strip.name: strip for strip in module("operators.scene.compat").get_strips(shot.sequence_editor)}
     assert len(strips) == 2, "that of Colorize Shot stays"
     names = [element.filename for element in next(s for s in strips.values() if "inbetween" in s.directory).elements]
     assert names == ["0001.png", "0002.png", "0003.png", "0004.png", "0005.png"]
@@ -120,8 +120,8 @@ def sketched(shot):
     def sketch(frames):
         layer = figures.add_layer(data, "Guide", keys=frames)
         betweens, pictures = module("operators.scene.inbetween.betweens"), module("operators.scene.inbetween.pictures")
-        parts = betweens.parts(shot, betweens.objects(chosen, bpy.context.view_layer))
-        ids = {n: pictures._guides(shot, bpy.context.view_layer, parts, [n])[n][0] for n in frames}  # where it lies on a drawing
+        parts = betweens.find_parts(shot, betweens.find_objects(chosen, bpy.context.view_layer))
+        ids = {n: pictures._read_guides(shot, bpy.context.view_layer, parts, [n])[n][0] for n in frames}  # where it lies on a drawing
         assert len(set(ids.values())) == len(ids)
         return layer, ids
 
@@ -173,13 +173,13 @@ def test_a_camera_cut_is_told(shot):
 
 def test_the_panel_asks_for_a_camera_and_weights(shot, tmp_path, monkeypatch):
     monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path))
-    module("operators.weights").look()
+    module("operators.weights").refresh_missing()
     inbetween = module("operators.inbetween")
     figures.add_layer(shot.objects["Figure"].data, "More", keys=(1, 3, 5))
-    assert inbetween.summary(shot, bpy.context.view_layer) == "1 → 3, 3 → 5  ·  2 drawings", "pictures show all layers"
-    assert inbetween.obstacle(shot, bpy.context.view_layer) == "Put the model's weights in place first: see Models"
+    assert inbetween.summarize_drawings(shot, bpy.context.view_layer) == "1 → 3, 3 → 5  ·  2 drawings", "pictures show all layers"
+    assert inbetween.find_obstacle(shot, bpy.context.view_layer) == "Put the model's weights in place first: see Models"
     shot.camera = None
-    assert inbetween.obstacle(shot, bpy.context.view_layer) == "Add a camera that sees the drawings"
+    assert inbetween.find_obstacle(shot, bpy.context.view_layer) == "Add a camera that sees the drawings"
 
 
 def test_jobs_of_other_ranges_are_found_again(shot):

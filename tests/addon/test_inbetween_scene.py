@@ -48,8 +48,8 @@ def add(scene, keys=(1, 9), **how):
 
 def gather(scene, folder):
     betweens = module("operators.scene.inbetween.betweens")
-    obs = betweens.objects(scene.shiage.inbetween, bpy.context.view_layer)
-    return betweens.write_job(scene, betweens.parts(scene, obs), folder, "vector")
+    obs = betweens.find_objects(scene.shiage.inbetween, bpy.context.view_layer)
+    return betweens.write_job(scene, betweens.find_parts(scene, obs), folder, "vector")
 
 
 def fill(scene, folder, change=lambda arrays: arrays):
@@ -239,7 +239,7 @@ def test_layers_that_move_together_are_one_cel(scene, tmp_path):
         first, made, last = (drawing_at(layer, number) for number in (1, 5, 9))
         assert np.allclose(positions(made), (positions(first) + positions(last)) / 2, atol=1e-5)
         assert np.allclose(get(made, "radius"), get(first, "radius"), atol=1e-7)
-    found = module("operators.scene.inbetween.matches").read(tmp_path)
+    found = module("operators.scene.inbetween.matches").read_matches(tmp_path)
     assert {(match.layer, match.a, match.b) for match in found} == {
         *(("Paint", i, i) for i in range(2)),
         *(("Lines", i, i) for i in range(5)),
@@ -260,7 +260,9 @@ def test_a_partner_on_another_layer_lends_its_way_alone(scene, tmp_path):
     assert [drawing.attributes.domain_size("CURVE") for drawing in made] == [2, 5]
     assert "softness" not in made[0].attributes or not get(made[0], "softness").any()
     assert np.allclose(get(made[0], "radius")[20:], 0.02)
-    (match,) = [match for match in module("operators.scene.inbetween.matches").read(tmp_path) if match.layer == "Paint" and match.a == 1]
+    (match,) = [
+        match for match in module("operators.scene.inbetween.matches").read_matches(tmp_path) if match.layer == "Paint" and match.a == 1
+    ]
     assert match.b is None
 
 
@@ -413,14 +415,14 @@ def test_pins_find_their_strokes_again(scene, tmp_path):
     layer = ob.data.layers[0]
     pins, keys, betweens = (module(f"operators.scene.inbetween.{name}") for name in ("pins", "keys", "betweens"))
     flats = [betweens.read_key(layer, number, ob.data.materials) for number in (1, 9)]
-    pins.pin(ob, "Lines", keys.Pair(1, 9), pins.middles(flats[0])[1], pins.middles(flats[1])[2])
+    pins.pin_strokes(ob, "Lines", keys.KeyPair(1, 9), pins.compute_middles(flats[0])[1], pins.compute_middles(flats[1])[2])
     request, _ = gather(scene, tmp_path)
     assert [(pair.a, pair.b) for pair in request.pairs] == [(1, 2)]
     last = drawing_at(layer, 9)
     figures.write(last, [(points + (0.3, 0, 0), *rest) for points, *rest in reversed(figures.figure())])
     request, _ = gather(scene, tmp_path)
     assert [(pair.a, pair.b) for pair in request.pairs] == [(1, 2)], "the middle of five stays in the middle"
-    pins.pin(ob, "Lines", keys.Pair(1, 9), pins.middles(flats[0])[1], pins.middles(flats[1])[1])
+    pins.pin_strokes(ob, "Lines", keys.KeyPair(1, 9), pins.compute_middles(flats[0])[1], pins.compute_middles(flats[1])[1])
     request, _ = gather(scene, tmp_path)
     assert [(pair.a, pair.b) for pair in request.pairs] == [(1, 3)], "pinned anew, and in the new order"
     last.remove_strokes(indices=[3])

@@ -17,7 +17,7 @@ def preferences(extension, monkeypatch):
 
 
 def test_no_engine_is_said(preferences):
-    module("operators.engine").look()
+    module("operators.engine").refresh_status()
     assert module("operators.engine").status.state == "missing"
     with pytest.raises(RuntimeError, match="There is no engine at"):
         bpy.ops.shiage.test_engine()
@@ -37,7 +37,7 @@ def test_a_python_without_the_packages_is_refused(preferences, tmp_path):
     preferences.engine_python = str(tmp_path / "bare/bin/python")
     with pytest.raises(RuntimeError, match="The engine lacks"):
         bpy.ops.shiage.test_engine()
-    assert "Install the engine first" in module("operators.engine").obstacle()
+    assert "Install the engine first" in module("operators.engine").find_obstacle()
 
 
 def test_without_the_network_the_button_says_so(preferences):

@@ -23,12 +23,12 @@ def shot(scene, tmp_path):
 
 def prepare(scene, folder: Path) -> None:
     small_shot.draw(scene)
-    module("operators.references").add(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(folder / "ref.png"))))
+    module("operators.references").add_reference(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(folder / "ref.png"))))
 
 
 def start(scene):
     """Begin to color a scene as the button does, and do not wait."""
-    return module("operators.colorize").start(scene, scene.view_layers[0], None, lambda fraction: None)
+    return module("operators.colorize").start_job(scene, scene.view_layers[0], None, lambda fraction: None)
 
 
 def engine_process() -> int:
@@ -50,7 +50,7 @@ def held(scene):
     listen_until(lambda: entry.job.state == "running")
     process = engine_process()
     os.kill(process, signal.SIGSTOP)
-    module("operators.session").poll()
+    module("operators.session").poll_engine()
     assert entry.live, "the engine was faster than this test"
     return entry, process
 
@@ -59,7 +59,7 @@ def listen_until(condition) -> None:
     end = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < end, [entry.job for entry in module("operators.session").entries]
-        module("operators.session").poll()
+        module("operators.session").poll_engine()
         time.sleep(0.01)
 
 
@@ -70,7 +70,7 @@ def go_on(process: int, entry) -> None:
 
 def strips(scene):
     editor = scene.sequence_editor
-    return list(module("operators.scene.compat").strips(editor)) if editor else []
+    return list(module("operators.scene.compat").get_strips(editor)) if editor else []
 
 
 def import_result(entry) -> None:
@@ -92,7 +92,7 @@ def test_two_jobs_wait_for_each_other(shot, tmp_path):
     prepare(other, tmp_path)
     first, process = held(shot)
     second = start(other)
-    module("operators.session").poll()
+    module("operators.session").poll_engine()
     assert (second.job.state, second.job.position) == ("queued", 1)
     go_on(process, first)
     listen_until(lambda: not second.live)
@@ -120,12 +120,12 @@ def test_cancel_all_empties_the_queue(shot, tmp_path):
     prepare(other, tmp_path)
     first, process = held(shot)
     second = start(other)
-    bpy.ops.shiage.cancel_all()
+    bpy.ops.shiage.cancel_all_jobs()
     go_on(process, first)
     listen_until(lambda: not second.live)
     assert [first.job.state, second.job.state] == ["cancelled", "cancelled"]
     with pytest.raises(RuntimeError, match="No job is running or waiting"):
-        bpy.ops.shiage.cancel_all()
+        bpy.ops.shiage.cancel_all_jobs()
     bpy.ops.shiage.clear_jobs()
     assert not module("operators.session").entries
     with pytest.raises(RuntimeError, match="No job has ended"):
@@ -205,8 +205,8 @@ def test_the_extension_is_disabled_while_a_job_runs(shot, tmp_path):
 
 def test_a_job_that_ended_while_blender_was_closed_is_found(shot, tmp_path):
     entry = start(shot)
-    module("operators.session").wait(entry, lambda entry: None)
-    module("operators.session").close()
+    module("operators.session").wait_for_job(entry, lambda entry: None)
+    module("operators.session").close_engine()
     module("operators.session").entries.clear()
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "shot.blend"))
     (found,) = module("operators.session").entries
@@ -218,11 +218,11 @@ def test_a_job_that_ended_while_blender_was_closed_is_found(shot, tmp_path):
 def test_notes_tell_what_was_left_unpainted(shot):
     shot.shiage.options.flats.threshold = 1.0
     entry = start(shot)
-    module("operators.session").wait(entry, lambda entry: None)
+    module("operators.session").wait_for_job(entry, lambda entry: None)
     assert entry.job.state == "done"
     assert [note.frame for note in entry.notes if note.unknown], "nothing is certain beyond doubt"
     shot.shiage.options.flats.best_guess = True
-    module("operators.session").wait(start(shot), lambda entry: None)
+    module("operators.session").wait_for_job(start(shot), lambda entry: None)
     assert not [note.frame for note in module("operators.session").entries[0].notes if note.unknown]
 
 
@@ -238,7 +238,7 @@ def test_an_import_of_nothing_says_so(shot, tmp_path):
 
 def test_a_job_whose_folder_is_gone(shot):
     entry = start(shot)
-    module("operators.session").wait(entry, lambda entry: None)
+    module("operators.session").wait_for_job(entry, lambda entry: None)
     for path in sorted(entry.folder.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     entry.folder.rmdir()
@@ -272,7 +272,7 @@ def test_undo_and_redo_of_an_import(shot):
     bpy.data.objects.new("Drawn before the import", None)
     bpy.ops.ed.undo_push(message="something of the artist's")
     entry = start(shot)
-    module("operators.session").wait(entry, lambda entry: None)
+    module("operators.session").wait_for_job(entry, lambda entry: None)
     import_result(entry)
     assert len(strips(bpy.context.scene)) == 1
     bpy.ops.ed.undo()

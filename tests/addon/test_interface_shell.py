@@ -15,7 +15,7 @@ from conftest import REPOSITORY, module
 @pytest.fixture(autouse=True)
 def engine_python(monkeypatch):
     monkeypatch.setenv("SHIAGE_ENGINE_PYTHON", str(REPOSITORY / ".venv/engine/bin/python"))
-    module("operators.engine").look()
+    module("operators.engine").refresh_status()
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def shiage(*arguments: object) -> int:
 
 def strips(scene):
     editor = scene.sequence_editor
-    return list(module("operators.scene.compat").strips(editor)) if editor else []
+    return list(module("operators.scene.compat").get_strips(editor)) if editor else []
 
 
 def test_colorize_answers_in_json(shot, reference, tmp_path):

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("engine_python")
 def shot(scene, tmp_path):
     """A saved file with a drawn figure and a reference."""
     small_shot.draw(scene)
-    module("operators.references").add(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png"))))
+    module("operators.references").add_reference(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png"))))
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     return scene
 
@@ -31,7 +31,7 @@ def refusal() -> str:
 
 def strips(scene):
     editor = scene.sequence_editor
-    return list(module("operators.scene.compat").strips(editor)) if editor else []
+    return list(module("operators.scene.compat").get_strips(editor)) if editor else []
 
 
 def test_colorize_lays_a_strip(shot, tmp_path):
@@ -62,7 +62,7 @@ def test_a_strip_of_scans(shot, tmp_path):
     bpy.data.objects.remove(shot.objects["Figure"])
     scan = small_shot.write_scan(tmp_path / "scans" / "a.png")
     editor = shot.sequence_editor_create()
-    collection = module("operators.scene.compat").strips(editor)
+    collection = module("operators.scene.compat").get_strips(editor)
     strip = collection.new_image(name="Scans", filepath=str(scan), channel=1, frame_start=1)
     for _ in range(3):
         strip.elements.append("a.png")
@@ -104,7 +104,7 @@ class TestPoll:
     def test_a_reference_of_the_objects_own_suffices(self, shot):
         image = shot.shiage.references[0].image
         shot.shiage.references.clear()
-        module("operators.references").add(shot.objects["Figure"].shiage, image)
+        module("operators.references").add_reference(shot.objects["Figure"].shiage, image)
         assert bpy.ops.shiage.colorize_shot.poll()
 
     def test_no_strip_of_scans(self, shot):
@@ -113,7 +113,7 @@ class TestPoll:
 
     def test_no_engine(self, shot, monkeypatch, tmp_path):
         monkeypatch.setenv("SHIAGE_ENGINE_PYTHON", str(tmp_path / "nowhere"))
-        module("operators.engine").look()
+        module("operators.engine").refresh_status()
         assert "Install the engine first" in refusal()
 
 
@@ -147,7 +147,9 @@ class TestBadInput:
 
     def test_an_unsaved_file_goes_to_a_temporary_folder(self, scene, tmp_path):
         small_shot.draw(scene)
-        module("operators.references").add(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png"))))
+        module("operators.references").add_reference(
+            scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png")))
+        )
         assert module("operators.scene.settings").output_is_temporary(scene)
         assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
         assert str(module("operators.session").entries[0].folder).startswith(bpy.app.tempdir.rstrip("/"))
@@ -173,7 +175,7 @@ class TestBadInput:
 
     def test_an_engine_that_is_no_engine(self, shot, monkeypatch):
         monkeypatch.setenv("SHIAGE_ENGINE_PYTHON", os.environ.get("SHELL", "/bin/sh"))
-        module("operators.engine").look()
+        module("operators.engine").refresh_status()
         assert "The engine can't start" in refusal()
 
 
@@ -200,17 +202,17 @@ class TestReferences:
             image.pixels = color * 16
             if packed:
                 image.pack()
-            module("operators.references").add(scene.shiage, image)
-        found = references.files(scene.shiage.references)
+            module("operators.references").add_reference(scene.shiage, image)
+        found = references.find_reference_files(scene.shiage.references)
         assert len(set(found)) == 3
         assert [small_shot.pixel(path, 1, 1)[:3] for path in found] == [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
-        assert references.files(scene.shiage.references) == found, "the next time it is the same file"
+        assert references.find_reference_files(scene.shiage.references) == found, "the next time it is the same file"
 
     def test_one_that_was_painted_over_stays_to_be_saved(self, scene, tmp_path):
         image = bpy.data.images.load(str(small_shot.write_reference(tmp_path / "a.png")))
         image.pixels = (0, 1, 0, 1) * (small_shot.WIDTH * small_shot.HEIGHT)
         before, image.file_format = image.filepath_raw, "TARGA"
-        found = module("operators.scene.read.references").file(image)
+        found = module("operators.scene.read.references").find_image_file(image)
         assert small_shot.pixel(found, 1, 1) == (0, 255, 0, 255)
         assert small_shot.pixel(tmp_path / "a.png", 120, 130) == small_shot.SKIN
         assert (image.filepath_raw, image.file_format, image.is_dirty) == (before, "TARGA", True)

@@ -47,7 +47,7 @@ def job_folder(scene, task: str = "colorize") -> Path:
 def gather_shot(scene):
     small_shot.draw(scene)
     size = (small_shot.WIDTH, small_shot.HEIGHT)
-    return module("operators.scene.read.shot").gather(scene, bpy.context.view_layer, size=size, frames=(1, 6))
+    return module("operators.scene.read.shot").gather_shot(scene, bpy.context.view_layer, size=size, frames=(1, 6))
 
 
 def color(scene, folder, tmp_path):
@@ -64,7 +64,7 @@ def fill(scene, folder, tmp_path):
     bpy.context.view_layer.objects.active = figures.add(scene, keys=(1, 9))
     scene.frame_set(3)
     betweens = module("operators.scene.inbetween.betweens")
-    parts = betweens.parts(scene, betweens.objects(scene.shiage.inbetween, bpy.context.view_layer))
+    parts = betweens.find_parts(scene, betweens.find_objects(scene.shiage.inbetween, bpy.context.view_layer))
     return lambda: betweens.write_job(scene, parts, folder, "vector")
 
 
@@ -72,8 +72,8 @@ def paint_between(scene, folder, tmp_path):
     fill(scene, folder, tmp_path)
     betweens, pictures = module("operators.scene.inbetween.betweens"), module("operators.scene.inbetween.pictures")
     image = bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png")))
-    module("operators.references").add(scene.shiage, image)
-    parts = betweens.parts(scene, betweens.objects(scene.shiage.inbetween, bpy.context.view_layer))
+    module("operators.references").add_reference(scene.shiage, image)
+    parts = betweens.find_parts(scene, betweens.find_objects(scene.shiage.inbetween, bpy.context.view_layer))
     model = module("engine.models").info("anidoc")
     scene.shiage.inbetween.model = "anidoc"
     plain = folder.with_name(folder.name.removesuffix("-1-9"))
@@ -83,7 +83,7 @@ def paint_between(scene, folder, tmp_path):
 def animate(scene, folder, tmp_path):
     ob = rigs.add(scene)
     rigs.look(scene)
-    gathered = module("operators.scene.rig.motion").gather(scene, bpy.context.view_layer, ob, size=(384, 512), frames=(1, 2))
+    gathered = module("operators.scene.rig.motion").gather_motion(scene, bpy.context.view_layer, ob, size=(384, 512), frames=(1, 2))
     reference = small_shot.write_reference(tmp_path / "ref.png")
     return lambda: module("operators.scene.rig.motion").write_job(gathered, folder, "animate_anyone", {}, reference, None, (320, 200))
 
@@ -106,7 +106,7 @@ def test_a_folder_that_another_process_works_on_is_left_alone(scene, tmp_path, p
     assert not module("operators.session").entries
     write()
     assert (folder / "job.json").is_file()
-    module("operators.session").close()
+    module("operators.session").close_engine()
     with held_by_another(folder):
         pass  # it is free again
 

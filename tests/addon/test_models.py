@@ -17,7 +17,7 @@ ENGINE = REPOSITORY / ".venv/engine/bin/python"
 def shot(scene, tmp_path):
     """A saved file with a drawn figure, a reference, and AniDoc chosen."""
     small_shot.draw(scene)
-    module("operators.references").add(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png"))))
+    module("operators.references").add_reference(scene.shiage, bpy.data.images.load(str(small_shot.write_reference(tmp_path / "ref.png"))))
     scene.shiage.model = "anidoc"
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     return scene
@@ -28,7 +28,7 @@ def test_the_button_paints_with_the_chosen_weights(shot, tmp_path):
     chosen = shot.shiage.options.anidoc
     chosen.weights, chosen.side, chosen.preset = str(tmp_path / "tiny"), 64, "draft"
     assert bpy.ops.shiage.colorize_shot() == {"FINISHED"}
-    (strip,) = module("operators.scene.compat").strips(shot.sequence_editor)
+    (strip,) = module("operators.scene.compat").get_strips(shot.sequence_editor)
     assert len(strip.elements) == 6
     entry = module("operators.session").entries[0]
     assert entry.job.state == "done" and any("random weights" in text for text in entry.warnings)
@@ -48,11 +48,11 @@ def hub(tmp_path, monkeypatch):
     before, system.use_online_access = system.use_online_access, True
     with toy_hub.running({s.repository: {s.prefix + file: b"{}" for file in s.files} for s in sources}) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
-        module("operators.weights").look()
+        module("operators.weights").refresh_missing()
         yield server
     system.use_online_access = before
     monkeypatch.undo()
-    module("operators.weights").look()
+    module("operators.weights").refresh_missing()
 
 
 def refused(operator, **arguments) -> str:
@@ -70,7 +70,7 @@ def test_weights_are_got_once_their_licenses_are_accepted(shot, hub, tmp_path):
     assert bpy.ops.shiage.get_weights(model="anidoc", accept=True) == {"FINISHED"}
     assert weights.missing["anidoc"] == [] and weights.getting is None
     assert (tmp_path / "weights/anidoc/unet/config.json").read_bytes() == b"{}"
-    assert weights.obstacle(shot, shot.shiage.model) == ""
+    assert weights.find_obstacle(shot, shot.shiage.model) == ""
     (tmp_path / "weights/anidoc/unet/config.json").unlink()
     assert bpy.ops.shiage.look_for_weights() == {"FINISHED"} and weights.missing["anidoc"] == ["unet/config.json"]
     assert bpy.ops.shiage.get_weights(model="anidoc") == {"FINISHED"}, "the licenses were accepted"
@@ -82,12 +82,12 @@ def test_weights_that_are_put_in_place_by_hand_are_missed(shot, hub, tmp_path):
     shot.shiage.model = "lvcd"
     assert "Put the model's weights in place first" in refused(bpy.ops.shiage.colorize_shot)
     shot.shiage.options.lvcd.weights = str(tmp_path)
-    assert weights.obstacle(shot, "lvcd") == ""
+    assert weights.find_obstacle(shot, "lvcd") == ""
     shot.shiage.options.lvcd.weights = ""
     (tmp_path / "weights/lvcd").mkdir(parents=True)
     (tmp_path / "weights/lvcd/svd.safetensors").touch()
-    weights.look()
-    assert weights.obstacle(shot, "lvcd") == "", "what is in it, the engine tells"
+    weights.refresh_missing()
+    assert weights.find_obstacle(shot, "lvcd") == "", "what is in it, the engine tells"
 
 
 def test_a_hub_that_is_away_is_told(shot, hub, monkeypatch):

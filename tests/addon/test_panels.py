@@ -20,12 +20,12 @@ def shot(scene, tmp_path, monkeypatch):
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     session, state = module("operators.session"), module("engine.host.client").JobState
     folder = str(module("operators.scene.settings").job_folder(scene))
-    session.entries.append(session.Entry(state(folder, "Scene", session.STOPPED), session.Origin.of(scene), "STRIP"))
+    session.entries.append(session.JobEntry(state(folder, "Scene", session.STOPPED), session.SceneOrigin.of(scene), "STRIP"))
     monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path / "weights"))
-    module("operators.weights").look()
+    module("operators.weights").refresh_missing()
     yield scene
     monkeypatch.undo()
-    module("operators.weights").look()
+    module("operators.weights").refresh_missing()
 
 
 def draw() -> list[str]:
@@ -63,7 +63,7 @@ revision = "1"
     monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path / "models")])
     known = [model.id for model in options.list_models()]
     assert "toy" not in known and options.find_model("toy") is None
-    preferences = module("operators.session").preferences()
+    preferences = module("operators.session").get_preferences()
     for refresh in (weights.look, bpy.ops.shiage.look_for_weights, lambda: setattr(preferences, "engine_python", "")):
         options._models = tuple(model for model in options.list_models() if model.id != "toy")
         options._choices.cache_clear()

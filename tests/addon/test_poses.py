@@ -16,8 +16,8 @@ def seen(scene, ob):
     """The pose at the present frame, as {joint: (x, y) or None}, with the parts beside."""
     bpy.context.view_layer.update()
     poses, bones, camera = (module(f"operators.scene.{name}") for name in ("rig.poses", "rig.bones", "read.camera"))
-    depsgraph, size = bpy.context.evaluated_depsgraph_get(), module("operators.scene.settings").size(scene)
-    pose = poses.seen(poses.figure(ob, bones.of_armature(ob)), depsgraph, camera.of_scene(scene, depsgraph, size))
+    depsgraph, size = bpy.context.evaluated_depsgraph_get(), module("operators.scene.settings").get_size(scene)
+    pose = poses.read_pose(poses.read_figure(ob, bones.of_armature(ob)), depsgraph, camera.of_scene(scene, depsgraph, size))
     return dict(zip(module("engine.job.pose").BODY, pose.body, strict=True)), pose
 
 
@@ -293,14 +293,14 @@ class TestHead:
 
 class TestNames:
     def known(self, names):
-        return module("operators.scene.rig.bones").known(tuple(names))
+        return module("operators.scene.rig.bones").find_known_bones(tuple(names))
 
     @pytest.mark.parametrize("naming", ["Mixamo", "CMU", "MakeHuman"])
     def test_rigs_that_are_known(self, scene, naming):
         ob = rigs.add(scene, naming)
         bones = module("operators.scene.rig.bones")
         found = bones.of_armature(ob)
-        assert not bones.missing(found) and naming in found.preset and not found.twice
+        assert not bones.find_missing_places(found) and naming in found.preset and not found.twice
         assert {place: found.names[place] for place in JOINTS} == {place: rigs.bone(ob, naming, place).name for place in JOINTS}
         assert ("index.3.L" in found.names) is (naming == "Mixamo")
 
@@ -330,7 +330,7 @@ class TestNames:
         try:
             bpy.ops.object.armature_basic_human_metarig_add()
             found = module("operators.scene.rig.bones").of_armature(bpy.context.object)
-            assert not module("operators.scene.rig.bones").missing(found) and "thumb.1.R" not in found.names
+            assert not module("operators.scene.rig.bones").find_missing_places(found) and "thumb.1.R" not in found.names
         finally:
             addon_utils.disable("rigify", default_set=True)
 
@@ -348,7 +348,7 @@ class TestNames:
 
     def test_nothing_is_known_of_other_creatures(self, scene):
         names = ["Bone", "Bone.001", "tentacle.L", "wing.R", "jaw", "head"]
-        assert not self.known(names).names or module("operators.scene.rig.bones").obstacle(self.known(names))
+        assert not self.known(names).names or module("operators.scene.rig.bones").find_obstacle(self.known(names))
         with pytest.raises(module("engine.job.errors").BadInput, match="The armature 'RIG' can't be read as a figure"):
             seen(scene, rigs.add(scene, "strange"))
 

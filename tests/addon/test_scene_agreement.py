@@ -340,7 +340,7 @@ def answers(extension, tmp_path_factory):
         build(scene)
         bpy.context.view_layer.update()
         frame = scene.frame_current
-        gathered = shot.gather(scene, bpy.context.view_layer, size=SIZE, frames=(frame, frame))
+        gathered = shot.gather_shot(scene, bpy.context.view_layer, size=SIZE, frames=(frame, frame))
         request.write_job(gathered, root / name, "flats", {}, [reference])
         scene.render.engine = "BLENDER_WORKBENCH"
         scene.render.film_transparent = True

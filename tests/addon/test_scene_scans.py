@@ -15,14 +15,14 @@ def scan(folder, name, x):
     rows, columns = np.mgrid[:160, :256]
     rgba = np.full((160, 256, 4), (230, 228, 220, 255), np.uint8)
     rgba[np.abs(np.hypot(columns - x, rows - 80) - 40) < 2] = (20, 20, 30, 255)
-    (folder / name).write_bytes(module("operators.scene.png").encode(rgba))
+    (folder / name).write_bytes(module("operators.scene.png").encode_png(rgba))
     return name
 
 
 def add_strip(scene, folder, names, start=1, channel=1):
     scene.render.resolution_x, scene.render.resolution_y = SIZE
     editor = scene.sequence_editor or scene.sequence_editor_create()
-    strips = module("operators.scene.compat").strips(editor)
+    strips = module("operators.scene.compat").get_strips(editor)
     strip = strips.new_image(name="scans", filepath=str(folder / names[0]), channel=channel, frame_start=start, fit_method="FIT")
     for name in names[1:]:
         strip.elements.append(name)
@@ -30,7 +30,7 @@ def add_strip(scene, folder, names, start=1, channel=1):
 
 
 def gather(scene, name="scans", frames=(1, 8), **how):
-    return module("operators.scene.read.scans").gather(scene, name, size=how.pop("size", SIZE), frames=frames, **how)
+    return module("operators.scene.read.scans").gather_scans(scene, name, size=how.pop("size", SIZE), frames=frames, **how)
 
 
 def test_held_scans_are_one_drawing_as_they_are_on_the_disk(scene, tmp_path):
@@ -38,7 +38,7 @@ def test_held_scans_are_one_drawing_as_they_are_on_the_disk(scene, tmp_path):
     add_strip(scene, tmp_path, [one, one, two, one], start=3).mute = True
     shot = gather(scene)
     assert timing(shot) == [(1, 2, None), (3, 2, 0), (5, 1, 1), (6, 1, 0), (7, 2, None)]
-    decode = module("operators.scene.png").decode
+    decode = module("operators.scene.png").decode_png
     for drawing, name in zip(shot.drawings.values(), (one, two), strict=True):
         assert (decode(drawing.picture) == decode((tmp_path / name).read_bytes())).all()
     half = gather(scene, size=(128, 80))
@@ -56,8 +56,8 @@ def test_what_the_animator_did_to_the_strip_is_seen(scene, tmp_path):
     strip.use_flip_x = True
     (drawing,) = gather(scene, frames=(1, 1)).drawings.values()
     assert set(straight.drawings) != {drawing.id}
-    expected = module("operators.scene.png").decode((tmp_path / "one.png").read_bytes())[:, ::-1]
-    assert (module("operators.scene.png").decode(drawing.picture) == expected).all()
+    expected = module("operators.scene.png").decode_png((tmp_path / "one.png").read_bytes())[:, ::-1]
+    assert (module("operators.scene.png").decode_png(drawing.picture) == expected).all()
 
 
 def test_other_strips_and_the_scene_are_not_seen_and_stay(scene, tmp_path):
@@ -81,7 +81,7 @@ def test_a_movie_that_holds_its_drawings(scene, tmp_path):
     writer.release()
     scene.render.resolution_x, scene.render.resolution_y = SIZE
     editor = scene.sequence_editor or scene.sequence_editor_create()
-    module("operators.scene.compat").strips(editor).new_movie(
+    module("operators.scene.compat").get_strips(editor).new_movie(
         name="scans", filepath=str(tmp_path / "scans.avi"), channel=1, frame_start=2, fit_method="FIT"
     )
     assert timing(gather(scene)) == [(1, 1, None), (2, 2, 0), (4, 3, 1), (7, 1, 2), (8, 1, None)]
@@ -100,7 +100,7 @@ def test_what_can_not_be_read_is_told(scene, tmp_path):
     with pytest.raises(error, match="missing"):
         gather(scene, frames=(50, 51))
     kind = {"length": 5} if bpy.app.version >= (5, 0, 0) else {"frame_end": 6}
-    strips = module("operators.scene.compat").strips(scene.sequence_editor)
+    strips = module("operators.scene.compat").get_strips(scene.sequence_editor)
     strips.new_effect(name="plain", type="COLOR", channel=3, frame_start=1, **kind)
     with pytest.raises(error, match="no pictures"):
         gather(scene, "plain")

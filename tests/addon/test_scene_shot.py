@@ -12,7 +12,7 @@ SIZE = (512, 320)
 
 
 def gather(scene, frames=(1, 12), **how):
-    return module("operators.scene.read.shot").gather(scene, bpy.context.view_layer, size=SIZE, frames=frames, **how)
+    return module("operators.scene.read.shot").gather_shot(scene, bpy.context.view_layer, size=SIZE, frames=frames, **how)
 
 
 def timing(shot):
@@ -108,7 +108,7 @@ def test_identity_depends_on_content_and_size_alone(scene):
     figures.add(scene)
     first = gather(scene)
     assert set(gather(scene, frames=(5, 6)).drawings) == set(first.drawings)
-    small = module("operators.scene.read.shot").gather(scene, bpy.context.view_layer, size=(256, 160), frames=(1, 1))
+    small = module("operators.scene.read.shot").gather_shot(scene, bpy.context.view_layer, size=(256, 160), frames=(1, 1))
     assert set(small.drawings).isdisjoint(first.drawings)
 
 
@@ -325,9 +325,9 @@ def test_an_error_on_the_way_brings_the_frame_back(scene):
 
     def stop(fraction):
         if fraction > 0.3:
-            raise module("engine.job.errors").Cancelled("stopped")
+            raise module("engine.job.errors").JobCancelled("stopped")
 
-    with pytest.raises(module("engine.job.errors").Cancelled):
+    with pytest.raises(module("engine.job.errors").JobCancelled):
         gather(scene, on_progress=stop)
     assert scene.frame_current == 7
 
@@ -348,7 +348,7 @@ def test_the_job_folder_holds_what_was_read(scene, tmp_path):
     stale.parent.mkdir(parents=True)
     stale.write_bytes(b"of another request")
     request = write_job(shot, tmp_path / "job", "flats", {"gap": 3.0}, [sheet])
-    assert job.load(tmp_path / "job") == request
+    assert job.load_job(tmp_path / "job") == request
     assert not stale.exists()
     assert (request.size, request.fps, request.frames) == (SIZE, 24.0, shot.exposures)
     for drawing in request.drawings:

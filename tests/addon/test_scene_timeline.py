@@ -23,7 +23,7 @@ def picture(color, size=SIZE):
     """A square of a color in the middle of a transparent picture."""
     rgba = np.zeros((size[1], size[0], 4), np.uint8)
     rgba[100:220, 196:316] = (*color, 255)
-    return module("operators.scene.png").encode(rgba)
+    return module("operators.scene.png").encode_png(rgba)
 
 
 def write_job(folder, timing, missing=(), status=None):
@@ -40,14 +40,14 @@ def write_job(folder, timing, missing=(), status=None):
         title="Shot",
     )
     folder.mkdir(exist_ok=True)
-    job.save(request, folder)
+    job.save_job(request, folder)
     job.clear_stale(folder, request)
     done = []
-    for (name,), file in job.pictures(request).items():
+    for (name,), file in job.list_pictures(request).items():
         if name in missing:
             continue
         files.write_atomic(
-            folder / file, picture(COLORS[name]) if name else module("operators.scene.png").encode(np.zeros((4, 4, 4), np.uint8))
+            folder / file, picture(COLORS[name]) if name else module("operators.scene.png").encode_png(np.zeros((4, 4, 4), np.uint8))
         )
         done.append({"frame": int(file[-8:-4]), "file": file})
     if status:
@@ -68,7 +68,7 @@ def span(strip):
 
 
 def strips(scene):
-    return module("operators.scene.compat").strips(scene.sequence_editor)
+    return module("operators.scene.compat").get_strips(scene.sequence_editor)
 
 
 def add_color(scene, channel, start, length):
@@ -83,7 +83,7 @@ def rendered(scene, frame):
     module("operators.scene.compat").render_png(scene)
     scene.view_settings.view_transform = "Standard"
     png = module("operators.scene.read.raster").png_of(scene)
-    return module("operators.scene.png").decode(png)
+    return module("operators.scene.png").decode_png(png)
 
 
 # --- the strip ----------------------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_the_plane_fills_the_view_in_exact_colors(scene, tmp_path, lens):
     import_plane(scene, folder)
     scene.render.engine = "BLENDER_EEVEE" if bpy.app.version >= (5, 0, 0) else "BLENDER_EEVEE_NEXT"
     scene.eevee.taa_render_samples = 1
-    expected = module("operators.scene.png").decode(picture(COLORS["b"]))
+    expected = module("operators.scene.png").decode_png(picture(COLORS["b"]))
     pixels = rendered(scene, 6)
     different = np.abs(pixels.astype(int) - expected).max(2) > 1
     edge = np.zeros(different.shape, bool)

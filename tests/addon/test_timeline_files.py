@@ -15,7 +15,7 @@ def strip_of(scene, tmp_path: Path):
         image.file_format, image.filepath_raw = "PNG", str(tmp_path / name)
         image.save()
     editor = scene.sequence_editor_create()
-    strips = module("operators.scene.compat").strips(editor)
+    strips = module("operators.scene.compat").get_strips(editor)
     strip = strips.new_image(name="Colored", filepath=str(tmp_path / "0001.png"), channel=1, frame_start=1)
     return editor, strip, module("operators.scene.place.timeline")._set_files
 
@@ -31,7 +31,7 @@ def test_no_file_has_a_size_that_was_never_set(strip_of) -> None:
 
 def test_the_active_strip_and_the_folder_stay(strip_of) -> None:
     editor, strip, set_files = strip_of
-    other = module("operators.scene.compat").strips(editor).new_effect(name="Other", type="COLOR", channel=2, frame_start=1, **_end())
+    other = module("operators.scene.compat").get_strips(editor).new_effect(name="Other", type="COLOR", channel=2, frame_start=1, **_end())
     editor.active_strip = other
     folder = strip.directory
     set_files(editor, strip, ["0003.png", "0003.png"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from engine.cli.colorize_job import gather
+from engine.cli.colorize_job import build_colorize_job
 from engine.job import Hint
 
 PAINT = {"head": (220, 60, 40), "body": (40, 90, 200)}
@@ -27,5 +27,5 @@ def job(root: Path, weights: Path, places=(50, 54, 58), options=(), device="auto
         picture(root / f"in/{index:03d}.png", x, size=size)
     reference = picture(root / "reference.png", 80, painted=True)
     chosen = {"weights": str(weights), "side": 64, "preset": "draft"} | dict(options)
-    gather(root / "in", [reference], root / "job", "anidoc", device, None, chosen, hints)
+    build_colorize_job(root / "in", [reference], root / "job", "anidoc", device, None, chosen, hints)
     return root / "job"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from engine.cli.animate_job import gather
+from engine.cli.animate_job import build_animate_job
 from engine.job.pose import Pose
 
 PAINT = {"skin": (240, 200, 170), "shirt": (210, 50, 50), "trousers": (40, 60, 150)}
@@ -59,5 +59,5 @@ def job(root: Path, weights: Path, poses: list[Pose] | None = None, options=(), 
     given = [pose(number / 7) for number in range(4)] if poses is None else poses
     reference = sheet(root / "reference.png")
     chosen = {"weights": str(weights), "side": 64, "steps": 2} | dict(options)
-    gather(write(root / "in", given), [reference], root / "job", "animate_anyone", device, options=chosen, **more)
+    build_animate_job(write(root / "in", given), [reference], root / "job", "animate_anyone", device, options=chosen, **more)
     return root / "job"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import anidoc_shots
 
-from engine.cli.colorize_job import gather
+from engine.cli.colorize_job import build_colorize_job
 from engine.job import Hint
 
 PAINT = anidoc_shots.PAINT
@@ -31,5 +31,5 @@ def job(
         anidoc_shots.picture(root / f"in/{index:03d}.png", x, size=size)
     references = [anidoc_shots.picture(root / f"key{key}.png", places[key], painted=True, size=size) for key in keys]
     chosen = {"weights": str(weights), "side": 64, "preset": "draft"} | dict(options)
-    gather(root / "in", references, root / "job", "lvcd", device, None, chosen, hints)
+    build_colorize_job(root / "in", references, root / "job", "lvcd", device, None, chosen, hints)
     return root / "job"

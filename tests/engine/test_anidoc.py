@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from engine import job as jobs
 from engine import models
-from engine.cli.colorize_job import gather
+from engine.cli.colorize_job import build_colorize_job
 from engine.diffusion import canvas
 from engine.diffusion.memory import Placement
 from engine.diffusion.parts import apply_shortcuts
@@ -26,7 +26,7 @@ from engine.models.anidoc.layer import AniDocLayer
 from engine.models.anidoc.weights import load_networks
 from engine.pictures.context import open_context
 from engine.pictures.drawings import DrawingStore
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def shot(tmp_path, weights):
 
 def told(folder, should_cancel=lambda: False):
     events = []
-    return run(folder, events.append, should_cancel), events
+    return execute_job(folder, events.append, should_cancel), events
 
 
 def pixels(folder):
@@ -107,7 +107,7 @@ def test_cancelled_in_the_loop(shot):
     def cancel():
         return any(isinstance(e, Progress) and e.stage == "Denoising" for e in seen)
 
-    assert isinstance(run(folder, seen.append, cancel), Cancelled)
+    assert isinstance(execute_job(folder, seen.append, cancel), Cancelled)
     assert sum(isinstance(e, Progress) and e.stage == "Denoising" for e in seen) == 1
     assert isinstance(told(folder)[0], Done)
 
@@ -120,8 +120,8 @@ def test_where_the_networks_wait_changes_nothing(shot, memory):
     whole = pixels(folder)
     for name in ("frames", "cache"):
         shutil.rmtree(folder / name)
-    asked = jobs.load(folder)
-    jobs.save(replace(asked, options={**asked.options, "memory": memory}), folder)
+    asked = jobs.load_job(folder)
+    jobs.save_job(replace(asked, options={**asked.options, "memory": memory}), folder)
     end, events = told(folder)
     assert isinstance(end, Done) and any(isinstance(e, Progress) and e.stage == "Denoising" for e in events)
     assert all(np.abs(whole[name].astype(int) - frame).max() <= 1 for name, frame in pixels(folder).items())
@@ -199,11 +199,11 @@ def test_large_networks_do_not_start_on_a_processor_unasked(shot, monkeypatch):
 
 def test_two_cels_with_references_of_their_own(shot, tmp_path):
     folder = shot((50, 54))
-    asked = jobs.load(folder)
+    asked = jobs.load_job(folder)
     other = [replace(d, id=f"{i:016x}", cel=1) for i, d in enumerate(asked.drawings)]
     frames = tuple(replace(e, drawings=(*e.drawings, o.id)) for e, o in zip(asked.frames, other, strict=True))
     cels = (asked.cels[0], replace(asked.cels[0], name="other"))
-    jobs.save(replace(asked, cels=cels, drawings=(*asked.drawings, *other), frames=frames), folder)
+    jobs.save_job(replace(asked, cels=cels, drawings=(*asked.drawings, *other), frames=frames), folder)
     assert isinstance(told(folder)[0], Done)
     assert len(pixels(folder)) == 2 and len(list((folder / "regions").iterdir())) == 4
 
@@ -214,7 +214,7 @@ def test_a_drawing_in_which_nothing_can_be_matched(shot, tmp_path):
     ImageDraw.Draw(image).line((20, 20, 90, 70), "black", 2)
     image.save(tmp_path / "in/000.png")
     options = {"weights": str(tiny_anidoc.make(tmp_path / "w")), "side": 64, "preset": "draft"}
-    gather(tmp_path / "in", [tmp_path / "reference.png"], folder, "anidoc", options=options)
+    build_colorize_job(tmp_path / "in", [tmp_path / "reference.png"], folder, "anidoc", options=options)
     end, events = told(folder)
     assert isinstance(end, Done), end
     assert any("guessed" in e.text for e in events if isinstance(e, Warned))
@@ -248,7 +248,7 @@ def test_what_is_shown_can_be_put_back(box, longer):
 def test_points_follow_what_they_lie_in(shot):
     """The ids in the maps lie in the regions that they name, in the reference and in each drawing."""
     folder = shot((50, 60, 70, 80, 90), {"side": 192})
-    asked = jobs.load(folder)
+    asked = jobs.load_job(folder)
     model = models.info("anidoc")
     asked = replace(asked, options=model.resolve(asked.options))
     context = open_context(asked, folder, model.revision, model.stages, lambda event: None, lambda: False)

@@ -16,15 +16,15 @@ from tiny_jobs import call_engine, killed_at, result
 from engine import job as jobs
 from engine import models
 from engine.cli import inbetween_job as keyed
-from engine.cli.colorize_job import gather
+from engine.cli.colorize_job import build_colorize_job
 from engine.diffusion import memory
 from engine.host import weights_store as store
-from engine.host.client import Engine
-from engine.job import Hint, Place, timing
+from engine.host.client import EngineClient
+from engine.job import FramePoint, Hint, timing
 from engine.job.errors import BadInput
 from engine.job.messages import Done, Failed, Progress, Warned
 from engine.models.anidoc import correspondence, pipeline
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def sparse(tmp_path_factory):
 
 def told(folder):
     events = []
-    return run(folder, events.append), events
+    return execute_job(folder, events.append), events
 
 
 def pixels(folder):
@@ -70,8 +70,8 @@ def test_a_killed_job_goes_on_and_ends_the_same(tmp_path, weights):
 def test_another_way_of_painting_takes_no_denoising(tmp_path, weights):
     folder = job(tmp_path, weights)
     told(folder)
-    asked = jobs.load(folder)
-    jobs.save(replace(asked, options={**asked.options, "snap": False, "lines": False}), folder)
+    asked = jobs.load_job(folder)
+    jobs.save_job(replace(asked, options={**asked.options, "snap": False, "lines": False}), folder)
     before = pixels(folder)
     end, events = told(folder)
     assert isinstance(end, Done) and "Denoising" not in stages(events)
@@ -99,7 +99,7 @@ GREEN = "#20a040"
 
 
 def solved(folder, *hints):
-    jobs.save(replace(jobs.load(folder), hints=hints), folder)
+    jobs.save_job(replace(jobs.load_job(folder), hints=hints), folder)
     end, events = told(folder)
     assert isinstance(end, Done), end
     return pixels(folder), events
@@ -109,7 +109,7 @@ def test_regions_are_told_and_corrections_heeded_in_the_whole_shot(tmp_path, wei
     places = (50, 54, 58)
     folder = job(tmp_path, weights, places)
     told(folder)
-    for drawing in jobs.load(folder).drawings:
+    for drawing in jobs.load_job(folder).drawings:
         with np.load(folder / f"regions/{drawing.id}.npz", allow_pickle=False) as said:
             assert said["labels"].shape == (120, 160) and said["labels"].max() == len(said["swatch"]) - 1
             assert said["swatch"][1:].min() >= 0 and set(map(tuple, said["swatches"][:, :3].tolist())) >= set(PAINT.values())
@@ -120,7 +120,7 @@ def test_regions_are_told_and_corrections_heeded_in_the_whole_shot(tmp_path, wei
     assert [tuple(frame[38, x]) for frame, x in zip(made.values(), places, strict=True)] == [(32, 160, 64, 255)] * 3
     made, _ = solved(folder, Hint(0, (50, 38), GREEN), Hint(0, (50, 80), None))
     assert all(frame[80, x, 3] == 0 for frame, x in zip(made.values(), places, strict=True))
-    made, _ = solved(folder, Hint(0, (50, 38), GREEN), Hint(2, (58, 80), same_as=Place(0, (50, 38))))
+    made, _ = solved(folder, Hint(0, (50, 38), GREEN), Hint(2, (58, 80), same_as=FramePoint(0, (50, 38))))
     assert all(tuple(frame[80, x]) == (32, 160, 64, 255) for frame, x in zip(made.values(), places, strict=True))
     _, events = solved(folder, Hint(9, (1, 1), GREEN), Hint(0, (900, 1), GREEN), Hint(0, (2, 2), GREEN))
     assert sum("has no effect" in event.text for event in events if isinstance(event, Warned)) == 3
@@ -130,15 +130,15 @@ def test_a_chain_of_regions_that_are_to_be_alike_ends_in_one_color(tmp_path, wei
     """Two drawings of boxes: the first is to be like the second, the second like the third, the third is told its color."""
     folder = job(tmp_path, weights, (50,))
     head, body = (50, 38), (50, 80)
-    made, _ = solved(folder, Hint(0, head, None, Place(0, body)), Hint(0, body, GREEN))
+    made, _ = solved(folder, Hint(0, head, None, FramePoint(0, body)), Hint(0, body, GREEN))
     assert all(tuple(made["0000.png"][y, x]) == (32, 160, 64, 255) for x, y in (head, body))
     with Image.open(tmp_path / "in/000.png") as image:
         pen = ImageDraw.Draw(image)
         pen.rectangle((110, 30, 150, 90), None, "black", 2)
         image.save(tmp_path / "in/000.png")
-    gather(tmp_path / "in", [tmp_path / "reference.png"], tmp_path / "three", "anidoc", options=jobs.load(folder).options)
+    build_colorize_job(tmp_path / "in", [tmp_path / "reference.png"], tmp_path / "three", "anidoc", options=jobs.load_job(folder).options)
     box = (130, 60)
-    hints = Hint(0, head, None, Place(0, body)), Hint(0, body, None, Place(0, box)), Hint(0, box, GREEN)
+    hints = Hint(0, head, None, FramePoint(0, body)), Hint(0, body, None, FramePoint(0, box)), Hint(0, box, GREEN)
     made, _ = solved(tmp_path / "three", *hints)
     assert all(tuple(made["0000.png"][y, x]) == (32, 160, 64, 255) for x, y in (head, body, box))
 
@@ -150,7 +150,7 @@ def test_a_correction_repaints_the_drawings_alone_that_it_changes(tmp_path, weig
         pen.rectangle((120, 5, 155, 30), None, "black", 2)  # something that the other drawings don't have
         image.save(tmp_path / "in/002.png")
     folder = tmp_path / "three"
-    gather(tmp_path / "in", [tmp_path / "reference.png"], folder, "anidoc", options=jobs.load(tmp_path / "job").options)
+    build_colorize_job(tmp_path / "in", [tmp_path / "reference.png"], folder, "anidoc", options=jobs.load_job(tmp_path / "job").options)
     made, _ = solved(folder)
     there = bytes(made["0000.png"][38, 50, :3].tolist()).hex()
     for hints, changed in (
@@ -169,7 +169,7 @@ def between(tmp_path, weights, count, references=()):
     """A job folder between two keys, painted ones if there is no reference."""
     keys = tuple(picture(tmp_path / f"{x}.png", x, painted=not references) for x in (50, 80))
     chosen = {"side": 64, "preset": "draft", "lines": False, "weights": str(weights)}
-    keyed.gather({0: keys[0], count + 1: keys[1]}, count, references, tmp_path / "out", "anidoc", options=chosen)
+    keyed.build_inbetween_job({0: keys[0], count + 1: keys[1]}, count, references, tmp_path / "out", "anidoc", options=chosen)
     return tmp_path / "out"
 
 
@@ -200,12 +200,12 @@ def test_each_pair_of_keys_is_a_window_and_points_keep_the_timing(tmp_path, spar
     monkeypatch.setattr(correspondence, "straighten_tracks", lambda tracks, places: seen.append(list(places)) or real(tracks, places))
     keys = {number: picture(tmp_path / f"{x}.png", x, painted=True) for number, x in ((0, 50), (3, 70), (5, 90))}
     chosen = {"side": 64, "preset": "draft", "lines": False, "weights": str(sparse)}
-    keyed.gather(keys, 4, [], tmp_path / "out", "anidoc", options=chosen, easing="in")
+    keyed.build_inbetween_job(keys, 4, [], tmp_path / "out", "anidoc", options=chosen, easing="in")
     end, _ = told(tmp_path / "out")
     assert isinstance(end, Done), end
     assert seen == [
-        pytest.approx([0, timing.ease(1 / 3, "in"), timing.ease(2 / 3, "in"), 1]),
-        pytest.approx([0, timing.ease(0.5, "in"), 1]),
+        pytest.approx([0, timing.ease_place(1 / 3, "in"), timing.ease_place(2 / 3, "in"), 1]),
+        pytest.approx([0, timing.ease_place(0.5, "in"), 1]),
     ]
     made = pixels(tmp_path / "out")
     assert all((made[f"{number:04d}.png"] == np.asarray(Image.open(key))).all() for number, key in keys.items())
@@ -213,13 +213,13 @@ def test_each_pair_of_keys_is_a_window_and_points_keep_the_timing(tmp_path, spar
 
 def test_a_loop_is_refused_in_a_sentence(tmp_path, sparse):
     first = picture(tmp_path / "50.png", 50, painted=True)
-    keyed.gather({0: first, 3: first}, 2, [], tmp_path / "out", "anidoc", options={"weights": str(sparse)})
+    keyed.build_inbetween_job({0: first, 3: first}, 2, [], tmp_path / "out", "anidoc", options={"weights": str(sparse)})
     end, _ = told(tmp_path / "out")
     assert isinstance(end, Failed) and end.kind == BadInput.kind and "two keys that differ" in end.text
 
 
 def test_what_can_not_lie_between(tmp_path, weights, sparse, monkeypatch):
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(store.WEIGHTS_VARIABLE, str(tmp_path))
     for given, count, word in (
         ("", 3, "No weights were published"),
         (weights, 3, "No weights were published"),
@@ -243,9 +243,9 @@ def test_keys_are_at_both_ends(tmp_path):
         "inbetween", "anidoc", (64, 64), (jobs.Cel("c", ()),), (drawing, key), (jobs.Exposure(1, 1, ("b",)), jobs.Exposure(2, 1, ("a",)))
     )
     with pytest.raises(BadInput, match="key at both ends"):
-        jobs.validate(asked)
+        jobs.validate_job(asked)
     with pytest.raises(BadInput, match="Only the task inbetween"):
-        jobs.validate(replace(asked, task="colorize"))
+        jobs.validate_job(replace(asked, task="colorize"))
     assert "inbetween" in models.info("anidoc").tasks and "published" in models.info("anidoc").notes["inbetween"]
 
 
@@ -259,7 +259,7 @@ def test_out_of_memory_fails_the_job_alone_and_says_what_helps(tmp_path, weights
 
     small = job(tmp_path / "small", weights)
     large = job(tmp_path / "large", weights, options={"side": 512, "snap": False})
-    worker = Engine(Path(sys.executable), tmp_path)
+    worker = EngineClient(Path(sys.executable), tmp_path)
 
     def outcome(folder):
         worker.submit(folder, "")
@@ -278,8 +278,8 @@ def test_out_of_memory_fails_the_job_alone_and_says_what_helps(tmp_path, weights
         while outcomes[-1].state == "failed" and len(outcomes) < 4:
             assert "set Longer Side to" in outcomes[-1].text, outcomes[-1]
             side = int(outcomes[-1].text.partition("Longer Side to ")[2].split()[0])
-            asked = jobs.load(large)
-            jobs.save(replace(asked, options={**asked.options, "side": side}), large)
+            asked = jobs.load_job(large)
+            jobs.save_job(replace(asked, options={**asked.options, "side": side}), large)
             outcomes.append(outcome(large))
         assert len(outcomes) > 1 and outcomes[-1].state == "done", outcomes[-1]
         assert number() == pid, "the worker has survived"

@@ -10,7 +10,7 @@ from animate_shots import PAINT, pose, sheet
 from PIL import Image
 
 from engine.job.errors import BadInput
-from engine.job.pose import Pose, parse, read
+from engine.job.pose import Pose, parse_pose, read_pose
 from engine.models.animate_anyone import alignment, figure, finish, framing, pipeline, pose_image
 from lab.synthesis import ToonPlan, draw_sample
 
@@ -28,13 +28,13 @@ def test_a_pose_survives_its_file(tmp_path):
     hand = tuple((float(i), 2.0 * i) if i % 3 else None for i in range(21))
     one = Pose(pose(0.1).body, left_hand=hand, face=tuple((1.5, float(i)) for i in range(68)))
     (tmp_path / "a.json").write_text(json.dumps(one.json() | {"size": [640, 360]}), encoding="utf-8")
-    again, size = read(tmp_path / "a.json")
+    again, size = read_pose(tmp_path / "a.json")
     assert size == (640, 360) and again.right_hand == () and again.left_hand == hand and again.face == one.face
     assert all(math.dist(a, b) < 0.01 for a, b in zip(again.body, one.body, strict=True))
     with pytest.raises(ValueError, match="22 points instead of 21"):
-        parse({"body": [None] * 18, "left_hand": [None] * 22})
+        parse_pose({"body": [None] * 18, "left_hand": [None] * 22})
     with pytest.raises(ValueError, match="two numbers or null"):
-        parse({"body": [[float("nan"), 1]] * 18})
+        parse_pose({"body": [[float("nan"), 1]] * 18})
 
 
 def test_poses_are_drawn_at_the_size_of_the_training():

@@ -15,14 +15,14 @@ from tiny_jobs import call_engine, killed_at
 
 from engine import job as jobs
 from engine import models
-from engine.cli.animate_job import gather
+from engine.cli.animate_job import build_animate_job
 from engine.host import weights_store as store
 from engine.job.errors import BadInput
 from engine.job.messages import Done, Failed, Progress, Warned
 from engine.job.pose import Pose
 from engine.models.animate_anyone import pose_image
 from engine.pictures.cache import Cache
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def weights(tmp_path_factory):
 
 def told(folder):
     events = []
-    return run(folder, events.append), events
+    return execute_job(folder, events.append), events
 
 
 def pixels(folder):
@@ -59,7 +59,7 @@ def test_a_shot_in_the_shell(tmp_path, weights):
     assert len({frame.tobytes() for frame in made.values()}) == 4 and (made["0002.png"] == made["0003.png"]).all()
     colors = {tuple(color) for frame in made.values() for color in frame[frame[..., 3] == 255][:, :3].tolist()}
     assert colors & set(animate_shots.PAINT.values())
-    for drawing in jobs.load(tmp_path / "out").drawings:
+    for drawing in jobs.load_job(tmp_path / "out").drawings:
         with np.load(tmp_path / f"out/regions/{drawing.id}.npz", allow_pickle=False) as known:
             assert known["labels"].shape == (160, 160) and known["labels"].max() <= len(known["swatch"]) - 1
             assert len(known["confidence"]) == len(known["swatch"]) and known["swatch"].max() < len(known["swatches"])
@@ -83,13 +83,13 @@ def test_another_way_of_painting_takes_no_denoising(tmp_path, weights):
     told(folder)
     before = pixels(folder)
     for change in ({"snap": False}, {"snap": True, "lines": False}, {"clean": True}):
-        asked = jobs.load(folder)
-        jobs.save(replace(asked, options={**asked.options, **change}), folder)
+        asked = jobs.load_job(folder)
+        jobs.save_job(replace(asked, options={**asked.options, **change}), folder)
         end, events = told(folder)
         assert isinstance(end, Done) and "Denoising" not in stages(events), change
     assert any((before[name] != made).any() for name, made in pixels(folder).items())
-    asked = jobs.load(folder)
-    jobs.save(replace(asked, seed=7), folder)
+    asked = jobs.load_job(folder)
+    jobs.save_job(replace(asked, seed=7), folder)
     assert "Denoising" in stages(told(folder)[1])
 
 
@@ -125,7 +125,7 @@ def test_pictures_of_poses(tmp_path, weights):
     folder.mkdir()
     for number in range(2):
         Image.fromarray(pose_image.draw_pose(pose(number / 4, tall=300, x=250, y=60), (512, 512))).save(folder / f"{number}.png")
-    gather(
+    build_animate_job(
         folder, [sheet(tmp_path / "r.png")], tmp_path / "job", "animate_anyone", options={"weights": str(weights), "side": 64, "steps": 1}
     )
     end, _ = told(tmp_path / "job")
@@ -140,7 +140,7 @@ def test_marked_joints_change_the_poses(tmp_path, weights):
     plain = animate_shots.job(tmp_path / "plain", weights)
     marked = animate_shots.job(tmp_path / "marked", weights, joints=mark)
     off = animate_shots.job(tmp_path / "off", weights, joints=mark, options={"align": False})
-    assert jobs.load(marked).cels[0].references[0].pose
+    assert jobs.load_job(marked).cels[0].references[0].pose
     for folder in (plain, marked, off):
         assert isinstance(told(folder)[0], Done)
     first, second, third = (pixels(folder)["0000.png"] for folder in (plain, marked, off))
@@ -158,12 +158,12 @@ def failed(folder) -> Failed:
 
 def test_a_reference_without_a_figure(tmp_path, weights):
     folder = animate_shots.job(tmp_path, weights)
-    asked = jobs.load(folder)
+    asked = jobs.load_job(folder)
     Image.new("RGB", (100, 100), "white").save(tmp_path / "white.png")
     empty = jobs.add_reference(folder, tmp_path / "white.png")
-    jobs.save(replace(asked, cels=(replace(asked.cels[0], references=(empty,)),)), folder)
+    jobs.save_job(replace(asked, cels=(replace(asked.cels[0], references=(empty,)),)), folder)
     assert "no figure" in failed(folder).text
-    jobs.save(replace(asked, cels=(replace(asked.cels[0], references=()),)), folder)
+    jobs.save_job(replace(asked, cels=(replace(asked.cels[0], references=()),)), folder)
     assert "no reference" in failed(folder).text
 
 
@@ -173,9 +173,9 @@ def test_a_background_that_stays_is_told(tmp_path, weights):
     scene = Image.fromarray(noise).resize((120, 160), Image.Resampling.BICUBIC)
     scene.paste(Image.open(sheet(tmp_path / "s.png")), (0, 0), Image.open(tmp_path / "s.png"))
     scene.save(tmp_path / "scene.png")
-    asked = jobs.load(folder)
+    asked = jobs.load_job(folder)
     kept = jobs.add_reference(folder, tmp_path / "scene.png")
-    jobs.save(replace(asked, cels=(replace(asked.cels[0], references=(kept,)),)), folder)
+    jobs.save_job(replace(asked, cels=(replace(asked.cels[0], references=(kept,)),)), folder)
     end, events = told(folder)
     assert isinstance(end, Done) and any("background" in text for text in warnings(events))
 
@@ -202,7 +202,7 @@ def test_a_damaged_pose(tmp_path, content, said):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "1.json").write_text(content, encoding="utf-8")
     with pytest.raises(BadInput, match=said):
-        gather(tmp_path / "in", [sheet(tmp_path / "r.png")], tmp_path / "job", "animate_anyone")
+        build_animate_job(tmp_path / "in", [sheet(tmp_path / "r.png")], tmp_path / "job", "animate_anyone")
     assert not (tmp_path / "job").exists()
 
 
@@ -249,14 +249,14 @@ def test_published_pickles_are_converted_once(tmp_path, weights):
 
 def test_corrections_are_told_to_have_no_effect(tmp_path, weights):
     folder = animate_shots.job(tmp_path, weights)
-    jobs.save(replace(jobs.load(folder), hints=(jobs.Hint(0, (80, 60), "#20a040"),)), folder)
+    jobs.save_job(replace(jobs.load_job(folder), hints=(jobs.Hint(0, (80, 60), "#20a040"),)), folder)
     end, events = told(folder)
     assert isinstance(end, Done) and any("no effect" in text for text in warnings(events))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
 def test_without_a_card_nobody_is_sent_to_a_model_that_can_not_animate(tmp_path, weights, monkeypatch):
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "nothing"))
+    monkeypatch.setenv(store.WEIGHTS_VARIABLE, str(tmp_path / "nothing"))
     for given in ({"device": "cuda"}, {"options": {"weights": ""}}):
         end, _ = told(animate_shots.job(tmp_path / str(len(given)), weights, **given))
         assert isinstance(end, Failed) and "graphics card" in end.text

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from engine.job.errors import BadInput
 from engine.job.messages import Done
 from engine.job.pose import BODY
-from engine.worker.run import run
+from engine.worker.run import execute_job
 from lab.diffusion import clips, training
 from lab.models.animate_anyone import lessons, train
 from lab.synthesis import ToonPlan, draw_sample
@@ -88,7 +88,7 @@ def test_it_learns_a_clip(tmp_path, data, weights, stage, steps, rate):
         )
     }
     assert changed == ({"denoising_unet", "reference_unet", "pose_guider"} if stage == "image" else {"motion_module"})
-    end = run(animate_shots.job(tmp_path / "shot", tmp_path / "out"), lambda event: None)
+    end = execute_job(animate_shots.job(tmp_path / "shot", tmp_path / "out"), lambda event: None)
     assert isinstance(end, Done), end
 
 

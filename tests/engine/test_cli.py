@@ -13,9 +13,9 @@ from tiny_jobs import MODELS, ODD_NAMES, ROOT, call_engine, engine, exists, jour
 
 from engine import job as jobs
 from engine import models
-from engine.cli.colorize_job import sketch_files
+from engine.cli.colorize_job import list_sketch_files
 from engine.job.errors import BadInput
-from engine.job.messages import Cancelled, Done, Failed, decode
+from engine.job.messages import Cancelled, Done, Failed, decode_message
 
 RED = (200, 40, 40, 255)
 
@@ -100,7 +100,7 @@ def test_names_are_taken_in_natural_order(tmp_path):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.touch()
-    assert [path.name for path in sketch_files(tmp_path)] == ["A1.png", "a2.PNG", "a2b.png", "a10.png", "b.jpg", "²3.png"]
+    assert [path.name for path in list_sketch_files(tmp_path)] == ["A1.png", "a2.PNG", "a2b.png", "a10.png", "b.jpg", "²3.png"]
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
@@ -194,7 +194,7 @@ def test_a_job_file_of_another_program_is_left_alone(shot, tmp_path, text):
         (tmp_path / "out" / name).write_text(text)
     assert "job.json" in refused(*shot)
     with pytest.raises(BadInput, match=r"job\.json"):
-        jobs.save(jobs.Job("colorize", "tiny", (8, 8), (), (), (jobs.Exposure(1, 1, ()),)), tmp_path / "out")
+        jobs.save_job(jobs.Job("colorize", "tiny", (8, 8), (), (), (jobs.Exposure(1, 1, ()),)), tmp_path / "out")
     files = sorted(path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file())
     assert files == ["frames/shot_0001.exr", "frames/v001/a.exr", "job.json"]
     assert all((tmp_path / "out" / name).read_text() == text for name in files)
@@ -221,7 +221,7 @@ def test_what_was_given_may_not_lie_among_the_results(shot, tmp_path):
 
 def test_json_lines_are_the_events(shot, tmp_path):
     out, err = call(*shot, "--json")
-    events = [decode(line) for line in out.splitlines()]
+    events = [decode_message(line) for line in out.splitlines()]
     assert well_formed(events) and isinstance(events[-1], Done) and err == ""
     assert events == journal(tmp_path / "out")
 
@@ -244,7 +244,7 @@ def test_signals_cancel(tmp_path, number):
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in err
-    assert isinstance(decode(out.splitlines()[-1]), Cancelled)
+    assert isinstance(decode_message(out.splitlines()[-1]), Cancelled)
     assert result(tmp_path)["status"] == "cancelled"
 
 
@@ -308,7 +308,7 @@ def test_a_models_option_may_have_the_name_of_a_commands(shot, tmp_path):
         "--no-odd-gap",
         "--no-first",
     )
-    job = jobs.load(tmp_path / "out")
+    job = jobs.load_job(tmp_path / "out")
     assert job.size == (32, 24) and job.device == "auto"
     assert job.options == {"size": "big", "hint": "x", "command": "y", "gap": False, "first": False}
 

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 
 from demo import drawings, ink, pose
-from demo.palette import INK, TRACE, rgb
+from demo.palette import INK, TRACE, parse_rgb
 from engine.drawing.regions import segment
-from engine.drawing.sketch.raster import rasterize
+from engine.drawing.sketch.raster import rasterize_strokes
 from engine.drawing.sketch.strokes import Strokes
 
-POSES = dict(enumerate(pose.poses(), 1))
+POSES = dict(enumerate(pose.list_poses(), 1))
 
 
 def sketch(lines):
-    colors = [np.tile(np.uint8([*rgb(TRACE.get(s.trace, INK)), 255]), (len(s.points), 1)) for s in lines]
-    return rasterize(
+    colors = [np.tile(np.uint8([*parse_rgb(TRACE.get(s.trace, INK)), 255]), (len(s.points), 1)) for s in lines]
+    return rasterize_strokes(
         Strokes(
             points=np.concatenate([s.points for s in lines]).astype(np.float32),
             widths=np.concatenate([s.widths for s in lines]).astype(np.float32),
@@ -46,27 +46,27 @@ def mixed(regions, truth) -> list[int]:
 
 @pytest.mark.parametrize("number", [1, 3, 7, 9, 11, 16, 18, 21])
 def test_whole_lines_enclose_one_color_each(number):
-    drawing = drawings.draw(number, POSES[number])
+    drawing = drawings.draw_pose(number, POSES[number])
     regions = segment(sketch(drawing.whole), 0.0)
     assert regions.count >= 60
-    assert mixed(regions, ink.paint(drawing.parts, drawings.SIZE)) == []
+    assert mixed(regions, ink.paint_flats(drawing.parts, drawings.SIZE)) == []
 
 
 def test_gaps_let_paint_through():
-    drawing = drawings.draw(1, POSES[1])
+    drawing = drawings.draw_pose(1, POSES[1])
     assert len(drawing.gaps) == ink.GAPS
-    assert mixed(segment(sketch(drawing.lines), 0.0), ink.paint(drawing.parts, drawings.SIZE))
+    assert mixed(segment(sketch(drawing.lines), 0.0), ink.paint_flats(drawing.parts, drawings.SIZE))
 
 
 def test_an_arm_hides_what_is_behind_it():
-    drawing = drawings.draw(12, POSES[12])
+    drawing = drawings.draw_pose(12, POSES[12])
     arm = next(p for p in drawing.parts if p.name == "arm a").polygon
     hidden = [s for s in drawing.whole if s.part in {"bow a", "bow b", "shirt", "collar a", "collar b"}]
     assert hidden
     middle = arm.mean(0) + 0.97 * (arm - arm.mean(0))
     near = np.concatenate([s.points for s in hidden])
-    assert not (ink.inside(near, arm) & ~on_border(near, arm)).any()
-    assert ink.inside(middle, arm).any()
+    assert not (ink.find_inside(near, arm) & ~on_border(near, arm)).any()
+    assert ink.find_inside(middle, arm).any()
 
 
 def on_border(points, polygon):

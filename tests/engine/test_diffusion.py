@@ -14,7 +14,7 @@ from engine.diffusion import device, memory, weights
 from engine.diffusion.sampling import DenoisingHooks, build_euler, denoise_latents, draw_noise
 from engine.diffusion.windows import blend_weights as shares
 from engine.diffusion.windows import split_windows
-from engine.job.errors import BadInput, Cancelled, JobFailed
+from engine.job.errors import BadInput, JobCancelled, JobFailed
 
 
 def net() -> nn.Module:
@@ -161,9 +161,9 @@ def test_cancelling_takes_effect_between_two_calls():
 
     def check():
         if len(calls) == 4:
-            raise Cancelled("")
+            raise JobCancelled("")
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(JobCancelled):
         denoise_latents(scheduler, known(clean), draw_noise(clean.shape, 1), SPANS, DenoisingHooks(lambda *at: calls.append(at), check))
     assert len(calls) == 4
 

@@ -20,7 +20,7 @@ from engine.matching import embedding
 from engine.models.anidoc import dift
 from engine.models.anidoc.correspondence import FeatureView, TrackStart
 from engine.pictures.figures import Cutout, describe_cutouts, find_figures
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 
 @pytest.fixture(autouse=True)
@@ -84,7 +84,7 @@ def test_a_drawing_is_found_in_itself(folder):
     rgba = np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8)])
     cutout = find_figures(rgba, "keep")[0]
     _, (figure,) = describe_cutouts([Cutout(pixels, cutout.painted, cut_out=False)])
-    sight = FeatureView.from_shapes(figure.shapes, embedding.load().dense(figure.shapes), 128)
+    sight = FeatureView.from_shapes(figure.shapes, embedding.load_matcher().dense(figure.shapes), 128)
     points = np.array([[35, 54], [90, 72], [72, 100]], np.float32)
     known = TrackStart(points, np.zeros((3, 2), np.float32), np.ones(3, np.int64))
     found = dift.DiftMatcher(folder, torch.device("cpu"), 3).start_tracks(known, figure, sight, pixels[..., 0] < 128)
@@ -95,7 +95,7 @@ def test_a_drawing_is_found_in_itself(folder):
 def test_a_job_takes_the_model_or_says_what_it_lacks(folder, tmp_path):
     weights = tiny_anidoc.make(tmp_path / "weights")
     for name, path in (("with", folder), ("without", tmp_path)):
-        end = run(job(tmp_path / name, weights, options={"dift": str(path)}))
+        end = execute_job(job(tmp_path / name, weights, options={"dift": str(path)}))
         if name == "with":
             assert isinstance(end, Done), end
         else:

@@ -12,7 +12,7 @@ from engine import models
 from engine.host import weights_store as weights
 from engine.job.errors import BadInput, EngineMissing, JobFailed
 from engine.job.messages import Cancelled, Done, Failed, Progress, Started
-from engine.worker.download import get
+from engine.worker.download import download_weights
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {"deep/net/config.json": b'{"a": 1}', "deep/net/model.safetensors": bytes(range(256)) * 100_000, "other.bin": b"never asked for"}
@@ -26,21 +26,23 @@ INFO = models.ModelInfo(
     False,
     "1",
     weights=(
-        weights.Source("some/toy", COMMIT, "Be good.", "https://example.org", ("net/config.json", "net/model.safetensors"), 9, "deep/"),
+        weights.WeightsSource(
+            "some/toy", COMMIT, "Be good.", "https://example.org", ("net/config.json", "net/model.safetensors"), 9, "deep/"
+        ),
     ),
 )
 
 
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
-    monkeypatch.setenv(weights.VARIABLE, str(tmp_path / "weights"))
+    monkeypatch.setenv(weights.WEIGHTS_VARIABLE, str(tmp_path / "weights"))
     with toy_hub.running({"some/toy": FILES}) as server:
         yield server
 
 
 def test_fetches_what_is_named_and_nothing_else(hub):
     heard = []
-    target = get(INFO, accept=True, tell=lambda *said: heard.append(said), endpoint=hub.url)
+    target = download_weights(INFO, accept=True, tell=lambda *said: heard.append(said), endpoint=hub.url)
     assert {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()} == {
         "net/config.json",
         "net/model.safetensors",
@@ -48,47 +50,47 @@ def test_fetches_what_is_named_and_nothing_else(hub):
         "files.json",
     }
     assert (target / "net/model.safetensors").read_bytes() == FILES[LARGE]
-    assert weights.recorded(target)["net/model.safetensors"]["sha256"] == hashlib.sha256(FILES[LARGE]).hexdigest()
+    assert weights.read_records(target)["net/model.safetensors"]["sha256"] == hashlib.sha256(FILES[LARGE]).hexdigest()
     assert ("net/model.safetensors", len(FILES[LARGE]), len(FILES[LARGE])) in heard
-    assert weights.missing("toy", INFO.weights) == []
+    assert weights.list_missing("toy", INFO.weights) == []
     hub.served.clear()
-    get(INFO, endpoint=hub.url)  # accepted once, and all is there
+    download_weights(INFO, endpoint=hub.url)  # accepted once, and all is there
     assert hub.served == []
 
 
 def test_the_license_is_shown_first(hub):
     with pytest.raises(BadInput, match="Be good.*--accept-license"):
-        get(INFO, endpoint=hub.url)
-    assert not weights.folder("toy").exists() and hub.served == []
+        download_weights(INFO, endpoint=hub.url)
+    assert not weights.locate_weights("toy").exists() and hub.served == []
 
 
 def test_goes_on_where_it_broke_off(hub):
     hub.breaks_at = 15_000_000  # beyond what the client keeps in memory
     with pytest.raises(JobFailed):
-        get(INFO, accept=True, endpoint=hub.url)
-    assert weights.missing("toy", INFO.weights) == ["net/model.safetensors"]
+        download_weights(INFO, accept=True, endpoint=hub.url)
+    assert weights.list_missing("toy", INFO.weights) == ["net/model.safetensors"]
     hub.breaks_at = None
     hub.served.clear()
-    get(INFO, endpoint=hub.url)
+    download_weights(INFO, endpoint=hub.url)
     assert [start for name, start in hub.served if name == LARGE][0] > 0
-    assert (weights.folder("toy") / "net/model.safetensors").read_bytes() == FILES[LARGE]
+    assert (weights.locate_weights("toy") / "net/model.safetensors").read_bytes() == FILES[LARGE]
 
 
 @pytest.mark.parametrize("name", list(FILES)[:2])
 def test_a_file_that_is_not_what_was_promised_is_thrown_away(hub, name):
     hub.files["some/toy"][name] = b"x" + FILES[name][1:]
     with pytest.raises(JobFailed, match="not what some/toy says it is"):
-        get(INFO, accept=True, endpoint=hub.url)
-    assert name.removeprefix("deep/") in weights.missing("toy", INFO.weights)
+        download_weights(INFO, accept=True, endpoint=hub.url)
+    assert name.removeprefix("deep/") in weights.list_missing("toy", INFO.weights)
 
 
 def test_without_a_hub_it_says_what_goes_where(hub):
     hub.server_close()
     with pytest.raises(JobFailed) as error:
-        get(INFO, accept=True, endpoint=hub.url)
+        download_weights(INFO, accept=True, endpoint=hub.url)
     text = str(error.value)
     for file in ("net/config.json", "net/model.safetensors"):
-        assert f"deep/{file}" in text and str(weights.folder("toy") / file) in text
+        assert f"deep/{file}" in text and str(weights.locate_weights("toy") / file) in text
     assert COMMIT in text
 
 
@@ -97,17 +99,17 @@ def test_a_full_disk_is_told_before_anything_is_fetched(hub, monkeypatch):
 
     monkeypatch.setattr(download, "SPARE", 1 << 60)
     with pytest.raises(JobFailed, match="free some space"):
-        get(INFO, accept=True, endpoint=hub.url)
+        download_weights(INFO, accept=True, endpoint=hub.url)
     assert hub.served == []
 
 
 def test_the_models_own_tables_are_whole(tmp_path, monkeypatch):
-    monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(weights.WEIGHTS_VARIABLE, str(tmp_path))
     info = models.info("anidoc")
     assert all(len(source.commit) == 40 and source.files and source.license and source.terms for source in info.weights)
     process = engine("weights", "where", "anidoc")
     out, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and out.strip() == weights.by_hand("anidoc", info.weights)
+    assert process.returncode == 0 and out.strip() == weights.describe_manual_download("anidoc", info.weights)
     process = engine("weights", "get", "anidoc")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2 and "--accept-license" in err
@@ -118,7 +120,7 @@ def test_the_models_own_tables_are_whole(tmp_path, monkeypatch):
 @pytest.mark.parametrize("model", [info.id for info in models.available() if info.by_hand])
 def test_weights_put_in_place_by_hand_are_said_to_be(model, tmp_path, monkeypatch):
     assert (ROOT / "docs" / f"{model}.md").is_file()
-    monkeypatch.setenv(weights.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(weights.WEIGHTS_VARIABLE, str(tmp_path))
     out, _ = engine("weights", "where", model).communicate(timeout=60)
     assert f"docs/{model}.md" in out and str(tmp_path / model) in out
     process = engine("weights", "get", model)
@@ -131,14 +133,14 @@ def test_weights_put_in_place_by_hand_are_said_to_be(model, tmp_path, monkeypatc
 @pytest.fixture
 def anidocs(tmp_path, monkeypatch):
     """A hub that has AniDoc's repositories, with small files."""
-    monkeypatch.setenv(weights.VARIABLE, str(tmp_path / "weights"))
+    monkeypatch.setenv(weights.WEIGHTS_VARIABLE, str(tmp_path / "weights"))
     sources = models.info("anidoc").weights
     with toy_hub.running(
         {s.repository: {s.prefix + file: f"{s.repository} {file}".encode() for file in s.files} for s in sources}
     ) as server:
         monkeypatch.setenv("HF_ENDPOINT", server.url)
         for source in sources:
-            weights.accept(weights.folder("anidoc"), source)
+            weights.accept_license(weights.locate_weights("anidoc"), source)
         yield server
 
 
@@ -149,31 +151,31 @@ def events(child):
 
 
 def test_a_child_fetches_and_tells(anidocs, tmp_path):
-    child = weights.start_get("anidoc", Path(sys.executable), tmp_path / "logs", online=True)
+    child = weights.start_download("anidoc", Path(sys.executable), tmp_path / "logs", online=True)
     heard = events(child)
     assert isinstance(heard[0], Started) and isinstance(heard[-1], Done), heard
     fractions = [event.fraction for event in heard if isinstance(event, Progress)]
     assert fractions and fractions == sorted(fractions)
-    assert weights.missing("anidoc", models.info("anidoc").weights) == []
+    assert weights.list_missing("anidoc", models.info("anidoc").weights) == []
 
 
 def test_a_child_is_cancelled_and_the_next_goes_on(anidocs, tmp_path):
     anidocs.slow = 0.5
-    child = weights.start_get("anidoc", Path(sys.executable), tmp_path / "logs", online=True)
+    child = weights.start_download("anidoc", Path(sys.executable), tmp_path / "logs", online=True)
     until(lambda: len(anidocs.served) > 2, 60)
     assert isinstance(child.cancel()[-1], Cancelled) and not child.running
-    done = len(weights.recorded(weights.folder("anidoc")))
+    done = len(weights.read_records(weights.locate_weights("anidoc")))
     anidocs.slow = 0.0
     served = len(anidocs.served)
-    assert isinstance(events(weights.start_get("anidoc", Path(sys.executable), tmp_path / "logs", online=True))[-1], Done)
+    assert isinstance(events(weights.start_download("anidoc", Path(sys.executable), tmp_path / "logs", online=True))[-1], Done)
     assert done >= 1 and len(anidocs.served) - served == 9 - done
 
 
 def test_a_child_says_why_not(anidocs, tmp_path):
     with pytest.raises(BadInput, match="online access"):
-        weights.start_get("anidoc", Path(sys.executable), tmp_path, online=False)
+        weights.start_download("anidoc", Path(sys.executable), tmp_path, online=False)
     with pytest.raises(EngineMissing):
-        weights.start_get("anidoc", tmp_path / "python", tmp_path, online=True)
-    (weights.folder("anidoc") / weights.ACCEPTED).unlink()
-    end = events(weights.start_get("anidoc", Path(sys.executable), tmp_path, online=True))[-1]
+        weights.start_download("anidoc", tmp_path / "python", tmp_path, online=True)
+    (weights.locate_weights("anidoc") / weights.ACCEPTED_FILE).unlink()
+    end = events(weights.start_download("anidoc", Path(sys.executable), tmp_path, online=True))[-1]
     assert isinstance(end, Failed) and "license" in end.text and anidocs.served == []

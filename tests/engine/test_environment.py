@@ -13,7 +13,7 @@ import pytest
 from tiny_jobs import ROOT, alive, until, well_formed
 
 from engine.host import environment
-from engine.host.child import Child
+from engine.host.child import ChildProcess
 from engine.job.errors import BadInput, EngineMissing, JobFailed
 from engine.job.messages import Cancelled, Done, Failed, Progress
 
@@ -43,14 +43,14 @@ def want(tmp_path: Path, version: str, source: str = "") -> Path:
     return path
 
 
-def finish(install: Child) -> list:
+def finish(install: ChildProcess) -> list:
     events = []
     until(lambda: events.extend(install.poll()) or not install.running, 180)
     assert well_formed(events)
     return events
 
 
-def start(tmp_path: Path, requirements: Path) -> Child:
+def start(tmp_path: Path, requirements: Path) -> ChildProcess:
     return environment.start_install(tmp_path / "engine", True, requirements, need=1)
 
 
@@ -58,22 +58,22 @@ def test_installs_updates_and_keeps_to_its_folder(tmp_path, requirements, monkey
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-    python = environment.venv_python(tmp_path / "engine")
-    assert environment.status(python, requirements).state == "missing"
+    python = environment.locate_venv_python(tmp_path / "engine")
+    assert environment.check_engine(python, requirements).state == "missing"
 
     install = start(tmp_path, requirements)
     events = finish(install)
     assert isinstance(events[-1], Done) and "Fatal" not in install.log.read_text()
     fractions = [event.fraction for event in events if isinstance(event, Progress)]
     assert fractions == sorted(fractions) and len(fractions) > 2
-    assert environment.status(python, requirements).state == "ready"
+    assert environment.check_engine(python, requirements).state == "ready"
 
     wheel(tmp_path / "wheels", "2.0")
     newer = want(tmp_path, "2.0")
-    status = environment.status(python, newer)
+    status = environment.check_engine(python, newer)
     assert status.state == "outdated" and status.usable and "tinypaint" in status.text
     assert isinstance(finish(start(tmp_path, newer))[-1], Done)
-    assert environment.status(python, newer).state == "ready"
+    assert environment.check_engine(python, newer).state == "ready"
     said = subprocess.run([python, "-c", "import tinypaint; print(tinypaint.VERSION)"], capture_output=True, text=True).stdout
     assert said.strip() == "2.0"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["engine", "home", "requirements.txt", "wheels"]
@@ -125,7 +125,7 @@ while True:
 
 def test_interrupted_anywhere_it_is_completed_by_the_next(tmp_path, slow):
     target = tmp_path / "engine"
-    python = environment.venv_python(target)
+    python = environment.locate_venv_python(target)
 
     # The one who asked for it is killed while the environment is being made.
     script = _PARENT.format(root=str(ROOT), target=str(target), requirements=str(slow))
@@ -136,7 +136,7 @@ def test_interrupted_anywhere_it_is_completed_by_the_next(tmp_path, slow):
     parent.wait()
     assert family
     until(lambda: not any(alive(process.pid) for process in family))
-    assert environment.status(python, slow).state in ("missing", "broken")
+    assert environment.check_engine(python, slow).state in ("missing", "broken")
 
     # A person cancels the download.
     install = start(tmp_path, slow)
@@ -146,11 +146,11 @@ def test_interrupted_anywhere_it_is_completed_by_the_next(tmp_path, slow):
     events = install.cancel()
     assert isinstance(events[-1], Cancelled) and not install.running and install.poll() == [] and install.cancel() == []
     until(lambda: not any(alive(process.pid) for process in family))  # killed processes die when the system gets to it
-    assert environment.status(python, slow).state == "broken"
+    assert environment.check_engine(python, slow).state == "broken"
 
     Slow.go.set()
     assert isinstance(finish(start(tmp_path, slow))[-1], Done)
-    assert environment.status(python, slow).state == "ready"
+    assert environment.check_engine(python, slow).state == "ready"
     assert not (target / environment.MARK_FILE).exists() and not (target / "cache").exists()
 
 
@@ -160,7 +160,7 @@ def test_a_package_that_cannot_be_had_is_a_sentence_and_a_log(tmp_path, requirem
     end = finish(install)[-1]
     assert isinstance(end, Failed) and "tinypaint" in end.text and environment.LOG_FILE in end.text
     assert "tinypaint" in install.log.read_text()
-    assert environment.status(environment.venv_python(tmp_path / "engine"), requirements).state == "broken"
+    assert environment.check_engine(environment.locate_venv_python(tmp_path / "engine"), requirements).state == "broken"
 
 
 def test_one_installation_at_a_time(tmp_path, slow):
@@ -212,15 +212,15 @@ def test_no_python_to_install_with(tmp_path, requirements, monkeypatch):
 
 
 def test_this_environment_is_ready():
-    status = environment.status(PYTHON)
+    status = environment.check_engine(PYTHON)
     assert status.state == "ready" and status.usable
 
 
 def test_what_is_lacking_is_named(tmp_path):
     path = tmp_path / "requirements.txt"
     path.write_text("# a comment\nnumpy==0.0.1\nno_such-package==1.0 ; python_version > '3'\n\nunpinned\n")
-    assert environment.pins(path) == {"numpy": "0.0.1", "no-such-package": "1.0"}
-    status = environment.status(PYTHON, path)
+    assert environment.read_pins(path) == {"numpy": "0.0.1", "no-such-package": "1.0"}
+    status = environment.check_engine(PYTHON, path)
     assert status.state == "broken" and "no-such-package" in status.text and not status.usable
 
 
@@ -236,7 +236,7 @@ def test_what_is_no_python_for_it_is_broken(tmp_path, script, words):
     python = tmp_path / "python"
     python.write_text(f"#!/bin/sh\n{script}\n")
     python.chmod(0o755)
-    status = environment.status(python)
+    status = environment.check_engine(python)
     assert status.state == "broken" and words in status.text
 
 
@@ -244,27 +244,27 @@ def test_what_is_no_python_for_it_is_broken(tmp_path, script, words):
 def test_what_is_no_program_is_missing_or_broken(tmp_path, name):
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
-    assert environment.status(tmp_path / name).state in ("missing", "broken")
+    assert environment.check_engine(tmp_path / name).state in ("missing", "broken")
 
 
 def test_the_variable_wins_over_the_choice_and_the_choice_over_the_installed(tmp_path, monkeypatch):
-    monkeypatch.delenv(environment.VARIABLE, raising=False)
-    assert environment.locate(tmp_path) == environment.venv_python(tmp_path)
-    assert environment.locate(tmp_path, "/chosen/python") == Path("/chosen/python")
-    monkeypatch.setenv(environment.VARIABLE, "/named/python")
-    assert environment.locate(tmp_path, "/chosen/python") == Path("/named/python")
+    monkeypatch.delenv(environment.PYTHON_VARIABLE, raising=False)
+    assert environment.locate_python(tmp_path) == environment.locate_venv_python(tmp_path)
+    assert environment.locate_python(tmp_path, "/chosen/python") == Path("/chosen/python")
+    monkeypatch.setenv(environment.PYTHON_VARIABLE, "/named/python")
+    assert environment.locate_python(tmp_path, "/chosen/python") == Path("/named/python")
 
 
 def test_finds_a_python_that_makes_environments():
     python = environment.find_python()
-    assert python is not None and environment.makes_environments(python)
+    assert python is not None and environment.can_make_environments(python)
 
 
 def test_self_test(tmp_path):
-    assert environment.self_test(PYTHON, tmp_path / "log").state == "ready"
+    assert environment.run_self_test(PYTHON, tmp_path / "log").state == "ready"
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho 'error: The self-test failed: no cv2.' >&2\nexit 4\n")
     python.chmod(0o755)
-    status = environment.self_test(python, tmp_path / "log")
+    status = environment.run_self_test(python, tmp_path / "log")
     assert (status.state, status.text) == ("broken", "error: The self-test failed: no cv2.")
-    assert environment.self_test(tmp_path / "nothing", tmp_path / "log").state == "missing"
+    assert environment.run_self_test(tmp_path / "nothing", tmp_path / "log").state == "missing"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from engine.drawing.regions import segment
 from engine.drawing.sketch import strokes
-from engine.drawing.sketch.raster import rasterize
+from engine.drawing.sketch.raster import rasterize_strokes
 from lab.evaluation import autofill, baselines, gaps, mistakes, shots
 from lab.evaluation.clicks import CorrectionClick, count_clicks
 from lab.evaluation.metrics import (
@@ -218,7 +218,7 @@ def test_classes_of_size():
 
 
 def cut(*parts, gap=12.0):
-    drawn = rasterize(drawing(*parts), (200, 160))
+    drawn = rasterize_strokes(drawing(*parts), (200, 160))
     return drawn, segment(drawn, gap)
 
 
@@ -264,7 +264,7 @@ def shot_of(tmp_path, *corners) -> shots.EvaluationShot:
     frames = []
     for number, (left, top) in enumerate(corners):
         path = tmp_path / f"{number}.npz"
-        strokes.save(drawing(box(left, top, left + 60, top + 60), box(left + 60, top, left + 100, top + 60)), path)
+        strokes.save_strokes(drawing(box(left, top, left + 60, top + 60), box(left + 60, top, left + 100, top + 60)), path)
         colors = np.zeros((160, 200, 4), np.uint8)
         colors[top : top + 60, left : left + 60] = (200, 0, 0, 255)
         colors[top : top + 60, left + 60 : left + 100] = (0, 0, 200, 255)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from engine.drawing.inbetween import Between
+from engine.drawing.inbetween import InbetweenDrawing
 from lab.evaluation.inbetween import LOST, OPEN, dissolve_keys, measure_chamfer, measure_gaps, measure_matches
 from lab.synthesis.keys import draw_key_pair
 from lab.synthesis.visible import VisibleDrawing, find_junctions, join_pieces
@@ -40,7 +40,7 @@ def same(key, strokes=None, partner=None):
     number = np.arange(len(key.strokes))
     index = np.arange(len(key.line)) - np.repeat(key.strokes.offsets[:-1], np.diff(key.strokes.offsets))
     source = np.stack([number, number if partner is None else partner], 1)
-    return Between(
+    return InbetweenDrawing(
         strokes or key.strokes, source, np.stack([index, index], 1).astype(np.float32), np.ones(len(number)), np.zeros(len(number), bool)
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.job.errors import JobFailed
-from engine.job.files import digest, identify_folder, write_atomic, write_json
+from engine.job.files import compute_digest, identify_folder, write_atomic, write_json
 
 
 def test_an_unwritable_place_is_told_and_leaves_no_part(tmp_path: Path) -> None:
@@ -20,9 +20,9 @@ def test_an_unwritable_place_is_told_and_leaves_no_part(tmp_path: Path) -> None:
 
 
 def test_the_digest_knows_where_each_part_ends() -> None:
-    assert digest("ab", "c") != digest("a", "bc")
-    assert digest(b"ab", b"c") != digest(b"a", b"bc")
-    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    assert compute_digest("ab", "c") != compute_digest("a", "bc")
+    assert compute_digest(b"ab", b"c") != compute_digest(b"a", b"bc")
+    assert compute_digest({"a": 1, "b": 2}) == compute_digest({"b": 2, "a": 1})
 
 
 def test_json_is_utf8_whatever_is_in_a_text(tmp_path: Path) -> None:

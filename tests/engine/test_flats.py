@@ -15,11 +15,11 @@ from engine import job as jobs
 from engine import models
 from engine.drawing.colors import palette
 from engine.job import Cel, Drawing, Exposure, Job
-from engine.job.errors import BadInput, Cancelled, JobFailed
-from engine.job.files import digest
+from engine.job.errors import BadInput, JobCancelled, JobFailed
+from engine.job.files import compute_digest
 from engine.job.messages import Progress, Warned
 from engine.matching import embedding
-from engine.matching.shapes import of_reference
+from engine.matching.shapes import describe_reference
 
 SIZE = (480, 420)
 
@@ -31,7 +31,7 @@ def save(path: Path, pixels: np.ndarray) -> Path:
 
 
 def add_drawing(folder: Path, pixels: np.ndarray, cel: int = 0) -> Drawing:
-    name = digest(pixels.tobytes(), list(pixels.shape), cel)[:16]
+    name = compute_digest(pixels.tobytes(), list(pixels.shape), cel)[:16]
     save(folder / f"sketches/{name}.png", pixels)
     return Drawing(name, cel, "raster", f"sketches/{name}.png")
 
@@ -54,7 +54,7 @@ def make(folder: Path, cels: list[tuple[list[np.ndarray], list[np.ndarray]]], **
         frames=frames,
         options=models.info("flats").resolve(options),
     )
-    jobs.save(job, folder)
+    jobs.save_job(job, folder)
     return job
 
 
@@ -131,7 +131,7 @@ def test_what_did_not_change_is_not_made_again(tmp_path, shot):
     kept = [path for path in times if path.exists() and path.stat().st_mtime_ns == times[path]]
     assert any(path.name.startswith("pixels-") for path in kept)
     (folder / changed[1].file).unlink()
-    assert [p.reused for p in run(jobs.load(folder), folder)[0]] == [True, False, True]
+    assert [p.reused for p in run(jobs.load_job(folder), folder)[0]] == [True, False, True]
 
 
 def test_regions_are_written_as_documented(tmp_path, shot):
@@ -185,10 +185,10 @@ def test_what_the_reference_lacks_stays_unpainted_unless_a_guess_is_wanted(tmp_p
 def test_cancel_stops_and_keeps_what_is_finished(tmp_path, shot):
     folder = tmp_path / "job"
     job = make(folder, [([shot[0].picture()], [d.sketch.paint for d in shot])])
-    with pytest.raises(Cancelled):
+    with pytest.raises(JobCancelled):
         run(job, folder, lambda: True)
     finished = []
-    with pytest.raises(Cancelled):
+    with pytest.raises(JobCancelled):
         for picture in models.load("flats").run(job, folder, lambda event: None, lambda: bool(finished)):
             finished.append(picture)
     assert len(finished) >= 1
@@ -269,8 +269,8 @@ def test_the_process_has_its_threads_again_after_a_job(tmp_path, shot):
         run(job, tmp_path / "job", lambda: within.append((torch.get_num_threads(), cv2.getNumThreads())))
         assert (torch.get_num_threads(), cv2.getNumThreads()) == (2, 2)
         assert set(within) == {(1, 1)}
-        seen = of_reference(palette.extract(shot[0].picture(), "auto"), np.arange(256).astype(np.int16), whole=True)[0]
-        embedding.load().encode(seen)
+        seen = describe_reference(palette.extract_palette(shot[0].picture(), "auto"), np.arange(256).astype(np.int16), whole=True)[0]
+        embedding.load_matcher().encode(seen)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads[0])

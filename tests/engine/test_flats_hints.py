@@ -10,7 +10,7 @@ from puppets import INK, Drawn, draw, pose, puppet
 from test_flats import SIZE, make, read, run
 
 from engine import job as jobs
-from engine.job import Hint, Job, Place
+from engine.job import FramePoint, Hint, Job
 from engine.job.messages import Warned
 
 MARK = (1, 254, 3, 255)  # a color that no reference has
@@ -29,7 +29,7 @@ def shot() -> list[Drawn]:
 def painted(tmp_path_factory, shot):
     folder = tmp_path_factory.mktemp("painted") / "job"
     make(folder, [([shot[0].picture()], [drawn.sketch.paint for drawn in shot])], best_guess=True)
-    run(jobs.load(folder), folder)
+    run(jobs.load_job(folder), folder)
     return folder
 
 
@@ -41,7 +41,7 @@ def folder(painted, tmp_path):
 
 def regions(folder, number: int) -> tuple[np.ndarray, np.ndarray]:
     """The labels of a drawing and the color RGBA (R + 1, 4) of each."""
-    with np.load(folder / f"regions/{jobs.load(folder).drawings[number].id}.npz", allow_pickle=False) as found:
+    with np.load(folder / f"regions/{jobs.load_job(folder).drawings[number].id}.npz", allow_pickle=False) as found:
         colors = np.concatenate([found["swatches"], np.zeros((1, 4), np.uint8)])
         return found["labels"], colors[found["swatch"]]
 
@@ -60,8 +60,8 @@ def largest(folder, number: int, but: int = 0) -> tuple[float, float]:
 
 
 def told(folder, *hints: Hint) -> Job:
-    job = replace(jobs.load(folder), hints=hints)
-    jobs.save(job, folder)
+    job = replace(jobs.load_job(folder), hints=hints)
+    jobs.save_job(job, folder)
     return job
 
 
@@ -117,8 +117,8 @@ def test_what_was_kept_is_still_there_for_a_redraw_after_a_hint(folder, shot, mo
 
     run(told(folder, Hint(4, largest(folder, 3), MARKED)), folder)
     compared = []
-    match = pair.match
-    monkeypatch.setattr(pair, "match", lambda a, b: compared.append(1) or match(a, b))
+    match = pair.match_regions
+    monkeypatch.setattr(pair, "match_regions", lambda a, b: compared.append(1) or match(a, b))
     redrawn = shot[3].sketch.paint.copy()
     redrawn[200:203, 10:40] = (*INK, 255)
     job = make(folder, [([shot[0].picture()], [*(d.sketch.paint for d in shot[:3]), redrawn])], best_guess=True)
@@ -144,20 +144,20 @@ def test_unpainted_and_same_as(folder):
     pictures, _ = run(told(folder, Hint(3, one)), folder)
     assert color(folder, 2, one)[3] == 0
     assert pictures[2].unknown == 0, "left so on purpose"
-    run(told(folder, Hint(3, one, None, Place(3, other)), Hint(3, other, MARKED)), folder)
+    run(told(folder, Hint(3, one, None, FramePoint(3, other)), Hint(3, other, MARKED)), folder)
     assert color(folder, 2, one) == color(folder, 2, other) == MARK
     run(told(folder), folder)
     wanted = color(folder, 3, largest(folder, 3, but=2))
-    run(told(folder, Hint(3, one, None, Place(4, largest(folder, 3, but=2)))), folder)
+    run(told(folder, Hint(3, one, None, FramePoint(4, largest(folder, 3, but=2)))), folder)
     assert color(folder, 2, one) == wanted
-    run(told(folder, Hint(3, one, None, Place(3, other)), Hint(3, other, None, Place(3, one))), folder)  # in a circle: no matter
+    run(told(folder, Hint(3, one, None, FramePoint(3, other)), Hint(3, other, None, FramePoint(3, one))), folder)  # in a circle: no matter
 
 
 def test_the_later_of_two_hints_for_a_region_counts(folder):
     point = largest(folder, 2)
     run(told(folder, Hint(3, point, "#000001"), Hint(3, point, MARKED)), folder)
     assert color(folder, 2, point) == MARK
-    run(told(folder, Hint(3, point, None, Place(3, largest(folder, 2, but=1))), Hint(3, point, MARKED)), folder)
+    run(told(folder, Hint(3, point, None, FramePoint(3, largest(folder, 2, but=1))), Hint(3, point, MARKED)), folder)
     assert color(folder, 2, point) == MARK
 
 

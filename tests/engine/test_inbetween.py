@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial import cKDTree
 
-from engine.drawing.inbetween import Inbetweens, Matches, between, correspond
+from engine.drawing.inbetween import StrokeInbetweener, StrokeMatches, draw_inbetween, match_strokes
 from engine.drawing.sketch.strokes import Strokes
 from engine.job.errors import BadInput
 
@@ -105,7 +105,7 @@ def shuffled(strokes: Strokes, seed: int) -> tuple[Strokes, list[int]]:
 def test_strokes_are_found_in_any_order_direction_and_density(seed, degrees):
     first = face(seed)
     last, order = shuffled(turned(first, degrees, (200, 200), (40, -20), 1.1), seed)
-    matches = correspond(first, last)
+    matches = match_strokes(first, last)
     assert sorted(matches.pieces.tolist()) == sorted([number, order.index(number)] for number in range(len(first)))
     for (i, j), span in zip(matches.pieces, matches.spans, strict=True):
         if not first.cyclic[i]:  # the ends are those of the truth
@@ -121,7 +121,7 @@ def test_a_stroke_drawn_in_two_is_both_and_is_cut_where_they_meet():
     parts = [stroke(rows(first, k), cyclic=bool(first.cyclic[k])) for k in range(len(first)) if k != 4]
     last = turned(drawing(stroke(points[14:]), *parts, stroke(points[:15][::-1])), 15, (200, 200), (10, 5))
     for one, two, flip in ((first, last, False), (last, first, True)):  # a split, and a merger
-        matches = correspond(one, two)
+        matches = match_strokes(one, two)
         pieces = matches.pieces[:, ::-1] if flip else matches.pieces
         spans = matches.spans[:, [2, 3, 0, 1]] if flip else matches.spans
         of = {tuple(piece): span for piece, span in zip(pieces.tolist(), spans, strict=True)}
@@ -129,7 +129,7 @@ def test_a_stroke_drawn_in_two_is_both_and_is_cut_where_they_meet():
         np.testing.assert_allclose(sorted(of[4, len(last) - 1][:2]), [0, 14], atol=0.8)
         np.testing.assert_allclose(sorted(of[4, 0][:2]), [14, 24], atol=0.8)
         for at in (0.25, 0.5, 0.75):
-            drawn = between(one, two, matches, at)
+            drawn = draw_inbetween(one, two, matches, at)
             ends = [rows(drawn.strokes, k)[[0, -1]] for k in range(len(drawn.strokes)) if 4 in drawn.source[k][int(flip) : int(flip) + 1]]
             assert len(ends) == 2
             assert min(np.hypot(*(a - b)) for a in ends[0] for b in ends[1]) < 0.5  # they still meet
@@ -137,7 +137,7 @@ def test_a_stroke_drawn_in_two_is_both_and_is_cut_where_they_meet():
 
 def test_a_pinned_pair_is_kept_whatever_it_looks_like():
     first, last = face(), turned(face(), 5)
-    matches = correspond(first, last, [(1, 2), (2, 1)])
+    matches = match_strokes(first, last, [(1, 2), (2, 1)])
     found = {tuple(piece): sure for piece, sure in zip(matches.pieces.tolist(), matches.confidence, strict=True)}
     assert found[1, 2] == found[2, 1] == 1.0
     assert len(matches) == len(first)
@@ -146,29 +146,29 @@ def test_a_pinned_pair_is_kept_whatever_it_looks_like():
 def test_a_stroke_pinned_to_two_is_both_of_them():
     first = drawing(line((0, 0), (100, 0)), circle((50, 80), 20))
     last = drawing(line((60, 10), (110, 10)), circle((50, 90), 20), line((10, 10), (60, 10)))
-    matches = correspond(first, last, [(0, 0), (0, 2)])
+    matches = match_strokes(first, last, [(0, 0), (0, 2)])
     assert sorted(matches.pieces.tolist()) == [[0, 0], [0, 2], [1, 1]]
 
 
 def test_pins_of_strokes_that_are_not_there_are_bad_input():
     with pytest.raises(BadInput, match="pin them again"):
-        correspond(face(), face(), [(0, 99)])
+        match_strokes(face(), face(), [(0, 99)])
 
 
 def test_strokes_around_paint_match_only_such():
     first, last = drawing(circle((50, 50), 30), circle((50, 50), 20)), drawing(circle((60, 50), 20), circle((60, 50), 30))
     fills_a, fills_b = np.array([True, False]), np.array([True, False])
-    matches = correspond(first, last, (), fills_a, fills_b)
+    matches = match_strokes(first, last, (), fills_a, fills_b)
     assert sorted(matches.pieces.tolist()) == [[0, 0], [1, 1]]
     assert matches.fills.tolist() == [bool(fills_a[i]) for i in matches.pieces[:, 0]]
-    assert between(first, last, matches, 0.5).fills.sum() == 1
+    assert draw_inbetween(first, last, matches, 0.5).fills.sum() == 1
 
 
 def test_copies_keep_their_order_where_nothing_else_tells_strokes_apart():
     rng = np.random.default_rng(1)
     counts = rng.integers(5, 30, 24)
     first = drawing(*(stroke(np.stack([np.full(n, 10.0 * k), np.linspace(0, 60, n)], 1)) for k, n in enumerate(counts)))
-    matches = correspond(first, turned(first, 0, shift=(30, 0)))  # each lies where the third next one was
+    matches = match_strokes(first, turned(first, 0, shift=(30, 0)))  # each lies where the third next one was
     assert matches.pieces.tolist() == [[k, k] for k in range(24)] or sorted(matches.pieces.tolist()) == [[k, k] for k in range(24)]
 
 
@@ -176,7 +176,7 @@ def test_what_is_alike_nowhere_is_not_sure():
     rng = np.random.default_rng(2)
     first = drawing(*(stroke(np.cumsum(rng.normal(0, 6, (20, 2)), 0) + rng.uniform(0, 400, 2)) for _ in range(30)))
     last = drawing(*(circle(rng.uniform(0, 3000, 2), rng.uniform(2, 300), color=(255, 0, 0, 255)) for _ in range(20)))
-    matches = correspond(first, last)
+    matches = match_strokes(first, last)
     both = (matches.pieces >= 0).all(1)
     assert both.sum() <= 3
     assert set(matches.pieces[:, 0]) - {-1} == set(range(30)) and set(matches.pieces[:, 1]) - {-1} == set(range(20))
@@ -192,7 +192,7 @@ def test_what_swings_about_a_point_keeps_its_length_and_stays_on_its_arc(degrees
     arm, hand = stroke(np.stack([np.linspace(30, 150, 25), np.zeros(25)], 1)), stroke(circle((162, 0), 12).points[8:-8])
     first = drawing(body, eye, arm, hand)
     last = drawing(body, eye, turned(arm, degrees), turned(hand, degrees))
-    made = Inbetweens(first, last, correspond(first, last, [(k, k) for k in range(4)]))
+    made = StrokeInbetweener(first, last, match_strokes(first, last, [(k, k) for k in range(4)]))
     for at in (0.25, 0.5, 0.75):
         points = rows(made.at(at).strokes, 2)
         assert length(points) == pytest.approx(120, rel=0.03)
@@ -203,7 +203,7 @@ def test_what_swings_about_a_point_keeps_its_length_and_stays_on_its_arc(degrees
 def test_a_drawing_that_moves_as_a_whole_is_moved_as_a_whole():
     first = face()
     last = turned(first, 60, (200, 200))
-    made = Inbetweens(first, last, correspond(first, last))
+    made = StrokeInbetweener(first, last, match_strokes(first, last))
     for at in (0.3, 0.5):
         drawn = made.at(at).strokes
         # Wherever it turns about: distances between points stay.
@@ -214,7 +214,7 @@ def test_a_drawing_that_moves_as_a_whole_is_moved_as_a_whole():
 def test_ends_stay_on_the_lines_that_they_meet():
     first = drawing(curve((0, 0), (50, 30), (100, 0)), line((50, 30), (50, 120)), line((50, 120), (90, 160)))
     last = drawing(curve((10, 10), (60, 20), (120, -40)), line((60, 20), (100, 100)), line((100, 100), (160, 100)))
-    made = Inbetweens(first, last, correspond(first, last, [(0, 0), (1, 1), (2, 2)]))
+    made = StrokeInbetweener(first, last, match_strokes(first, last, [(0, 0), (1, 1), (2, 2)]))
     for at in (0.2, 0.5, 0.8):
         drawn = made.at(at).strokes
         assert cKDTree(along(rows(drawn, 0), 2000)).query(rows(drawn, 1)[0])[0] < 0.8
@@ -224,7 +224,7 @@ def test_ends_stay_on_the_lines_that_they_meet():
 def test_an_end_slides_along_the_line_that_it_lies_on():
     first = drawing(line((0, 0), (400, 0)), line((40, 0), (40, 100)))
     last = drawing(curve((0, 0), (200, 60), (400, 0)), line((360, 21.6), (360, 130)))
-    made = Inbetweens(first, last, correspond(first, last, [(0, 0), (1, 1)]))
+    made = StrokeInbetweener(first, last, match_strokes(first, last, [(0, 0), (1, 1)]))
     for at in (0.25, 0.5, 0.75):
         drawn = made.at(at).strokes
         assert cKDTree(along(rows(drawn, 0), 4000)).query(rows(drawn, 1)[0])[0] < 1.0
@@ -233,7 +233,7 @@ def test_an_end_slides_along_the_line_that_it_lies_on():
 def test_corners_go_to_corners():
     first = drawing(stroke(along(np.array([[0, 0], [100, 0], [100, 40]]), 40)))
     last = drawing(stroke(along(np.array([[0, 0], [80, 0], [80, 60]]), 55)))
-    drawn = between(first, last, correspond(first, last), 0.5)
+    drawn = draw_inbetween(first, last, match_strokes(first, last), 0.5)
     points = rows(drawn.strokes, 0)
     steps = np.diff(points, axis=0)
     bends = np.abs(np.angle((steps[1:] @ (1, 1j)) / (steps[:-1] @ (1, 1j))))
@@ -245,7 +245,7 @@ def test_corners_go_to_corners():
 def test_widths_and_colors_are_mixed():
     first = stroke([(0, 0), (50, 10), (100, 0)], width=(2, 4, 2), color=(0, 0, 0, 255))
     last = stroke([(0, 20), (50, 30), (100, 20)], width=(4, 8, 4), color=(200, 100, 0, 155))
-    drawn = between(first, last, correspond(first, last, [(0, 0)]), 0.5).strokes
+    drawn = draw_inbetween(first, last, match_strokes(first, last, [(0, 0)]), 0.5).strokes
     assert drawn.widths.max() == pytest.approx(6.0) and drawn.widths.min() == pytest.approx(3.0)
     np.testing.assert_allclose(drawn.colors, np.tile([100, 50, 0, 205], (len(drawn.points), 1)), atol=1)
 
@@ -253,7 +253,7 @@ def test_widths_and_colors_are_mixed():
 def test_a_stroke_without_partner_goes_with_what_it_is_joined_to_and_draws_back_to_it():
     first = drawing(face(), line((200, 60), (200, 20), color=(255, 0, 0, 255)))  # stands on the outline of the head
     last = turned(face(), 0, shift=(120, 30))
-    made = Inbetweens(first, last, correspond(first, last))
+    made = StrokeInbetweener(first, last, match_strokes(first, last))
     lengths = []
     for at in (0.2, 0.5, 0.8):
         drawn = made.at(at)
@@ -271,8 +271,8 @@ def test_a_stroke_that_comes_to_lie_behind_paint_is_left_whole(fills):
     mark, ball = line((100, 100), (140, 100), color=(255, 0, 0, 255)), circle((300, 100), 60)
     first, last = drawing(face(), mark, ball), drawing(face(), turned(ball, 0, shift=(-180, 0)))
     painted_a, painted_b = np.arange(len(first)) == len(first) - 1, np.arange(len(last)) == len(last) - 1
-    matches = correspond(first, last, [(len(first) - 1, len(last) - 1)], painted_a & fills, painted_b & fills)
-    drawn = between(first, last, matches, 0.75)
+    matches = match_strokes(first, last, [(len(first) - 1, len(last) - 1)], painted_a & fills, painted_b & fills)
+    drawn = draw_inbetween(first, last, matches, 0.75)
     number = int(np.flatnonzero(drawn.source[:, 0] == len(face()))[0])
     assert drawn.source[number, 1] == -1
     assert length(rows(drawn.strokes, number)) == pytest.approx(40 if fills else 10, abs=1.0)
@@ -281,14 +281,14 @@ def test_a_stroke_that_comes_to_lie_behind_paint_is_left_whole(fills):
 
 def test_a_stroke_that_appears_is_the_same_the_other_way_round():
     first, last = drawing(face(), line((200, 60), (200, 20))), turned(face(), 0, shift=(120, 30))
-    forth = Inbetweens(first, last, correspond(first, last)).at(0.3).strokes
-    back = Inbetweens(last, first, correspond(last, first)).at(0.7).strokes
+    forth = StrokeInbetweener(first, last, match_strokes(first, last)).at(0.3).strokes
+    back = StrokeInbetweener(last, first, match_strokes(last, first)).at(0.7).strokes
     assert apart(forth, back) < 1.5
 
 
 def test_points_say_where_they_come_from():
     first, last = face(), turned(face(3), 25, (200, 200))
-    drawn = between(first, last, correspond(first, last), 0.5)
+    drawn = draw_inbetween(first, last, match_strokes(first, last), 0.5)
     for number in range(len(drawn.strokes)):
         place = drawn.place[drawn.strokes.offsets[number] : drawn.strokes.offsets[number + 1]]
         for side, key in enumerate((first, last)):
@@ -296,7 +296,7 @@ def test_points_say_where_they_come_from():
             count = len(rows(key, source))
             assert (place[:, side] >= 0).all()
             assert place[:, side].max() <= (2 * count if key.cyclic[source] else count - 1)
-    near = between(first, last, correspond(first, last), 1e-6)
+    near = draw_inbetween(first, last, match_strokes(first, last), 1e-6)
     for number, (source, _) in enumerate(near.source):
         place = near.place[near.strokes.offsets[number] : near.strokes.offsets[number + 1], 0].astype(float)
         points = rows(first, source)
@@ -307,14 +307,14 @@ def test_points_say_where_they_come_from():
 
 def test_drawing_order_changes_in_the_middle():
     first, last = drawing(circle((0, 0), 30), circle((100, 0), 60)), drawing(circle((100, 10), 60), circle((0, 10), 30))
-    made = Inbetweens(first, last, correspond(first, last, [(0, 1), (1, 0)]))
+    made = StrokeInbetweener(first, last, match_strokes(first, last, [(0, 1), (1, 0)]))
     assert made.at(0.4).source[:, 0].tolist() == [0, 1]
     assert made.at(0.6).source[:, 0].tolist() == [1, 0]
 
 
 def test_a_hundred_drawings_are_smooth():
     first, last = face(), turned(face(1), 80, (200, 200), (60, 0))
-    made = Inbetweens(first, last, correspond(first, last))
+    made = StrokeInbetweener(first, last, match_strokes(first, last))
     drawn = np.stack([made.at(at).strokes.points for at in np.linspace(0.01, 0.99, 99)])
     step = np.hypot(*np.moveaxis(np.diff(drawn, axis=0), 2, 0))
     assert step.max() < 6 * np.median(step.max(1)) and step.max() < 12
@@ -323,7 +323,7 @@ def test_a_hundred_drawings_are_smooth():
 # --- keys as they are, and bad ones ---------------------------------------------------------------------------------
 
 
-def assert_sound(drawn, first: Strokes, last: Strokes, matches: Matches):
+def assert_sound(drawn, first: Strokes, last: Strokes, matches: StrokeMatches):
     strokes = drawn.strokes
     count = len(strokes)
     assert drawn.source.shape == (count, 2) and drawn.confidence.shape == drawn.fills.shape == (count,)
@@ -358,15 +358,15 @@ ODD = {
 @pytest.mark.filterwarnings("error")
 def test_any_keys_give_sound_drawings(first, last):
     one, two = ODD[first], ODD[last]
-    matches = correspond(one, two)
-    made = Inbetweens(one, two, matches)
+    matches = match_strokes(one, two)
+    made = StrokeInbetweener(one, two, matches)
     for at in PLACES:
         assert_sound(made.at(at), one, two, matches)
 
 
 def test_the_keys_come_back_as_they_are():
     first, last = face(), shuffled(turned(face(2), 30), 5)[0]
-    made = Inbetweens(first, last, correspond(first, last))
+    made = StrokeInbetweener(first, last, match_strokes(first, last))
     for at, key, side in ((0.0, first, 0), (1.0, last, 1)):
         drawn = made.at(at)
         np.testing.assert_array_equal(drawn.strokes.points, key.points)
@@ -378,15 +378,15 @@ def test_the_keys_come_back_as_they_are():
 
 def test_the_same_key_twice_is_that_key():
     key = face()
-    matches = correspond(key, key)
+    matches = match_strokes(key, key)
     assert sorted(matches.pieces.tolist()) == [[k, k] for k in range(len(key))]
     for at in (0.1, 0.5, 1.3):
-        assert apart(between(key, key, matches, at).strokes, key) < 0.05
+        assert apart(draw_inbetween(key, key, matches, at).strokes, key) < 0.05
 
 
 def test_beyond_the_keys_the_motion_goes_on():
     first, last = face(), turned(face(), 0, shift=(100, 0))
-    made = Inbetweens(first, last, correspond(first, last))
+    made = StrokeInbetweener(first, last, match_strokes(first, last))
     assert apart(made.at(1.5).strokes, turned(first, 0, shift=(150, 0))) < 1.0
     assert apart(made.at(-0.5).strokes, turned(first, 0, shift=(-50, 0))) < 1.0
 
@@ -404,8 +404,8 @@ strokes_of = st.lists(
 @settings(max_examples=60, deadline=None)
 @given(first=strokes_of, last=strokes_of, at=st.floats(-1, 2))
 def test_whatever_the_keys_are_every_stretch_is_there_once(first, last, at):
-    matches = correspond(first, last)
-    assert_sound(between(first, last, matches, at), first, last, matches)
+    matches = match_strokes(first, last)
+    assert_sound(draw_inbetween(first, last, matches, at), first, last, matches)
     assert np.isfinite(matches.spans).all() and ((matches.confidence >= 0) & (matches.confidence <= 1)).all()
     for side, key in enumerate((first, last)):
         assert set(range(len(key))) == set(matches.pieces[:, side]) - {-1}
@@ -423,8 +423,8 @@ def test_whatever_the_keys_are_every_stretch_is_there_once(first, last, at):
 def test_mirrored_time_is_the_same_motion(seed, degrees, x, y):
     first, last = face(seed), turned(face(seed), degrees, (200, 200), (x, y))
     pairs = [(k, k) for k in range(len(first))]
-    forth = between(first, last, correspond(first, last, pairs), 0.3).strokes
-    back = between(last, first, correspond(last, first, pairs), 0.7).strokes
+    forth = draw_inbetween(first, last, match_strokes(first, last, pairs), 0.3).strokes
+    back = draw_inbetween(last, first, match_strokes(last, first, pairs), 0.7).strokes
     assert apart(forth, back) < 1.0
 
 
@@ -440,12 +440,12 @@ def test_lines_that_gaps_cut_at_other_places_are_laid_on_each_other():
     inner = [np.stack([np.linspace(x, x + 40, 30), np.full(30, y)], 1) for x, y in ((150, 150), (220, 150), (180, 230))]
     a = drawing(*map(stroke, [*cut(outline, 0.4), *inner]))
     b = drawing(*map(stroke, [*cut(outline + (4, -3), 0.25, 0.7), *(mark + (4, -3) for mark in inner)]))
-    matches = correspond(a, b)
+    matches = match_strokes(a, b)
     alone = (matches.pieces < 0).any(1)
     assert np.abs(np.diff(matches.spans[alone].reshape(-1, 2, 2), axis=2)).max(initial=0) < 8  # what one key shows in a gap of the other
     for side, key in ((0, a), (1, b)):  # every stretch has a partner, once
         length = np.abs(matches.spans[:, 2 * side + 1] - matches.spans[:, 2 * side]).sum()
         assert length == pytest.approx(sum(np.diff(key.offsets) - 1), rel=0.02)
-    made = between(a, b, matches, 0.5).strokes.points
+    made = draw_inbetween(a, b, matches, 0.5).strokes.points
     true = np.concatenate([outline, *inner]) + (2, -1.5)
     assert np.sqrt(((made[:, None] - true[None]) ** 2).sum(-1)).min(1).max() < 3.0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine import job as jobs
-from engine.cli.colorize_job import check_out
+from engine.cli.colorize_job import check_output_folder
 from engine.job.errors import BadInput
 from engine.job.files import write_atomic, write_json
 
@@ -28,43 +28,43 @@ def make_job(**changes) -> jobs.Job:
 
 
 def test_a_saved_job_comes_back(tmp_path: Path) -> None:
-    jobs.save(make_job(title="Ünïcode 🎨"), tmp_path)
-    assert jobs.load(tmp_path) == make_job(title="Ünïcode 🎨")
+    jobs.save_job(make_job(title="Ünïcode 🎨"), tmp_path)
+    assert jobs.load_job(tmp_path) == make_job(title="Ünïcode 🎨")
 
 
 def test_hints_come_back_and_old_jobs_have_none(tmp_path: Path) -> None:
-    hints = (jobs.Hint(1, (3.5, 4.0), "#aabbcc"), jobs.Hint(3, (1, 2)), jobs.Hint(4, (5, 6), None, jobs.Place(1, (3.5, 4.0))))
-    jobs.save(make_job(hints=hints), tmp_path)
-    assert jobs.load(tmp_path).hints == hints
+    hints = (jobs.Hint(1, (3.5, 4.0), "#aabbcc"), jobs.Hint(3, (1, 2)), jobs.Hint(4, (5, 6), None, jobs.FramePoint(1, (3.5, 4.0))))
+    jobs.save_job(make_job(hints=hints), tmp_path)
+    assert jobs.load_job(tmp_path).hints == hints
     raw = json.loads((tmp_path / "job.json").read_text())
     del raw["hints"]
     (tmp_path / "job.json").write_text(json.dumps(raw))
-    assert jobs.load(tmp_path) == make_job()
+    assert jobs.load_job(tmp_path) == make_job()
 
 
 @pytest.mark.parametrize(
     "hints", ["all", 5, None, [5], [{}], [{"frame": 1}], [{"frame": 1, "point": 3}], [{"frame": 1, "point": [1, 2], "same_as": "there"}]]
 )
 def test_hints_that_are_none_are_refused(tmp_path: Path, hints: object) -> None:
-    jobs.save(make_job(), tmp_path)
+    jobs.save_job(make_job(), tmp_path)
     raw = json.loads((tmp_path / "job.json").read_text())
     (tmp_path / "job.json").write_text(json.dumps({**raw, "hints": hints}))
     with pytest.raises(BadInput):
-        jobs.load(tmp_path)
+        jobs.load_job(tmp_path)
 
 
 def test_hints_as_the_shells_take_them() -> None:
     assert jobs.parse_hint("12,4,5.5,#AABBCC") == jobs.Hint(12, (4.0, 5.5), "#AABBCC")
     assert jobs.parse_hint("-3, 4, 5, #aabbcc80") == jobs.Hint(-3, (4.0, 5.0), "#aabbcc80")
     assert jobs.parse_hint("0,4,5,none") == jobs.Hint(0, (4.0, 5.0))
-    assert jobs.parse_hint("7,4,5,=2,6,7") == jobs.Hint(7, (4.0, 5.0), None, jobs.Place(2, (6.0, 7.0)))
+    assert jobs.parse_hint("7,4,5,=2,6,7") == jobs.Hint(7, (4.0, 5.0), None, jobs.FramePoint(2, (6.0, 7.0)))
     for text in ("", "1,2,3", "1.5,2,3,#aabbcc", "1,2,3,#aabbc", "1,2,3,red", "1,x,3,#aabbcc", "1,2,3,=4,5"):
         with pytest.raises(BadInput, match="is no hint"):
             jobs.parse_hint(text)
 
 
 def test_a_drawing_shown_twice_is_one_picture_named_by_its_first_frame() -> None:
-    assert jobs.pictures(make_job()) == {("d1",): "frames/0001.png", ("d2",): "frames/0003.png", (None,): "frames/0007.png"}
+    assert jobs.list_pictures(make_job()) == {("d1",): "frames/0001.png", ("d2",): "frames/0003.png", (None,): "frames/0007.png"}
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_drawing_shown_twice_is_one_picture_named_by_its_first_frame() -> None
         ({"hints": (jobs.Hint(1, (4, float("nan")), "#123456"),)}, "no place"),
         ({"hints": (jobs.Hint(1.5, (4, 5)),)}, "no place"),
         ({"hints": (jobs.Hint(1, (4, 5, 6)),)}, "no place"),
-        ({"hints": (jobs.Hint(1, (4, 5), None, jobs.Place("2", (4, 5))),)}, "no place"),
+        ({"hints": (jobs.Hint(1, (4, 5), None, jobs.FramePoint("2", (4, 5))),)}, "no place"),
         ({"drawings": (jobs.Drawing("d1", 7, "strokes", "strokes/d1.npz"), jobs.Drawing("d2", 0, "raster", "a.png"))}, "d1"),
         ({"drawings": (jobs.Drawing("d1", 0, "strokes", "../../etc/passwd"), jobs.Drawing("d2", 0, "raster", "a.png"))}, "outside"),
         ({"drawings": (jobs.Drawing("d1", 0, "strokes", "/etc/passwd"), jobs.Drawing("d2", 0, "raster", "a.png"))}, "outside"),
@@ -92,7 +92,7 @@ def test_a_drawing_shown_twice_is_one_picture_named_by_its_first_frame() -> None
 )
 def test_a_wrong_job_is_refused(tmp_path: Path, changes: dict, word: str) -> None:
     with pytest.raises(BadInput, match=word):
-        jobs.save(make_job(**changes), tmp_path)
+        jobs.save_job(make_job(**changes), tmp_path)
     assert not (tmp_path / "job.json").exists()
 
 
@@ -108,7 +108,7 @@ def inbetween_job(**changes) -> jobs.Job:
             jobs.Drawing("m", 0, "between", "strokes/m.npz", at=0.5, guide="a"),
         ),
         frames=(jobs.Exposure(1, 1, ("a",)), jobs.Exposure(2, 1, ("m",)), jobs.Exposure(3, 1, ("b",))),
-        pairs=(jobs.Pair("a", 0, "b", 0),),
+        pairs=(jobs.StrokePair("a", 0, "b", 0),),
     )
     return dataclasses.replace(base, **changes)
 
@@ -158,26 +158,26 @@ def renamed(value: object, old: str, new: str) -> object:
 @pytest.mark.parametrize(("job", "old"), [(make_job(), "d1"), (inbetween_job(), "a"), (inbetween_job(), "m"), (animate_job(), "p")])
 def test_a_drawing_whose_id_is_no_plain_name_is_refused(tmp_path: Path, job: jobs.Job, old: str, id: str) -> None:
     """Ids become names of files: such a job, from a stranger, would write outside of its folder."""
-    jobs.save(job, tmp_path)
+    jobs.save_job(job, tmp_path)
     raw = renamed(json.loads((tmp_path / "job.json").read_text()), old, id)
     (tmp_path / "job.json").write_text(json.dumps(raw))
     with pytest.raises(BadInput, match="drawing|ids"):
-        jobs.load(tmp_path)
+        jobs.load_job(tmp_path)
 
 
 @pytest.mark.parametrize("job", [make_job(), animate_job()])
 def test_ids_of_guides_and_pairs_are_plain_names_in_every_task(tmp_path: Path, job: jobs.Job) -> None:
     guided = dataclasses.replace(job.drawings[0], guide="../x")
-    for changes in ({"drawings": (guided, *job.drawings[1:])}, {"pairs": (jobs.Pair("../x", 0, "d1", 0),)}):
+    for changes in ({"drawings": (guided, *job.drawings[1:])}, {"pairs": (jobs.StrokePair("../x", 0, "d1", 0),)}):
         with pytest.raises(BadInput, match="drawing"):
-            jobs.save(dataclasses.replace(job, **changes), tmp_path)
+            jobs.save_job(dataclasses.replace(job, **changes), tmp_path)
 
 
 def test_ids_as_blender_and_the_shell_make_them_are_fine(tmp_path: Path) -> None:
     for id in ("0123456789abcdef", "d1", "many_strokes-2"):
         made = renamed(json.loads(json.dumps(dataclasses.asdict(make_job()))), "d1", id)
         (tmp_path / "job.json").write_text(json.dumps(made))
-        assert jobs.load(tmp_path).drawings[0].id == id
+        assert jobs.load_job(tmp_path).drawings[0].id == id
 
 
 @pytest.mark.parametrize("file", ["", ".", "./", "..", "reference/../../x", "/etc/passwd", "C:x", "a\\b", "a\0b", "a\nb", "poses/\ud800"])
@@ -186,43 +186,43 @@ def test_every_file_of_a_job_lies_in_its_folder(tmp_path: Path, file: str) -> No
         raw = renamed(json.loads(json.dumps(dataclasses.asdict(job))), old, file)
         (tmp_path / "job.json").write_text(json.dumps(raw))
         with pytest.raises(BadInput):
-            jobs.load(tmp_path)
+            jobs.load_job(tmp_path)
 
 
 @pytest.mark.parametrize("file", ["job.json", "lock", "reference/a.png", "frames/0001.png", "strokes", "strokes/."])
 def test_a_drawing_to_be_made_is_written_among_strokes_alone(tmp_path: Path, file: str) -> None:
     drawings = (*inbetween_job().drawings[:2], jobs.Drawing("m", 0, "between", file, at=0.5))
     with pytest.raises(BadInput, match="m"):
-        jobs.save(inbetween_job(drawings=drawings), tmp_path)
+        jobs.save_job(inbetween_job(drawings=drawings), tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema": 99}', '{"schema": 1, "task": "colorize"}'])
 def test_a_broken_job_file_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.json").write_text(text)
     with pytest.raises(BadInput):
-        jobs.load(tmp_path)
+        jobs.load_job(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "\0" * 100, '{"schema": 1, "ta', '{"schema": 99, "task": "fly", "cels": 5}'])
 def test_a_job_file_that_is_damaged_or_of_another_version_is_made_again(tmp_path: Path, text: str) -> None:
     (tmp_path / "job.json").write_text(text)
-    check_out(tmp_path, [])
-    jobs.save(make_job(), tmp_path)
-    assert jobs.load(tmp_path) == make_job()
+    check_output_folder(tmp_path, [])
+    jobs.save_job(make_job(), tmp_path)
+    assert jobs.load_job(tmp_path) == make_job()
 
 
 def test_a_missing_job_is_told(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="no readable job"):
-        jobs.load(tmp_path / "nowhere")
+        jobs.load_job(tmp_path / "nowhere")
 
 
 def test_wrong_types_in_a_job_file_are_told(tmp_path: Path) -> None:
-    jobs.save(make_job(), tmp_path)
+    jobs.save_job(make_job(), tmp_path)
     raw = json.loads((tmp_path / "job.json").read_text())
     for key, value in {"size": "big", "frames": 3, "drawings": [1], "cels": {"a": 1}, "options": 5}.items():
         (tmp_path / "job.json").write_text(json.dumps({**raw, key: value}))
         with pytest.raises(BadInput):
-            jobs.load(tmp_path)
+            jobs.load_job(tmp_path)
 
 
 WRONG = (
@@ -263,7 +263,7 @@ def changed(raw: dict, place: tuple, value: object) -> dict:
     return copy
 
 
-HINTED = make_job(hints=(jobs.Hint(1, (3.5, 4.0), "#aabbcc"), jobs.Hint(3, (5, 6), None, jobs.Place(1, (3.5, 4.0)))), title="Shot")
+HINTED = make_job(hints=(jobs.Hint(1, (3.5, 4.0), "#aabbcc"), jobs.Hint(3, (5, 6), None, jobs.FramePoint(1, (3.5, 4.0)))), title="Shot")
 WHOLE = {job.task: json.loads(json.dumps(dataclasses.asdict(job))) for job in (HINTED, inbetween_job(), animate_job())}
 
 
@@ -276,14 +276,14 @@ def test_any_wrong_type_anywhere_in_a_job_is_bad_input_that_names_the_field(tmp_
     for value in WRONG:
         (tmp_path / "job.json").write_text(json.dumps(changed(WHOLE[task], place, value)))
         try:
-            job = jobs.load(tmp_path)
+            job = jobs.load_job(tmp_path)
         except BadInput as error:
             assert len(str(error)) < 1000 and str(error).isprintable()
             if type(value) is not type(before) and {type(value), type(before)} != {int, float} and before is not None:
                 assert name in str(error)
         else:
             assert json.loads(json.dumps(dataclasses.asdict(job))) == changed(WHOLE[task], place, value)
-            assert jobs.pictures(job) and all(job.shown_at(hint.place) for hint in job.hints)
+            assert jobs.list_pictures(job) and all(job.find_exposure(hint.place) for hint in job.hints)
             jobs.clear_stale(tmp_path / "nothing", job)
 
 
@@ -298,7 +298,7 @@ def test_what_a_job_lacks_or_has_too_much_is_bad_input_or_no_matter(tmp_path: Pa
     for raw in (lacking, odd):
         (tmp_path / "job.json").write_text(json.dumps(raw))
         try:
-            assert isinstance(jobs.load(tmp_path), jobs.Job)
+            assert isinstance(jobs.load_job(tmp_path), jobs.Job)
         except BadInput as error:
             assert len(str(error)) < 1000
 
@@ -318,33 +318,33 @@ def test_fields_that_were_not_checked(tmp_path: Path, field: str, values: tuple)
     for value in values:
         (tmp_path / "job.json").write_text(json.dumps({**WHOLE["colorize"], field: value}))
         with pytest.raises(BadInput, match=field):
-            jobs.load(tmp_path)
+            jobs.load_job(tmp_path)
 
 
 def test_two_pictures_at_one_frame_are_refused(tmp_path: Path) -> None:
     """The second would be written over the first."""
     with pytest.raises(BadInput, match="frame 1"):
-        jobs.save(make_job(frames=(jobs.Exposure(1, 1, ("d1",)), jobs.Exposure(1, 1, ("d2",)))), tmp_path)
+        jobs.save_job(make_job(frames=(jobs.Exposure(1, 1, ("d1",)), jobs.Exposure(1, 1, ("d2",)))), tmp_path)
 
 
 @pytest.mark.parametrize("frame", [jobs.Exposure(2**21, 1, ("d1",)), jobs.Exposure(-(2**21), 1, ("d1",)), jobs.Exposure(1, 2**62, ("d1",))])
 def test_frames_that_no_scene_has_are_refused(tmp_path: Path, frame: jobs.Exposure) -> None:
     with pytest.raises(BadInput, match="frame"):
-        jobs.save(make_job(frames=(frame,)), tmp_path)
+        jobs.save_job(make_job(frames=(frame,)), tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"[" * 100_000, b'{"a":' * 100_000, b'{"schema": ' + b"9" * 5000 + b"}", b"\xff\xfe", b"\x00" * 4096])
 def test_a_job_file_that_breaks_the_reader_is_told(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "job.json").write_bytes(data)
     with pytest.raises(BadInput):
-        jobs.load(tmp_path)
+        jobs.load_job(tmp_path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_a_job_file_that_is_a_pipe_is_told(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "job.json")
     with pytest.raises(BadInput):
-        jobs.load(tmp_path)
+        jobs.load_job(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["1" * 5000 + ",2,3,none", "1,2,3,=" + "9" * 5000 + ",1,1", "1," + "9" * 400 + ",3,none"])
@@ -354,10 +354,10 @@ def test_a_hint_of_endless_numbers_is_none(text: str) -> None:
 
 
 def test_saving_a_new_request_drops_the_old_result(tmp_path: Path) -> None:
-    jobs.save(make_job(), tmp_path)
+    jobs.save_job(make_job(), tmp_path)
     write_json(tmp_path / "result.json", {"status": "done"})
     assert jobs.read_result(tmp_path) == {"status": "done"}
-    jobs.save(make_job(seed=1), tmp_path)
+    jobs.save_job(make_job(seed=1), tmp_path)
     assert jobs.read_result(tmp_path) is None
 
 
@@ -377,8 +377,8 @@ def test_names_that_are_no_utf8_make_a_job_that_can_be_read(tmp_path: Path) -> N
     source = tmp_path / os.fsdecode(b"r\xe9f.p\xe9g")
     source.write_bytes(b"picture")
     reference = jobs.add_reference(tmp_path / "job", source)
-    jobs.save(make_job(cels=(jobs.Cel("Hero", (reference,)),), title=os.fsdecode(b"sk\xe9")), tmp_path / "job")
-    again = jobs.load(tmp_path / "job")
+    jobs.save_job(make_job(cels=(jobs.Cel("Hero", (reference,)),), title=os.fsdecode(b"sk\xe9")), tmp_path / "job")
+    again = jobs.load_job(tmp_path / "job")
     assert (again.title, again.cels[0].references[0].name) == ("sk?", "r?f.p?g")
     assert (tmp_path / "job" / again.cels[0].references[0].file).read_bytes() == b"picture"
 

@@ -11,7 +11,7 @@ from PIL import Image
 from engine import job as jobs
 from engine.drawing.sketch import strokes as stroke_files
 from engine.job.messages import Done, FrameDone
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 KEPT = Path(__file__).resolve().parents[1] / "fixtures" / "job_0_1"
 GREEN, MARK = (120, 200, 80, 255), (1, 254, 3, 255)
@@ -40,7 +40,7 @@ def copy_kept(name: str, tmp_path: Path) -> Path:
 def run_job(folder: Path) -> dict[int, bool]:
     """Run the job to its end: {frame: whether its picture was there}."""
     events = []
-    end = run(folder, events.append)
+    end = execute_job(folder, events.append)
     assert isinstance(end, Done), end
     return {event.frame: event.reused for event in events if isinstance(event, FrameDone)}
 
@@ -59,12 +59,12 @@ def kinds_of_new_files(folder: Path, before: dict[str, bytes]) -> set[str]:
 
 
 def test_it_is_opened(folder) -> None:
-    job = jobs.load(folder)
+    job = jobs.load_job(folder)
     assert (job.model, job.size, job.title) == (folder.name, (160, 90), {"flats": "sketches", "vector": "key"}[folder.name])
     result = jobs.read_result(folder)
     assert result is not None and result["status"] == "done"
     assert [picture["frame"] for picture in result["pictures"]] == [exposure.frame for exposure in job.frames]
-    for name in jobs.pictures(job).values():
+    for name in jobs.list_pictures(job).values():
         with Image.open(folder / name) as picture:
             assert picture.size == job.size
 
@@ -87,9 +87,9 @@ def test_a_lost_picture_is_made_as_it_was_and_no_other(folder) -> None:
 
 def test_one_more_correction_paints_what_it_changes(flats) -> None:
     frames, cache = read_files(flats / "frames"), read_files(flats / "cache")
-    job = jobs.load(flats)
+    job = jobs.load_job(flats)
     assert [hint.swatch for hint in job.hints] == ["#78c850"] and read_color(flats, 2, HEAD) == GREEN
-    jobs.save(replace(job, hints=(*job.hints, jobs.Hint(2, BODY, "#01fe03"))), flats)
+    jobs.save_job(replace(job, hints=(*job.hints, jobs.Hint(2, BODY, "#01fe03"))), flats)
     reused = run_job(flats)
     assert reused[0] and not reused[2], "the first drawing is the reference's own"
     assert {frame: frames[f"{frame:04d}.png"] == (flats / f"frames/{frame:04d}.png").read_bytes() for frame in reused} == reused
@@ -99,18 +99,18 @@ def test_one_more_correction_paints_what_it_changes(flats) -> None:
 
 
 def test_without_its_correction_it_is_what_the_reference_says(flats) -> None:
-    jobs.save(replace(jobs.load(flats), hints=()), flats)
+    jobs.save_job(replace(jobs.load_job(flats), hints=()), flats)
     assert run_job(flats) == {0: True, 1: False, 2: False}
     with Image.open(next((flats / "reference").iterdir())) as reference:
         assert read_color(flats, 2, HEAD) == reference.getpixel((50, 30)) == (240, 200, 170, 255)
 
 
 def test_a_drawing_at_another_time_is_made_and_no_other(vector) -> None:
-    job = jobs.load(vector)
+    job = jobs.load_job(vector)
     last = [drawing for drawing in job.drawings if drawing.kind == "between"][-1]
-    before = stroke_files.load(vector / last.file).points
+    before = stroke_files.load_strokes(vector / last.file).points
     moved = tuple(replace(drawing, at=0.9) if drawing is last else drawing for drawing in job.drawings)
-    jobs.save(replace(job, drawings=moved), vector)
+    jobs.save_job(replace(job, drawings=moved), vector)
     assert run_job(vector) == {0: True, 1: True, 2: False, 3: True}
-    after = stroke_files.load(vector / last.file).points
+    after = stroke_files.load_strokes(vector / last.file).points
     assert 3 < after[:, 0].mean() - before[:, 0].mean() < 6, "the figure goes 30 px to the right"

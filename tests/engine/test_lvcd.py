@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw
 from safetensors.torch import save_file
 
 from engine import job as jobs
-from engine.cli.colorize_job import gather
+from engine.cli.colorize_job import build_colorize_job
 from engine.job.errors import BadInput, JobFailed
 from engine.job.messages import Cancelled, Done, Failed, Progress, Warned
 from engine.models.lvcd import memory, pipeline, plan, survey
 from engine.models.lvcd.weights import load_networks
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def shot(tmp_path, weights):
 
 def told(folder, should_cancel=lambda: False):
     events = []
-    return run(folder, events.append, should_cancel), events
+    return execute_job(folder, events.append, should_cancel), events
 
 
 def texts(events):
@@ -134,8 +134,8 @@ def test_where_the_networks_wait_changes_nothing(shot, memory):
     whole = pixels(folder)
     for name in ("frames", "cache"):
         shutil.rmtree(folder / name)
-    asked = jobs.load(folder)
-    jobs.save(replace(asked, options={**asked.options, "memory": memory}), folder)
+    asked = jobs.load_job(folder)
+    jobs.save_job(replace(asked, options={**asked.options, "memory": memory}), folder)
     end, _ = told(folder)
     assert isinstance(end, Done), end
     assert all(np.abs(whole[name].astype(int) - frame).max() <= 1 for name, frame in pixels(folder).items())
@@ -145,8 +145,8 @@ def test_soft_lines_and_binary_ones(shot, tmp_path):
     folder = shot(options={"snap": False})
     told(folder)
     soft = pixels(folder)
-    asked = jobs.load(folder)
-    jobs.save(replace(asked, options={**asked.options, "line_art": "binary"}), folder)
+    asked = jobs.load_job(folder)
+    jobs.save_job(replace(asked, options={**asked.options, "line_art": "binary"}), folder)
     told(folder)
     assert any((soft[name] != frame).any() for name, frame in pixels(folder).items())
 
@@ -158,7 +158,7 @@ def test_cancelled_in_the_loop(shot):
     def cancel():
         return any(isinstance(e, Progress) and e.stage == "Denoising" for e in seen)
 
-    assert isinstance(run(folder, seen.append, cancel), Cancelled)
+    assert isinstance(execute_job(folder, seen.append, cancel), Cancelled)
     assert sum(isinstance(e, Progress) and e.stage == "Denoising" for e in seen) == 1
     assert isinstance(told(folder)[0], Done)
 
@@ -188,7 +188,7 @@ def test_a_first_drawing_that_is_hardly_aligned(shot, tmp_path):
 
 
 def regathered(root, reference, folder):
-    gather(root / "in", [reference], folder, "lvcd", options=dict(jobs.load(folder).options))
+    build_colorize_job(root / "in", [reference], folder, "lvcd", options=dict(jobs.load_job(folder).options))
     return folder
 
 
@@ -254,28 +254,28 @@ def test_blank_drawings_stay_blank(tmp_path, weights, blank):
     key = tmp_path / f"key{1 if 0 in blank else 0}.png"
     end, events = told(regathered(tmp_path, key, folder))
     assert isinstance(end, Done), end
-    shot_of = jobs.load(folder)
+    shot_of = jobs.load_job(folder)
     for exposure in shot_of.frames:
-        file = jobs.pictures(shot_of)[exposure.drawings]
+        file = jobs.list_pictures(shot_of)[exposure.drawings]
         painted = np.asarray(Image.open(folder / file))[..., 3].any()
         assert painted == (exposure.frame not in blank)
 
 
 def test_two_cels_with_references_of_their_own(shot):
     folder = shot()
-    asked = jobs.load(folder)
+    asked = jobs.load_job(folder)
     other = [replace(d, id=f"{i:016x}", cel=1) for i, d in enumerate(asked.drawings)]
     frames = tuple(replace(e, drawings=(*e.drawings, o.id)) for e, o in zip(asked.frames, other, strict=True))
     cels = (asked.cels[0], replace(asked.cels[0], name="other"))
-    jobs.save(replace(asked, cels=cels, drawings=(*asked.drawings, *other), frames=frames), folder)
+    jobs.save_job(replace(asked, cels=cels, drawings=(*asked.drawings, *other), frames=frames), folder)
     assert isinstance(told(folder)[0], Done)
     assert len(pixels(folder)) == 3 and len(list((folder / "regions").iterdir())) == 6
 
 
 def test_no_reference(shot):
     folder = shot()
-    asked = jobs.load(folder)
-    jobs.save(replace(asked, cels=(replace(asked.cels[0], references=()),)), folder)
+    asked = jobs.load_job(folder)
+    jobs.save_job(replace(asked, cels=(replace(asked.cels[0], references=()),)), folder)
     assert "has no reference" in failure(folder)
 
 

@@ -13,12 +13,12 @@ from PIL import Image, ImageDraw
 from tiny_jobs import killed_at
 
 from engine import job as jobs
-from engine.cli.colorize_job import gather
+from engine.cli.colorize_job import build_colorize_job
 from engine.job import Hint
 from engine.job.messages import Done, FrameDone, Progress, Warned
 from engine.models.lvcd import pipeline, plan
 from engine.models.lvcd.pipeline import SCHEME
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 STEPS = 5  # of the preset `draft`
 
@@ -30,7 +30,7 @@ def weights(tmp_path_factory):
 
 def told(folder):
     events = []
-    end = run(folder, events.append)
+    end = execute_job(folder, events.append)
     assert isinstance(end, Done), end
     return events
 
@@ -76,7 +76,7 @@ def test_a_redrawn_drawing_lets_stand_what_comes_before_it(tmp_path, weights):
     image = Image.open(tmp_path / "in/020.png")
     ImageDraw.Draw(image).line((50, 80, 70, 80), "black", 2)
     image.save(tmp_path / "in/020.png")
-    gather(tmp_path / "in", [tmp_path / "key0.png"], folder, "lvcd", options=dict(jobs.load(folder).options))
+    build_colorize_job(tmp_path / "in", [tmp_path / "key0.png"], folder, "lvcd", options=dict(jobs.load_job(folder).options))
     events = told(folder)
     assert calls(events) == STEPS, "one segment of two"
     assert made(events) == list(range(10, 25))
@@ -86,8 +86,8 @@ def test_another_way_of_painting_takes_no_denoising(tmp_path, weights):
     folder = job(tmp_path, weights)
     told(folder)
     before = pixels(folder)
-    asked = jobs.load(folder)
-    jobs.save(replace(asked, options={**asked.options, "snap": False, "lines": False}), folder)
+    asked = jobs.load_job(folder)
+    jobs.save_job(replace(asked, options={**asked.options, "snap": False, "lines": False}), folder)
     assert calls(told(folder)) == 0
     assert all((before[name] != frame).any() for name, frame in pixels(folder).items())
 
@@ -110,7 +110,9 @@ def test_a_redrawn_key_runs_only_the_segments_that_it_touches(tmp_path, weights,
     for name, x in (("0000.png", shown[0]), ("0035.png", shown[35])):
         assert tuple(first[name][80, x, :3]) == PAINT["body"], "both keys stay as they are"
     recolored(tmp_path / "key35.png", shown[35], OTHER, monkeypatch)
-    gather(tmp_path / "in", [tmp_path / "key0.png", tmp_path / "key35.png"], folder, "lvcd", options=dict(jobs.load(folder).options))
+    build_colorize_job(
+        tmp_path / "in", [tmp_path / "key0.png", tmp_path / "key35.png"], folder, "lvcd", options=dict(jobs.load_job(folder).options)
+    )
     assert calls(told(folder)) == 2 * STEPS, "the first segment of the first key stays"
     again = pixels(folder)
     assert tuple(again["0035.png"][80, shown[35], :3]) == OTHER["body"]
@@ -145,7 +147,7 @@ def test_every_drawing_has_one_place():
 def test_a_key_that_fits_no_drawing_is_told_and_left_out(tmp_path, weights):
     folder = job(tmp_path, weights)
     far = anidoc_shots.picture(tmp_path / "far.png", 110, painted=True)
-    gather(tmp_path / "in", [tmp_path / "key0.png", far], folder, "lvcd", options=dict(jobs.load(folder).options))
+    build_colorize_job(tmp_path / "in", [tmp_path / "key0.png", far], folder, "lvcd", options=dict(jobs.load_job(folder).options))
     events = told(folder)
     assert any("far.png" in event.text and "% do." in event.text for event in events if isinstance(event, Warned))
 
@@ -157,9 +159,9 @@ def test_the_first_drawing_may_come_from_flats(tmp_path, weights):
     sheet = anidoc_shots.picture(tmp_path / "sheet.png", 80, painted=True)
     (tmp_path / "first").mkdir()
     shutil.copy(tmp_path / "in/000.png", tmp_path / "first")
-    gather(tmp_path / "first", [sheet], tmp_path / "flats", "flats")
+    build_colorize_job(tmp_path / "first", [sheet], tmp_path / "flats", "flats")
     told(tmp_path / "flats")
-    gather(tmp_path / "in", [tmp_path / "flats/frames/0000.png"], folder, "lvcd", options=dict(jobs.load(folder).options))
+    build_colorize_job(tmp_path / "in", [tmp_path / "flats/frames/0000.png"], folder, "lvcd", options=dict(jobs.load_job(folder).options))
     events = told(folder)
     assert not any(" lie on " in event.text for event in events if isinstance(event, Warned))
     assert tuple(pixels(folder)["0000.png"][80, shown[0], :3]) == PAINT["body"]
@@ -172,9 +174,9 @@ def test_corrections_are_heeded_in_the_whole_shot_without_denoising(tmp_path, we
     shown = (50, 54, 58)
     folder = job(tmp_path, weights, shown)
     told(folder)
-    jobs.save(replace(jobs.load(folder), hints=(Hint(0, (50, 38), "#20a040"),)), folder)
+    jobs.save_job(replace(jobs.load_job(folder), hints=(Hint(0, (50, 38), "#20a040"),)), folder)
     assert calls(told(folder)) == 0
     assert [tuple(frame[38, x]) for frame, x in zip(pixels(folder).values(), shown, strict=True)] == [(32, 160, 64, 255)] * 3
-    for drawing in jobs.load(folder).drawings:
+    for drawing in jobs.load_job(folder).drawings:
         with np.load(folder / f"regions/{drawing.id}.npz", allow_pickle=False) as said:
             assert said["labels"].shape == (120, 160) and said["swatch"][1:].min() >= 0

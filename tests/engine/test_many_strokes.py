@@ -33,7 +33,7 @@ def drawing(size: tuple[int, int], count: int, seed: int) -> strokes.Strokes:
 
 def test_a_drawing_of_ten_thousand_strokes_is_colored(tmp_path: Path) -> None:
     size = (640, 480)
-    strokes.save(drawing(size, 10_000, 1), tmp_path / "strokes/many.npz")
+    strokes.save_strokes(drawing(size, 10_000, 1), tmp_path / "strokes/many.npz")
     reference = np.zeros((480, 640, 4), np.uint8)
     reference[96:384, 128:512] = (200, 60, 40, 255)
     Image.fromarray(reference).save(tmp_path / "reference.png")
@@ -46,8 +46,8 @@ def test_a_drawing_of_ten_thousand_strokes_is_colored(tmp_path: Path) -> None:
         frames=(Exposure(1, 1, ("many",)),),
         options=info("flats").resolve({}),
     )
-    jobs.save(job, tmp_path)
-    assert isinstance(run.run(tmp_path), Done)
+    jobs.save_job(job, tmp_path)
+    assert isinstance(run.execute_job(tmp_path), Done)
     painted = np.asarray(Image.open(tmp_path / "frames/0001.png"))
     assert (painted[:90] == 0).all() and (painted[390:] == 0).all()  # nothing outside the lines
     assert (painted[110:370, 150:490, 3] > 0).mean() > 0.5

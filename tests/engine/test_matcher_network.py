@@ -9,7 +9,7 @@ import torch
 
 from engine.job.errors import BadInput, EngineMissing, JobFailed
 from engine.matching import embedding, features
-from engine.matching.network import Network, collate
+from engine.matching.network import MatcherNetwork, collate_views
 from lab.matching import lessons, trial
 from lab.matching.training import MatcherConfig, compute_group_loss, prepare_lesson, read_config, train_matcher
 from lab.synthesis import ToonPlan
@@ -24,7 +24,7 @@ def taught() -> lessons.MatcherLesson:
 @pytest.fixture(scope="module")
 def matcher() -> embedding.Matcher:
     torch.manual_seed(0)
-    return embedding.Matcher(Network(), ((128, False), (96, True)))
+    return embedding.Matcher(MatcherNetwork(), ((128, False), (96, True)))
 
 
 def test_a_lesson_is_kept_as_it_was(taught, tmp_path):
@@ -60,8 +60,8 @@ def test_points_show_the_same_part_in_both_pictures(taught):
 def test_every_region_is_seen_however_small_the_view(taught):
     for picture in taught.pictures:
         for side in (128, 250):
-            seen = features.view(picture.shapes, None, side)
-            batch = collate([seen])
+            seen = features.build_view(picture.shapes, None, side)
+            batch = collate_views([seen])
             inside = np.bincount(seen.labels.ravel(), minlength=picture.shapes.count + 1)[1:] > 0
             assert inside.mean() > 0.9
             for _, region, weight in batch.pools:
@@ -88,7 +88,7 @@ def test_a_mirrored_view_is_the_view_of_a_mirrored_picture(taught):
         points=shapes.points * (-1, 1) + (width - 1, 0),
         centers=shapes.centers * (-1, 1) + (width - 1, 0),
     )
-    expected, found = features.view(flipped, None, 160), features.mirrored(features.view(shapes, None, 160))
+    expected, found = features.build_view(flipped, None, 160), features.mirror_view(features.build_view(shapes, None, 160))
     assert np.allclose(expected.geometry[:, :9], found.geometry[:, :9], atol=1e-3)
     assert np.abs(expected.geometry - found.geometry).mean() < 0.02
     assert np.allclose(expected.image[:2].sum((1, 2)), found.image[:2].sum((1, 2)), rtol=0.02)
@@ -99,7 +99,7 @@ def test_scores_count_from_having_no_match(taught, matcher):
     forth, back = matcher.scores(a, b)
     assert forth.shape == (a.tokens.shape[1] + 1, b.tokens.shape[1] + 1) and back.shape == forth.T.shape
     assert np.isfinite(forth).all() and np.isfinite(back).all()
-    again, _ = matcher.scores(embedding.Tokens.from_arrays(a.arrays()), b)
+    again, _ = matcher.scores(embedding.RegionTokens.from_arrays(a.arrays()), b)
     assert np.array_equal(again, forth)
 
 
@@ -124,12 +124,12 @@ def test_training_learns_and_goes_on_where_it_was(tmp_path):
     assert "parameters" in lines[0]
     sample = cv2.imread(str(tmp_path / "out" / "sample.png"))
     assert sample is not None and sample.ndim == 3 and sample.std() > 20
-    learned = embedding.load(tmp_path / "out" / "weights.safetensors", _sha256(tmp_path / "out" / "weights.safetensors"))
+    learned = embedding.load_matcher(tmp_path / "out" / "weights.safetensors", _sha256(tmp_path / "out" / "weights.safetensors"))
     torch.manual_seed(0)
-    assert _surprise(learned.network, folder) < 0.8 * _surprise(Network().eval(), folder)
+    assert _surprise(learned.network, folder) < 0.8 * _surprise(MatcherNetwork().eval(), folder)
 
 
-def _surprise(network: Network, folder) -> float:
+def _surprise(network: MatcherNetwork, folder) -> float:
     values = []
     for path in folder.glob("*.npz"):
         given = prepare_lesson(lessons.load_lesson(path), (96, 96))
@@ -174,7 +174,7 @@ def test_training_without_lessons_says_what_to_do(tmp_path):
 
 
 def test_the_weights_are_those_of_this_version():
-    embedding.load()
+    embedding.load_matcher()
 
 
 @pytest.mark.parametrize("harm", ["missing", "truncated", "other"])
@@ -184,7 +184,7 @@ def test_weights_that_are_not_are_refused(tmp_path, harm):
         data = embedding.WEIGHTS.read_bytes()
         path.write_bytes(data[: len(data) // 2] if harm == "truncated" else data[:-4] + b"1234")
     with pytest.raises(EngineMissing, match=embedding.SHA256):
-        embedding.load(path)
+        embedding.load_matcher(path)
 
 
 def test_regions_of_new_figures_are_found_again():
@@ -192,7 +192,9 @@ def test_regions_of_new_figures_are_found_again():
     for seed in range(4):
         plan = ToonPlan(("solid", "puppet")[seed % 2], (512, 512), drawings=2, relation="near", references=0, damage=0.3)
         old, new = lessons.draw_lesson(lessons.HELD_OUT + 900 + seed, plan).pictures
-        scores, _ = embedding.load().scores(embedding.load().encode(new.shapes, new.tint), embedding.load().encode(old.shapes, old.tint))
+        scores, _ = embedding.load_matcher().scores(
+            embedding.load_matcher().encode(new.shapes, new.tint), embedding.load_matcher().encode(old.shapes, old.tint)
+        )
         table, kinds = trial.compute_swatch_odds(torch.from_numpy(scores[1:, 1:]), torch.from_numpy(old.swatch[1:].astype(np.int64)))
         right.append((kinds[table.argmax(1)].numpy() == new.swatch[1:])[new.swatch[1:] >= 0])
     assert np.concatenate(right).mean() > 0.8
@@ -201,9 +203,9 @@ def test_regions_of_new_figures_are_found_again():
 def test_places_are_found_again():
     plan = ToonPlan("solid", (512, 512), drawings=2, relation="near", references=0, damage=0.2)
     taught = lessons.draw_lesson(lessons.HELD_OUT + 950, plan)
-    one, two = (embedding.load().dense(picture.shapes, picture.tint) for picture in taught.pictures)
+    one, two = (embedding.load_matcher().dense(picture.shapes, picture.tint) for picture in taught.pictures)
     rows = taught.points[taught.points[:, 0] == 0]
-    found, alike = embedding.correspond(one, rows[:, 1:3], two)
+    found, alike = embedding.match_points(one, rows[:, 1:3], two)
     assert np.median(np.linalg.norm(found - rows[:, 4:6], axis=1)) < 12
     assert (np.abs(alike) <= 1.001).all()
 
@@ -216,7 +218,7 @@ def test_thousands_of_regions_fit_in_memory(matcher):
 
 
 def _grid(side: int):
-    from engine.matching.shapes import describe
+    from engine.matching.shapes import describe_regions
 
     labels = (np.arange(side).repeat(8)[:, None] * side + np.arange(side).repeat(8)[None] + 1).astype(np.int32)
     lines = np.zeros(labels.shape, bool)
@@ -225,4 +227,4 @@ def _grid(side: int):
     edges = np.concatenate(
         [np.stack([number[:, :-1], number[:, 1:]], -1).reshape(-1, 2), np.stack([number[:-1], number[1:]], -1).reshape(-1, 2)]
     )
-    return describe(labels, lines, side * side, edges.astype(np.int32), np.zeros(len(edges), bool))
+    return describe_regions(labels, lines, side * side, edges.astype(np.int32), np.zeros(len(edges), bool))

@@ -17,20 +17,20 @@ from engine.job import messages as m
         m.Done("/j", "24 drawings colored."),
         m.Failed("/j", "bad_input", "No frame."),
         m.Cancelled("/j"),
-        m.Run("/j"),
-        m.Cancel("/j"),
-        m.Quit(),
+        m.RunRequest("/j"),
+        m.CancelRequest("/j"),
+        m.QuitRequest(),
     ],
 )
 def test_round_trip(message: m.Event | m.Request) -> None:
-    assert m.decode(m.encode(message)) == message
+    assert m.decode_message(m.encode_message(message)) == message
 
 
 def test_a_newer_engine_may_say_more() -> None:
-    assert m.decode('{"type": "done", "job": "/j", "mood": "good"}') == m.Done("/j")
+    assert m.decode_message('{"type": "done", "job": "/j", "mood": "good"}') == m.Done("/j")
 
 
 @pytest.mark.parametrize("data", [b"", b"hello", b"[]", b'{"type": "nonsense"}', b'{"type": "done"}', b"\x80\x04"])
 def test_anything_else_is_refused(data: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        m.decode(data)
+        m.decode_message(data)

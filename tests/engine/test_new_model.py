@@ -12,7 +12,7 @@ from tiny_jobs import ROOT, result
 from engine import job as jobs
 from engine import models
 from engine.job.messages import Done
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 INK = (10, 20, 30, 255)
 
@@ -42,19 +42,19 @@ def test_the_example_of_a_new_model_makes_pictures(tmp_path, wash):
         drawings.append(jobs.Drawing(f"{number:016x}", 0, "raster", f"sketches/{number}.png"))
     frames = tuple(jobs.Exposure(i, 1, (drawing.id,)) for i, drawing in enumerate(drawings))
     asked = jobs.Job("colorize", "wash", size, (jobs.Cel("cel", ()),), tuple(drawings), frames)
-    jobs.save(asked, folder)
-    assert isinstance(run(folder), Done)
+    jobs.save_job(asked, folder)
+    assert isinstance(execute_job(folder), Done)
     for number in range(2):
-        pixels = np.asarray(Image.open(folder / f"frames/{jobs.frame_name(number)}"))
+        pixels = np.asarray(Image.open(folder / f"frames/{jobs.format_frame_name(number)}"))
         assert tuple(pixels[10, 5 + number]) == INK and tuple(pixels[0, 0]) == (0, 0, 0, 128)
-    run(folder)
+    execute_job(folder)
     assert [picture["reused"] for picture in result(folder)["pictures"]] == [True, True]
-    jobs.save(replace(asked, options={"strength": 1.0}), folder)
-    run(folder)
+    jobs.save_job(replace(asked, options={"strength": 1.0}), folder)
+    execute_job(folder)
     assert [picture["reused"] for picture in result(folder)["pictures"]] == [False, False]
     toml = tmp_path / "models" / "wash" / "model.toml"
     toml.write_text(toml.read_text("utf-8").replace('revision = "1"', 'revision = "2"'), encoding="utf-8")
-    run(folder)
+    execute_job(folder)
     assert [picture["reused"] for picture in result(folder)["pictures"]] == [False, False], "the revision stands in model.toml alone"
 
 

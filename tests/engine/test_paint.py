@@ -29,7 +29,7 @@ def test_paint_goes_under_the_line_and_lines_over_it():
     lines = ink(grown, (10, 20, 30), 15, 255)
     lines[:, 14] = (10, 20, 30, 128)  # antialiasing over paint
     lines[:, 16] = (10, 20, 30, 128)  # and over nothing
-    picture = paint.compose(grown, colors, lines)
+    picture = paint.compose_picture(grown, colors, lines)
     assert (picture[:, :14] == RED).all()
     assert (picture[:, 15] == (10, 20, 30, 255)).all()
     assert (picture[:, 16] == (10, 20, 30, 128)).all()  # straight alpha: the line's own color, not darkened
@@ -37,7 +37,7 @@ def test_paint_goes_under_the_line_and_lines_over_it():
     expected = np.round(np.array((10, 20, 30)) * 128 / 255 + np.array(RED[:3]) * 127 / 255)
     assert np.abs(picture[0, 14, :3] - expected).max() <= 1
     assert picture[0, 14, 3] == 255
-    assert (paint.compose(grown, colors, lines, lines=False)[:, :15] == RED).all()
+    assert (paint.compose_picture(grown, colors, lines, lines=False)[:, :15] == RED).all()
 
 
 def test_trace_lines_are_painted_over_with_their_antialiasing():
@@ -49,7 +49,7 @@ def test_trace_lines_are_painted_over_with_their_antialiasing():
     traces[:, 15] = True
     traces[10] = False
     colors = np.array([CLEAR, RED, (130, 20, 40, 255)], np.uint8)
-    picture = paint.compose(grown, colors, lines, traces)
+    picture = paint.compose_picture(grown, colors, lines, traces)
     assert {tuple(c) for c in picture.reshape(-1, 4).tolist()} == {RED, (130, 20, 40, 255), (0, 0, 0, 255)}
     assert (picture[10] == (0, 0, 0, 255)).all()
 
@@ -57,7 +57,7 @@ def test_trace_lines_are_painted_over_with_their_antialiasing():
 @settings(max_examples=60, deadline=None)
 @given(arrays(np.uint8, (6, 5, 4)), arrays(np.uint8, (6, 5, 4)))
 def test_over_is_straight_alpha_compositing(back, front):
-    result = paint.over(back, front).astype(float)
+    result = paint.composite_over(back, front).astype(float)
     a, b = front[..., 3:] / 255.0, back[..., 3:] / 255.0
     alpha = a + b * (1 - a)
     assert np.abs(result[..., 3:] - alpha * 255).max() <= 1
@@ -73,7 +73,7 @@ def test_over_is_straight_alpha_compositing(back, front):
 def test_a_picture_keeps_its_key(tmp_path_factory, key):
     path = tmp_path_factory.mktemp("png") / "0001.png"
     picture = np.random.default_rng(1).integers(0, 256, (9, 7, 4)).astype(np.uint8)
-    png.write(path, picture, key)
+    png.write_png(path, picture, key)
     assert png.read_key(path) == key
     assert (cv2.cvtColor(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), cv2.COLOR_BGRA2RGBA) == picture).all()
 
@@ -82,7 +82,7 @@ def test_other_files_have_no_key(tmp_path):
     plain = cv2.imencode(".png", np.zeros((4, 4, 4), np.uint8))[1].tobytes()
     (tmp_path / "plain.png").write_bytes(plain)
     (tmp_path / "short.png").write_bytes(plain[:20])
-    png.write(tmp_path / "good.png", np.zeros((4, 4, 4), np.uint8), "abc")
+    png.write_png(tmp_path / "good.png", np.zeros((4, 4, 4), np.uint8), "abc")
     data = bytearray((tmp_path / "good.png").read_bytes())
     data[data.index(b"abc")] ^= 1
     (tmp_path / "bad.png").write_bytes(data)

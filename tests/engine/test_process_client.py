@@ -13,7 +13,7 @@ import psutil
 import pytest
 from tiny_jobs import MODELS, ODD_NAMES, ROOT, alive, exists, make, owner, until, well_formed
 
-from engine.host.client import Engine
+from engine.host.client import EngineClient
 from engine.host.process import LOG_NAME
 from engine.job.errors import BadInput, EngineMissing
 from engine.job.messages import Cancelled, Done, Failed, FrameDone, Started
@@ -24,12 +24,12 @@ PYTHON = Path(sys.executable)
 @pytest.fixture
 def client(tmp_path):
     """An engine that is quick to lose patience."""
-    engine = Engine(PYTHON, tmp_path / "log", [MODELS], silence=5.0, patience=2.0)
+    engine = EngineClient(PYTHON, tmp_path / "log", [MODELS], silence=5.0, patience=2.0)
     yield engine
     engine.close()
 
 
-def events_until(engine: Engine, *folders: Path) -> dict[Path, list]:
+def events_until(engine: EngineClient, *folders: Path) -> dict[Path, list]:
     """Poll until these jobs have ended; all events by job."""
     told = {folder: [] for folder in folders}
 
@@ -95,7 +95,7 @@ def test_cancel_all(client, tmp_path):
     for folder in folders:
         client.submit(folder)
     until(lambda: client.poll() is not None and client.state(folders[0]).state == "running")
-    client.cancel_all()
+    client.cancel_all_jobs()
     events_until(client, *folders)
     assert {client.state(folder).state for folder in folders} == {"cancelled"}
 
@@ -200,7 +200,7 @@ def test_after_a_long_rest_a_heavy_process_makes_room(tmp_path, heavy, ends):
         """)
     )
     python.chmod(0o755)
-    engine = Engine(python, tmp_path / "log", [MODELS])
+    engine = EngineClient(python, tmp_path / "log", [MODELS])
     first, second = make(tmp_path / "first"), make(tmp_path / "second")
     engine.submit(first)
     events_until(engine, first)
@@ -217,7 +217,7 @@ def test_after_a_long_rest_a_heavy_process_makes_room(tmp_path, heavy, ends):
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_paths(tmp_path, name):
-    engine = Engine(PYTHON, tmp_path / name / "log", [MODELS])
+    engine = EngineClient(PYTHON, tmp_path / name / "log", [MODELS])
     folder = make(tmp_path / name / "job")
     engine.submit(folder)
     assert isinstance(events_until(engine, folder)[folder][-1], Done)
@@ -235,7 +235,7 @@ def test_a_job_folder_that_is_gone(client, tmp_path):
 
 
 def test_no_python_is_told_at_once(tmp_path):
-    engine = Engine(tmp_path / "bin/python", tmp_path / "log")
+    engine = EngineClient(tmp_path / "bin/python", tmp_path / "log")
     with pytest.raises(EngineMissing, match="bin/python"):
         engine.submit(make(tmp_path / "job"))
     assert engine.jobs == () and not engine.busy
@@ -245,7 +245,7 @@ def test_a_python_that_refuses_says_why(tmp_path):
     python = tmp_path / "python"
     python.write_text('#!/bin/sh\necho "Shiage\'s engine needs Python 3.11 or newer" >&2\nexit 3\n')
     python.chmod(0o755)
-    engine = Engine(python, tmp_path / "log")
+    engine = EngineClient(python, tmp_path / "log")
     folders = [make(tmp_path / name) for name in "ab"]
     for folder in folders:
         engine.submit(folder)
@@ -259,7 +259,7 @@ def test_a_program_that_never_answers_is_given_up(tmp_path):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\nexec sleep 1000\n")
     python.chmod(0o755)
-    engine = Engine(python, tmp_path / "log", silence=1.0)
+    engine = EngineClient(python, tmp_path / "log", silence=1.0)
     folder = make(tmp_path / "job")
     engine.submit(folder)
     events_until(engine, folder)
@@ -268,7 +268,7 @@ def test_a_program_that_never_answers_is_given_up(tmp_path):
 
 def test_a_log_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    engine = Engine(PYTHON, tmp_path / "file/log")
+    engine = EngineClient(PYTHON, tmp_path / "file/log")
     with pytest.raises(Exception, match="can't be started"):
         engine.start()
 
@@ -313,7 +313,7 @@ def test_a_worker_that_talks_nonsense_fails_the_job(tmp_path):
         """)
     )
     python.chmod(0o755)
-    engine = Engine(python, tmp_path / "log")
+    engine = EngineClient(python, tmp_path / "log")
     folder = make(tmp_path / "job")
     engine.submit(folder)
     assert well_formed(events_until(engine, folder)[folder])
@@ -393,7 +393,7 @@ def test_the_engine_takes_nothing_of_its_surroundings(tmp_path, monkeypatch):
     log = tmp_path / "log"
     log.mkdir()
     (log / "json.py").write_text("raise SystemExit('the wrong json')")
-    engine = Engine(PYTHON, log, [MODELS])
+    engine = EngineClient(PYTHON, log, [MODELS])
     folder = make(tmp_path / "job")
     engine.submit(folder)
     assert isinstance(events_until(engine, folder)[folder][-1], Done), (log / LOG_NAME).read_text()
@@ -418,7 +418,7 @@ def test_wait_hands_over_the_events_of_its_job(client, tmp_path):
 
 def test_a_pause_of_the_caller_is_no_silence_of_the_engine(tmp_path):
     """Blender may render for minutes between two polls."""
-    engine = Engine(PYTHON, tmp_path / "log", [MODELS], silence=2.0)
+    engine = EngineClient(PYTHON, tmp_path / "log", [MODELS], silence=2.0)
     folder = make(tmp_path / "job", 3, pause=1.5)
     engine.submit(folder)
     until(lambda: engine.poll() is not None and engine.state(folder).state == "running")

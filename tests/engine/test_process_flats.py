@@ -8,10 +8,10 @@ import pytest
 from PIL import Image, ImageDraw
 from tiny_jobs import owner, until, well_formed
 
-from engine.cli.colorize_job import gather
-from engine.host.client import Engine
+from engine.cli.colorize_job import build_colorize_job
+from engine.host.client import EngineClient
 from engine.job.messages import Cancelled, Done, FrameDone, Progress
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 COUNT = 16
 
@@ -27,7 +27,7 @@ def shot(tmp_path) -> Path:
             x = 30 + 130 * box + 2 * index
             draw.rectangle((x, 40, x + 100, 140), color if index < 0 else None, "black", 3)
         picture.save(tmp_path / ("reference.png" if index < 0 else f"in/{index}.png"))
-    gather(tmp_path / "in", [tmp_path / "reference.png"], tmp_path / "job", "flats")
+    build_colorize_job(tmp_path / "in", [tmp_path / "reference.png"], tmp_path / "job", "flats")
     return tmp_path / "job"
 
 
@@ -39,9 +39,9 @@ def frames(folder: Path) -> dict[str, bytes]:
 def wanted(shot) -> tuple[list, dict[str, bytes]]:
     """The events and the frames of a run that nothing disturbs; the job folder is as new afterwards."""
     events = []
-    assert isinstance(run(shot, events.append), Done)
+    assert isinstance(execute_job(shot, events.append), Done)
     made = frames(shot)
-    gather(shot.parent / "in", [shot.parent / "reference.png"], shot.parent / "again", "flats")
+    build_colorize_job(shot.parent / "in", [shot.parent / "reference.png"], shot.parent / "again", "flats")
     return events, made
 
 
@@ -52,16 +52,16 @@ def test_cancelled_at_each_stage_it_is_completed_by_the_next_run(shot, wanted):
     assert len(stages) >= 3
     for stage in stages:
         told = []
-        run(again, told.append, lambda stage=stage, told=told: any(getattr(event, "stage", "") == stage for event in told))
+        execute_job(again, told.append, lambda stage=stage, told=told: any(getattr(event, "stage", "") == stage for event in told))
         assert well_formed(told) and isinstance(told[-1], Cancelled), stage
-    assert isinstance(run(again), Done)
+    assert isinstance(execute_job(again), Done)
     assert frames(again) == made
 
 
 def test_killed_in_the_middle_the_next_process_completes_it(shot, wanted):
     _, made = wanted
     again = shot.parent / "again"
-    engine = Engine(Path(sys.executable), shot.parent / "log")
+    engine = EngineClient(Path(sys.executable), shot.parent / "log")
     engine.submit(again)
     until(lambda: engine.poll() is not None and (engine.state(again).finished >= 2 or engine.state(again).ended))
     psutil.Process(owner(again)).kill()

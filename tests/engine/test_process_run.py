@@ -11,9 +11,9 @@ from tiny_jobs import MODELS, ODD_NAMES, engine, exists, journal, make, owner, r
 
 from engine import job as jobs
 from engine import models
-from engine.job.lock import locked
-from engine.job.messages import TERMINAL, Cancelled, Done, Failed, FrameDone, Progress, Started, Warned, decode
-from engine.worker.run import run
+from engine.job.lock import lock_folder
+from engine.job.messages import TERMINAL, Cancelled, Done, Failed, FrameDone, Progress, Started, Warned, decode_message
+from engine.worker.run import execute_job
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def tiny(monkeypatch):
 
 def told(folder: Path, should_cancel=lambda: False) -> list:
     events = []
-    end = run(folder, events.append, should_cancel)
+    end = execute_job(folder, events.append, should_cancel)
     assert events[-1] == end
     assert well_formed(events)
     return events
@@ -49,10 +49,10 @@ def test_the_folder_is_free_once_the_end_is_told(tmp_path, cancelled):
 
     def hear(event) -> None:
         if isinstance(event, TERMINAL):
-            with locked(folder):
+            with lock_folder(folder):
                 ends.append(event)
 
-    assert run(folder, hear, lambda: cancelled) == ends[0] and len(ends) == 1
+    assert execute_job(folder, hear, lambda: cancelled) == ends[0] and len(ends) == 1
 
 
 def test_progress_never_falls_and_the_time_left_becomes_known(tmp_path):
@@ -98,7 +98,7 @@ def test_a_full_disk_still_tells_the_failure(tmp_path):
     folder = make(tmp_path / "job", 4, act="limit files", at=2)
     process = engine("run", "--json", "--models", MODELS, folder)
     out, err = process.communicate(timeout=60)
-    events = [decode(line) for line in out.splitlines()]
+    events = [decode_message(line) for line in out.splitlines()]
     assert process.returncode == 4, err
     assert well_formed(events)
     assert isinstance(events[-1], Failed) and "File too large" in events[-1].text
@@ -272,7 +272,7 @@ def test_a_folder_removed_meanwhile_fails_the_job(tmp_path):
     until(lambda: (folder / jobs.EVENTS_FILE).exists() and len(journal(folder)) == 2)
     shutil.rmtree(folder)
     out, _ = process.communicate(timeout=60)
-    end = decode(out.splitlines()[-1])
+    end = decode_message(out.splitlines()[-1])
     assert isinstance(end, Failed) and "removed" in end.text
     assert process.returncode == 4
     assert not folder.exists()
@@ -282,7 +282,7 @@ def test_stray_prints_go_to_the_log(tmp_path):
     make(tmp_path, act="print", at=1)
     process = engine("run", "--json", "--models", MODELS, tmp_path)
     out, err = process.communicate(timeout=60)
-    events = [decode(line) for line in out.splitlines()]
+    events = [decode_message(line) for line in out.splitlines()]
     assert well_formed(events) and isinstance(events[-1], Done)
     assert err == ""
     log = (tmp_path / jobs.LOG_FILE).read_text()

@@ -7,19 +7,19 @@ from hypothesis import strategies as st
 
 from engine.drawing.regions import CROSSINGS, close_gaps, segment
 from engine.drawing.sketch import Sketch
-from engine.drawing.sketch.ends import skeleton_ends
-from engine.drawing.sketch.raster import rasterize
+from engine.drawing.sketch.ends import find_skeleton_ends
+from engine.drawing.sketch.raster import rasterize_strokes
 
 SIZE = (400, 300)
 
 
 def cut(art, gap=8.0, size=SIZE):
-    return segment(rasterize(art, size), gap)
+    return segment(rasterize_strokes(art, size), gap)
 
 
 def scanned(sketch: Sketch) -> Sketch:
     """The same drawing when only its pixels are known."""
-    return Sketch(sketch.paint, sketch.lines, sketch.traces, skeleton_ends(sketch.lines), sketch.id)
+    return Sketch(sketch.paint, sketch.lines, sketch.traces, find_skeleton_ends(sketch.lines), sketch.id)
 
 
 def at(regions, point):
@@ -49,12 +49,12 @@ def sane(sketch, regions):
 
 def test_nothing_drawn_is_one_region():
     regions = cut(drawing())
-    sane(rasterize(drawing(), SIZE), regions)
+    sane(rasterize_strokes(drawing(), SIZE), regions)
     assert regions.count == 1 and regions.border[1] and not len(regions.edges) and not len(regions.leaks)
 
 
 def test_all_ink_is_one_region():
-    sketch = rasterize(stroke([(0, 150), (400, 150)], 800), SIZE)
+    sketch = rasterize_strokes(stroke([(0, 150), (400, 150)], 800), SIZE)
     assert sketch.lines.all()
     regions = segment(sketch, 8)
     assert regions.count == 1 and (regions.grown == 1).all() and not regions.labels.any()
@@ -65,7 +65,7 @@ def test_all_ink_is_one_region():
 @pytest.mark.parametrize("kind", ["strokes", "scan"])
 def test_a_figure_with_gaps_falls_into_its_parts(gap, width, kind):
     art, inside = figure(gap, width)
-    sketch = rasterize(art, SIZE)
+    sketch = rasterize_strokes(art, SIZE)
     if kind == "scan":
         sketch = scanned(sketch)
     regions = segment(sketch, 12)
@@ -86,7 +86,7 @@ def test_a_figure_with_gaps_falls_into_its_parts(gap, width, kind):
     kind=st.sampled_from(["strokes", "scan"]),
 )
 def test_paint_never_leaks_through_a_gap_that_is_closed(gap, angle, radius, width, x, kind):
-    sketch = rasterize(circle((200 + x, 150 - x), radius, gap, angle, width), SIZE)
+    sketch = rasterize_strokes(circle((200 + x, 150 - x), radius, gap, angle, width), SIZE)
     sketch = scanned(sketch) if kind == "scan" else sketch
     regions = segment(sketch, 13)
     sane(sketch, regions)
@@ -111,7 +111,7 @@ def test_any_scribble_gives_a_sane_map(data):
         )
         for _ in range(data.draw(st.integers(0, 7)))
     ]
-    sketch = rasterize(drawing(*parts), (120, 90))
+    sketch = rasterize_strokes(drawing(*parts), (120, 90))
     for drawn in (sketch, scanned(sketch)):
         sane(drawn, segment(drawn, data.draw(st.floats(0, 40))))
 
@@ -133,14 +133,14 @@ def test_ends_that_point_straight_at_each_other_are_joined_from_a_little_farther
 @pytest.mark.parametrize("short", [1, 4, 9])
 @pytest.mark.parametrize("kind", ["strokes", "scan"])
 def test_lines_that_stop_short_of_the_pictures_edge_are_led_to_it(short, kind):
-    sketch = rasterize(drawing(line((short, 80), (400 - short, 120)), line((150, short), (190, 300 - short))), SIZE)
+    sketch = rasterize_strokes(drawing(line((short, 80), (400 - short, 120)), line((150, short), (190, 300 - short))), SIZE)
     assert segment(scanned(sketch) if kind == "scan" else sketch, 10).count == 4
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.8, 2.5])
 def test_a_gap_between_lines_without_ends_is_closed_or_reported(angle):
     for width, closed in ((5, True), (14, False)):
-        sketch = rasterize(circle((200, 150), 80, width, angle, 6), SIZE)
+        sketch = rasterize_strokes(circle((200, 150), 80, width, angle, 6), SIZE)
         blind = Sketch(sketch.paint, sketch.lines, sketch.traces, np.zeros((0, 4), np.float32), sketch.id)
         regions = segment(blind, 8)
         sane(blind, regions)
@@ -205,7 +205,7 @@ def test_over_a_few_pixels_a_line_may_turn_to_the_next_one():
 
 def test_strands_inside_a_region_vanish_into_it():
     strands = drawing(*(line((130 + 30 * i, 110), (140 + 30 * i, 190), width=2) for i in range(5)))
-    sketch = rasterize(drawing(circle((200, 150), 120), strands), SIZE)
+    sketch = rasterize_strokes(drawing(circle((200, 150), 120), strands), SIZE)
     regions = segment(sketch, 10)
     assert regions.count == 2
     assert (regions.grown[sketch.lines & (regions.grown == at(regions, (200, 150)))].size) > 1000
@@ -214,7 +214,7 @@ def test_strands_inside_a_region_vanish_into_it():
 def test_joins_do_not_cross_ink():
     wall = line((200, 40), (200, 260), width=2)
     facing = drawing(line((120, 150), (196, 150), width=2), line((204, 150), (280, 150), width=2))
-    for x0, _, x1, _ in close_gaps(rasterize(drawing(wall, facing), SIZE), 12):
+    for x0, _, x1, _ in close_gaps(rasterize_strokes(drawing(wall, facing), SIZE), 12):
         assert not min(x0, x1) < 198 < 202 < max(x0, x1)
 
 
@@ -253,7 +253,7 @@ def test_a_highlight_stays_and_a_fleck_goes():
     regions = cut(eye)
     assert at(regions, (195, 145)) not in (at(regions, (210, 160)), at(regions, (5, 5)))
     crossing = drawing(line((50, 100), (350, 103.2), width=2), line((50, 103), (350, 100.2), width=2))
-    sketch = rasterize(crossing, SIZE)
+    sketch = rasterize_strokes(crossing, SIZE)
     raw = cv2.connectedComponents((~sketch.lines).astype(np.uint8), connectivity=4)[0] - 1
     assert segment(sketch, 0).count <= raw
     assert all(area >= 10 for area in segment(sketch, 0).areas[1:])
@@ -290,6 +290,8 @@ def test_a_texture_of_dashes_is_left_alone():
     lines = np.zeros((700, 1000), bool)
     lines[::3] = True
     lines[:, ::7] = False
-    sketch = Sketch(np.dstack([np.zeros((700, 1000, 3), np.uint8), lines * np.uint8(255)]), lines, ~lines & lines, skeleton_ends(lines), "")
+    sketch = Sketch(
+        np.dstack([np.zeros((700, 1000, 3), np.uint8), lines * np.uint8(255)]), lines, ~lines & lines, find_skeleton_ends(lines), ""
+    )
     assert len(sketch.ends) > 50_000
     assert not len(close_gaps(sketch, 12))

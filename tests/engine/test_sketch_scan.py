@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.drawing.regions import segment
 from engine.drawing.sketch import scan
-from engine.drawing.sketch.raster import rasterize
+from engine.drawing.sketch.raster import rasterize_strokes
 from engine.job.errors import BadInput
 
 SIZE = (400, 300)
@@ -37,7 +37,7 @@ def on_paper(sketch, paper=(255, 255, 255), noise=0.0, light=0.0, seed=0):
 
 
 def art(width=2.5, gap=0.0):
-    return rasterize(figure(gap, width)[0], SIZE)
+    return rasterize_strokes(figure(gap, width)[0], SIZE)
 
 
 PAPERS = {
@@ -55,7 +55,7 @@ def test_lines_are_found_on_any_paper(tmp_path, paper, file):
     truth = art()
     path = tmp_path / f"scan.{file}"
     Image.fromarray(on_paper(truth, **PAPERS[paper])).save(path, **({"quality": 75} if file == "jpg" else {}))
-    found = scan.read(path)
+    found = scan.read_scan(path)
     assert agreement(found.lines, truth.lines) > 0.985
     assert found.paint[10, 10, 3] == 0 and (found.paint[..., 3][~near(truth.lines, 3)] == 0).mean() > 0.9999
     regions = segment(found, 6)
@@ -65,7 +65,7 @@ def test_lines_are_found_on_any_paper(tmp_path, paper, file):
 
 @pytest.mark.parametrize("mode", ["RGBA", "RGB", "L", "LA", "P", "PA", "1", "I;16", "I", "F", "CMYK", "YCbCr", "HSV", "LAB"])
 def test_pictures_of_every_mode(tmp_path, mode):
-    truth = rasterize(figure(0, 3.0)[0], SIZE)
+    truth = rasterize_strokes(figure(0, 3.0)[0], SIZE)
     gray = on_paper(truth).min(2)
     if mode == "I;16":
         image = Image.fromarray(gray.astype(np.uint16) * 257)
@@ -83,55 +83,55 @@ def test_pictures_of_every_mode(tmp_path, mode):
     if mode in ("HSV", "PA"):
         image = image.convert("RGB")
     image.save(path)
-    assert agreement(scan.read(path).lines, truth.lines) > 0.99
+    assert agreement(scan.read_scan(path).lines, truth.lines) > 0.99
 
 
 def test_colors_with_sixteen_bits(tmp_path):
     truth = art()
     assert cv2.imwrite(str(tmp_path / "a.png"), on_paper(truth).astype(np.uint16) * 257)
-    assert agreement(scan.read(tmp_path / "a.png").lines, truth.lines) > 0.99
+    assert agreement(scan.read_scan(tmp_path / "a.png").lines, truth.lines) > 0.99
 
 
 def test_transparent_paper_is_taken_as_it_is(tmp_path):
     truth = art()
     Image.fromarray(truth.paint).save(tmp_path / "a.png")
-    found = scan.read(tmp_path / "a.png")
+    found = scan.read_scan(tmp_path / "a.png")
     assert np.array_equal(found.paint, truth.paint) and np.array_equal(found.lines, truth.paint[..., 3] >= 128)
 
 
 @pytest.mark.parametrize("width", [0.5, 0.8])
 def test_lines_thinner_than_a_pixel_on_transparent_paper_enclose(tmp_path, width):
     parts = [circle((200, 150), 90, width=width), line((100, 20), (330, 290), width=width)]
-    Image.fromarray(rasterize(drawing(*parts), SIZE).paint).save(tmp_path / "a.png")
-    found = scan.read(tmp_path / "a.png")
+    Image.fromarray(rasterize_strokes(drawing(*parts), SIZE).paint).save(tmp_path / "a.png")
+    found = scan.read_scan(tmp_path / "a.png")
     assert segment(found, 0.0).count == 3  # outside, and both halves of the disc
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_pencil_lines_enclose_though_paper_shows_through_their_grain(tmp_path, seed):
-    paint = rasterize(drawing(circle((200, 150), 90, width=2.2), line((60, 20), (360, 290), width=2.2)), SIZE).paint.copy()
+    paint = rasterize_strokes(drawing(circle((200, 150), 90, width=2.2), line((60, 20), (360, 290), width=2.2)), SIZE).paint.copy()
     grain = cv2.resize(np.random.default_rng(seed).uniform(size=(150, 200)), SIZE, interpolation=cv2.INTER_LINEAR)
     paint[..., 3] = paint[..., 3] * (1 - 1.4 * (grain - 0.35).clip(0))
     Image.fromarray(paint).save(tmp_path / "a.png")
-    assert segment(scan.read(tmp_path / "a.png"), 0.0).count == 3
+    assert segment(scan.read_scan(tmp_path / "a.png"), 0.0).count == 3
 
 
 @pytest.mark.parametrize(("fading", "end"), [(10, 290), (40, 298)])
 def test_a_line_that_goes_on_faintly_for_long_is_a_line(tmp_path, fading, end):
     """A short fading end is none: strokes that taper are as long as Blender shows them."""
-    paint = rasterize(line((60, 150), (300, 150), width=2), SIZE).paint.copy()
+    paint = rasterize_strokes(line((60, 150), (300, 150), width=2), SIZE).paint.copy()
     paint[:, 300 - fading : 300, 3] = paint[:, 300 - fading : 300, 3] * np.linspace(0.5, 0.2, fading)
     paint[:, 300:, 3] = 0
     Image.fromarray(paint).save(tmp_path / "a.png")
-    assert abs(scan.read(tmp_path / "a.png").ends[:, 0].max() - end) < 4
+    assert abs(scan.read_scan(tmp_path / "a.png").ends[:, 0].max() - end) < 4
 
 
 def test_the_color_of_lines_survives_the_removal_of_paper(tmp_path):
     lines = drawing(line((20, 60), (380, 60), width=6, color=BROWN), line((20, 200), (380, 200), width=6, color=(90, 90, 90, 255)))
-    truth = rasterize(lines, SIZE)
+    truth = rasterize_strokes(lines, SIZE)
     picture = on_paper(truth)
     Image.fromarray(picture).save(tmp_path / "a.png")
-    found = scan.read(tmp_path / "a.png")
+    found = scan.read_scan(tmp_path / "a.png")
     alpha = found.paint[..., 3:] / 255
     again = found.paint[..., :3] * alpha + 255 * (1 - alpha)
     assert np.abs(again[60, 30:370] - picture[60, 30:370]).max() < 40
@@ -143,10 +143,10 @@ def test_the_color_of_lines_survives_the_removal_of_paper(tmp_path):
 def test_trace_lines_are_told_by_hue_in_scans(tmp_path, file, paper):
     colors = [RED, BLUE, (20, 220, 60, 255), BLACK, BROWN]
     parts = [line((30, 40 + 50 * i), (370, 40 + 50 * i), width=2.0, color=c) for i, c in enumerate(colors)]
-    sketch = rasterize(drawing(*parts), SIZE)
+    sketch = rasterize_strokes(drawing(*parts), SIZE)
     path = tmp_path / f"a.{file}"
     Image.fromarray(on_paper(sketch, **PAPERS[paper])).save(path, **({"quality": 90} if file == "jpg" else {}))
-    found = scan.read(path)
+    found = scan.read_scan(path)
     for i, trace in enumerate([True, True, True, False, False]):
         band = np.s_[20 + 50 * i : 60 + 50 * i, 40:360]
         share = found.traces[band].sum() / found.lines[band].sum()
@@ -157,27 +157,27 @@ def test_trace_lines_are_told_by_hue_in_scans(tmp_path, file, paper):
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 def test_a_blank_picture_has_no_lines(tmp_path, value, mode):
     Image.new(mode, SIZE, 0 if mode == "RGBA" else (value,) * len(mode) if mode == "RGB" else value).save(tmp_path / "a.png")
-    sketch = scan.read(tmp_path / "a.png")
+    sketch = scan.read_scan(tmp_path / "a.png")
     assert not sketch.lines.any() and not sketch.paint[..., 3].any() and sketch.ends.shape == (0, 4)
 
 
 def test_blank_grainy_paper_has_no_lines(tmp_path):
     for seed in range(3):
-        Image.fromarray(on_paper(rasterize(drawing(), SIZE), (225, 220, 210), noise=6, light=0.3, seed=seed)).save(
+        Image.fromarray(on_paper(rasterize_strokes(drawing(), SIZE), (225, 220, 210), noise=6, light=0.3, seed=seed)).save(
             tmp_path / "a.jpg", quality=70
         )
-        assert not scan.read(tmp_path / "a.jpg").lines.any()
+        assert not scan.read_scan(tmp_path / "a.jpg").lines.any()
 
 
 def test_dust_goes_and_freckles_stay(tmp_path):
-    truth = rasterize(drawing(circle((200, 150), 100), *(stroke([(170 + 20 * i, 140.5)], 5) for i in range(3))), SIZE)
+    truth = rasterize_strokes(drawing(circle((200, 150), 100), *(stroke([(170 + 20 * i, 140.5)], 5) for i in range(3))), SIZE)
     picture = on_paper(truth, (235, 235, 235), noise=3)
     rng = np.random.default_rng(0)
     dust = rng.integers(5, 295, (60, 2))
     dust = dust[~near(truth.lines, 6)[dust[:, 0], dust[:, 1]]]
     picture[dust[:, 0], dust[:, 1]] = 90
     Image.fromarray(picture).save(tmp_path / "a.png")
-    found = scan.read(tmp_path / "a.png")
+    found = scan.read_scan(tmp_path / "a.png")
     assert not found.lines[dust[:, 0], dust[:, 1]].any()
     assert all(found.lines[140, 170 + 20 * i] for i in range(3))
 
@@ -186,22 +186,22 @@ def test_solid_black_is_line_and_not_paper(tmp_path):
     picture = np.full((300, 400, 3), 240, np.uint8)
     picture[60:240, 80:260] = 10
     Image.fromarray(picture).save(tmp_path / "a.png")
-    lines = scan.read(tmp_path / "a.png").lines
+    lines = scan.read_scan(tmp_path / "a.png").lines
     assert lines[70:230, 90:250].mean() > 0.99 and not lines[:50].any()
 
 
 def test_a_scan_is_brought_to_the_size_that_is_asked_for(tmp_path):
-    big = rasterize(figure(0, 3.0)[0], SIZE)
+    big = rasterize_strokes(figure(0, 3.0)[0], SIZE)
     path = tmp_path / "a.png"
     for picture in (big.paint, on_paper(big)):
         Image.fromarray(picture).save(path)
         for size in ((200, 150), (800, 600), (401, 300)):
-            found = scan.read(path, size)
+            found = scan.read_scan(path, size)
             assert found.size == size
             truth = cv2.resize(big.paint[..., 3], size, interpolation=cv2.INTER_AREA) >= 100
             assert agreement(found.lines, truth) > 0.98
     with pytest.raises(BadInput, match="shape"):
-        scan.read(path, (300, 400))
+        scan.read_scan(path, (300, 400))
 
 
 def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path):
@@ -213,7 +213,7 @@ def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path):
     Image.new("1", (20_000, 2)).save(tmp_path / "wide.png")
     for name in ("none.png", "text.png", "empty.png", "half.png", "wide.png", ""):
         with pytest.raises(BadInput) as caught:
-            scan.read(tmp_path / name)
+            scan.read_scan(tmp_path / name)
         assert "\n" not in str(caught.value)
 
 
@@ -221,7 +221,7 @@ def test_what_is_no_picture_is_refused_in_one_sentence(tmp_path):
 def test_strange_sizes(tmp_path, size):
     for mode in ("RGBA", "L"):
         Image.new(mode, size, 200 if mode == "L" else (0, 0, 0, 255)).save(tmp_path / "a.png")
-        assert scan.read(tmp_path / "a.png").size == size
+        assert scan.read_scan(tmp_path / "a.png").size == size
 
 
 def test_ends_of_scanned_lines_are_those_of_the_strokes(tmp_path):
@@ -229,8 +229,8 @@ def test_ends_of_scanned_lines_are_those_of_the_strokes(tmp_path):
         strokes = drawing(
             line((60, 150), (340, 150), width=width), line((200, 20), (330, 90), width=width), circle((90, 60), 40, width=width)
         )
-        Image.fromarray(on_paper(rasterize(strokes, SIZE))).save(tmp_path / "a.png")
-        found, truth = scan.read(tmp_path / "a.png").ends, rasterize(strokes, SIZE).ends
+        Image.fromarray(on_paper(rasterize_strokes(strokes, SIZE))).save(tmp_path / "a.png")
+        found, truth = scan.read_scan(tmp_path / "a.png").ends, rasterize_strokes(strokes, SIZE).ends
         assert len(found) == len(truth) == 4
         for end in truth:
             nearest = found[np.hypot(*(found[:, :2] - end[:2]).T).argmin()]
@@ -241,15 +241,15 @@ def test_the_id_is_of_the_file_and_the_size(tmp_path):
     Image.fromarray(art().paint).save(tmp_path / "a.png")
     Image.fromarray(art().paint).save(tmp_path / "b.png")
     Image.fromarray(art(4.0).paint).save(tmp_path / "c.png")
-    one, same, other = (scan.read(tmp_path / f"{n}.png").id for n in "abc")
-    assert one == same != other and one != scan.read(tmp_path / "a.png", (200, 150)).id
+    one, same, other = (scan.read_scan(tmp_path / f"{n}.png").id for n in "abc")
+    assert one == same != other and one != scan.read_scan(tmp_path / "a.png", (200, 150)).id
 
 
 def test_lines_that_run_out_of_the_picture_reach_its_edge(tmp_path):
     """Scans and filters leave the last pixel blank now and then: paint must not slip through between line and edge."""
-    truth = rasterize(drawing(line((-10, 80), (410, 120), width=2), line((150, -10), (190, 310), width=2)), SIZE)
+    truth = rasterize_strokes(drawing(line((-10, 80), (410, 120), width=2), line((150, -10), (190, 310), width=2)), SIZE)
     paint = truth.paint.copy()
     for side in (paint[0], paint[-1], paint[:, 0], paint[:, -1]):
         side[..., 3] = 0
     Image.fromarray(paint).save(tmp_path / "a.png")
-    assert segment(scan.read(tmp_path / "a.png"), 6).count == 4
+    assert segment(scan.read_scan(tmp_path / "a.png"), 6).count == 4

@@ -19,8 +19,8 @@ def same(one: Strokes, two: Strokes) -> bool:
 
 def test_a_drawing_comes_back_as_it_was_saved(tmp_path):
     for index, art in enumerate([drawing(), figure()[0], drawing(circle((5, 5), 3), line((0, 0), (9, 9)))]):
-        strokes.save(art, tmp_path / f"{index}.npz")
-        assert same(strokes.load(tmp_path / f"{index}.npz"), art)
+        strokes.save_strokes(art, tmp_path / f"{index}.npz")
+        assert same(strokes.load_strokes(tmp_path / f"{index}.npz"), art)
 
 
 def arrays(art: Strokes) -> dict[str, np.ndarray]:
@@ -64,7 +64,7 @@ NONSENSE = {
 def test_nonsense_is_refused_in_one_sentence(tmp_path, case):
     np.savez(tmp_path / "a.npz", **NONSENSE[case]())
     with pytest.raises(BadInput) as caught:
-        strokes.load(tmp_path / "a.npz")
+        strokes.load_strokes(tmp_path / "a.npz")
     assert "drawing" in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -72,7 +72,7 @@ def test_what_would_not_be_read_is_not_written(tmp_path):
     art = figure()[0]
     art.points[0, 0] = np.nan
     with pytest.raises(BadInput):
-        strokes.save(art, tmp_path / "a.npz")
+        strokes.save_strokes(art, tmp_path / "a.npz")
     assert not (tmp_path / "a.npz").exists()
 
 
@@ -82,13 +82,13 @@ def test_an_incomplete_file_is_refused(tmp_path, missing):
     del raw[missing]
     np.savez(tmp_path / "a.npz", **raw)
     with pytest.raises(BadInput, match="incomplete"):
-        strokes.load(tmp_path / "a.npz")
+        strokes.load_strokes(tmp_path / "a.npz")
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "none.npz", tmp_path):
         with pytest.raises(BadInput, match="can't be read"):
-            strokes.load(path)
+            strokes.load_strokes(path)
 
 
 def test_a_file_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
@@ -103,14 +103,14 @@ def test_a_file_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
             file.write(bytes(1_000_000))
     assert (tmp_path / "a.npz").stat().st_size < 2_000_000
     with pytest.raises(BadInput, match="simplify"):
-        strokes.load(tmp_path / "a.npz")
+        strokes.load_strokes(tmp_path / "a.npz")
 
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_refused_or_reads_as_it_was(tmp_path, data):
     art = figure()[0]
-    strokes.save(art, tmp_path / "a.npz")
+    strokes.save_strokes(art, tmp_path / "a.npz")
     content = bytearray((tmp_path / "a.npz").read_bytes())
     if data.draw(st.booleans()):
         content = content[: data.draw(st.integers(0, len(content) - 1))]
@@ -118,7 +118,7 @@ def test_a_damaged_file_is_refused_or_reads_as_it_was(tmp_path, data):
         content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
     (tmp_path / "b.npz").write_bytes(content)
     try:
-        found = strokes.load(tmp_path / "b.npz")
+        found = strokes.load_strokes(tmp_path / "b.npz")
     except BadInput:
         return
     assert len(found) == len(art) and np.isfinite(found.points).all()

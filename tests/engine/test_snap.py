@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.drawing.colors.paint import compose
-from engine.drawing.colors.palette import lab_of
-from engine.drawing.colors.snap import snap
+from engine.drawing.colors.paint import compose_picture
+from engine.drawing.colors.palette import convert_to_lab
+from engine.drawing.colors.snap import snap_to_swatches
 
 SWATCHES = np.array(
     [
@@ -47,7 +47,7 @@ def spoiled(frame: np.ndarray, lines: np.ndarray, rng: np.random.Generator, shar
 def nearest(frame: np.ndarray) -> np.ndarray:
     """The swatch that each pixel comes nearest to: what a frame says before it is snapped."""
     colors = np.where(SWATCHES[:, 3:] > 0, SWATCHES[:, :3], 255).astype(np.uint8)
-    far = lab_of(frame.reshape(-1, 3))[:, None] - lab_of(colors)[None]
+    far = convert_to_lab(frame.reshape(-1, 3))[:, None] - convert_to_lab(colors)[None]
     return (far**2).sum(2).argmin(1).reshape(frame.shape[:2])
 
 
@@ -57,11 +57,11 @@ def test_spoiled_frames_are_repaired(seed):
     frame = np.where(SWATCHES[:, 3:] > 0, SWATCHES[:, :3], 255).astype(np.uint8)[truth[grown]]
     given = spoiled(frame, lines, rng, 1.0)
     before = (nearest(given) == truth[grown]).mean()
-    swatch, confidence = snap(given, grown, lines, 60, SWATCHES)
+    swatch, confidence = snap_to_swatches(given, grown, lines, 60, SWATCHES)
     plain = (swatch[1:] == truth[1:]).mean()
     prior = np.full((61, len(SWATCHES)), 0.4 / 6, np.float32)
     prior[np.arange(1, 61), truth[1:]] = 0.6
-    helped = (snap(given, grown, lines, 60, SWATCHES, prior)[0][1:] == truth[1:]).mean()
+    helped = (snap_to_swatches(given, grown, lines, 60, SWATCHES, prior)[0][1:] == truth[1:]).mean()
     assert plain > before + 0.05 and plain >= 0.8, "white paint and paper look alike"
     assert helped >= plain and helped >= 0.9
     assert confidence[1:].min() > 0 and swatch[0] == -1
@@ -71,13 +71,13 @@ def test_a_clean_frame_stays_as_it_is():
     grown, lines, truth, _ = drawing(9)
     frame = np.where(SWATCHES[:, 3:] > 0, SWATCHES[:, :3], 255).astype(np.uint8)[truth[grown]]
     frame[lines] = 0
-    assert (snap(frame, grown, lines, 60, SWATCHES)[0] == truth).all()
+    assert (snap_to_swatches(frame, grown, lines, 60, SWATCHES)[0] == truth).all()
 
 
 def test_regions_that_are_all_line_have_an_answer():
     grown = np.ones((20, 20), np.int32)
     grown[:, 10:12] = 2
-    swatch, _ = snap(np.full((20, 20, 3), 30, np.uint8), grown, np.ones((20, 20), bool), 2, SWATCHES)
+    swatch, _ = snap_to_swatches(np.full((20, 20, 3), 30, np.uint8), grown, np.ones((20, 20), bool), 2, SWATCHES)
     assert (swatch[1:] >= 0).all()
 
 
@@ -89,8 +89,8 @@ def test_paint_and_paper_reach_the_pictures_edge():
     given[:3], given[-3:], given[:, :3], given[:, -3:] = 90, 200, 60, 30
     prior = np.full((61, len(SWATCHES)), 0.3 / 6, np.float32)
     prior[np.arange(1, 61), truth[1:]] = 0.7
-    swatch, _ = snap(given, grown, lines, 60, SWATCHES, prior)
-    picture = compose(grown, SWATCHES[swatch], np.zeros((*grown.shape, 4), np.uint8))
+    swatch, _ = snap_to_swatches(given, grown, lines, 60, SWATCHES, prior)
+    picture = compose_picture(grown, SWATCHES[swatch], np.zeros((*grown.shape, 4), np.uint8))
     rim = np.ones(grown.shape, bool)
     rim[1:-1, 1:-1] = False
     assert (swatch[1:] == truth[1:]).mean() > 0.95

@@ -18,7 +18,7 @@ from engine.cli import inbetween_job as keys
 from engine.host import weights_store as store
 from engine.job.errors import BadInput, JobFailed
 from engine.job.messages import Cancelled, Done, Failed, Progress, Warned
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 SIZE = (160, 120)
 WHITE = (255, 255, 255, 255)
@@ -38,7 +38,7 @@ def shot(tmp_path, weights):
         files = {n: picture(tmp_path / f"{name}/{n}_{x}.png", x, painted, SIZE, background) for n, x in places.items()}
         lines = {n: picture(tmp_path / f"{name}/sketch_{n}.png", x, False, SIZE) for n, x in (sketches or {}).items()}
         chosen = {"weights": str(weights), "side": 64, "steps": 1, "passes": "one"} | dict(options)
-        keys.gather(files, count, references, tmp_path / name / "out", "tooncrafter", options=chosen, sketches=lines, **given)
+        keys.build_inbetween_job(files, count, references, tmp_path / name / "out", "tooncrafter", options=chosen, sketches=lines, **given)
         return tmp_path / name / "out"
 
     return make
@@ -46,7 +46,7 @@ def shot(tmp_path, weights):
 
 def told(folder, should_cancel=lambda: False):
     events = []
-    return run(folder, events.append, should_cancel), events
+    return execute_job(folder, events.append, should_cancel), events
 
 
 def done(folder):
@@ -75,8 +75,8 @@ def failure(folder, kind=BadInput.kind):
 
 
 def changed(folder, **options):
-    asked = jobs.load(folder)
-    jobs.save(replace(asked, options={**asked.options, **options}), folder)
+    asked = jobs.load_job(folder)
+    jobs.save_job(replace(asked, options={**asked.options, **options}), folder)
 
 
 def same(one, other):
@@ -177,12 +177,12 @@ def test_the_command_of_the_shell(tmp_path, weights):
 def test_cels_lie_over_each_other(shot):
     """Each has keys of its own."""
     folder = shot({0: 50, 2: 80}, 1)
-    other = jobs.load(shot({0: 100, 2: 120}, 1, name="other"))
-    asked = jobs.load(folder)
+    other = jobs.load_job(shot({0: 100, 2: 120}, 1, name="other"))
+    asked = jobs.load_job(folder)
     shutil.copytree(folder.parent.parent / "other/out/reference", folder / "reference", dirs_exist_ok=True)
     frames = tuple(replace(a, drawings=a.drawings + b.drawings) for a, b in zip(asked.frames, other.frames, strict=True))
     drawings = asked.drawings + tuple(replace(drawing, cel=1) for drawing in other.drawings)
-    jobs.save(replace(asked, cels=asked.cels + other.cels, drawings=drawings, frames=frames), folder)
+    jobs.save_job(replace(asked, cels=asked.cels + other.cels, drawings=drawings, frames=frames), folder)
     made, events = done(folder)
     assert (made[0][40, [50, 100], :3] == PAINT["head"]).all() and stages(events).count("Denoising") == 2
 
@@ -240,7 +240,7 @@ def test_any_aspect(tmp_path, weights, size):
         files[number] = tmp_path / f"{number}.png"
         image = Image.new("RGB", size, color)
         image.save(files[number])
-    keys.gather(files, 1, [], tmp_path / "out", "tooncrafter", options={"weights": str(weights), "side": 128, "steps": 1})
+    keys.build_inbetween_job(files, 1, [], tmp_path / "out", "tooncrafter", options={"weights": str(weights), "side": 128, "steps": 1})
     made, events = done(tmp_path / "out")
     assert made[1].shape == (size[1], size[0], 4)
     assert any("hardly a color in common" in text for text in warnings(events)), "a cut"
@@ -263,7 +263,7 @@ def test_a_killed_job_goes_on_and_ends_the_same(shot):
 def test_cancelled_in_the_loop(shot):
     folder = shot({0: 50, 2: 80}, 1, options={"steps": 2})
     seen = []
-    end = run(folder, seen.append, lambda: "Denoising" in stages(seen))
+    end = execute_job(folder, seen.append, lambda: "Denoising" in stages(seen))
     assert isinstance(end, Cancelled) and stages(seen).count("Denoising") == 1
     _, events = done(folder)
     assert stages(events).count("Denoising") == 1, "the second of two steps"
@@ -303,12 +303,12 @@ def test_five_hundred_are_refused_and_one_is_made(shot):
 
 def test_keys_that_can_not_be(shot, tmp_path):
     folder = shot({0: 50, 2: 80}, 1)
-    key = next(d for d in jobs.load(folder).drawings if d.kind == "painted")
+    key = next(d for d in jobs.load_job(folder).drawings if d.kind == "painted")
     Image.new("RGBA", SIZE).save(folder / key.file)
     assert "fully transparent" in failure(folder)
     reference = picture(tmp_path / "sheet.png", 80, painted=True)
     folder = shot({0: 50, 2: 80}, 1, name="empty", references=[reference])
-    key = next(d for d in jobs.load(folder).drawings if d.kind == "raster")
+    key = next(d for d in jobs.load_job(folder).drawings if d.kind == "raster")
     Image.new("RGBA", SIZE).save(folder / key.file)
     assert "is empty" in failure(folder)
     with pytest.raises(BadInput, match="no drawing 7"):
@@ -317,7 +317,7 @@ def test_keys_that_can_not_be(shot, tmp_path):
 
 def test_keys_of_another_size_are_fitted_whole(shot):
     folder = shot({0: 50, 2: 80}, 1, background=WHITE)
-    key = next(d for d in jobs.load(folder).drawings if d.kind == "painted")
+    key = next(d for d in jobs.load_job(folder).drawings if d.kind == "painted")
     data = cv2.imread(str(folder / key.file), cv2.IMREAD_UNCHANGED)
     cv2.imwrite(str(folder / key.file), cv2.resize(data, (400, 120)))
     made, _ = done(folder)
@@ -334,7 +334,7 @@ def test_what_is_missing_is_named(shot, tmp_path, weights, monkeypatch):
     done(shot({0: 50, 2: 80}, 1, options={"weights": str(bare), "prompt": ""}, name="plain"))
     assert "vocab.json" in failure(shot({0: 50, 2: 80}, 1, options={"weights": str(bare), "prompt": "a cat"}, name="prompt"))
     assert "sketch encoder" in failure(shot({0: 50, 3: 80}, 2, {1: 60}, {"weights": str(bare)}, name="sketch"))
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path))
+    monkeypatch.setenv(store.WEIGHTS_VARIABLE, str(tmp_path))
     said = failure(shot({0: 50, 2: 80}, 1, options={"weights": ""}, name="default"), JobFailed.kind)
     assert "model Vector" in said, "without a card nobody is sent to fetch weights"
 
@@ -348,6 +348,6 @@ def test_the_menu_tells_that_it_makes_a_strip():
 
 def test_corrections_of_line_art_between_line_art_are_told_to_have_no_effect(shot, tmp_path):
     folder = shot({0: 50, 2: 80}, 1, references=[picture(tmp_path / "sheet.png", 80, painted=True)])
-    jobs.save(replace(jobs.load(folder), hints=(jobs.Hint(0, (50, 38), "#20a040"), jobs.Hint(0, (50, 80), "#20a040"))), folder)
+    jobs.save_job(replace(jobs.load_job(folder), hints=(jobs.Hint(0, (50, 38), "#20a040"), jobs.Hint(0, (50, 80), "#20a040"))), folder)
     _, events = done(folder)
     assert sum("no effect" in text for text in warnings(events)) == 1

@@ -16,7 +16,7 @@ from engine.job.errors import BadInput
 from engine.job.messages import Failed, Warned
 from engine.pictures.cache import Cache
 from engine.pictures.drawings import DrawingStore
-from engine.worker.run import run
+from engine.worker.run import execute_job
 
 SIZE = (240, 180)
 RED, BLUE = (230, 60, 50, 255), (40, 80, 220, 255)
@@ -38,19 +38,19 @@ def circle(x, y, radius=20, count=40):
 def stroke_job(folder, first, last, places=(0.5,), **more):
     """A job of two keys of strokes, `a` and `b`, with drawings m0, m1, ... at these places between them."""
     for name, key in (("a", first), ("b", last)):
-        stroke_files.save(key, folder / f"strokes/{name}.npz")
+        stroke_files.save_strokes(key, folder / f"strokes/{name}.npz")
     drawings = [jobs.Drawing(name, 0, "strokes", f"strokes/{name}.npz", name) for name in "ab"]
     drawings += [jobs.Drawing(f"m{i}", 0, "between", f"strokes/m{i}.npz", at=at) for i, at in enumerate(places)]
     shown = ["a", *(f"m{i}" for i in range(len(places))), "b"]
     frames = tuple(jobs.Exposure(1 + 2 * i, 2, (name,)) for i, name in enumerate(shown))
     made = jobs.Job("inbetween", "vector", SIZE, (jobs.Cel("lines", ()),), tuple(drawings), frames, **more)
-    jobs.save(made, folder)
+    jobs.save_job(made, folder)
     return made
 
 
 def ran(folder):
     events = []
-    end = run(folder, events.append)
+    end = execute_job(folder, events.append)
     assert not isinstance(end, Failed), end
     return [event.text for event in events if isinstance(event, Warned)]
 
@@ -88,7 +88,7 @@ def test_strokes_move_and_tell_where_they_come_from(tmp_path):
 def test_a_pinned_pair_is_kept(tmp_path):
     first = polyline([(20, 40), (80, 40)], [(20, 120), (80, 120)])
     last = polyline([(120, 50), (180, 50)], [(120, 130), (180, 130)])
-    crossed = (jobs.Pair("a", 0, "b", 1), jobs.Pair("a", 1, "b", 0))
+    crossed = (jobs.StrokePair("a", 0, "b", 1), jobs.StrokePair("a", 1, "b", 0))
     stroke_job(tmp_path, first, last, pairs=crossed)
     ran(tmp_path)
     assert sorted(map(tuple, made(tmp_path)["source"].tolist())) == [(0, 1), (1, 0)]
@@ -114,13 +114,13 @@ def test_what_is_right_is_not_made_again(tmp_path):
 def test_several_keys_and_cels(tmp_path):
     """Each layer has its own keys; what lies between two of them takes no notice of the others."""
     for name, x in (("a", 40), ("b", 80), ("c", 160), ("d", 20), ("e", 200)):
-        stroke_files.save(polyline(circle(x, 60)), tmp_path / f"strokes/{name}.npz")
+        stroke_files.save_strokes(polyline(circle(x, 60)), tmp_path / f"strokes/{name}.npz")
     drawings = [jobs.Drawing(name, int(name in "de"), "strokes", f"strokes/{name}.npz") for name in "abcde"]
     drawings += [jobs.Drawing(name, int(name.startswith("n")), "between", f"strokes/{name}.npz", at=0.5) for name in ("m0", "m1", "n0")]
     shown = [("a", "d"), ("m0", "d"), ("b", "n0"), ("m1", "n0"), ("c", "e")]
     frames = tuple(jobs.Exposure(i, 1, names) for i, names in enumerate(shown))
     cels = (jobs.Cel("one", ()), jobs.Cel("two", ()))
-    jobs.save(jobs.Job("inbetween", "vector", SIZE, cels, tuple(drawings), frames), tmp_path)
+    jobs.save_job(jobs.Job("inbetween", "vector", SIZE, cels, tuple(drawings), frames), tmp_path)
     ran(tmp_path)
     centers = [made(tmp_path, name)["points"][:, 0].mean() for name in ("m0", "m1", "n0")]
     assert centers == pytest.approx([60, 120, 110], abs=2)
@@ -172,7 +172,7 @@ def test_keys_wider_than_a_reference_may_be_keep_every_pixel(tmp_path, size, kin
             cv2.circle(picture, place, 18, (20, 20, 20, 255), 2)
         cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
     references = [] if kind == "painted" else [painted(tmp_path / "reference.png", 180)]
-    keyed.gather({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, references, tmp_path / "out", "vector")
+    keyed.build_inbetween_job({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, references, tmp_path / "out", "vector")
     assert not any("was read at" in text for text in ran(tmp_path / "out"))
     frames = [cv2.imread(str(tmp_path / f"out/frames/000{i}.png"), cv2.IMREAD_UNCHANGED) for i in range(3)]
     assert [frame.shape[1::-1] for frame in frames] == [size] * 3
@@ -185,8 +185,8 @@ def test_keys_of_another_size_than_the_frames_are_brought_to_it(tmp_path):
     """A job may have been made elsewhere."""
     for name, x in (("a", 180), ("b", 240)):
         painted(tmp_path / f"{name}.png", x)
-    job = keyed.gather({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, [], tmp_path / "out", "vector")
-    jobs.save(replace(job, size=(480, 360)), tmp_path / "out")
+    job = keyed.build_inbetween_job({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, [], tmp_path / "out", "vector")
+    jobs.save_job(replace(job, size=(480, 360)), tmp_path / "out")
     ran(tmp_path / "out")
     for number, x in ((0, 120), (2, 160)):
         frame = cv2.imread(str(tmp_path / f"out/frames/000{number}.png"), cv2.IMREAD_UNCHANGED)
@@ -197,7 +197,7 @@ def test_painted_keys_read_for_other_models_keep_every_pixel(tmp_path):
     wide = np.full((40, 5000, 4), 255, np.uint8)
     wide[:, ::2] = (30, 200, 10, 255)
     cv2.imwrite(str(tmp_path / "a.png"), wide)
-    job = keyed.gather({0: tmp_path / "a.png", 2: tmp_path / "a.png"}, 1, [], tmp_path / "out", "vector")
+    job = keyed.build_inbetween_job({0: tmp_path / "a.png", 2: tmp_path / "a.png"}, 1, [], tmp_path / "out", "vector")
     store = DrawingStore(job, tmp_path / "out", Cache(tmp_path / "out"))
     assert (store.read_painted(job.drawings[0].id)[..., [2, 1, 0, 3]] == wide).all()
 
@@ -209,7 +209,7 @@ def test_paint_does_not_run_out_through_a_gap(tmp_path):
         cv2.ellipse(picture, (x, 270), (120, 120), 0, 0, 290, (20, 20, 20, 255), 3)
         cv2.circle(picture, (x, 270), 50, (*BLUE[2::-1], 255), -1)  # a tone that has no line
         cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
-    keyed.gather({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, [], tmp_path / "out", "vector")
+    keyed.build_inbetween_job({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, [], tmp_path / "out", "vector")
     ran(tmp_path / "out")
     frame = cv2.imread(str(tmp_path / "out/frames/0001.png"), cv2.IMREAD_UNCHANGED)
     assert tuple(frame[270, 290][[2, 1, 0, 3]]) == BLUE and tuple(frame[350, 290][[2, 1, 0, 3]]) == RED
@@ -235,7 +235,7 @@ def test_paint_without_lines_is_told(tmp_path):
         picture = np.full((180, 240, 4), (200, 160, 90, 255), np.uint8)
         cv2.circle(picture, (x, 90), 40, (60, 60, 220, 255), -1)
         cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
-    keyed.gather({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, [], tmp_path / "out", "vector")
+    keyed.build_inbetween_job({0: tmp_path / "a.png", 2: tmp_path / "b.png"}, 1, [], tmp_path / "out", "vector")
     assert any("lines lie between the colors" in text for text in ran(tmp_path / "out"))
 
 
@@ -247,7 +247,7 @@ def test_a_sketch_between_is_a_breakdown(tmp_path):
         cv2.circle(ink, at, 25, 0, 3, cv2.LINE_AA)
         paths[name] = tmp_path / f"{name}.png"
         cv2.imwrite(str(paths[name]), ink)
-    keyed.gather({0: paths["a"], 4: paths["b"]}, 3, [], tmp_path / "out", "vector", sketches={2: paths["middle"]})
+    keyed.build_inbetween_job({0: paths["a"], 4: paths["b"]}, 3, [], tmp_path / "out", "vector", sketches={2: paths["middle"]})
     ran(tmp_path / "out")
     heights = []
     for number in range(5):
@@ -258,12 +258,12 @@ def test_a_sketch_between_is_a_breakdown(tmp_path):
 
 
 def test_places_of_drawings_between_keys():
-    assert keyed.places(3, [0, 4], "linear", "") == {1: 0.25, 2: 0.5, 3: 0.75}
-    assert keyed.places(3, [0, 2, 4], "linear", "") == {1: 0.5, 3: 0.5}
-    assert keyed.places(2, [0, 3], "linear", "1/8 50%") == {1: 0.125, 2: 0.5}
+    assert keyed.compute_places(3, [0, 4], "linear", "") == {1: 0.25, 2: 0.5, 3: 0.75}
+    assert keyed.compute_places(3, [0, 2, 4], "linear", "") == {1: 0.5, 3: 0.5}
+    assert keyed.compute_places(2, [0, 3], "linear", "1/8 50%") == {1: 0.125, 2: 0.5}
     for chart in ("1/8", "a b", "1/0 1", "0.5 9"):
         with pytest.raises(BadInput, match="timing chart"):
-            keyed.places(2, [0, 3], "linear", chart)
+            keyed.compute_places(2, [0, 3], "linear", chart)
 
 
 @pytest.mark.parametrize(
@@ -283,13 +283,13 @@ def test_bad_input(tmp_path, change, said):
     wanted = {"keys": {0: "a", 4: "a"}, "count": 3, **change}
     named = {name: {k: tmp_path / f"{v}.png" for k, v in wanted[name].items()} for name in ("keys", "sketches") if name in wanted}
     with pytest.raises(BadInput, match=said):
-        keyed.gather(named["keys"], wanted["count"], [], tmp_path / "out", "vector", sketches=named.get("sketches"))
+        keyed.build_inbetween_job(named["keys"], wanted["count"], [], tmp_path / "out", "vector", sketches=named.get("sketches"))
     assert not (tmp_path / "out").exists()
 
 
 def test_five_hundred_drawings(tmp_path):
     places = tuple(i / 501 for i in range(1, 501))
     job = stroke_job(tmp_path, polyline(circle(60, 90)), polyline(circle(180, 90)), places)
-    jobs.save(replace(job, size=(120, 90)), tmp_path)
+    jobs.save_job(replace(job, size=(120, 90)), tmp_path)
     ran(tmp_path)
     assert len(list((tmp_path / "frames").glob("*.png"))) == 502

@@ -11,7 +11,7 @@ import psutil
 
 from engine import job as jobs
 from engine.cli import main
-from engine.job.messages import TERMINAL, Started, decode
+from engine.job.messages import TERMINAL, Started, decode_message
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = Path(__file__).resolve().parent / "models"
@@ -23,13 +23,13 @@ def make(folder: Path, pictures: int = 4, model: str = "tiny", device: str = "au
     drawings = tuple(jobs.Drawing(f"{i:016x}", 0, "raster", f"sketches/{i}.png") for i in range(pictures))
     frames = tuple(jobs.Exposure(i, 1, (drawing.id,)) for i, drawing in enumerate(drawings))
     folder.mkdir(parents=True, exist_ok=True)
-    jobs.save(jobs.Job("colorize", model, (8, 8), (jobs.Cel("all", ()),), drawings, frames, device=device, options=options), folder)
+    jobs.save_job(jobs.Job("colorize", model, (8, 8), (jobs.Cel("all", ()),), drawings, frames, device=device, options=options), folder)
     return folder
 
 
 def journal(folder: Path) -> list:
     """The events in events.jsonl."""
-    return [decode(line) for line in (folder / jobs.EVENTS_FILE).read_bytes().splitlines()]
+    return [decode_message(line) for line in (folder / jobs.EVENTS_FILE).read_bytes().splitlines()]
 
 
 def well_formed(events: list) -> bool:
@@ -90,4 +90,4 @@ def result(folder: Path) -> dict:
 
 
 def exists(folder: Path, index: int) -> bool:
-    return os.path.exists(folder / "frames" / jobs.frame_name(index))
+    return os.path.exists(folder / "frames" / jobs.format_frame_name(index))

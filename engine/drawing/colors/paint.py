@@ -6,7 +6,7 @@ import numpy as np
 PAPER = 24  # levels below white that paper around a painted figure may have
 
 
-def compose(
+def compose_picture(
     grown: np.ndarray,
     colors: np.ndarray,
     paint: np.ndarray,
@@ -27,30 +27,30 @@ def compose(
         taken = textured[grown]
         picture[taken] = moved[taken]
     if lines:
-        _draw(picture, paint, None if traces is None or not traces.any() else _trace_ink(paint, traces))
+        _composite_in_place(picture, paint, None if traces is None or not traces.any() else _find_trace_ink(paint, traces))
     return picture
 
 
-def over(back: np.ndarray, front: np.ndarray) -> np.ndarray:
+def composite_over(back: np.ndarray, front: np.ndarray) -> np.ndarray:
     """`front` laid over `back`, both uint8 (H, W, 4) with straight alpha."""
     picture = back.copy()
-    _draw(picture, front, None)
+    _composite_in_place(picture, front, None)
     return picture
 
 
-def opaque(frame: np.ndarray) -> np.ndarray:
+def make_opaque(frame: np.ndarray) -> np.ndarray:
     """A frame uint8 (H, W, 3) as one (H, W, 4) without holes."""
     return np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)])
 
 
-def off_paper(frame: np.ndarray) -> np.ndarray:
+def remove_paper(frame: np.ndarray) -> np.ndarray:
     """A frame painted on white, uint8 (H, W, 3), without the paper that reaches its edge: uint8 (H, W, 4)."""
     light = np.pad((frame.min(axis=2) >= 255 - PAPER).astype(np.uint8), 1, constant_values=1)
     paper = cv2.floodFill(light, None, (0, 0), 2)[1][1:-1, 1:-1] == 2
     return np.dstack([frame, np.where(paper, 0, 255).astype(np.uint8)])
 
 
-def _trace_ink(paint: np.ndarray, traces: np.ndarray) -> np.ndarray:
+def _find_trace_ink(paint: np.ndarray, traces: np.ndarray) -> np.ndarray:
     """The pixels that trace lines ink, antialiasing included: those nearer to a trace line than to any other."""
     near = cv2.dilate(traces.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     rows, columns = np.nonzero(near & (paint[..., 3] > 0) & ~traces)
@@ -63,7 +63,7 @@ def _trace_ink(paint: np.ndarray, traces: np.ndarray) -> np.ndarray:
     return ink
 
 
-def _draw(picture: np.ndarray, front: np.ndarray, without: np.ndarray | None) -> None:
+def _composite_in_place(picture: np.ndarray, front: np.ndarray, without: np.ndarray | None) -> None:
     """Lay `front` over `picture`, in place, where it isn't transparent and not in the mask `without`."""
     alpha = front[..., 3]
     solid = alpha == 255

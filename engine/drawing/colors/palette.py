@@ -18,7 +18,7 @@ MAX_FLAT = 256  # distinct colors; more is not a flat palette
 FLAT_SHARE = 0.97  # of the even pixels that the palette must explain for the reference to count as flat
 NOISE_DISTANCE = 2.5  # CIELAB; what can't be told apart by eye
 NOISE_RATIO = 20  # how many times rarer noise is than what it disturbs
-STRANGE = 24.0  # of RGB; a pixel that is so far from all blends of the paint beside it is ink
+UNBLENDED_DISTANCE = 24.0  # of RGB; a pixel that is so far from all blends of the paint beside it is ink
 PAINTED_DISTANCE = 9.0  # CIELAB; clusters nearer than this are one swatch
 PAINTED_SHARE = 4e-4  # of the picture that a painted swatch covers at least
 PAINTED_MAX = 48
@@ -29,7 +29,7 @@ PAPER_SIDE = 0.85  # share of a side of the picture that is paper where the figu
 
 
 @dataclass(frozen=True)
-class Painted:
+class PaintedReference:
     """A reference taken apart.
 
     `swatches` uint8 (P, 4) RGBA, alpha 0 or 255 · `index` int16 (H, W) into swatches, -1 where a line, antialiasing or noise is ·
@@ -42,23 +42,23 @@ class Painted:
     flat: bool
 
 
-def extract(pixels: np.ndarray, background: str = "auto") -> Painted:
+def extract_palette(pixels: np.ndarray, background: str = "auto") -> PaintedReference:
     """Take a reference apart: `pixels` uint8 (H, W, 4). `background` as in BACKGROUNDS says what uniform paper around the figure is."""
     opaque = pixels[..., 3] >= 128
     rgb = np.ascontiguousarray(pixels[..., :3])
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
-    exact = _exact_colors(rgb, opaque)
+    exact = _find_exact_colors(rgb, opaque)
     if exact is not None:
         colors, index = exact
-        index, lines = _without_lines(index, colors, rgb, lab[..., 0], opaque)
+        index, lines = _remove_lines(index, colors, rgb, lab[..., 0], opaque)
     else:
-        lines = _thin_dark(lab[..., 0], opaque, _line_width(opaque))
-        colors, index = _clusters(rgb, opaque & ~lines)
-    paper = _paper(lab, opaque, background)
-    return _number(colors, index, ~opaque | paper, lines & ~paper, flat=exact is not None)
+        lines = _find_thin_dark(lab[..., 0], opaque, _max_line_width(opaque))
+        colors, index = _cluster_colors(rgb, opaque & ~lines)
+    paper = _find_paper(lab, opaque, background)
+    return _number_swatches(colors, index, ~opaque | paper, lines & ~paper, flat=exact is not None)
 
 
-def union(palettes: Sequence[Painted]) -> tuple[np.ndarray, list[np.ndarray]]:
+def merge_palettes(palettes: Sequence[PaintedReference]) -> tuple[np.ndarray, list[np.ndarray]]:
     """One palette for several references: swatches (P, 4), and for each reference int16 (its P + 1,) to translate its `index` (-1 last).
 
     Flat colors are kept apart unless they are equal; a painted swatch joins the flat or painted one that looks the same.
@@ -71,7 +71,7 @@ def union(palettes: Sequence[Painted]) -> tuple[np.ndarray, list[np.ndarray]]:
         for i, color in enumerate(map(tuple, palette.swatches.tolist())):
             match = swatches.index(color) if color in swatches else -1
             if match < 0 and not palette.flat and color[3]:
-                match = _nearest(color, swatches, PAINTED_DISTANCE * 0.7)
+                match = _find_nearest_swatch(color, swatches, PAINTED_DISTANCE * 0.7)
             if match < 0:
                 match = len(swatches)
                 swatches.append(color)
@@ -80,7 +80,7 @@ def union(palettes: Sequence[Painted]) -> tuple[np.ndarray, list[np.ndarray]]:
     return np.array(swatches, np.uint8).reshape(-1, 4), [tables[n] for n in range(len(palettes))]
 
 
-def grow(labels: np.ndarray) -> np.ndarray:
+def grow_labels(labels: np.ndarray) -> np.ndarray:
     """Give every pixel of a label map the nearest label that is not 0."""
     if not (labels > 0).any():
         return np.ones_like(labels)
@@ -90,43 +90,45 @@ def grow(labels: np.ndarray) -> np.ndarray:
     return table[nearest]
 
 
-def lab_of(colors: np.ndarray) -> np.ndarray:
+def convert_to_lab(colors: np.ndarray) -> np.ndarray:
     """CIELAB float32 (N, 3) of uint8 (N, 3 or more)."""
     return cv2.cvtColor(colors[None, :, :3].astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)[0]
 
 
-def _nearest(color: tuple[int, ...], swatches: list[tuple[int, ...]], limit: float) -> int:
+def _find_nearest_swatch(color: tuple[int, ...], swatches: list[tuple[int, ...]], limit: float) -> int:
     visible = [i for i, s in enumerate(swatches) if s[3]]
     if not visible:
         return -1
-    distance = np.linalg.norm(lab_of(np.array([swatches[i] for i in visible], np.uint8)) - lab_of(np.array([color], np.uint8)), axis=1)
+    distance = np.linalg.norm(
+        convert_to_lab(np.array([swatches[i] for i in visible], np.uint8)) - convert_to_lab(np.array([color], np.uint8)), axis=1
+    )
     best = int(distance.argmin())
     return visible[best] if distance[best] < limit else -1
 
 
-def _line_width(picture: np.ndarray) -> float:
+def _max_line_width(picture: np.ndarray) -> float:
     return max(3.0, picture.shape[0] * LINE_WIDTH)
 
 
-def _disc(width: float) -> np.ndarray:
+def _make_disc(width: float) -> np.ndarray:
     """A round kernel that a stroke of `width` px does not fill."""
     return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * ((round(width) + 2) // 2) + 1,) * 2)
 
 
-def _thin_dark(lightness: np.ndarray, opaque: np.ndarray, width: float) -> np.ndarray:
+def _find_thin_dark(lightness: np.ndarray, opaque: np.ndarray, width: float) -> np.ndarray:
     """Pixels that are darker than both sides of a stroke of at most `width` px; transparency counts as white."""
     level = np.where(opaque, lightness, 100.0).astype(np.float32)
-    return opaque & (cv2.morphologyEx(level, cv2.MORPH_CLOSE, _disc(width)) - level > LINE_CONTRAST)
+    return opaque & (cv2.morphologyEx(level, cv2.MORPH_CLOSE, _make_disc(width)) - level > LINE_CONTRAST)
 
 
 # --- flat references --------------------------------------------------------------------------------------------------
 
 
-def _exact_colors(rgb: np.ndarray, opaque: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def _find_exact_colors(rgb: np.ndarray, opaque: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     """The exact colors (C, 3) of a flat picture and int16 (H, W) into them (-1 elsewhere); None when it isn't flat."""
     packed = rgb[..., 0].astype(np.int32) << 16 | rgb[..., 1].astype(np.int32) << 8 | rgb[..., 2]
     packed[~opaque] = -1
-    even = _even(packed) & opaque
+    even = _find_even_pixels(packed) & opaque
     total = int(even.sum())
     if total < 0.4 * opaque.sum():
         return None
@@ -135,41 +137,44 @@ def _exact_colors(rgb: np.ndarray, opaque: np.ndarray) -> tuple[np.ndarray, np.n
     if keep.sum() > MAX_FLAT or counts[keep].sum() < FLAT_SHARE * total or not keep.any():
         return None
     values = values[keep]
-    if not _few(counts[keep], total) or _noisy(_unpacked(values), counts[keep]):
+    if not _has_few_colors(counts[keep], total) or _has_noise_colors(_unpack_colors(values), counts[keep]):
         return None
-    values = np.union1d(values, _small(packed, opaque, values))
+    values = np.union1d(values, _find_small_colors(packed, opaque, values))
     place = np.minimum(np.searchsorted(values, packed), len(values) - 1)
-    return _unpacked(values), np.where(values[place] == packed, place, -1).astype(np.int16)
+    return _unpack_colors(values), np.where(values[place] == packed, place, -1).astype(np.int16)
 
 
-def _small(packed: np.ndarray, opaque: np.ndarray, large: np.ndarray) -> np.ndarray:
+def _find_small_colors(packed: np.ndarray, opaque: np.ndarray, large: np.ndarray) -> np.ndarray:
     """Colors of features too small for an even surrounding, as eyes on a sheet are; none where the large colors have a train of such."""
-    values, counts = np.unique(packed[_square(packed) & opaque], return_counts=True)
+    values, counts = np.unique(packed[_find_square_pixels(packed) & opaque], return_counts=True)
     values = np.setdiff1d(values[counts >= max(6, 3e-6 * packed.size)], large)
     if not len(values):
         return values
-    near = np.linalg.norm(lab_of(_unpacked(values))[:, None] - lab_of(_unpacked(large))[None], axis=2).min(axis=1) < 2 * NOISE_DISTANCE
+    near = (
+        np.linalg.norm(convert_to_lab(_unpack_colors(values))[:, None] - convert_to_lab(_unpack_colors(large))[None], axis=2).min(axis=1)
+        < 2 * NOISE_DISTANCE
+    )
     return values[~near] if near.sum() < 3 and len(values) + len(large) <= MAX_FLAT else values[:0]
 
 
-def _unpacked(values: np.ndarray) -> np.ndarray:
+def _unpack_colors(values: np.ndarray) -> np.ndarray:
     return np.stack([values >> 16, values >> 8 & 255, values & 255], axis=1).astype(np.uint8)
 
 
-def _few(counts: np.ndarray, total: int) -> bool:
+def _has_few_colors(counts: np.ndarray, total: int) -> bool:
     """Whether a handful of colors covers the picture: true of cel paint, not of banded gradients or JPEG noise."""
     largest = np.sort(counts)[::-1]
     return largest[:64].sum() >= FLAT_SHARE * total and (largest >= 1e-3 * total).sum() >= 0.25 * min(len(largest), 64)
 
 
-def _noisy(colors: np.ndarray, counts: np.ndarray) -> bool:
+def _has_noise_colors(colors: np.ndarray, counts: np.ndarray) -> bool:
     """Whether large colors have a train of rare ones that look the same: JPEG noise, even when the picture was saved as PNG since."""
-    lab = lab_of(colors)
+    lab = convert_to_lab(colors)
     near = np.linalg.norm(lab[:, None] - lab[None], axis=2) < NOISE_DISTANCE
     return int((near & (counts[:, None] * NOISE_RATIO < counts[None])).any(axis=1).sum()) >= 3
 
 
-def _even(packed: np.ndarray) -> np.ndarray:
+def _find_even_pixels(packed: np.ndarray) -> np.ndarray:
     """Pixels whose 3 x 3 surroundings have one value."""
     across = np.zeros(packed.shape, bool)
     across[:, 1:-1] = (packed[:, 1:-1] == packed[:, :-2]) & (packed[:, 1:-1] == packed[:, 2:])
@@ -179,7 +184,7 @@ def _even(packed: np.ndarray) -> np.ndarray:
     return even
 
 
-def _square(packed: np.ndarray) -> np.ndarray:
+def _find_square_pixels(packed: np.ndarray) -> np.ndarray:
     """Pixels of a square of 2 x 2 with one value. Small swatches, as of eyes on a sheet, have these; blends of paint and ink seldom do."""
     corner = (packed[:-1, :-1] == packed[1:, :-1]) & (packed[:-1, :-1] == packed[:-1, 1:]) & (packed[:-1, :-1] == packed[1:, 1:])
     found = np.zeros(packed.shape, bool)
@@ -189,7 +194,7 @@ def _square(packed: np.ndarray) -> np.ndarray:
     return found
 
 
-def _without_lines(
+def _remove_lines(
     index: np.ndarray, colors: np.ndarray, rgb: np.ndarray, lightness: np.ndarray, opaque: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Take the lines out of `index`, int16 (H, W): the thin parts of line colors. Wide parts of them, like pupils, stay swatches.
@@ -198,22 +203,22 @@ def _without_lines(
     by touching most other colors.
     """
     count, inside = len(colors), index >= 0
-    fine, coarse = (_thin_dark(lightness, opaque, width) for width in (_line_width(index), 2 * _line_width(index) + 2))
+    fine, coarse = (_find_thin_dark(lightness, opaque, width) for width in (_max_line_width(index), 2 * _max_line_width(index) + 2))
     total = np.maximum(np.bincount(index[inside], minlength=count), 1)
     is_fine = np.bincount(index[inside & fine], minlength=count) >= 0.6 * total
     is_coarse = np.bincount(index[inside & coarse], minlength=count) >= 0.6 * total
-    touches = _touched(index, count, opaque) >= max(3, 0.5 * count)
-    lines = (fine & ~inside) | _strange(index, colors, rgb, opaque)
+    touches = _count_touched_colors(index, count, opaque) >= max(3, 0.5 * count)
+    lines = (fine & ~inside) | _find_unblended_pixels(index, colors, rgb, opaque)
     result = index.copy()
     for color in np.flatnonzero((is_fine | touches) & (total >= index.shape[0] // 2)):  # a speck is no line
         mask = index == color
         if not is_fine[color] and not is_coarse[color]:
-            broad = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _disc(_line_width(index)))
+            broad = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _make_disc(_max_line_width(index)))
             if broad.sum() > 0.4 * total[color]:
                 continue
         edge = mask & (cv2.erode(mask.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
         width = 2.0 * mask.sum() / max(1, edge.sum())
-        wide = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _disc(1.4 * width)) > 0
+        wide = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_OPEN, _make_disc(1.4 * width)) > 0
         _, parts, stats, _ = cv2.connectedComponentsWithStats(wide.astype(np.uint8), connectivity=4)
         wide &= (stats[:, cv2.CC_STAT_AREA] >= 6 * width**2)[parts]  # less is where lines meet
         lines |= mask & ~wide
@@ -221,7 +226,7 @@ def _without_lines(
     return result, lines
 
 
-def _touched(index: np.ndarray, count: int, opaque: np.ndarray) -> np.ndarray:
+def _count_touched_colors(index: np.ndarray, count: int, opaque: np.ndarray) -> np.ndarray:
     """How many others each color touches, int (count,): transparency is one; antialiasing may lie between."""
     padded = np.where(opaque, index, count).astype(np.int64)
     pairs = np.zeros((count + 1) ** 2, np.int64)
@@ -233,12 +238,12 @@ def _touched(index: np.ndarray, count: int, opaque: np.ndarray) -> np.ndarray:
     return (table + table.T > 8).sum(axis=1)[:count]
 
 
-def _strange(index: np.ndarray, colors: np.ndarray, rgb: np.ndarray, opaque: np.ndarray) -> np.ndarray:
+def _find_unblended_pixels(index: np.ndarray, colors: np.ndarray, rgb: np.ndarray, opaque: np.ndarray) -> np.ndarray:
     """Pixels, bool (H, W), that are no blend of the swatches beside them: ink that nowhere has its full color."""
     unknown = opaque & (index < 0)
     if not unknown.any() or not (index >= 0).any():
         return unknown
-    near = grow(index + np.int16(1)) - np.int16(1)
+    near = grow_labels(index + np.int16(1)) - np.int16(1)
     y, x = np.nonzero(unknown)
     one, seen = colors[near[y, x]].astype(np.float32), rgb[y, x].astype(np.float32)
     away = np.linalg.norm(seen - one, axis=1)
@@ -247,14 +252,14 @@ def _strange(index: np.ndarray, colors: np.ndarray, rgb: np.ndarray, opaque: np.
         along = ((seen - one) * (two - one)).sum(axis=1) / np.maximum(((two - one) ** 2).sum(axis=1), 1e-6)
         away = np.minimum(away, np.linalg.norm(seen - one - along.clip(0.0, 1.0)[:, None] * (two - one), axis=1))
     found = np.zeros(index.shape, bool)
-    found[y, x] = away > STRANGE
+    found[y, x] = away > UNBLENDED_DISTANCE
     return found
 
 
 # --- painted references -----------------------------------------------------------------------------------------------
 
 
-def _clusters(rgb: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _cluster_colors(rgb: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Colors (C, 3) by greedy peaks of the CIELAB histogram, and int16 (H, W) of the nearest (-1 off the mask)."""
     smooth = cv2.medianBlur(rgb, 5)
     lab = cv2.cvtColor(smooth.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
@@ -264,23 +269,23 @@ def _clusters(rgb: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray
         return np.zeros((0, 3), np.uint8), np.full(rgb.shape[:2], -1, np.int16)
     if len(samples) > 400_000:
         samples = samples[:: len(samples) // 400_000 + 1]
-    centers = _peaks(samples)
+    centers = _find_histogram_peaks(samples)
     for _ in range(4):
-        nearest = _nearest_center(samples, centers)
+        nearest = _assign_centers(samples, centers)
         centers = np.array(
             [np.median(samples[nearest == i], axis=0) if (nearest == i).any() else c for i, c in enumerate(centers)], np.float32
         )
-    share = np.bincount(_nearest_center(samples, centers), minlength=len(centers)) / len(samples)
+    share = np.bincount(_assign_centers(samples, centers), minlength=len(centers)) / len(samples)
     centers = centers[share >= min(PAINTED_SHARE, share.max())]
     index = np.full(rgb.shape[:2], -1, np.int16)
     even = mask & (cv2.dilate(edge.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0)
     even = even if even.sum() > 100 else mask
-    index[even] = _nearest_center(lab[even], centers)
+    index[even] = _assign_centers(lab[even], centers)
     colors = np.array([np.median(rgb[index == i], axis=0) if (index == i).any() else (0, 0, 0) for i in range(len(centers))])
     return colors.round().astype(np.uint8).reshape(-1, 3), index
 
 
-def _peaks(samples: np.ndarray) -> np.ndarray:
+def _find_histogram_peaks(samples: np.ndarray) -> np.ndarray:
     bins, inverse, counts = np.unique((samples / 3.0).round().astype(np.int16), axis=0, return_inverse=True, return_counts=True)
     sums = np.stack([np.bincount(inverse.ravel(), samples[:, k], len(bins)) for k in range(3)], axis=1)
     means = (sums / counts[:, None]).astype(np.float32)
@@ -295,7 +300,7 @@ def _peaks(samples: np.ndarray) -> np.ndarray:
     return np.array(centers, np.float32)
 
 
-def _nearest_center(lab: np.ndarray, centers: np.ndarray) -> np.ndarray:
+def _assign_centers(lab: np.ndarray, centers: np.ndarray) -> np.ndarray:
     distance = (centers**2).sum(1)[None] - 2.0 * (lab @ centers.T)
     return distance.argmin(axis=1).astype(np.int16)
 
@@ -303,7 +308,7 @@ def _nearest_center(lab: np.ndarray, centers: np.ndarray) -> np.ndarray:
 # --- paper ------------------------------------------------------------------------------------------------------------
 
 
-def _paper(lab: np.ndarray, opaque: np.ndarray, background: str) -> np.ndarray:
+def _find_paper(lab: np.ndarray, opaque: np.ndarray, background: str) -> np.ndarray:
     """Uniform opaque paper around the figure, bool (H, W). All False when there is none, or it is to be kept.
 
     Paper fills three of the four sides (a figure may be cut off at one), in one even color: a film frame does not.
@@ -328,7 +333,7 @@ def _paper(lab: np.ndarray, opaque: np.ndarray, background: str) -> np.ndarray:
     return chosen[parts]
 
 
-def _number(colors: np.ndarray, index: np.ndarray, outside: np.ndarray, lines: np.ndarray, flat: bool) -> Painted:
+def _number_swatches(colors: np.ndarray, index: np.ndarray, outside: np.ndarray, lines: np.ndarray, flat: bool) -> PaintedReference:
     """Drop colors that are not in use, add the transparent swatch where something is outside, and number them by area."""
     index = np.where(outside, -1, index)
     area = np.bincount(index[index >= 0], minlength=len(colors))
@@ -342,4 +347,4 @@ def _number(colors: np.ndarray, index: np.ndarray, outside: np.ndarray, lines: n
     if outside.any():
         swatches = np.concatenate([swatches, np.array([TRANSPARENT], np.uint8)])
         index = np.where(outside, np.int16(len(swatches) - 1), index)
-    return Painted(swatches.astype(np.uint8), index.astype(np.int16), lines, flat)
+    return PaintedReference(swatches.astype(np.uint8), index.astype(np.int16), lines, flat)

@@ -15,7 +15,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = len(SIGNATURE) + 25  # where the IHDR chunk ends
 
 
-def write(path: Path, picture: np.ndarray, key: str) -> None:
+def write_png(path: Path, picture: np.ndarray, key: str) -> None:
     """Write uint8 (H, W, 4) RGBA, whole or not at all. Raises JobFailed when the disk refuses."""
     done, encoded = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGBA2BGRA), [cv2.IMWRITE_PNG_COMPRESSION, 1])
     if not done:

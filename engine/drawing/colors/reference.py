@@ -20,14 +20,14 @@ Image.MAX_IMAGE_PIXELS = None  # `_check_size` is stricter, and speaks to a pers
 
 
 @dataclass(frozen=True)
-class Picture:
+class ReferencePicture:
     """`pixels` uint8 (H, W, 4) sRGB, straight alpha, upright; `warnings` are sentences about what was changed to get there."""
 
     pixels: np.ndarray
     warnings: tuple[str, ...] = ()
 
 
-def read(path: Path, name: str = "", size: tuple[int, int] | None = None) -> Picture:
+def read_reference(path: Path, name: str = "", size: tuple[int, int] | None = None) -> ReferencePicture:
     """Read a reference; `name` is what the person calls it in messages. A picture of the frames' own `size`, (width, height) px, such as a
     key, is not sampled down, however large. Raises BadInput with one sentence."""
     name = name or path.name
@@ -38,7 +38,7 @@ def read(path: Path, name: str = "", size: tuple[int, int] | None = None) -> Pic
         raise BadInput(f"The reference {name} is an empty file: export it again or choose another picture.")
     pixels = _read_deep_tiff(path, name) if path.suffix.lower() in (".tif", ".tiff") else None
     if pixels is None:
-        pixels = _read(path, name, notes.append)
+        pixels = _decode_picture(path, name, notes.append)
     height, width = pixels.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise BadInput(f"The reference {name} is only {width} x {height} px: choose a picture of at least {MIN_SIDE} px a side.")
@@ -49,10 +49,10 @@ def read(path: Path, name: str = "", size: tuple[int, int] | None = None) -> Pic
         notes.append(f"The reference {name} is {width} x {height} px and was read at {size[0]} x {size[1]}.")
     if not (pixels[..., 3] >= 128).any():
         raise BadInput(f"The reference {name} is fully transparent: choose a painted picture.")
-    return Picture(np.ascontiguousarray(pixels), tuple(notes))
+    return ReferencePicture(np.ascontiguousarray(pixels), tuple(notes))
 
 
-def _read(path: Path, name: str, note: Callable[[str], None]) -> np.ndarray:
+def _decode_picture(path: Path, name: str, note: Callable[[str], None]) -> np.ndarray:
     try:
         with python_warnings.catch_warnings(), Image.open(path, formats=FORMATS) as image:
             python_warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata help nobody here
@@ -60,7 +60,7 @@ def _read(path: Path, name: str, note: Callable[[str], None]) -> np.ndarray:
             # A PSD opens as its flattened picture, an MPO as its main photograph; their further frames are no animation.
             if getattr(image, "n_frames", 1) > 1 and image.format not in ("PSD", "MPO"):
                 note(f"The reference {name} has several pictures in it: the first one is used.")
-            return np.asarray(_to_rgba(ImageOps.exif_transpose(image)))
+            return np.asarray(_convert_to_rgba(ImageOps.exif_transpose(image)))
     except UnidentifiedImageError as error:
         raise BadInput(f"The reference {name} is not a picture that can be read: export it as PNG.") from error
     except (OSError, ValueError, SyntaxError, EOFError, IndexError) as error:  # what Pillow's decoders raise on damaged files
@@ -75,15 +75,15 @@ def _check_size(size: tuple[int, int], name: str) -> None:
         raise BadInput(f"The reference {name} is {width} x {height} px, too large to open: export it with at most {MAX_SIDE} px a side.")
 
 
-def _to_rgba(image: Image.Image) -> Image.Image:
+def _convert_to_rgba(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_to_8bit(np.asarray(image))).convert("RGBA")
+        return Image.fromarray(_convert_to_8bit(np.asarray(image))).convert("RGBA")
     if image.mode == "CMYK":
-        image = _from_cmyk(image)
+        image = _convert_cmyk(image)
     return image.convert("RGBA")
 
 
-def _from_cmyk(image: Image.Image) -> Image.Image:
+def _convert_cmyk(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if profile:
         try:
@@ -98,7 +98,7 @@ def _from_cmyk(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _to_8bit(values: np.ndarray) -> np.ndarray:
+def _convert_to_8bit(values: np.ndarray) -> np.ndarray:
     """Integers of 16 bits, or floats 0..1, to uint8."""
     if values.dtype.kind == "f":
         return (np.clip(np.nan_to_num(values), 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
@@ -122,4 +122,4 @@ def _read_deep_tiff(path: Path, name: str) -> np.ndarray | None:
     if picture is None or picture.ndim != 3 or picture.shape[2] not in (3, 4):
         return None
     code = cv2.COLOR_BGRA2RGBA if picture.shape[2] == 4 else cv2.COLOR_BGR2RGBA
-    return cv2.cvtColor(_to_8bit(picture), code)
+    return cv2.cvtColor(_convert_to_8bit(picture), code)

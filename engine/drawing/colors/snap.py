@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from .palette import lab_of
+from .palette import convert_to_lab
 
 SAMPLES = 300  # pixels of a region that vote
 SPREAD = 10.0  # CIELAB; how far a model's paint strays from a swatch
@@ -13,7 +13,7 @@ DEEP = 0.6  # of a region's depth; a thinner one is asked in its middle
 PRIOR = 1.0  # weight of what the matcher knows, against the mean pixel
 
 
-def snap(
+def snap_to_swatches(
     frame: np.ndarray, grown: np.ndarray, lines: np.ndarray, count: int, swatches: np.ndarray, prior: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Swatch int32 (R + 1,) of each region, -1 for region 0, and confidence float32 (R + 1,).
@@ -21,9 +21,9 @@ def snap(
     `frame` uint8 (H, W, 3) · `grown` int (H, W), every pixel in a region 1..R · `lines` bool (H, W) · `swatches` uint8 (P, 4); what is
     clear looks white in a frame · `prior` float32 (R + 1, P), how likely each swatch is, rows add up to at most 1.
     """
-    pixels, regions = _voters(grown, lines, count)
+    pixels, regions = _choose_voters(grown, lines, count)
     colors = np.where(swatches[:, 3:] > 0, swatches[:, :3], 255).astype(np.uint8)
-    far = lab_of(frame.reshape(-1, 3)[pixels])[:, None] - lab_of(colors)[None]
+    far = convert_to_lab(frame.reshape(-1, 3)[pixels])[:, None] - convert_to_lab(colors)[None]
     votes = np.exp(-(far**2).sum(axis=2) / (2.0 * SPREAD**2))
     votes = (1.0 - STRAY) * votes / np.maximum(votes.sum(axis=1, keepdims=True), 1e-12) + STRAY / len(swatches)
     voters = np.maximum(np.bincount(regions, minlength=count + 1), 1)
@@ -38,7 +38,7 @@ def snap(
     return swatch, belief.max(axis=1).astype(np.float32)
 
 
-def _voters(grown: np.ndarray, lines: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def _choose_voters(grown: np.ndarray, lines: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Flat pixels and their regions: some of each, off the lines and what bleeds from them, or from the middle of thin regions."""
     depth = cv2.distanceTransform((~lines).astype(np.uint8), cv2.DIST_L2, 3).ravel()
     labels = grown.ravel()

@@ -3,8 +3,8 @@
 `correspond` finds the one, `between` makes a drawing, `Inbetweens` many of them. Geometry alone: no pictures, no networks.
 """
 
-from .correspondence import correspond
-from .drawing import Between, Inbetweens, between
-from .matches import Matches
+from .correspondence import match_strokes
+from .drawing import InbetweenDrawing, StrokeInbetweener, draw_inbetween
+from .matches import StrokeMatches
 
-__all__ = ["Between", "Inbetweens", "Matches", "between", "correspond"]
+__all__ = ["InbetweenDrawing", "StrokeInbetweener", "StrokeMatches", "draw_inbetween", "match_strokes"]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .candidates import Candidates
-from .curves import xy
-from .units import GRID, Units
+from .candidates import StrokeCandidates
+from .curves import to_xy
+from .units import GRID, StrokeUnits
 
 _NEIGHBORS = 8  # strokes
 _HYPOTHESES = 12  # candidates of each neighboring stroke
@@ -34,11 +34,11 @@ class Agreement:
         return average, 1.0 - np.prod(1.0 - 0.8 * self.near * np.clip(each, 0.0, 1.0), axis=1)
 
 
-def agreement(a: Units, b: Units, found: Candidates, score: np.ndarray, size: float) -> Agreement:
+def compare_neighbors(a: StrokeUnits, b: StrokeUnits, found: StrokeCandidates, score: np.ndarray, size: float) -> Agreement:
     """Compare every candidate with the best by `score` of the strokes that are near in a."""
     singles = int((a.members[:, 1] < 0).sum())
-    neighbor, own_at, other_at, gap = _neighbors(a, singles)
-    asked = _hypotheses(a, found, score)  # (strokes, h)
+    neighbor, own_at, other_at, gap = _find_neighbors(a, singles)
+    asked = _list_hypotheses(a, found, score)  # (strokes, h)
     rows = asked[neighbor]  # (U, n, h)
     rows = np.where(neighbor[:, :, None] >= 0, rows, -1)
     # A chain that shares a stroke with the unit can't be true besides it.
@@ -50,9 +50,9 @@ def agreement(a: Units, b: Units, found: Candidates, score: np.ndarray, size: fl
     point = a.samples[stroke, other_at]  # (U, n)
     own = a.samples[np.arange(len(a))[:, None], own_at]
     # Where the neighbor's point comes to, for each of its candidates.
-    fraction = _fraction_in(a, found, np.maximum(rows, 0), a.members[stroke, 0], other_at / (GRID - 1.0))
-    there = image(b, found, np.maximum(rows, 0), fraction)  # (U, n, h)
-    mine = image(b, found, np.arange(len(found))[:, None], own_at[found.a] / (GRID - 1.0))  # (C, n)
+    fraction = _locate_fraction(a, found, np.maximum(rows, 0), a.members[stroke, 0], other_at / (GRID - 1.0))
+    there = map_places(b, found, np.maximum(rows, 0), fraction)  # (U, n, h)
+    mine = map_places(b, found, np.arange(len(found))[:, None], own_at[found.a] / (GRID - 1.0))  # (C, n)
     # Turned as the one or as the other is.
     between = (point - own)[found.a]
     way = there[found.a] - mine[:, :, None]
@@ -64,14 +64,14 @@ def agreement(a: Units, b: Units, found: Candidates, score: np.ndarray, size: fl
     return Agreement(rows[found.a], agree.astype(np.float32), np.where(neighbor >= 0, near, 0.0)[found.a].astype(np.float32))
 
 
-def _neighbors(a: Units, singles: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _find_neighbors(a: StrokeUnits, singles: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The nearest strokes of each unit, as single units, -1 = none; the samples nearest to each other of both; and their distance."""
     points = a.samples[:singles].ravel()
-    tree = cKDTree(xy(points))
+    tree = cKDTree(to_xy(points))
     asked = np.unique(np.linspace(0, GRID - 1, 9).round().astype(int))
     own = a.samples[:, asked].ravel()
     count = min(96, len(points))
-    apart, near = tree.query(xy(own), k=count)
+    apart, near = tree.query(to_xy(own), k=count)
     apart, near = apart.reshape(len(a), -1), near.reshape(len(a), -1)
     stroke, sample = near // GRID, near % GRID
     mine = np.repeat(asked, count)[None] + np.zeros_like(near)
@@ -88,7 +88,7 @@ def _neighbors(a: Units, singles: int) -> tuple[np.ndarray, np.ndarray, np.ndarr
     return np.where(none, -1, stroke), mine, sample, np.where(none, 0.0, apart)
 
 
-def _hypotheses(a: Units, found: Candidates, score: np.ndarray) -> np.ndarray:
+def _list_hypotheses(a: StrokeUnits, found: StrokeCandidates, score: np.ndarray) -> np.ndarray:
     """The best candidates of all units that a stroke is in, int64 (singles, h), by single unit; -1 = none."""
     singles = int((a.members[:, 1] < 0).sum())
     unit_of = np.full(int(a.members.max()) + 1, -1)
@@ -105,7 +105,7 @@ def _hypotheses(a: Units, found: Candidates, score: np.ndarray) -> np.ndarray:
     return table
 
 
-def _fraction_in(a: Units, found: Candidates, rows: np.ndarray, stroke: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+def _locate_fraction(a: StrokeUnits, found: StrokeCandidates, rows: np.ndarray, stroke: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """Where a place on a stroke, by fraction of its length, is on the units that have it; (U, n, h) for stroke, fraction (U, n)."""
     unit = found.a[rows]
     nth = (a.members[unit] == stroke[:, :, None, None]).argmax(3)
@@ -115,7 +115,7 @@ def _fraction_in(a: Units, found: Candidates, rows: np.ndarray, stroke: np.ndarr
     return low + part * (high - low)
 
 
-def image(b: Units, found: Candidates, rows: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+def map_places(b: StrokeUnits, found: StrokeCandidates, rows: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """Where candidates put places of their units, by fraction of the length."""
     part = np.where(found.back[rows], 1.0 - fraction, fraction)
     # A closed one that runs back is begun anew in its own reversed order.

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .curves import xy
+from .curves import to_xy
 
 _TRIES = 96
 _NEAR = 0.04  # of the size; what lies nearer than this to a line of the other key counts as on it
@@ -15,7 +15,7 @@ _POINTS = 5  # of each match
 _OVERALL = 0.3  # how much the overall map counts: as one match that is not quite near
 
 
-def overall(a: np.ndarray, b: np.ndarray, size: float) -> tuple[complex, complex]:
+def align_overall(a: np.ndarray, b: np.ndarray, size: float) -> tuple[complex, complex]:
     """The map that brings most lines of a onto lines of b. `a`, `b` complex128 (U, K) samples of single strokes, `size` px.
 
     Tried: none, centers onto each other, and what brings strokes of like shape onto each other.
@@ -29,13 +29,13 @@ def overall(a: np.ndarray, b: np.ndarray, size: float) -> tuple[complex, complex
     spread_a, spread_b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)
     norm_a, norm_b = np.linalg.norm(spread_a, axis=1), np.linalg.norm(spread_b, axis=1)
     # Long strokes that aren't straight tell most of a turn.
-    big_a, big_b = _telling(spread_a, norm_a), _telling(spread_b, norm_b)
+    big_a, big_b = _pick_telling_strokes(spread_a, norm_a), _pick_telling_strokes(spread_b, norm_b)
     if len(big_a) and len(big_b):
         x, y = spread_a[big_a] / norm_a[big_a, None], spread_b[big_b] / norm_b[big_b, None]
         forth, back = x.conj() @ y.T, x.conj() @ y[:, ::-1].T
-        alike = np.where(_upright(forth) >= _upright(back), forth, back)
+        alike = np.where(_rate_fit(forth) >= _rate_fit(back), forth, back)
         scale = norm_b[big_b][None] / norm_a[big_a][:, None]
-        rating = _upright(alike) * np.exp(-np.abs(np.log(scale)))
+        rating = _rate_fit(alike) * np.exp(-np.abs(np.log(scale)))
         best = np.argsort(-rating, axis=None)[:_TRIES]
         row, column = np.unravel_index(best, rating.shape)
         turn = alike[row, column] / np.maximum(np.abs(alike[row, column]), 1e-9) * scale[row, column]
@@ -45,16 +45,16 @@ def overall(a: np.ndarray, b: np.ndarray, size: float) -> tuple[complex, complex
         shifts += (b[big_b[column]].mean(1) - turn * a[big_a[row]].mean(1)).tolist()
     turn, shift = np.array(turns), np.array(shifts)
     step = max(1, a.shape[1] // 6)
-    points_a, points_b = _some(a[:, ::step]), _some(b[:, ::step])
+    points_a, points_b = _thin_points(a[:, ::step]), _thin_points(b[:, ::step])
     onto_b = turn[:, None] * points_a + shift[:, None]
     onto_a = (points_b - shift[:, None]) / turn[:, None]
-    met = _met(b, onto_b, _NEAR * size) + _met(a, onto_a, _NEAR * size / np.abs(turn)[:, None])
+    met = _measure_coverage(b, onto_b, _NEAR * size) + _measure_coverage(a, onto_a, _NEAR * size / np.abs(turn)[:, None])
     rating = met / 2.0 - _TURN * np.abs(np.angle(turn)) / np.pi - 0.1 * np.abs(np.log(np.abs(turn)))
     best = int(rating.argmax())
     return complex(turn[best]), complex(shift[best])
 
 
-def local(
+def align_locally(
     at: np.ndarray, own: np.ndarray, a: np.ndarray, b: np.ndarray, names: np.ndarray, trust: np.ndarray, size: float, first: complex
 ) -> tuple[np.ndarray, np.ndarray]:
     """How each place may be moved by the matches around it, but its own: (turn, shift), complex128 (M, U) each. The first of the M maps
@@ -66,18 +66,18 @@ def local(
     pick = np.linspace(0, a.shape[1] - 1, _POINTS).round().astype(int)
     a, b = a[:, pick], b[:, pick]
     middle = a.mean(1)
-    tree = cKDTree(xy(middle))
+    tree = cKDTree(to_xy(middle))
     count = min(_NEAREST, len(a))
 
-    def nearest(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        near = tree.query(xy(places), k=count)[1].reshape(len(places), count)
+    def find_nearest(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        near = tree.query(to_xy(places), k=count)[1].reshape(len(places), count)
         return near, np.abs(a[near] - places[:, None, None]).min(2)
 
-    near, gap = nearest(at)
+    near, gap = find_nearest(at)
     foreign = ~(names[near][:, :, :, None] == np.where(own < 0, -2, own)[:, None, None, :]).any((2, 3))
-    maps = [_fitted(a[near], b[near], foreign * trust[near] / (gap**2 + (0.03 * size) ** 2), first)]
-    around, apart = nearest(middle)
-    turn, shift = _fitted(a[around], b[around], trust[around] / (apart**2 + (0.01 * size) ** 2), first)
+    maps = [_fit_maps(a[near], b[near], foreign * trust[near] / (gap**2 + (0.03 * size) ** 2), first)]
+    around, apart = find_nearest(middle)
+    turn, shift = _fit_maps(a[around], b[around], trust[around] / (apart**2 + (0.01 * size) ** 2), first)
     order = np.argsort(np.where(foreign, gap, np.inf), axis=1)[:, :_SINGLY]
     for column in order.T:
         match = near[np.arange(len(at)), column]
@@ -85,7 +85,7 @@ def local(
     return np.stack([turn for turn, _ in maps]), np.stack([shift for _, shift in maps])
 
 
-def _fitted(p: np.ndarray, q: np.ndarray, weight: np.ndarray, first: complex) -> tuple[np.ndarray, np.ndarray]:
+def _fit_maps(p: np.ndarray, q: np.ndarray, weight: np.ndarray, first: complex) -> tuple[np.ndarray, np.ndarray]:
     """Maps by weighted least squares that bring p to q, complex128 (U, n, points); weight (U, n)."""
     weight = np.repeat(weight + 1e-12, p.shape[2], 1)
     p, q = p.reshape(len(p), -1), q.reshape(len(q), -1)
@@ -99,26 +99,26 @@ def _fitted(p: np.ndarray, q: np.ndarray, weight: np.ndarray, first: complex) ->
     return turn, mean_q - turn * mean_p
 
 
-def _upright(fit: np.ndarray) -> np.ndarray:
+def _rate_fit(fit: np.ndarray) -> np.ndarray:
     """How well shapes fit each other, 0..1; a little worse if turned, because straight lines fit both ways."""
     return np.abs(fit) * (1.0 - 0.1 * np.abs(np.angle(fit)) / np.pi)
 
 
-def _telling(spread: np.ndarray, norm: np.ndarray) -> np.ndarray:
+def _pick_telling_strokes(spread: np.ndarray, norm: np.ndarray) -> np.ndarray:
     """The longest strokes that have a direction: no dots, and no circles."""
     long = np.flatnonzero(norm > 1e-6)
     moment = np.abs((spread[long] ** 2).sum(1)) / norm[long] ** 2
     return long[np.argsort(-norm[long] * (0.2 + (moment < 0.98)))][:40]
 
 
-def _some(samples: np.ndarray) -> np.ndarray:
+def _thin_points(samples: np.ndarray) -> np.ndarray:
     points = samples.ravel()
     return points[:: max(1, len(points) // 200)]
 
 
-def _met(samples: np.ndarray, points: np.ndarray, reach) -> np.ndarray:
+def _measure_coverage(samples: np.ndarray, points: np.ndarray, reach) -> np.ndarray:
     """Which share of points (T, N) lies on the lines, for each of T tries."""
     lines = samples.ravel()
     lines = lines[:: max(1, len(lines) // 20000)]
-    apart, _ = cKDTree(xy(lines)).query(xy(points))
+    apart, _ = cKDTree(to_xy(lines)).query(to_xy(points))
     return (1.0 / (1.0 + (apart / reach) ** 2)).mean(1)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .curves import xy
-from .order import Order
-from .units import GRID, Units
+from .curves import to_xy
+from .order import StrokeOrder
+from .units import GRID, StrokeUnits
 
 FEATURES = ("near", "close", "bent", "turned", "longer", "wider", "other color", "open", "chain", "support", "ally", "order", "always")
 ORDER = FEATURES.index("order")
@@ -18,7 +18,7 @@ _BLOCK = 20_000
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class StrokeCandidates:
     """Pairs of units, those of one unit of a together.
 
     a, b      int64 (C,)      units
@@ -38,46 +38,46 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.a)
 
-    def take(self, rows: np.ndarray) -> "Candidates":
-        return Candidates(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+    def take(self, rows: np.ndarray) -> "StrokeCandidates":
+        return StrokeCandidates(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
 
 
-NOTHING = Candidates(
+NOTHING = StrokeCandidates(
     np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, bool), np.zeros(0), np.zeros(0, complex), np.zeros((0, len(FEATURES)))
 )
 
 
-def candidates(
-    a: Units,
-    b: Units,
+def find_candidates(
+    a: StrokeUnits,
+    b: StrokeUnits,
     maps: tuple[np.ndarray, np.ndarray],
-    order: Order,
+    order: StrokeOrder,
     size: float,
     weights: np.ndarray,
     pinned: tuple[np.ndarray, np.ndarray],
-) -> Candidates:
+) -> StrokeCandidates:
     """The likeliest partners of each unit of a. `maps` (turn, shift) complex128 (M, U) say where each may be looked for, the first of
     them first; `weights` (F,) rate features; `pinned` (units of a, of b) int64 are partners for sure, and have no others."""
     if not len(a) or not len(b):
         return NOTHING
-    one, two = _pairs(a, b, maps)
+    one, two = _pair_units(a, b, maps)
     busy_a, busy_b = np.zeros(len(a), bool), np.zeros(len(b), bool)
-    busy_a[sharing(a, pinned[0])], busy_b[sharing(b, pinned[1])] = True, True
+    busy_a[find_sharing_units(a, pinned[0])], busy_b[find_sharing_units(b, pinned[1])] = True, True
     fits = (a.fills[one] == b.fills[two]) & ~busy_a[one] & ~busy_b[two]
     one, two = np.concatenate([one[fits], pinned[0]]), np.concatenate([two[fits], pinned[1]])
-    first = _rated(a, b, one, two, maps[0][0][one], maps[1][0][one], size)
+    first = _rate_pairs(a, b, one, two, maps[0][0][one], maps[1][0][one], size)
     names_a, names_b = a.members[first.a], b.members[first.b]
     first.features[:, ORDER] = order.of(names_a[:, 0], names_b[:, 0], (names_a[:, 1] < 0) & (names_b[:, 1] < 0))
-    rows = _best(first.a, first.features @ weights, _TRIED)
+    rows = _pick_best(first.a, first.features @ weights, _TRIED)
     found, score = first.take(rows), (first.features @ weights)[rows]
     one, two = found.a, found.b
     for turn, shift in zip(maps[0][1:], maps[1][1:], strict=True):
-        other = _rated(a, b, one, two, turn[one], shift[one], size, found.back)
+        other = _rate_pairs(a, b, one, two, turn[one], shift[one], size, found.back)
         other.features[:, ORDER] = found.features[:, ORDER]
         rating = other.features @ weights
         better = rating > score
         score = np.where(better, rating, score)
-        found = Candidates(
+        found = StrokeCandidates(
             found.a,
             found.b,
             found.back,
@@ -85,53 +85,55 @@ def candidates(
             np.where(better, other.turn, found.turn),
             np.where(better[:, None], other.features, found.features),
         )
-    return found.take(_best(found.a, score, _KEPT))
+    return found.take(_pick_best(found.a, score, _KEPT))
 
 
-def _best(unit: np.ndarray, score: np.ndarray, count: int) -> np.ndarray:
+def _pick_best(unit: np.ndarray, score: np.ndarray, count: int) -> np.ndarray:
     """Rows with the highest scores of each unit, those of one unit together."""
     order = np.lexsort((-score, unit))
     nth = np.arange(len(order)) - np.searchsorted(unit[order], unit[order])
     return order[nth < count]
 
 
-def sharing(units: Units, rows: np.ndarray) -> np.ndarray:
+def find_sharing_units(units: StrokeUnits, rows: np.ndarray) -> np.ndarray:
     """Units that have a stroke in common with some of `rows`."""
     strokes = np.setdiff1d(units.members[rows], -1)
     return np.asarray(np.isin(units.members, strokes).any(1))
 
 
-def _pairs(a: Units, b: Units, maps: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _pair_units(a: StrokeUnits, b: StrokeUnits, maps: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     count = min(_PARTNERS, len(b))
     if count == len(b):
         return np.repeat(np.arange(len(a)), count), np.tile(np.arange(count), len(a))
     at, middle = maps[0][0] * a.samples.mean(1) + maps[1][0], b.samples.mean(1)
-    _, near = cKDTree(xy(middle)).query(xy(at), k=count)
+    _, near = cKDTree(to_xy(middle)).query(to_xy(at), k=count)
     return np.repeat(np.arange(len(a)), count), near.ravel()
 
 
-def _joined(parts: list[Candidates]) -> Candidates:
-    return Candidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in Candidates.__dataclass_fields__))
+def _concatenate_candidates(parts: list[StrokeCandidates]) -> StrokeCandidates:
+    return StrokeCandidates(*(np.concatenate([getattr(part, name) for part in parts]) for name in StrokeCandidates.__dataclass_fields__))
 
 
-def _rated(
-    a: Units,
-    b: Units,
+def _rate_pairs(
+    a: StrokeUnits,
+    b: StrokeUnits,
     one: np.ndarray,
     two: np.ndarray,
     turn: np.ndarray,
     offset: np.ndarray,
     size: float,
     back: np.ndarray | None = None,
-) -> Candidates:
+) -> StrokeCandidates:
     """Pairs, where maps (turn, offset) complex128 (Q,) bring them, as candidates: both ways, or the one way `back` bool (Q,)."""
     if len(one) > _BLOCK:  # what is computed at once stays in the processor's cache
         cuts = range(_BLOCK, len(one), _BLOCK)
         blocks = np.split(np.arange(len(one)), cuts)
         ways = [None if back is None else back[rows] for rows in blocks]
-        return _joined([_rated(a, b, one[r], two[r], turn[r], offset[r], size, way) for r, way in zip(blocks, ways, strict=True)])
+        return _concatenate_candidates(
+            [_rate_pairs(a, b, one[r], two[r], turn[r], offset[r], size, way) for r, way in zip(blocks, ways, strict=True)]
+        )
     if back is None:
-        return _joined([_rated(a, b, one, two, turn, offset, size, np.full(len(one), way)) for way in (False, True)])
+        return _concatenate_candidates([_rate_pairs(a, b, one, two, turn, offset, size, np.full(len(one), way)) for way in (False, True)])
     va, vb = turn[:, None] * a.samples[one] + offset[:, None], b.samples[two]
     vb[back] = vb[back, ::-1]
     ring = a.closed[one] & b.closed[two]
@@ -172,4 +174,4 @@ def _rated(
         *np.zeros((3, len(one))),  # support, ally and order depend on more than the pair
         np.ones(len(one)),
     ]
-    return Candidates(one, two, back, shift, turn, np.stack(features, 1))
+    return StrokeCandidates(one, two, back, shift, turn, np.stack(features, 1))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from .curves import xy
+from .curves import to_xy
 
 _NEAREST = 16
 
 
 @dataclass(frozen=True)
-class Contacts:
+class LineContacts:
     """`end` int64 (C,) the point that lies on a line · `first`, `second` the points of the step that it lies on · `part` float64 (C,)
     0..1, how far along that step."""
 
@@ -21,7 +21,7 @@ class Contacts:
     part: np.ndarray
 
 
-def contacts(points: np.ndarray, curve: np.ndarray, reach: np.ndarray) -> Contacts:
+def find_contacts(points: np.ndarray, curve: np.ndarray, reach: np.ndarray) -> LineContacts:
     """Ends of curves that lie on other curves.
 
     points  complex128 (N,), one curve after the other · curve int64 (N,) · reach float64 (N,) px, half of what ends may be off there
@@ -31,10 +31,10 @@ def contacts(points: np.ndarray, curve: np.ndarray, reach: np.ndarray) -> Contac
     ends = np.unique(np.concatenate([[0], edge, edge + 1, [count - 1]])) if count else np.zeros(0, np.int64)
     if len(ends) < 2:
         nothing = np.zeros(0, np.int64)
-        return Contacts(nothing, nothing, nothing, nothing.astype(float))
-    tree = cKDTree(xy(points))
+        return LineContacts(nothing, nothing, nothing, nothing.astype(float))
+    tree = cKDTree(to_xy(points))
     near = min(_NEAREST, count)
-    _, found = tree.query(xy(points)[ends], k=near)
+    _, found = tree.query(to_xy(points)[ends], k=near)
     end = np.repeat(ends, 2 * near)
     first = np.stack([found - 1, found], 2).ravel()  # the steps before and after each point that is near
     second = first + 1
@@ -55,4 +55,4 @@ def contacts(points: np.ndarray, curve: np.ndarray, reach: np.ndarray) -> Contac
     fresh = np.ones(len(order), bool)
     fresh[1:] = (pairs[1:] != pairs[:-1]).any(1)
     best = order[fresh]
-    return Contacts(end[best], first[best], second[best], part[best])
+    return LineContacts(end[best], first[best], second[best], part[best])

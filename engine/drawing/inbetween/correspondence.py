@@ -10,14 +10,14 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from ...job.errors import BadInput
 from ..sketch.strokes import Strokes
 from . import alignment
-from .agreement import agreement, image
-from .candidates import FEATURES, NOTHING, Candidates, candidates, sharing
-from .curves import whole, xy
-from .cutting import cut
-from .leftovers import absorb
-from .matches import Matches
-from .order import Order, copies, learned
-from .units import Units, units
+from .agreement import compare_neighbors, map_places
+from .candidates import FEATURES, NOTHING, StrokeCandidates, find_candidates, find_sharing_units
+from .curves import find_full_spans, to_xy
+from .cutting import cut_matches
+from .leftovers import absorb_leftovers
+from .matches import StrokeMatches
+from .order import StrokeOrder, find_copies, learn_order
+from .units import StrokeUnits, build_units
 
 # What features (candidates.FEATURES) say for a match, as log odds.
 _WEIGHTS = np.array(
@@ -38,20 +38,20 @@ _LIMIT = 5.0  # seconds for the best selection; then the best one found is taken
 
 
 @dataclass(frozen=True, eq=False)
-class Selection:
+class CandidateSelection:
     """Candidates that are true together, and their log odds float64 (K,)."""
 
-    found: Candidates
+    found: StrokeCandidates
     odds: np.ndarray
 
 
-def correspond(
+def match_strokes(
     a: Strokes,
     b: Strokes,
     pairs: Sequence[tuple[int, int]] = (),
     fills_a: np.ndarray | None = None,
     fills_b: np.ndarray | None = None,
-) -> Matches:
+) -> StrokeMatches:
     """Find the strokes of key `a` in key `b`.
 
     pairs    strokes (of a, of b) that a person says are the same
@@ -63,68 +63,70 @@ def correspond(
             raise BadInput(f"Strokes {i} and {j} are pinned together, but the keys have {len(a)} and {len(b)}: pin them again.")
     fills_a = np.zeros(len(a), bool) if fills_a is None else np.asarray(fills_a, bool)
     fills_b = np.zeros(len(b), bool) if fills_b is None else np.asarray(fills_b, bool)
-    units_a, units_b = units(a, fills_a), units(b, fills_b)
-    chosen = _select(units_a, units_b, pairs, copies(a, b))
-    return absorb(a, b, _matches(a, b, units_a, units_b, chosen, fills_a, fills_b))
+    units_a, units_b = build_units(a, fills_a), build_units(b, fills_b)
+    chosen = _select_candidates(units_a, units_b, pairs, find_copies(a, b))
+    return absorb_leftovers(a, b, _build_matches(a, b, units_a, units_b, chosen, fills_a, fills_b))
 
 
-def _select(a: Units, b: Units, pairs: Sequence[tuple[int, int]], order: Order) -> Selection:
+def _select_candidates(a: StrokeUnits, b: StrokeUnits, pairs: Sequence[tuple[int, int]], order: StrokeOrder) -> CandidateSelection:
     """Find the best candidates, look again from where they say that their surroundings go, and again."""
     points = np.concatenate([a.samples.ravel(), b.samples.ravel()])
-    size = max(float(np.hypot(*np.ptp(xy(points), axis=0))), 1.0) if len(points) else 1.0
-    pinned = _pinned(a, b, pairs)
+    size = max(float(np.hypot(*np.ptp(to_xy(points), axis=0))), 1.0) if len(points) else 1.0
+    pinned = _find_pinned_units(a, b, pairs)
     single_a, single_b = a.members[:, 1] < 0, b.members[:, 1] < 0
-    first = alignment.overall(a.samples[single_a], b.samples[single_b], size)
+    first = alignment.align_overall(a.samples[single_a], b.samples[single_b], size)
     maps = np.full((1, len(a)), first[0]), np.full((1, len(a)), first[1])
-    chosen = Selection(NOTHING, np.zeros(0))
-    few = _scarcity(int(max(single_a.sum(), single_b.sum())))
+    chosen = CandidateSelection(NOTHING, np.zeros(0))
+    few = _rate_scarcity(int(max(single_a.sum(), single_b.sum())))
     for turn, hope in enumerate(_HOPES):
         weights = _WEIGHTS[min(turn, 1)]
         if len(chosen.found):
-            one, two = _matched_samples(a, b, chosen.found)
+            one, two = _sample_matches(a, b, chosen.found)
             names, trust = a.members[chosen.found.a], 1.0 / (1.0 + np.exp(-chosen.odds))
-            maps = alignment.local(a.samples.mean(1), a.members, one, two, names, trust, size, first[0])
-            order = learned(order, names[:, 0], b.members[chosen.found.b, 0])
-        found = candidates(a, b, maps, order, size, weights, pinned)
+            maps = alignment.align_locally(a.samples.mean(1), a.members, one, two, names, trust, size, first[0])
+            order = learn_order(order, names[:, 0], b.members[chosen.found.b, 0])
+        found = find_candidates(a, b, maps, order, size, weights, pinned)
         if not len(found):
-            return Selection(found, np.zeros(0))
-        odds = _settled(a, b, found, size, pinned, weights, hope + few)
-        rows = _packed(a, b, found, odds)
-        chosen = Selection(found.take(rows), odds[rows])
+            return CandidateSelection(found, np.zeros(0))
+        odds = _relax_odds(a, b, found, size, pinned, weights, hope + few)
+        rows = _pack_candidates(a, b, found, odds)
+        chosen = CandidateSelection(found.take(rows), odds[rows])
     # The fewer strokes are left over, the likelier it is that one is the other, however far away.
-    free_a, free_b = ~sharing(a, chosen.found.a), ~sharing(b, chosen.found.b)
+    free_a, free_b = ~find_sharing_units(a, chosen.found.a), ~find_sharing_units(b, chosen.found.b)
     left = np.flatnonzero(free_a[found.a] & free_b[found.b])
-    more = _scarcity(int(max((free_a & single_a).sum(), (free_b & single_b).sum()))) - few
-    last = left[_packed(a, b, found.take(left), odds[left] + max(more, 0.0))]
+    more = _rate_scarcity(int(max((free_a & single_a).sum(), (free_b & single_b).sum()))) - few
+    last = left[_pack_candidates(a, b, found.take(left), odds[left] + max(more, 0.0))]
     rows = np.concatenate([rows, last])
-    return Selection(found.take(rows), odds[rows])
+    return CandidateSelection(found.take(rows), odds[rows])
 
 
-def _scarcity(count: int) -> float:
+def _rate_scarcity(count: int) -> float:
     """Log odds for a match where there are fewer strokes to choose from than in the drawings that the weights were fitted to."""
     return float(np.clip(np.log(_MANY / max(count, 1)), 0.0, _SCARCE))
 
 
-def _settled(a: Units, b: Units, found: Candidates, size: float, pinned, weights: np.ndarray, hope: float) -> np.ndarray:
+def _relax_odds(
+    a: StrokeUnits, b: StrokeUnits, found: StrokeCandidates, size: float, pinned, weights: np.ndarray, hope: float
+) -> np.ndarray:
     """Bring candidates to agreement with their neighbors': log odds, float64 (C,)."""
     known = np.isin(found.a, pinned[0]) & np.isin(found.b, pinned[1])
     score = found.features @ weights + hope + _SURE * known
-    neighbors = agreement(a, b, found, score, size)
+    neighbors = compare_neighbors(a, b, found, score, size)
     odds = score
     for _ in range(_RELAXATIONS):
-        found.features[:, _SUPPORT] = np.stack(neighbors.support(_probability(found, odds)), 1)
+        found.features[:, _SUPPORT] = np.stack(neighbors.support(_compute_probability(found, odds)), 1)
         odds = score + found.features[:, _SUPPORT] @ weights[_SUPPORT]
     return odds
 
 
-def _probability(found: Candidates, odds: np.ndarray) -> np.ndarray:
+def _compute_probability(found: StrokeCandidates, odds: np.ndarray) -> np.ndarray:
     """Of each candidate against all others of either unit, and against none."""
     power = np.exp(np.clip(odds, -30.0, 30.0))
     of_a, of_b = np.bincount(found.a, power), np.bincount(found.b, power)
     return power / (1.0 + of_a[found.a]) * power / (1.0 + of_b[found.b])
 
 
-def _packed(a: Units, b: Units, found: Candidates, odds: np.ndarray) -> np.ndarray:
+def _pack_candidates(a: StrokeUnits, b: StrokeUnits, found: StrokeCandidates, odds: np.ndarray) -> np.ndarray:
     """The rows that have the most odds together while no stroke is in two of them."""
     rows = np.flatnonzero(odds > 0.0)
     if not len(rows):
@@ -144,10 +146,10 @@ def _packed(a: Units, b: Units, found: Candidates, odds: np.ndarray) -> np.ndarr
         bounds=Bounds(0.0, 1.0),
         options={"time_limit": _LIMIT, "mip_rel_gap": 1e-3},
     )
-    return rows[best.x > 0.5] if best.x is not None else _greedy(matrix, rows, odds)
+    return rows[best.x > 0.5] if best.x is not None else _pack_greedily(matrix, rows, odds)
 
 
-def _greedy(matrix, rows: np.ndarray, odds: np.ndarray) -> np.ndarray:
+def _pack_greedily(matrix, rows: np.ndarray, odds: np.ndarray) -> np.ndarray:
     taken, free = [], np.ones(matrix.shape[0], bool)
     columns = matrix.tocsc()
     for at in np.argsort(-odds[rows]):
@@ -158,34 +160,36 @@ def _greedy(matrix, rows: np.ndarray, odds: np.ndarray) -> np.ndarray:
     return rows[np.sort(np.array(taken, np.int64))]
 
 
-def _pinned(a: Units, b: Units, pairs: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
+def _find_pinned_units(a: StrokeUnits, b: StrokeUnits, pairs: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     """Units for pinned strokes: single ones, or the chain of those that are pinned to one stroke."""
     one, two = [], []
     for i in dict.fromkeys(i for i, _ in pairs):
         js = sorted({j for k, j in pairs if k == i})
         others = sorted({k for k, j in pairs if j in js})
-        unit_a, unit_b = _unit(a, others if len(js) == 1 else [i]), _unit(b, js)
+        unit_a, unit_b = _find_unit(a, others if len(js) == 1 else [i]), _find_unit(b, js)
         if unit_a >= 0 and unit_b >= 0 and unit_a not in one and unit_b not in two:
             one.append(unit_a)
             two.append(unit_b)
     return np.array(one, np.int64), np.array(two, np.int64)
 
 
-def _unit(units_: Units, strokes: Sequence[int]) -> int:
+def _find_unit(units_: StrokeUnits, strokes: Sequence[int]) -> int:
     wanted = sorted([-1] * (units_.members.shape[1] - len(strokes)) + list(strokes))
     rows = np.flatnonzero((np.sort(units_.members, 1) == wanted[-units_.members.shape[1] :]).all(1)) if len(strokes) <= 4 else []
     return int(rows[0]) if len(rows) else -1
 
 
-def _matched_samples(a: Units, b: Units, found: Candidates) -> tuple[np.ndarray, np.ndarray]:
+def _sample_matches(a: StrokeUnits, b: StrokeUnits, found: StrokeCandidates) -> tuple[np.ndarray, np.ndarray]:
     """Points of matched units, evenly along them, one on the other: complex128 (K, GRID) each."""
     grid = np.linspace(0.0, 1.0, a.samples.shape[1])
     rows = np.arange(len(found))[:, None]
-    return a.samples[found.a], image(b, found, rows, np.broadcast_to(grid, (len(found), len(grid))))
+    return a.samples[found.a], map_places(b, found, rows, np.broadcast_to(grid, (len(found), len(grid))))
 
 
-def _matches(a: Strokes, b: Strokes, units_a: Units, units_b: Units, chosen: Selection, fills_a, fills_b) -> Matches:
-    pieces, spans, row = cut(a, b, units_a, units_b, chosen.found)
+def _build_matches(
+    a: Strokes, b: Strokes, units_a: StrokeUnits, units_b: StrokeUnits, chosen: CandidateSelection, fills_a, fills_b
+) -> StrokeMatches:
+    pieces, spans, row = cut_matches(a, b, units_a, units_b, chosen.found)
     scale, offset = _CALIBRATION
     confidence = 1.0 / (1.0 + np.exp(-scale * chosen.odds - offset))[row] if len(row) else np.zeros(0)
     confidence[chosen.odds[row] > _SURE / 2.0] = 1.0
@@ -195,7 +199,7 @@ def _matches(a: Strokes, b: Strokes, units_a: Units, units_b: Units, chosen: Sel
         alone = np.full((len(rest), 2), -1)
         alone[:, side] = rest
         stretch = np.zeros((len(rest), 4))
-        stretch[:, 2 * side : 2 * side + 2] = whole(key)[rest]
+        stretch[:, 2 * side : 2 * side + 2] = find_full_spans(key)[rest]
         parts.append((alone, stretch, np.full(len(rest), _ALONE), fills[rest]))
     pieces, spans, confidence, fills = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Matches(pieces.astype(np.int32), spans.astype(np.float32), confidence.astype(np.float32), fills)
+    return StrokeMatches(pieces.astype(np.int32), spans.astype(np.float32), confidence.astype(np.float32), fills)

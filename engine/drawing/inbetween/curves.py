@@ -9,7 +9,7 @@ from ..sketch.strokes import Strokes
 
 
 @dataclass(frozen=True)
-class Curves:
+class StrokeCurves:
     """Polylines one after the other, two entries each at least.
 
     points   complex128 (N,)
@@ -48,29 +48,29 @@ class Curves:
         return np.interp(along, self.along, self.index) if len(self) else np.zeros(0)
 
 
-def xy(points: np.ndarray) -> np.ndarray:
+def to_xy(points: np.ndarray) -> np.ndarray:
     """Complex points as float64 (..., 2)."""
     return np.stack([np.real(points), np.imag(points)], -1)
 
 
-def whole(strokes: Strokes) -> np.ndarray:
+def find_full_spans(strokes: Strokes) -> np.ndarray:
     """The span of every stroke, float64 (S, 2): from its first point to its last, or round to the first again."""
     counts = np.diff(strokes.offsets)
     return np.stack([np.zeros(len(counts)), np.maximum(counts - 1 + (strokes.cyclic & (counts > 1)), 0)], 1)
 
 
-def stretches(strokes: Strokes, rows: np.ndarray, spans: np.ndarray) -> Curves:
+def cut_stretches(strokes: Strokes, rows: np.ndarray, spans: np.ndarray) -> StrokeCurves:
     """One curve for each row: the stretch of stroke `rows` (C,) between the fractional indices `spans` (C, 2)."""
-    return chains(strokes, [((int(row), float(begin), float(end)),) for row, (begin, end) in zip(rows, spans, strict=True)])
+    return chain_stretches(strokes, [((int(row), float(begin), float(end)),) for row, (begin, end) in zip(rows, spans, strict=True)])
 
 
-def chains(strokes: Strokes, links: Sequence[Sequence[tuple[int, float, float]]]) -> Curves:
+def chain_stretches(strokes: Strokes, links: Sequence[Sequence[tuple[int, float, float]]]) -> StrokeCurves:
     """One curve for each chain of stretches (stroke, begin, end), which follow each other."""
     indices, stroke, counts = [], [], []
     for chain in links:
         total = 0
         for row, begin, end in chain:
-            index = _indices(begin, end)
+            index = _list_indices(begin, end)
             indices.append(index)
             stroke.append((row, len(index)))
             total += len(index)
@@ -78,7 +78,7 @@ def chains(strokes: Strokes, links: Sequence[Sequence[tuple[int, float, float]]]
     index = np.concatenate(indices) if indices else np.zeros(0)
     rows = np.repeat([row for row, _ in stroke], [count for _, count in stroke]).astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-    points = evaluate(strokes, rows, index, strokes.points.astype(np.float64) @ (1.0, 1j))
+    points = interpolate_values(strokes, rows, index, strokes.points.astype(np.float64) @ (1.0, 1j))
 
     curve = np.repeat(np.arange(len(counts)), counts)
     step = np.abs(np.diff(points, prepend=points[:1]))
@@ -90,10 +90,10 @@ def chains(strokes: Strokes, links: Sequence[Sequence[tuple[int, float, float]]]
     run = np.cumsum(step)
     run -= run[offsets[:-1]][curve]
     along = 2.0 * curve + run / run[offsets[1:] - 1][curve] if len(curve) else run
-    return Curves(points, along, rows, index, offsets, lengths)
+    return StrokeCurves(points, along, rows, index, offsets, lengths)
 
 
-def evaluate(strokes: Strokes, rows: np.ndarray, index: np.ndarray, values: np.ndarray) -> np.ndarray:
+def interpolate_values(strokes: Strokes, rows: np.ndarray, index: np.ndarray, values: np.ndarray) -> np.ndarray:
     """What the points of strokes have, `values` (N, ...), at fractional indices of stroke `rows`; cyclic strokes go round."""
     count = np.diff(strokes.offsets)[rows]
     low = np.floor(index).astype(np.int64)
@@ -106,7 +106,7 @@ def evaluate(strokes: Strokes, rows: np.ndarray, index: np.ndarray, values: np.n
     return values[begin + first] * (1.0 - part) + values[begin + second] * part
 
 
-def _indices(begin: float, end: float) -> np.ndarray:
+def _list_indices(begin: float, end: float) -> np.ndarray:
     """From one fractional index to another: the whole ones between, and both ends."""
     low, high = min(begin, end), max(begin, end)
     inner = np.arange(np.floor(low) + 1, np.ceil(high))

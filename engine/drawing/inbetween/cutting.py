@@ -3,47 +3,49 @@
 import numpy as np
 
 from ..sketch.strokes import Strokes
-from .candidates import Candidates
-from .curves import Curves, chains
-from .units import GRID, Links, Units, reversed_links
-from .warp import warp
+from .candidates import StrokeCandidates
+from .curves import StrokeCurves, chain_stretches
+from .units import GRID, Links, StrokeUnits, reverse_links
+from .warp import warp_curves
 
 _FINE = 512  # samples of closed lines, to find where they begin
 _SNAP = 0.06  # of a line's length: cuts of the two keys that are nearer than this are one
 
 
-def cut(a: Strokes, b: Strokes, units_a: Units, units_b: Units, found: Candidates) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def cut_matches(
+    a: Strokes, b: Strokes, units_a: StrokeUnits, units_b: StrokeUnits, found: StrokeCandidates
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Strokes int64 (P, 2), spans float64 (P, 4) as in Matches, and the candidate that each piece is of, int64 (P,)."""
     links_a = [units_a.links[row] for row in found.a]
     links_b = [units_b.links[row] for row in found.b]
-    links_b = [reversed_links(links) if back else links for links, back in zip(links_b, found.back, strict=True)]
+    links_b = [reverse_links(links) if back else links for links, back in zip(links_b, found.back, strict=True)]
     for row in np.flatnonzero(units_a.closed[found.a] & units_b.closed[found.b]):
-        links_b[row] = _begun(a, b, links_a[row], links_b[row], float(found.shift[row]))
-    curves_a, curves_b = chains(a, links_a), chains(b, links_b)
-    warps = warp(curves_a, curves_b)
-    cuts_a, cuts_b = _cuts(curves_a), _cuts(curves_b)
+        links_b[row] = _align_closed_links(a, b, links_a[row], links_b[row], float(found.shift[row]))
+    curves_a, curves_b = chain_stretches(a, links_a), chain_stretches(b, links_b)
+    warps = warp_curves(curves_a, curves_b)
+    cuts_a, cuts_b = _find_cuts(curves_a), _find_cuts(curves_b)
     pieces, spans, rows = [], [], []
     for row in range(len(found)):
-        inner = _shared_cuts(cuts_a[row], cuts_b[row], warps)
+        inner = _merge_cuts(cuts_a[row], cuts_b[row], warps)
         places = [(2.0 * row, 2.0 * row), *inner, (2.0 * row + 1.0, 2.0 * row + 1.0)]
         for (xa, xb), (ya, yb) in zip(places, places[1:], strict=False):
-            stroke_a, *span_a = _stretch(curves_a, a, row, xa, ya)
-            stroke_b, *span_b = _stretch(curves_b, b, row, xb, yb)
+            stroke_a, *span_a = _locate_stretch(curves_a, a, row, xa, ya)
+            stroke_b, *span_b = _locate_stretch(curves_b, b, row, xb, yb)
             pieces.append((stroke_a, stroke_b))
             spans.append((*span_a, *span_b))
             rows.append(row)
     return np.array(pieces, np.int64).reshape(-1, 2), np.array(spans).reshape(-1, 4), np.array(rows, np.int64)
 
 
-def _begun(a: Strokes, b: Strokes, links_a: Links, links_b: Links, shift: float) -> Links:
+def _align_closed_links(a: Strokes, b: Strokes, links_a: Links, links_b: Links, shift: float) -> Links:
     """Closed links of b, begun where those of a begin; about at `shift` of their length."""
     grid = np.linspace(0.0, 1.0, _FINE, endpoint=False)
-    curve = chains(b, [links_b])
-    va, vb = chains(a, [links_a]).sample(grid)[0], curve.sample(grid)[0]
+    curve = chain_stretches(b, [links_b])
+    va, vb = chain_stretches(a, [links_a]).sample(grid)[0], curve.sample(grid)[0]
     fit = np.fft.ifft(np.fft.fft(va - va.mean()).conj() * np.fft.fft(vb - vb.mean()))
     near = np.arange(-_FINE // GRID, _FINE // GRID + 1) + round(shift * _FINE)
     best = near[(fit[near % _FINE] * fit[near[len(near) // 2] % _FINE].conj()).real.argmax()] % _FINE / _FINE
-    nth, index = _place(curve, best)
+    nth, index = _locate_link(curve, best)
     stroke, begin, end = links_b[nth]
     if len(links_a) == len(links_b) == 1 and abs(links_a[0][2] - links_a[0][1]) == abs(end - begin):
         index = float(round(index))  # as many points: a copy, most likely
@@ -53,29 +55,29 @@ def _begun(a: Strokes, b: Strokes, links_a: Links, links_b: Links, shift: float)
     return tuple(part for part in parts if abs(part[1] - part[2]) > 1e-6)
 
 
-def _place(curve: Curves, fraction: float) -> tuple[int, float]:
+def _locate_link(curve: StrokeCurves, fraction: float) -> tuple[int, float]:
     """Which link of a chain, and which index on its stroke, lies at a fraction of its length."""
-    edges = np.concatenate([[0], _breaks(curve), [len(curve.points)]])
+    edges = np.concatenate([[0], _find_breaks(curve), [len(curve.points)]])
     first = curve.along[edges[:-1]]
     nth = int(np.searchsorted(first, fraction, "right") - 1)
     rows = slice(edges[nth], edges[nth + 1])
     return nth, float(np.interp(fraction, curve.along[rows], curve.index[rows]))
 
 
-def _breaks(curves: Curves) -> np.ndarray:
+def _find_breaks(curves: StrokeCurves) -> np.ndarray:
     """Entries with which another link of the same curve begins."""
     other = (np.diff(curves.stroke) != 0) | (np.abs(np.diff(curves.index)) > 1.5)
     return np.flatnonzero(other & (np.diff(curves.curve) == 0)) + 1
 
 
-def _cuts(curves: Curves) -> list[np.ndarray]:
+def _find_cuts(curves: StrokeCurves) -> list[np.ndarray]:
     """Where links of each curve meet, as places along it."""
-    breaks = _breaks(curves)
+    breaks = _find_breaks(curves)
     places = (curves.along[breaks] + curves.along[breaks - 1]) / 2.0
     return np.split(places, np.searchsorted(curves.curve[breaks], np.arange(1, len(curves)))) if len(curves) else []
 
 
-def _shared_cuts(a: np.ndarray, b: np.ndarray, warps: tuple[np.ndarray, np.ndarray]) -> list[tuple[float, float]]:
+def _merge_cuts(a: np.ndarray, b: np.ndarray, warps: tuple[np.ndarray, np.ndarray]) -> list[tuple[float, float]]:
     """Where a pair of curves is cut: places along both, rising. Those of a, those of b, and one where both have it."""
     warp_a, warp_b = warps
     others = np.interp(b, warp_b, warp_a)
@@ -95,7 +97,7 @@ def _shared_cuts(a: np.ndarray, b: np.ndarray, warps: tuple[np.ndarray, np.ndarr
     return rising
 
 
-def _stretch(curves: Curves, strokes: Strokes, row: int, begin: float, end: float) -> tuple[int, float, float]:
+def _locate_stretch(curves: StrokeCurves, strokes: Strokes, row: int, begin: float, end: float) -> tuple[int, float, float]:
     """The stroke that lies between two places along a curve, and the fractional indices there."""
     first, last = curves.offsets[row], curves.offsets[row + 1]
     breaks = first + 1 + np.flatnonzero((np.diff(curves.stroke[first:last]) != 0) | (np.abs(np.diff(curves.index[first:last])) > 1.5))

@@ -7,17 +7,17 @@ import numpy as np
 from skimage.measure import points_in_poly
 
 from ..sketch.strokes import Strokes
-from .contacts import contacts
-from .curves import evaluate, xy
-from .matches import Matches
-from .motion import Motion, motion
-from .nodes import Nodes, nodes
+from .contacts import find_contacts
+from .curves import interpolate_values, to_xy
+from .matches import StrokeMatches
+from .motion import StrokeMotion, find_motion
+from .nodes import MotionNodes, build_nodes
 
 _HIDDEN = 0.7  # of a stroke's points must lie behind an area
 
 
 @dataclass(frozen=True, eq=False)
-class Between:
+class InbetweenDrawing:
     """A drawing made, as the job folder keeps it.
 
     strokes     in drawing order
@@ -35,43 +35,43 @@ class Between:
 
 
 @dataclass(frozen=True, eq=False)
-class Inbetweens:
+class StrokeInbetweener:
     """All drawings between two keys: what is the same for each is found once."""
 
     a: Strokes
     b: Strokes
-    matches: Matches
+    matches: StrokeMatches
 
-    def at(self, place: float) -> Between:
+    def at(self, place: float) -> InbetweenDrawing:
         """The drawing at `place`, -1..2: 0 is the key before and 1 the one after, as they are; beyond them the motion goes on."""
         if place in (0.0, 1.0):
-            return self._key(int(place))
+            return self._copy_key(int(place))
         matches, points = self.matches, self._nodes
         if not len(points.piece):
-            return self._made([], np.zeros(0, np.int64))
+            return self._assemble_drawing([], np.zeros(0, np.int64))
         there = self._motion.at(place)
-        widths = _mixed(*self._widths, place).clip(0.0)
-        colors = _mixed(*self._colors, place)
+        widths = _mix_values(*self._widths, place).clip(0.0)
+        colors = _mix_values(*self._colors, place)
         parts = []
         begin = np.flatnonzero(np.diff(points.piece, prepend=-1))
         for first, last in zip(begin, [*begin[1:], len(points.piece)], strict=True):
             rows = np.arange(first, last)[points.real[first:last]]
             piece = points.piece[first]
             stroke = [there[rows], widths[rows], colors[rows], points.place[rows]]
-            left = 1.0 if (matches.pieces[piece] >= 0).all() else _left(matches.pieces[piece], place)
+            left = 1.0 if (matches.pieces[piece] >= 0).all() else _remaining_share(matches.pieces[piece], place)
             if left <= 0.0:
                 continue
-            if left < 1.0 and not self._covered[piece]:
-                stroke = self._shrunk(piece, stroke, left)
-            parts.append((piece, [column[:-1] for column in stroke] if self._closed[piece] else stroke))
-        order = np.argsort(self._ranks[int(place > 0.5)][[piece for piece, _ in parts]], kind="stable")
-        return self._made([parts[row][1] for row in order], np.array([parts[row][0] for row in order], np.int64))
+            if left < 1.0 and not self._covered_pieces[piece]:
+                stroke = self._shrink_stroke(piece, stroke, left)
+            parts.append((piece, [column[:-1] for column in stroke] if self._closed_pieces[piece] else stroke))
+        order = np.argsort(self._drawing_ranks[int(place > 0.5)][[piece for piece, _ in parts]], kind="stable")
+        return self._assemble_drawing([parts[row][1] for row in order], np.array([parts[row][0] for row in order], np.int64))
 
-    def _shrunk(self, piece: int, stroke: list[np.ndarray], left: float) -> list[np.ndarray]:
+    def _shrink_stroke(self, piece: int, stroke: list[np.ndarray], left: float) -> list[np.ndarray]:
         """What is left of a stroke that has no partner, and that nothing hides: a closed one gets smaller, an open one draws
         back to where it is fixed."""
         points = stroke[0]
-        if self._closed[piece]:
+        if self._closed_pieces[piece]:
             center = points[:-1].mean()
             return [center + left * (points - center), *stroke[1:]]
         run = np.concatenate([[0.0], np.cumsum(np.abs(np.diff(points)))])
@@ -84,11 +84,11 @@ class Inbetweens:
         inner = np.flatnonzero((run > ends[0]) & (run < ends[1]))
         cut = []
         for column in stroke:
-            low, high = (_interpolate(end, run, column) for end in ends)
+            low, high = (_interpolate_column(end, run, column) for end in ends)
             cut.append(np.concatenate([[low], column[inner], [high]]))
         return cut
 
-    def _made(self, parts: list[list[np.ndarray]], pieces: np.ndarray) -> Between:
+    def _assemble_drawing(self, parts: list[list[np.ndarray]], pieces: np.ndarray) -> InbetweenDrawing:
         columns = (
             [np.concatenate(column) for column in zip(*parts, strict=True)]
             if parts
@@ -96,16 +96,18 @@ class Inbetweens:
         )
         points, widths, colors, place = columns
         strokes = Strokes(
-            points=xy(points).astype(np.float32),
+            points=to_xy(points).astype(np.float32),
             widths=widths.astype(np.float32),
             colors=np.round(colors).clip(0, 255).astype(np.uint8),
             offsets=np.cumsum([0, *(len(part[0]) for part in parts)]).astype(np.int32),
-            cyclic=self._closed[pieces],
+            cyclic=self._closed_pieces[pieces],
         )
         matches = self.matches
-        return Between(strokes, matches.pieces[pieces], place.astype(np.float32), matches.confidence[pieces], matches.fills[pieces])
+        return InbetweenDrawing(
+            strokes, matches.pieces[pieces], place.astype(np.float32), matches.confidence[pieces], matches.fills[pieces]
+        )
 
-    def _key(self, side: int) -> Between:
+    def _copy_key(self, side: int) -> InbetweenDrawing:
         """One of the keys itself."""
         strokes, matches = (self.a, self.b)[side], self.matches
         count = len(strokes)
@@ -118,37 +120,39 @@ class Inbetweens:
         source[:, side] = np.arange(count)
         place = np.full((len(strokes.points), 2), np.nan, np.float32)
         place[:, side] = np.arange(len(strokes.points)) - np.repeat(strokes.offsets[:-1], np.diff(strokes.offsets))
-        return Between(strokes, source, place, confidence, fills)
+        return InbetweenDrawing(strokes, source, place, confidence, fills)
 
     @cached_property
-    def _nodes(self) -> Nodes:
-        return nodes(self.a, self.b, self.matches)
+    def _nodes(self) -> MotionNodes:
+        return build_nodes(self.a, self.b, self.matches)
 
     @cached_property
-    def _motion(self) -> Motion:
-        return motion(self._nodes, np.fmax(*self._widths) / 2.0 + 0.5)
+    def _motion(self) -> StrokeMotion:
+        return find_motion(self._nodes, np.fmax(*self._widths) / 2.0 + 0.5)
 
     @cached_property
     def _widths(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._values(lambda strokes: strokes.widths.astype(np.float64))
+        return self._sample_keys(lambda strokes: strokes.widths.astype(np.float64))
 
     @cached_property
     def _colors(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._values(lambda strokes: strokes.colors.astype(np.float64))
+        return self._sample_keys(lambda strokes: strokes.colors.astype(np.float64))
 
-    def _values(self, of) -> tuple[np.ndarray, np.ndarray]:
+    def _sample_keys(self, of) -> tuple[np.ndarray, np.ndarray]:
         """What the points have in either key; nan for none."""
         points, found = self._nodes, []
         for side, key in enumerate((self.a, self.b)):
             values = of(key)
             result = np.full((len(points.piece), *values.shape[1:]), np.nan)
             rows = np.flatnonzero(~np.isnan(points.place[:, side]))
-            result[rows] = evaluate(key, self.matches.pieces[points.piece[rows], side].astype(np.int64), points.place[rows, side], values)
+            result[rows] = interpolate_values(
+                key, self.matches.pieces[points.piece[rows], side].astype(np.int64), points.place[rows, side], values
+            )
             found.append(result)
         return found[0], found[1]
 
     @cached_property
-    def _closed(self) -> np.ndarray:
+    def _closed_pieces(self) -> np.ndarray:
         """Pieces that are the whole of a cyclic stroke in each key that has them, bool (P,)."""
         closed = np.ones(len(self.matches), bool)
         for side, key in enumerate((self.a, self.b)):
@@ -167,23 +171,23 @@ class Inbetweens:
         reach = np.fmax(*self._widths) / 2.0 + 0.5
         for side, there in enumerate((points.a, points.b)):
             rows = np.flatnonzero(~np.isnan(there))
-            ends = rows[contacts(there[rows], points.piece[rows], reach[rows]).end]
+            ends = rows[find_contacts(there[rows], points.piece[rows], reach[rows]).end]
             ends = ends[self.matches.pieces[points.piece[ends], 1 - side] < 0]
             last = np.append(np.diff(points.piece) != 0, True)
             held[points.piece[ends], last[ends].astype(int)] = True
         return held
 
     @cached_property
-    def _covered(self) -> np.ndarray:
+    def _covered_pieces(self) -> np.ndarray:
         """Pieces of one key that come to lie behind paint, where the other key is: that hides them, bool (P,)."""
         matches, points = self.matches, self._nodes
         covered = np.zeros(len(matches), bool)
-        covers = np.flatnonzero(matches.fills & self._closed & (matches.pieces >= 0).all(1))
+        covers = np.flatnonzero(matches.fills & self._closed_pieces & (matches.pieces >= 0).all(1))
         for side in (0, 1):
             alone = np.flatnonzero(matches.pieces[:, 1 - side] < 0)
             if not len(covers) or not len(alone):
                 continue
-            there, rank = xy(self._motion.at(1.0 - side)), self._ranks[1 - side]
+            there, rank = to_xy(self._motion.at(1.0 - side)), self._drawing_ranks[1 - side]
             for cover in covers:
                 behind = np.flatnonzero(np.isin(points.piece, alone[rank[alone] < rank[cover]]))
                 inside = points_in_poly(there[behind], there[points.piece == cover])
@@ -193,7 +197,7 @@ class Inbetweens:
         return covered
 
     @cached_property
-    def _ranks(self) -> tuple[np.ndarray, np.ndarray]:
+    def _drawing_ranks(self) -> tuple[np.ndarray, np.ndarray]:
         """Where each piece comes in the drawing order of either key, float64 (P,); one without a place there follows what it follows in
         its own key."""
         pieces, ranks = self.matches.pieces, []
@@ -207,22 +211,22 @@ class Inbetweens:
         return ranks[0], ranks[1]
 
 
-def _left(sources: np.ndarray, place: float) -> float:
+def _remaining_share(sources: np.ndarray, place: float) -> float:
     """How much of a stroke of one key is there at a place."""
     return min(1.0 - place if sources[0] >= 0 else place, 1.0)
 
 
-def _mixed(a: np.ndarray, b: np.ndarray, place: float) -> np.ndarray:
+def _mix_values(a: np.ndarray, b: np.ndarray, place: float) -> np.ndarray:
     return np.where(np.isnan(a), b, np.where(np.isnan(b), a, (1.0 - place) * a + place * b))
 
 
-def _interpolate(at: float, run: np.ndarray, column: np.ndarray) -> np.ndarray:
+def _interpolate_column(at: float, run: np.ndarray, column: np.ndarray) -> np.ndarray:
     row = int(np.clip(np.searchsorted(run, at) - 1, 0, len(run) - 2))
     step = run[row + 1] - run[row]
     part = (at - run[row]) / step if step > 0 else 0.0
     return (1.0 - part) * column[row] + part * column[row + 1]
 
 
-def between(a: Strokes, b: Strokes, matches: Matches, at: float) -> Between:
+def draw_inbetween(a: Strokes, b: Strokes, matches: StrokeMatches, at: float) -> InbetweenDrawing:
     """The drawing at place `at`, -1..2, between two keys (0 and 1). For many of them make `Inbetweens` once."""
-    return Inbetweens(a, b, matches).at(at)
+    return StrokeInbetweener(a, b, matches).at(at)

@@ -6,7 +6,7 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
-class Matches:
+class StrokeMatches:
     """Every stretch of every stroke of both keys, once.
 
     pieces      int32 (P, 2)    stroke of the key before and after, -1 = none

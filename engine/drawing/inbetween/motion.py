@@ -15,9 +15,9 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components, mini
 from scipy.sparse.linalg import splu
 from scipy.spatial import Delaunay, QhullError
 
-from .contacts import contacts
-from .curves import xy
-from .nodes import FINENESS, Nodes
+from .contacts import find_contacts
+from .curves import to_xy
+from .nodes import FINENESS, MotionNodes
 
 _REACH = 0.04  # of the size: how far around a point the keys are compared, for its turn
 _STILL = 0.015  # of the size: what moves less holds the rest
@@ -30,7 +30,7 @@ _JOINT = 30.0  # what binds a joint, as steps of one hundredth of the size
 
 
 @dataclass(frozen=True)
-class Slides:
+class SlidingEnds:
     """Ends that lie on another line, but not on the same place of it in both keys. `end` int64 (K,) the point · `begin`, `target`
     float64 (K,) where on the line, in points, in either key."""
 
@@ -40,26 +40,26 @@ class Slides:
 
 
 @dataclass(frozen=True, eq=False)
-class Motion:
+class StrokeMotion:
     """Points on their way. `nodes` what moves · `slides` ends that slide · `edges` int64 (E, 2) · `weights` float64 (E,) · `spiral`
     complex128 (N,) logarithm of scale and i x turn (radians) of a point's surroundings from key to key."""
 
-    nodes: Nodes
-    slides: Slides
+    nodes: MotionNodes
+    slides: SlidingEnds
     edges: np.ndarray
     weights: np.ndarray
     spiral: np.ndarray
 
     def at(self, place: float) -> np.ndarray:
         """Where the points are, complex128 (N,), at 0 (the key before) to 1 (the one after), or beyond."""
-        solver, incidence, anchors, away = self._system
-        vectors = self.weights * self._steps(place)
-        a, b = self._known
+        solver, incidence, anchors, away = self._solver_system
+        vectors = self.weights * self._interpolate_steps(place)
+        a, b = self._key_points
         right = incidence.T @ vectors + anchors * ((1.0 - place) * a + place * b)
-        solved = solver.solve(xy(right))
-        return self._slid(solved[:, 0] + 1j * solved[:, 1] + away, place)
+        solved = solver.solve_shot(to_xy(right))
+        return self._slide_ends(solved[:, 0] + 1j * solved[:, 1] + away, place)
 
-    def _slid(self, points: np.ndarray, place: float) -> np.ndarray:
+    def _slide_ends(self, points: np.ndarray, place: float) -> np.ndarray:
         """Ends brought onto the lines that they slide along, and the rest of their strokes after them, less and less."""
         nodes, result, slides = self.nodes, points.copy(), self.slides
         every = np.arange(len(points))
@@ -76,7 +76,7 @@ class Motion:
             result[rows] += by * np.maximum(1.0 - away / reach, 0.0) ** 2
         return result
 
-    def _steps(self, place: float) -> np.ndarray:
+    def _interpolate_steps(self, place: float) -> np.ndarray:
         first, second = self.edges.T
         turn = (self.spiral[first] + self.spiral[second]) / 2.0
         a = self.nodes.a[second] - self.nodes.a[first]
@@ -86,13 +86,13 @@ class Motion:
         return np.nan_to_num(step)
 
     @cached_property
-    def _known(self) -> tuple[np.ndarray, np.ndarray]:
+    def _key_points(self) -> tuple[np.ndarray, np.ndarray]:
         """Where points are in the keys, relative to a place near all of them; those without a place have no anchor."""
-        away = self._system[3]
+        away = self._solver_system[3]
         return np.nan_to_num(self.nodes.a - away), np.nan_to_num(self.nodes.b - away)
 
     @cached_property
-    def _system(self):
+    def _solver_system(self):
         nodes = self.nodes
         count, size = len(nodes.a), nodes.size
         moved = np.abs(nodes.b - nodes.a) / (_STILL * size)
@@ -110,13 +110,13 @@ class Motion:
         return solver, incidence, anchors, away
 
 
-def motion(nodes: Nodes, reach: np.ndarray) -> Motion:
+def find_motion(nodes: MotionNodes, reach: np.ndarray) -> StrokeMotion:
     """Find how points move. `reach` float64 (N,) px: half of what ends of lines may be off where they meet others."""
     size = nodes.size
     same = np.flatnonzero(np.diff(nodes.piece) == 0)
     chain = np.stack([same, same + 1], 1)
-    joints, slides = _joints(nodes, reach)
-    near = _neighbors(nodes)
+    joints, slides = _find_joints(nodes, reach)
+    near = _find_neighbors(nodes)
     edges = np.concatenate([chain, joints, near])
     kind = np.repeat([0, 1, 2], [len(chain), len(joints), len(near)])
 
@@ -127,7 +127,7 @@ def motion(nodes: Nodes, reach: np.ndarray) -> Motion:
     lead = np.where(np.isnan(nodes.a + nodes.b)[edges].any(1), _FOLLOWER, 1.0)
     weights = lead * np.select([kind == 0, kind == 1], [1.0 / length, 100.0 * _JOINT / size], 0.0)
     mass = np.bincount(chain.ravel(), np.repeat(length[kind == 0] / 2.0, 2), len(nodes.a)) + 1e-3 * size
-    spiral = _spiral(edges, weights, a, b, kind != 1, mass, size)
+    spiral = _estimate_spiral(edges, weights, a, b, kind != 1, mass, size)
     # Neighbors that keep their distance, when turned as their surroundings are, move together.
     turn = (spiral[edges[:, 0]] + spiral[edges[:, 1]]) / 2.0
     changed = np.abs(b * np.exp(-turn / 2.0) - a * np.exp(turn / 2.0)) / length
@@ -135,17 +135,17 @@ def motion(nodes: Nodes, reach: np.ndarray) -> Motion:
     # How far neighbors are apart counts twice: those far off say little.
     far = 1.0 / (1.0 + (length / (0.1 * size)) ** 2)
     weights = np.where(kind == 2, lead * (_NEIGHBOR * alike * far + 1e-4) / length, weights)
-    spiral = _spiral(edges, weights, a, b, kind != 1, mass, size)
-    return Motion(nodes, slides, edges, weights, spiral)
+    spiral = _estimate_spiral(edges, weights, a, b, kind != 1, mass, size)
+    return StrokeMotion(nodes, slides, edges, weights, spiral)
 
 
-def _joints(nodes: Nodes, reach: np.ndarray) -> tuple[np.ndarray, Slides]:
+def _find_joints(nodes: MotionNodes, reach: np.ndarray) -> tuple[np.ndarray, SlidingEnds]:
     """Ends that lie on the same line in both keys, or in the only one that has them: pairs of points that stay on each other,
     int64 (J, 2), and ends that slide."""
     ends, onto = [], []
     for there in (nodes.a, nodes.b):
         rows = np.flatnonzero(~np.isnan(there))
-        found = contacts(there[rows], nodes.piece[rows], reach[rows])
+        found = find_contacts(there[rows], nodes.piece[rows], reach[rows])
         ends.append(rows[found.end])
         onto.append(rows[found.first] + found.part)
     count = int(nodes.piece.max()) + 1
@@ -160,15 +160,15 @@ def _joints(nodes: Nodes, reach: np.ndarray) -> tuple[np.ndarray, Slides]:
         line = np.round(place).astype(np.int64)
         alone = np.isnan(nodes.a[end_there] + nodes.b[end_there]) | np.isnan(nodes.a[line] + nodes.b[line])
         pairs.append(np.stack([end_there, line], 1)[alone])
-    return np.concatenate(pairs), Slides(end[~still], from_a[~still], to_b[~still])
+    return np.concatenate(pairs), SlidingEnds(end[~still], from_a[~still], to_b[~still])
 
 
-def _neighbors(nodes: Nodes) -> np.ndarray:
+def _find_neighbors(nodes: MotionNodes) -> np.ndarray:
     """Points that lie side by side in either key."""
     found = [np.zeros((0, 2), np.int64)]
     for there in (nodes.a, nodes.b):
         rows = np.flatnonzero(~np.isnan(there))
-        points = xy(there[rows])
+        points = to_xy(there[rows])
         try:
             corners = Delaunay(points).simplices
         except (QhullError, ValueError):  # fewer than three points, or all on a line: the next point will do
@@ -185,7 +185,7 @@ def _neighbors(nodes: Nodes) -> np.ndarray:
     return edges[~side]
 
 
-def _spiral(
+def _estimate_spiral(
     edges: np.ndarray, weights: np.ndarray, a: np.ndarray, b: np.ndarray, telling: np.ndarray, mass: np.ndarray, size: float
 ) -> np.ndarray:
     """Logarithm of the scale and turn of what is around each point, complex128 (N,): `telling` steps (a, b) in both keys are compared,
@@ -195,23 +195,23 @@ def _spiral(
     seen = telling & ~np.isnan(a) & ~np.isnan(b)
     both, power, other = (np.where(seen, values, 0.0) * weights for values in (a.conj() * b, np.abs(a) ** 2, np.abs(b) ** 2))
 
-    def gather(values: np.ndarray) -> np.ndarray:
+    def sum_by_point(values: np.ndarray) -> np.ndarray:
         return np.bincount(first, values, count) + np.bincount(second, values, count)
 
-    columns = np.stack([gather(np.real(both)), gather(np.imag(both)), gather(power), gather(other)], 1)
+    columns = np.stack([sum_by_point(np.real(both)), sum_by_point(np.imag(both)), sum_by_point(power), sum_by_point(other)], 1)
     graph = sparse.coo_matrix((weights, (first, second)), (count, count)).tocsr()
     graph = graph + graph.T
     matrix = sparse.diags(mass) + (_REACH * size) ** 2 * (sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph)
     solver = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    real, imaginary, power, other = solver.solve(columns).T
+    real, imaginary, power, other = solver.solve_shot(columns).T
     z = real + 1j * imaginary
     tiny = 1e-12 * size
     scale = np.log((np.maximum(other, tiny) / np.maximum(power, tiny)).clip(1e-3, 1e3)) / 2.0
     angle = np.angle(z)
-    return scale + 1j * _unwrapped(graph, angle, np.abs(z))
+    return scale + 1j * _unwrap_angles(graph, angle, np.abs(z))
 
 
-def _unwrapped(graph, angle: np.ndarray, strength: np.ndarray) -> np.ndarray:
+def _unwrap_angles(graph, angle: np.ndarray, strength: np.ndarray) -> np.ndarray:
     """Angles that go on from neighbor to neighbor instead of starting anew after half a turn."""
     inverse = graph.copy()
     inverse.data = 1.0 / inverse.data

@@ -14,7 +14,7 @@ _SURE = 5.0  # how much more than order alone a copy says
 
 
 @dataclass(frozen=True, eq=False)
-class Order:
+class StrokeOrder:
     """expected float64 (S,): about which stroke of b comes where that of a does, nan = unknown · copy int64 (S,): which it was copied
     with, -1 = none."""
 
@@ -27,9 +27,9 @@ class Order:
         return np.where(single & (self.copy[one] == two), _SURE, np.nan_to_num(near))
 
 
-def copies(a: Strokes, b: Strokes) -> Order:
+def find_copies(a: Strokes, b: Strokes) -> StrokeOrder:
     """What the numbers of points tell before anything was matched."""
-    order = Order(np.full(len(a), np.nan), np.full(len(a), -1))
+    order = StrokeOrder(np.full(len(a), np.nan), np.full(len(a), -1))
     names_a, names_b = (list(zip(np.diff(key.offsets).tolist(), key.cyclic.tolist(), strict=True)) for key in (a, b))
     if not names_a or not names_b or max(len(a), len(b)) > _LONGEST:
         return order
@@ -43,17 +43,17 @@ def copies(a: Strokes, b: Strokes) -> Order:
     return order
 
 
-def learned(order: Order, one: np.ndarray, two: np.ndarray) -> Order:
+def learn_order(order: StrokeOrder, one: np.ndarray, two: np.ndarray) -> StrokeOrder:
     """What matched strokes tell, where clearly more of them than by chance keep the order."""
     rows = np.argsort(one, kind="stable")
     one, two = one[rows], two[rows]
-    kept = _rising(two)
+    kept = _find_rising_rows(two)
     if len(kept) < 0.5 * len(one) + 1.5 * np.sqrt(len(one)):
         return order
-    return Order(np.interp(np.arange(len(order.copy)), one[kept], two[kept]), order.copy)
+    return StrokeOrder(np.interp(np.arange(len(order.copy)), one[kept], two[kept]), order.copy)
 
 
-def _rising(values: np.ndarray) -> np.ndarray:
+def _find_rising_rows(values: np.ndarray) -> np.ndarray:
     """Rows of the longest rising subsequence."""
     tails: list[int] = []
     names: list[int] = []

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..sketch.strokes import Strokes
-from .curves import Curves, chains, whole, xy
+from .curves import StrokeCurves, chain_stretches, find_full_spans, to_xy
 
 GRID = 32  # samples of a unit
 MOST = 4  # strokes of a chain
@@ -16,7 +16,7 @@ _REACH = 1.5  # px, and half of both widths: how far apart ends may be that meet
 
 
 @dataclass(frozen=True, eq=False)
-class Units:
+class StrokeUnits:
     """Single strokes first, in order, then chains of them.
 
     links    what each unit is made of
@@ -33,7 +33,7 @@ class Units:
     members: np.ndarray
     begins: np.ndarray
     turned: np.ndarray
-    curves: Curves
+    curves: StrokeCurves
     samples: np.ndarray
     closed: np.ndarray
     width: np.ndarray
@@ -44,13 +44,13 @@ class Units:
         return len(self.links)
 
 
-def units(strokes: Strokes, fills: np.ndarray) -> Units:
+def build_units(strokes: Strokes, fills: np.ndarray) -> StrokeUnits:
     """The strokes of a drawing that have points, and the chains that they make where ends meet. `fills` bool (S,): these make none."""
     alive = np.flatnonzero(np.diff(strokes.offsets))
-    spans = whole(strokes)
+    spans = find_full_spans(strokes)
     links = [((int(row), *spans[row].tolist()),) for row in alive]
-    links += _chains(strokes, spans, alive, fills)
-    curves = chains(strokes, links)
+    links += _find_chains(strokes, spans, alive, fills)
+    curves = chain_stretches(strokes, links)
     members, turned = np.full((len(links), MOST), -1), np.zeros((len(links), MOST), bool)
     for row, chain in enumerate(links):
         members[row, : len(chain)] = [stroke for stroke, _, _ in chain]
@@ -71,17 +71,19 @@ def units(strokes: Strokes, fills: np.ndarray) -> Units:
     gap = np.abs(samples[:, 0] - samples[:, -1])
     turns = strokes.cyclic[main] & (counts[main] > 1) if len(links) else np.zeros(0, bool)
     closed = turns | ((gap <= _REACH + width[main]) & (curves.lengths > 8.0 * (_REACH + width[main])))
-    return Units(tuple(links), members, begins, turned, curves, samples, closed, width[main], color[main], np.asarray(fills, bool)[main])
+    return StrokeUnits(
+        tuple(links), members, begins, turned, curves, samples, closed, width[main], color[main], np.asarray(fills, bool)[main]
+    )
 
 
-def reversed_links(chain: Links) -> Links:
+def reverse_links(chain: Links) -> Links:
     """The same chain, drawn the other way."""
     return tuple((stroke, end, begin) for stroke, begin, end in chain[::-1])
 
 
-def _chains(strokes: Strokes, spans: np.ndarray, alive: np.ndarray, fills: np.ndarray) -> list[Links]:
+def _find_chains(strokes: Strokes, spans: np.ndarray, alive: np.ndarray, fills: np.ndarray) -> list[Links]:
     """Chains of two to four open strokes whose ends meet, where only these two do or where they don't turn back."""
-    partner = _meetings(strokes, alive[(~strokes.cyclic & ~np.asarray(fills, bool) & (np.diff(strokes.offsets) > 1))[alive]])
+    partner = _find_meetings(strokes, alive[(~strokes.cyclic & ~np.asarray(fills, bool) & (np.diff(strokes.offsets) > 1))[alive]])
     found: dict[tuple[int, ...], Links] = {}
     begun = [[end] for end in partner]  # a chain as the ends that it is left by, the first one's other end being free
     for _ in range(MOST - 1):
@@ -100,7 +102,7 @@ def _chains(strokes: Strokes, spans: np.ndarray, alive: np.ndarray, fills: np.nd
     return list(found.values())
 
 
-def _meetings(strokes: Strokes, rows: np.ndarray) -> dict[int, list[int]]:
+def _find_meetings(strokes: Strokes, rows: np.ndarray) -> dict[int, list[int]]:
     """For each end (2 x stroke, + 1 for its last point) the ends of other strokes that go on from there."""
     if not len(rows):
         return {}
@@ -108,9 +110,9 @@ def _meetings(strokes: Strokes, rows: np.ndarray) -> dict[int, list[int]]:
     first, last = strokes.offsets[rows].astype(np.int64), strokes.offsets[rows + 1].astype(np.int64) - 1
     ends = np.stack([2 * rows, 2 * rows + 1], 1).ravel()
     at = np.stack([first, last], 1).ravel()
-    inward = np.stack([_inward(points, first, last), _inward(points, last, first)], 1).ravel()
+    inward = np.stack([_measure_inward(points, first, last), _measure_inward(points, last, first)], 1).ravel()
     reach = _REACH / 2.0 + strokes.widths[at] / 2.0
-    place = xy(points[at])
+    place = to_xy(points[at])
     pairs = cKDTree(place).query_pairs(2.0 * float(np.quantile(reach, 0.95)), output_type="ndarray")
     pairs = pairs[np.abs(points[at][pairs[:, 0]] - points[at][pairs[:, 1]]) <= reach[pairs].sum(1)]
     pairs = pairs[ends[pairs[:, 0]] // 2 != ends[pairs[:, 1]] // 2]
@@ -124,7 +126,7 @@ def _meetings(strokes: Strokes, rows: np.ndarray) -> dict[int, list[int]]:
     return partner
 
 
-def _inward(points: np.ndarray, end: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _measure_inward(points: np.ndarray, end: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Unit direction in which strokes leave their end: toward a point a little further in, so that a hook at the tip says nothing."""
     toward = end + np.sign(other - end) * np.minimum(np.abs(other - end), 2)
     step = points[toward] - points[end]

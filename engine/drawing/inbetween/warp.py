@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from .curves import Curves, xy
+from .curves import StrokeCurves, to_xy
 
 SAMPLES = 48
 _STEPS = ((1, 1), (1, 2), (2, 1), (1, 3), (3, 1))
 _UNEVEN = 0.02  # what a sample costs that is stretched or squeezed; a right angle between tangents costs 2
 
 
-def warp(a: Curves, b: Curves) -> tuple[np.ndarray, np.ndarray]:
+def warp_curves(a: StrokeCurves, b: StrokeCurves) -> tuple[np.ndarray, np.ndarray]:
     """Places along curves a and those of the same points along their partners in b: two rising float64 (K,), as Curves.along counts.
 
     The curves of a pair run the same way. Their ends meet.
@@ -18,8 +18,8 @@ def warp(a: Curves, b: Curves) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(0), np.zeros(0)
     grid = np.linspace(0.0, 1.0, SAMPLES)
     va, vb = a.sample(grid), b.sample(grid)
-    cost = _cost(va, vb)
-    row, column = _path(cost)
+    cost = _compute_cost(va, vb)
+    row, column = _find_path(cost)
     curve = 2.0 * np.repeat(np.arange(len(a)), SAMPLES).reshape(len(a), SAMPLES)
     found = row.ravel() >= 0
     xa = (curve + row / (SAMPLES - 1)).ravel()[found]
@@ -27,36 +27,38 @@ def warp(a: Curves, b: Curves) -> tuple[np.ndarray, np.ndarray]:
     even = (curve + grid).ravel()
     smooth = np.interp(even, xa, xb).reshape(len(a), SAMPLES)
     smooth[:, 1:-1] = (smooth[:, :-2] + smooth[:, 1:-1] + smooth[:, 2:]) / 3.0  # whole samples make steps of it
-    return _by_index(a, b, even, smooth.ravel(), va, vb)
+    return _prefer_index(a, b, even, smooth.ravel(), va, vb)
 
 
-def _cost(va: np.ndarray, vb: np.ndarray) -> np.ndarray:
+def _compute_cost(va: np.ndarray, vb: np.ndarray) -> np.ndarray:
     """How badly samples fit each other, float32 (P, K, K): by direction, once the pairs are turned onto each other, and by place."""
-    ta, tb = _tangents(va), _tangents(vb)
+    ta, tb = _compute_tangents(va), _compute_tangents(vb)
     turn = (ta.conj() * tb).sum(1)
     turn /= np.maximum(np.abs(turn), 1e-12)
-    cost = 1.0 - _products(ta * turn[:, None], tb)
+    cost = 1.0 - _multiply_vectors(ta * turn[:, None], tb)
     ca, cb = va - va.mean(1, keepdims=True), vb - vb.mean(1, keepdims=True)
     power = np.maximum((np.abs(ca) ** 2).sum(1, keepdims=True), 1e-12)
     fit = (ca.conj() * cb).sum(1, keepdims=True) / power
     spread = np.maximum((np.abs(cb) ** 2).mean(1), 1e-12)
     ca = ca * fit / np.sqrt(spread)[:, None]
     cb = cb / np.sqrt(spread)[:, None]
-    apart = (np.abs(ca) ** 2).astype(np.float32)[:, :, None] + (np.abs(cb) ** 2).astype(np.float32)[:, None] - 2.0 * _products(ca, cb)
+    apart = (
+        (np.abs(ca) ** 2).astype(np.float32)[:, :, None] + (np.abs(cb) ** 2).astype(np.float32)[:, None] - 2.0 * _multiply_vectors(ca, cb)
+    )
     return cost + 0.25 * np.maximum(apart, 0.0)
 
 
-def _products(va: np.ndarray, vb: np.ndarray) -> np.ndarray:
+def _multiply_vectors(va: np.ndarray, vb: np.ndarray) -> np.ndarray:
     """Scalar products of vectors of one with those of the other, float32 (P, K, K)."""
-    return xy(va).astype(np.float32) @ xy(vb).astype(np.float32).transpose(0, 2, 1)
+    return to_xy(va).astype(np.float32) @ to_xy(vb).astype(np.float32).transpose(0, 2, 1)
 
 
-def _tangents(v: np.ndarray) -> np.ndarray:
+def _compute_tangents(v: np.ndarray) -> np.ndarray:
     step = np.gradient(v, axis=1)
     return step / np.maximum(np.abs(step), 1e-9)
 
 
-def _path(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _find_path(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The cheapest way from corner to corner for each pair: rows and columns, int64 (P, K) each, -1 where it has fewer steps."""
     pairs, count, _ = cost.shape
     total = np.full((pairs, count, count), np.inf, np.float32)
@@ -82,7 +84,9 @@ def _path(cost: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return rows, columns
 
 
-def _by_index(a: Curves, b: Curves, xa: np.ndarray, xb: np.ndarray, va: np.ndarray, vb: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _prefer_index(
+    a: StrokeCurves, b: StrokeCurves, xa: np.ndarray, xb: np.ndarray, va: np.ndarray, vb: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Where two curves have as many points, as a copy has that was moved, point goes to point unless that fits clearly worse."""
     counts = np.diff(a.offsets)
     same = (counts == np.diff(b.offsets)) & (counts > 2)
@@ -91,14 +95,14 @@ def _by_index(a: Curves, b: Curves, xa: np.ndarray, xb: np.ndarray, va: np.ndarr
     keep_a, keep_b = same[a.curve], same[b.curve]
     own_a, own_b = a.along[keep_a], b.along[keep_b]
     grid = np.repeat(np.flatnonzero(same), SAMPLES) * 2.0 + np.tile(np.linspace(0, 1, SAMPLES), int(same.sum()))
-    ta = _tangents(va[same])
+    ta = _compute_tangents(va[same])
 
-    def misfit(there: np.ndarray) -> np.ndarray:
-        tb = _tangents(b.at(there).reshape(-1, SAMPLES))
+    def measure_misfit(there: np.ndarray) -> np.ndarray:
+        tb = _compute_tangents(b.at(there).reshape(-1, SAMPLES))
         turn = (ta.conj() * tb).sum(1, keepdims=True)
         return (1.0 - np.real(ta.conj() * tb * np.exp(-1j * np.angle(turn)))).mean(1)
 
-    better = misfit(np.interp(grid, own_a, own_b)) <= misfit(np.interp(grid, xa, xb)) * 1.2 + 0.02
+    better = measure_misfit(np.interp(grid, own_a, own_b)) <= measure_misfit(np.interp(grid, xa, xb)) * 1.2 + 0.02
     rows = np.flatnonzero(same)[better]
     chosen = np.zeros(len(a), bool)
     chosen[rows] = True

@@ -40,14 +40,14 @@ def close_gaps(sketch: Sketch, gap: float) -> np.ndarray:
     if gap <= 0 or not 0 < len(ends) <= _MOST:
         return np.zeros((0, 4), np.float32)
     reach = gap + 2 * _INSIDE
-    pairs, pair_cost = _end_to_end(ends, sketch.lines, reach)
-    shot, targets, shot_cost = _end_to_line(ends, sketch.lines, reach)
+    pairs, pair_cost = _join_ends(ends, sketch.lines, reach)
+    shot, targets, shot_cost = _join_to_lines(ends, sketch.lines, reach)
     start = ends[np.concatenate([pairs[:, 0], shot]), :2]
     joins = np.concatenate([start, np.concatenate([ends[pairs[:, 1], :2], targets])], 1)
     users = np.concatenate([pairs, np.stack([shot, np.full_like(shot, -1)], 1)])
     cost = np.concatenate([pair_cost, shot_cost])
     clear = np.ones(len(joins), bool)
-    clear[: len(pairs)] = _clear(joins[: len(pairs)], sketch.lines)
+    clear[: len(pairs)] = _find_clear_joins(joins[: len(pairs)], sketch.lines)
     order = np.flatnonzero(clear)[np.argsort(cost[clear], kind="stable")]
     used = np.zeros(len(ends) + 1, bool)
     chosen = []
@@ -61,7 +61,7 @@ def close_gaps(sketch: Sketch, gap: float) -> np.ndarray:
     return joins[chosen].astype(np.float32)
 
 
-def _end_to_end(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
+def _join_ends(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
     apart, other = KDTree(ends[:, :2]).query(ends[:, :2], range(2, _PARTNERS + 2), distance_upper_bound=_FARTHER * reach)
     one, rank = np.nonzero(np.isfinite(apart))
     two = other[one, rank]
@@ -76,22 +76,22 @@ def _end_to_end(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.n
     good &= (length <= reach) | (cos_a + cos_b > _STRAIGHT)
     good |= (length <= _CONTACT) & (cos_a + cos_b >= -0.5)
     near = np.flatnonzero(good & (length <= _NEAR))
-    good[near] = ~_in_touch(ends[pairs[near, 0], :2], ends[pairs[near, 1], :2], lines)
+    good[near] = ~_are_touching(ends[pairs[near, 0], :2], ends[pairs[near, 1], :2], lines)
     return pairs[good], cost[good]
 
 
-def _end_to_line(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _join_to_lines(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The cheapest way from each end to ink within its cone: (end numbers, points on the ink (K, 2), costs)."""
     rows, targets, costs = [], [], []
     for first in range(0, len(ends), _BLOCK):
-        found = _shoot(ends[first : first + _BLOCK], lines, reach)
+        found = _shoot_rays(ends[first : first + _BLOCK], lines, reach)
         rows.append(found[0] + first)
         targets.append(found[1])
         costs.append(found[2])
     return np.concatenate(rows), np.concatenate(targets), np.concatenate(costs)
 
 
-def _shoot(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _shoot_rays(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`_end_to_line` for as many ends as fit into memory at a time.
 
     The picture's edge counts as ink: a line that ends near it was meant to reach it.
@@ -114,7 +114,7 @@ def _shoot(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarra
     reached = np.take_along_axis(hit, index[..., None], 2)[..., 0]
     blank = distance[index]
     near = np.nonzero(reached & (blank <= _NEAR))
-    reached[near] = ~_in_touch(ends[near[0], :2], at[(*near, index[near])], lines)
+    reached[near] = ~_are_touching(ends[near[0], :2], at[(*near, index[near])], lines)
     cost = np.where(reached, blank * _LINE * (1 + _TURN * (1 - np.cos(_FAN))), np.inf)
     cost[(cost > reach * _LINE) & (blank > _SHORT)] = np.inf
     best = cost.argmin(1)
@@ -123,7 +123,7 @@ def _shoot(ends: np.ndarray, lines: np.ndarray, reach: float) -> tuple[np.ndarra
     return rows, at[rows, best, index[rows, best]], cost[rows, best]
 
 
-def _in_touch(one: np.ndarray, two: np.ndarray, lines: np.ndarray) -> np.ndarray:
+def _are_touching(one: np.ndarray, two: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """Which pairs of near points are joined by ink around the first already, bool (K,): such a gap is a notch in a rough line."""
     radius = int(_NEAR) + 1
     x, y = np.floor(one).astype(int).T
@@ -138,7 +138,7 @@ def _in_touch(one: np.ndarray, two: np.ndarray, lines: np.ndarray) -> np.ndarray
     return found
 
 
-def _clear(joins: np.ndarray, lines: np.ndarray) -> np.ndarray:
+def _find_clear_joins(joins: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """Which joins have nothing but paper between their two ends."""
     if not len(joins):
         return np.zeros(0, bool)
@@ -153,7 +153,7 @@ def _clear(joins: np.ndarray, lines: np.ndarray) -> np.ndarray:
     return ~(ink & middle).any(1)
 
 
-def draw(joins: np.ndarray, lines: np.ndarray) -> np.ndarray:
+def draw_joins(joins: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """`lines` and the joins, a pixel wide and 8-connected, bool (H, W)."""
     canvas = lines.astype(np.uint8)
     for x0, y0, x1, y1 in np.floor(joins).astype(int).tolist():
@@ -161,7 +161,7 @@ def draw(joins: np.ndarray, lines: np.ndarray) -> np.ndarray:
     return canvas.view(bool)
 
 
-def beside(joins: np.ndarray, components: np.ndarray, lines: np.ndarray) -> list[list[int]]:
+def find_adjacent_components(joins: np.ndarray, components: np.ndarray, lines: np.ndarray) -> list[list[int]]:
     """The components (H, W), other than 0, that touch each join where it crosses paper."""
     height, width = components.shape
     counts = (2 * np.hypot(joins[:, 2] - joins[:, 0], joins[:, 3] - joins[:, 1])).astype(np.int64).clip(2)

@@ -7,7 +7,7 @@ import numpy as np
 from skimage.segmentation import watershed
 
 from ..sketch import Sketch
-from .closing import beside, close_gaps, draw
+from .closing import close_gaps, draw_joins, find_adjacent_components
 
 _WIDER = 3.0  # times the gap: what a person still sees as a slip of the pen
 _SIDE = 36  # and at least the picture's short side over this: 30 px at 1920 x 1080
@@ -26,14 +26,14 @@ def find_leaks(sketch: Sketch, labels: np.ndarray, count: int, gap: float) -> np
     tells it from a gap.
     """
     wide = max(_WIDER * gap, min(labels.shape) / _SIDE)
-    outside = _airy(labels, count + 1)[labels]
-    joins = _open_gaps(sketch, outside, gap, wide)
+    outside = _find_background(labels, count + 1)[labels]
+    joins = _find_open_gaps(sketch, outside, gap, wide)
     middle = (joins[:, :2] + joins[:, 2:]) / 2
     found = np.concatenate([middle, np.hypot(*(joins[:, 2:] - joins[:, :2]).T)[:, None]], 1)
-    return np.concatenate([found, _necks(~draw(joins, ~outside), wide)]).astype(np.float32)
+    return np.concatenate([found, _find_necks(~draw_joins(joins, ~outside), wide)]).astype(np.float32)
 
 
-def _open_gaps(sketch: Sketch, outside: np.ndarray, gap: float, wide: float) -> np.ndarray:
+def _find_open_gaps(sketch: Sketch, outside: np.ndarray, gap: float, wide: float) -> np.ndarray:
     """Joins of line ends, longer than `gap`, that would cut a pocket off the background, (K, 4)."""
     height, width = outside.shape
     joins = close_gaps(sketch, wide)
@@ -42,24 +42,24 @@ def _open_gaps(sketch: Sketch, outside: np.ndarray, gap: float, wide: float) -> 
     spans = np.hypot(joins[:, 2] - joins[:, 0], joins[:, 3] - joins[:, 1])
     if not (spans > gap).any():
         return joins[:0]
-    free = ~draw(joins, ~outside)
+    free = ~draw_joins(joins, ~outside)
     count, parts, stats, _ = cv2.connectedComponentsWithStats(free.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
-    airy = _airy(np.asarray(parts), count)
+    airy = _find_background(np.asarray(parts), count)
     areas = stats[:, cv2.CC_STAT_AREA]
     leaking = np.zeros(len(joins), bool)
-    for index, sides in enumerate(beside(joins, np.asarray(parts), ~outside)):
+    for index, sides in enumerate(find_adjacent_components(joins, np.asarray(parts), ~outside)):
         least = max(_AREA * outside.size, (_DEPTH * spans[index]) ** 2)
         pocket = any(areas[s] >= least for s in sides if not airy[s])
         leaking[index] = spans[index] > gap and pocket and any(airy[s] for s in sides)
     return joins[leaking]
 
 
-def _necks(free: np.ndarray, wide: float) -> np.ndarray:
+def _find_necks(free: np.ndarray, wide: float) -> np.ndarray:
     """Where pockets hang on the background by less than `wide` px, whatever the lines' ends look like, (K, 3): x, y, px."""
     half = cv2.erode(free.view(np.uint8), np.ones((2, 2), np.uint8), anchor=(0, 0))[::2, ::2]
-    if not len(_cores(half, wide / 2 - 1).pockets):  # as in most drawings: seen in a quarter of the time
+    if not len(_find_cores(half, wide / 2 - 1).pockets):  # as in most drawings: seen in a quarter of the time
         return np.zeros((0, 3))
-    depth, parts, stats, air, pockets = _cores(free, wide)
+    depth, parts, stats, air, pockets = _find_cores(free, wide)
     found = []
     for pocket in pockets.tolist():
         left, top, width, height, _ = stats[pocket].tolist()
@@ -69,14 +69,14 @@ def _necks(free: np.ndarray, wide: float) -> np.ndarray:
         mark = np.where(air, 1, np.where(np.isin(np.arange(len(air)), pockets), 3, 0))
         mark[pocket] = 2
         basins = watershed(-inside, mark[around], mask=inside > 0)
-        mouths, places = cv2.connectedComponents(((basins == 1) & _beside(basins == 2)).view(np.uint8), connectivity=8)
+        mouths, places = cv2.connectedComponents(((basins == 1) & _dilate_mask(basins == 2)).view(np.uint8), connectivity=8)
         for mouth in range(1, mouths):
             y, x = np.unravel_index(np.argmax(np.where(places == mouth, inside, 0)), inside.shape)
             found.append((x + crop[1].start + 0.5, y + crop[0].start + 0.5, 2 * inside[y, x]))
     return np.array(found).reshape(-1, 3)
 
 
-class _Cores(NamedTuple):
+class _PocketCores(NamedTuple):
     depth: np.ndarray  # float32 (H, W) px to the next wall
     parts: np.ndarray  # int32 (H, W), what is more than half as deep as `wide`
     stats: np.ndarray
@@ -84,22 +84,22 @@ class _Cores(NamedTuple):
     pockets: np.ndarray  # the numbers of the other large ones
 
 
-def _cores(free: np.ndarray, wide: float) -> _Cores:
+def _find_cores(free: np.ndarray, wide: float) -> _PocketCores:
     depth = cv2.distanceTransform(np.ascontiguousarray(free, np.uint8), cv2.DIST_L2, 5)
     count, found, stats, _ = cv2.connectedComponentsWithStats((depth > wide / 2).view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
     parts = np.asarray(found, np.int32)
-    air = _airy(parts, count)
+    air = _find_background(parts, count)
     large = (stats[:, cv2.CC_STAT_AREA] >= _AREA * free.size) & ~air
     large[0] = False
-    return _Cores(depth, parts, stats, air, np.flatnonzero(large))
+    return _PocketCores(depth, parts, stats, air, np.flatnonzero(large))
 
 
-def _beside(mask: np.ndarray) -> np.ndarray:
+def _dilate_mask(mask: np.ndarray) -> np.ndarray:
     """The 4-neighbors of a mask, and itself."""
     return cv2.dilate(mask.view(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))) > 0
 
 
-def across(necks: np.ndarray, walls: np.ndarray) -> np.ndarray:
+def bridge_necks(necks: np.ndarray, walls: np.ndarray) -> np.ndarray:
     """Joins over necks (K, 3), from the nearest wall on one side to the nearest on the other, float32 (M, 4)."""
     height, width = walls.shape
     joins = []
@@ -119,7 +119,7 @@ def across(necks: np.ndarray, walls: np.ndarray) -> np.ndarray:
     return np.array(joins, np.float32).reshape(-1, 4)
 
 
-def _airy(labels: np.ndarray, count: int) -> np.ndarray:
+def _find_background(labels: np.ndarray, count: int) -> np.ndarray:
     """Which labels are background, bool (count,): those with the most, or much, of the picture's top, left and right edges."""
     edge = np.concatenate([labels[0], labels[:, 0], labels[:, -1]])
     share = np.bincount(edge, minlength=count) / len(edge)

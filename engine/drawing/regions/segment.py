@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from ..sketch import Sketch
-from .closing import beside, close_gaps, draw
-from .leaks import across, find_leaks
+from .closing import close_gaps, draw_joins, find_adjacent_components
+from .leaks import bridge_necks, find_leaks
 
 CROSSINGS = ("line", "trace", "closure")
 MIN_AREA = 10  # px; a smaller fleck between lines is nothing to paint, unless it is compact like a highlight in an eye
@@ -47,7 +47,7 @@ class Regions:
 
 
 @dataclass(frozen=True)
-class _Parts:
+class _RegionComponents:
     """What walls of lines and joins part: connected components and the regions (numbers 1..count, 0: none) that they make up."""
 
     labels: np.ndarray  # int32 (H, W), the regions; 0 on walls and in flecks
@@ -58,26 +58,26 @@ class _Parts:
     closures: np.ndarray  # the joins that part two regions
 
 
-def segment(sketch: Sketch, gap: float) -> Regions:
+def segment_regions(sketch: Sketch, gap: float) -> Regions:
     """Cut a sketch into regions, closing gaps of up to `gap` px. A drawing without lines is one region."""
     joins = close_gaps(sketch, gap)
-    parts = _part(sketch, joins)
+    parts = _split_components(sketch, joins)
     leaks = find_leaks(sketch, parts.labels, parts.count, gap)
     narrow = leaks[leaks[:, 2] <= gap]  # between lines that have no ends there: blots, corners
-    seals = across(narrow, parts.labels == 0) if len(narrow) else joins[:0]
+    seals = bridge_necks(narrow, parts.labels == 0) if len(narrow) else joins[:0]
     if len(seals):
-        parts = _part(sketch, np.concatenate([joins, seals]))
+        parts = _split_components(sketch, np.concatenate([joins, seals]))
         leaks = find_leaks(sketch, parts.labels, parts.count, gap)
-    return _regions(sketch, parts, leaks)
+    return _build_regions(sketch, parts, leaks)
 
 
-def _part(sketch: Sketch, joins: np.ndarray) -> _Parts:
-    walls = draw(joins, sketch.lines)
+def _split_components(sketch: Sketch, joins: np.ndarray) -> _RegionComponents:
+    walls = draw_joins(joins, sketch.lines)
     count, components, stats, centers = cv2.connectedComponentsWithStats((~walls).view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
     components = np.asarray(components, np.int32)
     areas = stats[:, cv2.CC_STAT_AREA].astype(np.int64)
-    target, closures = _undo_idle(joins, components, areas, sketch.lines)
-    keep = ~_flecks(components, areas)
+    target, closures = _undo_idle_joins(joins, components, areas, sketch.lines)
+    keep = ~_find_flecks(components, areas)
     keep[0] = False
     if count > 1 and not keep.any():
         keep[1:] = True
@@ -85,13 +85,13 @@ def _part(sketch: Sketch, joins: np.ndarray) -> _Parts:
     final = keep & (target == np.arange(count))
     numbers[final] = np.arange(1, final.sum() + 1)
     numbers[keep] = numbers[target[keep]]
-    return _Parts(numbers[components], stats, centers, numbers, max(int(final.sum()), 1), closures)
+    return _RegionComponents(numbers[components], stats, centers, numbers, max(int(final.sum()), 1), closures)
 
 
-def _regions(sketch: Sketch, parts: _Parts, leaks: np.ndarray) -> Regions:
-    grown = _grow(parts.labels)
+def _build_regions(sketch: Sketch, parts: _RegionComponents, leaks: np.ndarray) -> Regions:
+    grown = _grow_labels(parts.labels)
     labels = np.where(sketch.lines, 0, grown)
-    edges, crossing, lengths = _neighbors(grown, sketch)
+    edges, crossing, lengths = _find_neighbors(grown, sketch)
     border = np.zeros(parts.count + 1, bool)
     for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         border[side] = True
@@ -100,7 +100,7 @@ def _regions(sketch: Sketch, parts: _Parts, leaks: np.ndarray) -> Regions:
         labels=labels,
         grown=grown,
         count=parts.count,
-        **_measure(parts),
+        **_measure_regions(parts),
         border=border,
         edges=edges,
         crossing=crossing,
@@ -110,7 +110,7 @@ def _regions(sketch: Sketch, parts: _Parts, leaks: np.ndarray) -> Regions:
     )
 
 
-def _undo_idle(joins: np.ndarray, components: np.ndarray, areas: np.ndarray, lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _undo_idle_joins(joins: np.ndarray, components: np.ndarray, areas: np.ndarray, lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Take back the joins that part nothing, or cut off a bay that is no larger than its mouth is wide.
 
     Returns the component that each component is now part of, and the joins that are left.
@@ -118,23 +118,23 @@ def _undo_idle(joins: np.ndarray, components: np.ndarray, areas: np.ndarray, lin
     target = np.arange(len(areas))
     left = np.zeros(len(joins), bool)
 
-    def root(component: int) -> int:
+    def find_root(component: int) -> int:
         while target[component] != component:
             component = int(target[component])
         return component
 
     spans = np.hypot(joins[:, 2] - joins[:, 0], joins[:, 3] - joins[:, 1])
-    for index, parts in enumerate(beside(joins, components, lines)):
-        sides = sorted({root(part) for part in parts}, key=lambda part: int(areas[part]))
+    for index, parts in enumerate(find_adjacent_components(joins, components, lines)):
+        sides = sorted({find_root(part) for part in parts}, key=lambda part: int(areas[part]))
         for small in sides[:-1]:
             if areas[small] < spans[index] ** 2:
                 target[small] = sides[-1]
             else:
                 left[index] = True
-    return np.array([root(c) for c in range(len(target))], np.int64), joins[left]
+    return np.array([find_root(c) for c in range(len(target))], np.int64), joins[left]
 
 
-def _flecks(components: np.ndarray, areas: np.ndarray) -> np.ndarray:
+def _find_flecks(components: np.ndarray, areas: np.ndarray) -> np.ndarray:
     """Which components are nowhere three pixels wide, and short: the pockets where lines meet or run side by side."""
     small = areas < 4 * MIN_AREA
     small[0] = False
@@ -146,7 +146,7 @@ def _flecks(components: np.ndarray, areas: np.ndarray) -> np.ndarray:
     return small & ~compact
 
 
-def _grow(labels: np.ndarray) -> np.ndarray:
+def _grow_labels(labels: np.ndarray) -> np.ndarray:
     """Give every pixel of 0 the label of the nearest other pixel; 1 when there is none."""
     empty = labels == 0
     if empty.all():
@@ -160,7 +160,7 @@ def _grow(labels: np.ndarray) -> np.ndarray:
     return source[nearest]
 
 
-def _measure(parts: _Parts) -> dict[str, np.ndarray]:
+def _measure_regions(parts: _RegionComponents) -> dict[str, np.ndarray]:
     """Areas, centroids and boxes of the regions from those of the components they are made of."""
     use, count, stats = parts.numbers > 0, parts.count, parts.stats
     region, weight = parts.numbers[use], stats[use, cv2.CC_STAT_AREA].astype(np.float64)
@@ -177,7 +177,7 @@ def _measure(parts: _Parts) -> dict[str, np.ndarray]:
     return {"areas": total.astype(np.int64), "centroids": (centroids + 0.5 * (total > 0)[:, None]).astype(np.float32), "boxes": boxes}
 
 
-def _neighbors(grown: np.ndarray, sketch: Sketch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _find_neighbors(grown: np.ndarray, sketch: Sketch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The region graph: (edges, crossing, lengths) as in Regions."""
     main = sketch.lines & ~sketch.traces
     pairs, kinds = [], []

@@ -19,39 +19,39 @@ from .strokes import Strokes
 
 STEP = 3.0  # px between the points of a stroke
 SMOOTH = 1.5  # px; the skeleton's staircase is smaller
-LOOK = 10  # px along a chain that tell where it is heading
+HEADING_REACH = 10  # px along a chain that tell where it is heading
 STRAIGHT = np.cos(np.radians(45))  # chains that turn less at a fork go on through it
 
 
 @dataclass(frozen=True, eq=False)
-class _Chain:
+class _SkeletonChain:
     """`path` float64 (n, 2) pixels x, y, forks at its ends included · `forks` the fork at its begin and at its end, -1 for none."""
 
     path: np.ndarray
     forks: tuple[int, int]
 
 
-def follow(sketch: Sketch) -> Strokes:
+def trace_centerlines(sketch: Sketch) -> Strokes:
     """The strokes of a sketch, in the order of their topmost points: widths are those of the lines, colors those along their middle."""
     skeleton = np.pad(skeletonize(sketch.lines), 1)
     half = cv2.distanceTransform(np.pad(sketch.lines, 1).view(np.uint8), cv2.DIST_L2, 5)
     half = np.minimum(half, max(sketch.lines.shape))  # infinite where all is ink
-    runs = _joined(_without_bridges(_without_spurs(_chains(skeleton), half), half))
+    runs = _join_chains(_merge_bridged_forks(_remove_spurs(_split_chains(skeleton), half), half))
     points, widths, offsets, cyclic = [], [], [0], []
     for path, closed in sorted(runs, key=lambda run: run[0][:, 1].min()):
-        smooth = _smoothed(path, closed)
+        smooth = _smooth_path(path, closed)
         x, y = np.rint(smooth).astype(int).T
         points.append(smooth - 0.5)  # from pixel numbers of the padded picture to coordinates
         widths.append(2.0 * gaussian_filter1d(half[y, x], 1.0, mode="nearest"))
         offsets.append(offsets[-1] + len(smooth))
         cyclic.append(closed)
     at = np.concatenate([np.zeros((0, 2)), *points]).astype(np.float32)
-    colors = _colors(sketch, at, np.array(offsets))
+    colors = _sample_colors(sketch, at, np.array(offsets))
     found = Strokes(at, np.concatenate([np.zeros(0), *widths]), colors, np.array(offsets, np.int32), np.array(cyclic, bool))
-    return replace(found, widths=_inked(found, sketch))
+    return replace(found, widths=_fit_widths(found, sketch))
 
 
-def _colors(sketch: Sketch, at: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+def _sample_colors(sketch: Sketch, at: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     """The color of the lines at points (N, 2), uint8 (N, 4); of one opacity along each stroke, for where a line is thin, antialiasing
     looks like ink that is faint."""
     column, row = np.clip(np.floor(at).astype(int), 0, np.array(sketch.size) - 1).T
@@ -63,7 +63,7 @@ def _colors(sketch: Sketch, at: np.ndarray, offsets: np.ndarray) -> np.ndarray:
     return colors
 
 
-def _inked(strokes: Strokes, sketch: Sketch) -> np.ndarray:
+def _fit_widths(strokes: Strokes, sketch: Sketch) -> np.ndarray:
     """Widths with which each stroke holds as much ink, in px of area, as lies nearest to it: the distance to the paper knows only whole
     pixels."""
     if not len(strokes):
@@ -85,7 +85,7 @@ def _inked(strokes: Strokes, sketch: Sketch) -> np.ndarray:
     return np.maximum(strokes.widths + more[stroke], 0.5).astype(np.float32)
 
 
-def _chains(skeleton: np.ndarray) -> list[_Chain]:
+def _split_chains(skeleton: np.ndarray) -> list[_SkeletonChain]:
     """The skeleton taken apart at its forks."""
     near = cv2.filter2D(skeleton.astype(np.uint8), -1, np.ones((3, 3), np.uint8), borderType=cv2.BORDER_CONSTANT) - 1
     forked = skeleton & (near > 2)
@@ -96,20 +96,20 @@ def _chains(skeleton: np.ndarray) -> list[_Chain]:
     parts = np.split(np.column_stack([xs, ys])[order], np.searchsorted(chain[ys, xs][order], np.arange(2, count)))
     found = []
     for part in parts if count > 1 else []:
-        path = _walk(part)
-        ends = [_fork_beside(fork, path[0]), _fork_beside(fork, path[-1])]
+        path = _order_pixels(part)
+        ends = [_find_fork_beside(fork, path[0]), _find_fork_beside(fork, path[-1])]
         if len(path) == 1:  # it may lie between two forks
-            ends = (_forks_around(fork, path[0]) + [0, 0])[:2]
+            ends = (_list_forks_around(fork, path[0]) + [0, 0])[:2]
         parts_of = [path.astype(float)]
         if ends[0]:
             parts_of.insert(0, middle[ends[0]][None])
         if ends[1]:
             parts_of.append(middle[ends[1]][None])
-        found.append(_Chain(np.concatenate(parts_of), (ends[0] - 1, ends[1] - 1)))
+        found.append(_SkeletonChain(np.concatenate(parts_of), (ends[0] - 1, ends[1] - 1)))
     return found
 
 
-def _walk(pixels: np.ndarray) -> np.ndarray:
+def _order_pixels(pixels: np.ndarray) -> np.ndarray:
     """The pixels of a chain, one after the other."""
     left = {(x, y) for x, y in pixels.tolist()}
     neighbors = [(1, 0), (0, 1), (-1, 0), (0, -1), (1, 1), (-1, 1), (-1, -1), (1, -1)]  # straight ones first
@@ -125,45 +125,45 @@ def _walk(pixels: np.ndarray) -> np.ndarray:
         left.discard(following)
 
 
-def _forks_around(fork: np.ndarray, pixel: np.ndarray) -> list[int]:
+def _list_forks_around(fork: np.ndarray, pixel: np.ndarray) -> list[int]:
     x, y = pixel
     return [int(number) for number in np.unique(fork[y - 1 : y + 2, x - 1 : x + 2]) if number]
 
 
-def _fork_beside(fork: np.ndarray, pixel: np.ndarray) -> int:
-    return next(iter(_forks_around(fork, pixel)), 0)
+def _find_fork_beside(fork: np.ndarray, pixel: np.ndarray) -> int:
+    return next(iter(_list_forks_around(fork, pixel)), 0)
 
 
-def _without_spurs(chains: list[_Chain], half: np.ndarray) -> list[_Chain]:
+def _remove_spurs(chains: list[_SkeletonChain], half: np.ndarray) -> list[_SkeletonChain]:
     """Without chains from a fork to nowhere that are no longer than the line is thick: roughness of its edge."""
-    return [chain for chain in chains if min(chain.forks) >= 0 or max(chain.forks) < 0 or not _short(chain, half)]
+    return [chain for chain in chains if min(chain.forks) >= 0 or max(chain.forks) < 0 or not _is_short(chain, half)]
 
 
-def _without_bridges(chains: list[_Chain], half: np.ndarray) -> list[_Chain]:
+def _merge_bridged_forks(chains: list[_SkeletonChain], half: np.ndarray) -> list[_SkeletonChain]:
     """Forks that lie no further apart than the line is thick become one: where thick lines cross, a skeleton has two."""
-    bridge = [min(chain.forks) >= 0 and _short(chain, half) for chain in chains]
+    bridge = [min(chain.forks) >= 0 and _is_short(chain, half) for chain in chains]
     count = max((fork for chain in chains for fork in chain.forks), default=-1) + 1
-    merged = _groups([chain.forks for chain, idle in zip(chains, bridge, strict=True) if idle], count)
+    merged = _group_pairs([chain.forks for chain, idle in zip(chains, bridge, strict=True) if idle], count)
     kept = [chain for chain, idle in zip(chains, bridge, strict=True) if not idle]
-    return [_Chain(chain.path, (_of(merged, chain.forks[0]), _of(merged, chain.forks[1]))) for chain in kept]
+    return [_SkeletonChain(chain.path, (_map_fork(merged, chain.forks[0]), _map_fork(merged, chain.forks[1]))) for chain in kept]
 
 
-def _of(merged: np.ndarray, fork: int) -> int:
+def _map_fork(merged: np.ndarray, fork: int) -> int:
     return int(merged[fork]) if fork >= 0 else -1
 
 
-def _short(chain: _Chain, half: np.ndarray) -> bool:
+def _is_short(chain: _SkeletonChain, half: np.ndarray) -> bool:
     x, y = chain.path[len(chain.path) // 2].astype(int)
-    return bool(_length(chain.path) < 2.0 * half[y, x] + 2.0)
+    return bool(_measure_length(chain.path) < 2.0 * half[y, x] + 2.0)
 
 
-def _groups(pairs: Sequence[tuple[int, int]], count: int) -> np.ndarray:
+def _group_pairs(pairs: Sequence[tuple[int, int]], count: int) -> np.ndarray:
     """The group of each of `count` things, of which these pairs belong together."""
     links = sparse.coo_array((np.ones(len(pairs), bool), np.array(pairs, int).reshape(-1, 2).T), shape=(count, count))
     return sparse.csgraph.connected_components(links, directed=False)[1]
 
 
-def _joined(chains: list[_Chain]) -> list[tuple[np.ndarray, bool]]:
+def _join_chains(chains: list[_SkeletonChain]) -> list[tuple[np.ndarray, bool]]:
     """Strokes of chains: (path, closed). At each fork the pairs of ends that go on most straight are joined."""
     ends: dict[int, list[tuple[int, int]]] = {}
     for number, chain in enumerate(chains):
@@ -172,7 +172,7 @@ def _joined(chains: list[_Chain]) -> list[tuple[np.ndarray, bool]]:
                 ends.setdefault(fork, []).append((number, side))
     mate: dict[tuple[int, int], tuple[int, int]] = {}
     for meeting in ends.values():
-        directions = [_heading(chains[number].path, side) for number, side in meeting]
+        directions = [_measure_heading(chains[number].path, side) for number, side in meeting]
         straight = -(np.array(directions) @ np.array(directions).T)
         free = set(range(len(meeting)))
         for flat in np.argsort(-straight, axis=None):
@@ -182,16 +182,18 @@ def _joined(chains: list[_Chain]) -> list[tuple[np.ndarray, bool]]:
             if i < j and {i, j} <= free:
                 free -= {i, j}
                 mate[meeting[i]], mate[meeting[j]] = meeting[j], meeting[i]
-    group = _groups([(a, b) for (a, _), (b, _) in mate.items()], len(chains))
+    group = _group_pairs([(a, b) for (a, _), (b, _) in mate.items()], len(chains))
     runs = []
     for number in range(group.max(initial=-1) + 1):
         members = np.flatnonzero(group == number).tolist()
         begin = next(((m, side) for m in members for side in (0, 1) if (m, side) not in mate), (members[0], 0))
-        runs.append(_chained(chains, mate, begin))
+        runs.append(_follow_chains(chains, mate, begin))
     return [(path, closed) for path, closed in runs if len(path) > 1]
 
 
-def _chained(chains: list[_Chain], mate: dict[tuple[int, int], tuple[int, int]], begin: tuple[int, int]) -> tuple[np.ndarray, bool]:
+def _follow_chains(
+    chains: list[_SkeletonChain], mate: dict[tuple[int, int], tuple[int, int]], begin: tuple[int, int]
+) -> tuple[np.ndarray, bool]:
     """The stroke that begins at one end of a chain, and whether it comes back there."""
     pieces, at = [], begin
     while True:
@@ -208,18 +210,18 @@ def _chained(chains: list[_Chain], mate: dict[tuple[int, int], tuple[int, int]],
     return (path[:-1] if following == begin else path), bool(closed)
 
 
-def _heading(path: np.ndarray, side: int) -> np.ndarray:
+def _measure_heading(path: np.ndarray, side: int) -> np.ndarray:
     """The direction in which a chain leaves its end into the fork, reversed: away from the fork."""
     along = path if side == 0 else path[::-1]
-    way = along[min(LOOK, len(along) - 1)] - along[0]
+    way = along[min(HEADING_REACH, len(along) - 1)] - along[0]
     return way / max(np.hypot(*way), 1e-9)
 
 
-def _length(path: np.ndarray) -> float:
+def _measure_length(path: np.ndarray) -> float:
     return float(np.hypot(*np.diff(path, axis=0).T).sum())
 
 
-def _smoothed(path: np.ndarray, closed: bool) -> np.ndarray:
+def _smooth_path(path: np.ndarray, closed: bool) -> np.ndarray:
     """A path without the staircase of pixels, its points STEP apart, both ends where they were."""
     if closed:
         path = np.concatenate([path, path[:1]])

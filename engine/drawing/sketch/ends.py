@@ -11,7 +11,7 @@ _LONGEST = 48  # px back from an end; nobody draws thicker lines
 _ARC = np.radians([-60, -30, 0, 30, 60, -90, 90])
 
 
-def stroke_ends(strokes: Strokes, lines: np.ndarray) -> np.ndarray:
+def find_stroke_ends(strokes: Strokes, lines: np.ndarray) -> np.ndarray:
     """The two ends of every open stroke that don't lie on another line, float32 (K, 4): x, y, direction."""
     counts = np.diff(strokes.offsets)
     use = np.flatnonzero((counts >= 2) & ~strokes.cyclic)
@@ -42,10 +42,10 @@ def stroke_ends(strokes: Strokes, lines: np.ndarray) -> np.ndarray:
     ok = (length > 0.5) & (visible[tips] | visible[tips + steps])
     tip, direction, width = tip[ok], direction[ok], width[ok]
     ends = np.concatenate([tip + direction * (width / 2 - 0.5)[:, None] - 0.5, direction], axis=1)
-    return _loose(ends, tip - 0.5, width, lines)
+    return _keep_loose_ends(ends, tip - 0.5, width, lines)
 
 
-def _loose(ends: np.ndarray, tips: np.ndarray, widths: np.ndarray, lines: np.ndarray) -> np.ndarray:
+def _keep_loose_ends(ends: np.ndarray, tips: np.ndarray, widths: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """Those of the ends that lie in the picture, and whose line does not run on into other ink. Takes pixel numbers, gives coordinates."""
     height, width = lines.shape
     inside = (ends[:, 0] > 0) & (ends[:, 1] > 0) & (ends[:, 0] < width - 1) & (ends[:, 1] < height - 1)
@@ -66,13 +66,13 @@ def _loose(ends: np.ndarray, tips: np.ndarray, widths: np.ndarray, lines: np.nda
     return loose.astype(np.float32)
 
 
-def skeleton_ends(lines: np.ndarray) -> np.ndarray:
+def find_skeleton_ends(lines: np.ndarray) -> np.ndarray:
     """Loose ends of lines of which only pixels are known, float32 (K, 4): x, y, direction."""
     skeleton = np.pad(skeletonize(lines), 1)  # padded, so that a neighbor is never outside
     at = np.flatnonzero(skeleton)
     if not len(at):
         return _NONE
-    around = _around(skeleton.shape[1])
+    around = _list_neighbor_offsets(skeleton.shape[1])
     near = skeleton.ravel()[at[:, None] + around]
     # How often a walk around a pixel meets a branch: 1 at an end, 2 along a line, 3 and more at a fork.
     branches = np.zeros(skeleton.size, np.uint8)
@@ -84,10 +84,10 @@ def skeleton_ends(lines: np.ndarray) -> np.ndarray:
     keep = (back != tips) & ~(forked & (length < 1.5 * thick + 2))
     tip, back = (np.stack([where[keep] % skeleton.shape[1] - 1, where[keep] // skeleton.shape[1] - 1], 1) for where in (tips, back))
     direction = (tip - back) / np.hypot(*(tip - back).T)[:, None]
-    return _to_edge(tip.astype(np.float64), direction, thick[keep], lines)
+    return _extend_to_edge(tip.astype(np.float64), direction, thick[keep], lines)
 
 
-def _around(width: int) -> np.ndarray:
+def _list_neighbor_offsets(width: int) -> np.ndarray:
     """The neighbors of a pixel, in a circle, as differences of flat pixel numbers."""
     return np.array([-width, -width + 1, 1, width + 1, width, width - 1, -1, -width - 1])
 
@@ -121,7 +121,7 @@ def _walk_back(
     return here, length, thick, forked
 
 
-def _to_edge(tip: np.ndarray, direction: np.ndarray, half: np.ndarray, lines: np.ndarray) -> np.ndarray:
+def _extend_to_edge(tip: np.ndarray, direction: np.ndarray, half: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """Skeletons stop short of the line's tip: go on to the last inked pixel, and leave out what ends at the picture's edge."""
     height, width = lines.shape
     out, going = tip.copy(), np.ones(len(tip), bool)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...job.files import digest
+from ...job.files import compute_digest
 from . import traces
-from .ends import stroke_ends
+from .ends import find_stroke_ends
 from .sketch import Sketch
 from .strokes import MIN_ALPHA, Strokes
 
@@ -24,7 +24,7 @@ _ALPHA_STEP = 15  # opacities are drawn in 17 steps
 
 
 @dataclass(frozen=True)
-class _Segments:
+class _LineSegments:
     """Straight pieces of strokes in drawing order, inside the picture: rows of start and end, with what they are drawn with."""
 
     start: np.ndarray  # float64 (M, 2) px
@@ -33,35 +33,35 @@ class _Segments:
     color: np.ndarray  # uint8 (M, 4)
     stroke: np.ndarray  # int64 (M,)
 
-    def __getitem__(self, rows) -> "_Segments":
-        return _Segments(self.start[rows], self.end[rows], self.width[rows], self.color[rows], self.stroke[rows])
+    def __getitem__(self, rows) -> "_LineSegments":
+        return _LineSegments(self.start[rows], self.end[rows], self.width[rows], self.color[rows], self.stroke[rows])
 
 
-def rasterize(strokes: Strokes, size: tuple[int, int]) -> Sketch:
+def rasterize_strokes(strokes: Strokes, size: tuple[int, int]) -> Sketch:
     """Draw strokes, in their order, into a picture of `size` = (width, height) px.
 
     Paint has the strokes' true widths. A line thinner than a pixel is a pixel wide in `lines`.
     """
     width, height = size
     scale = 8 if width * height <= _FINE else next((s for s in (4, 2) if width * height * s * s <= _CANVAS), 1)
-    segments = _segments(strokes, size, scale)
+    segments = _cut_segments(strokes, size, scale)
     paint = np.zeros((height, width, 4), np.uint8)
     lines = np.zeros((height, width), bool)
-    for batch in _batches(segments):
-        _draw(batch, scale, paint, lines)
-    main, trace = _center_lines(segments, size)
+    for batch in _batch_by_color(segments):
+        _draw_batch(batch, scale, paint, lines)
+    main, trace = _draw_center_lines(segments, size)
     lines |= main | trace
-    found = traces.find(paint, lines)
+    found = traces.find_traces(paint, lines)
     found = (found | (trace & (paint[..., 3] == 0))) & ~main
     parts = (strokes.points, strokes.widths, strokes.colors, strokes.offsets, strokes.cyclic)
-    name = digest(list(size), *(np.ascontiguousarray(part).tobytes() for part in parts))[:16]
-    return Sketch(paint=paint, lines=lines, traces=found, ends=stroke_ends(strokes, lines), id=name)
+    name = compute_digest(list(size), *(np.ascontiguousarray(part).tobytes() for part in parts))[:16]
+    return Sketch(paint=paint, lines=lines, traces=found, ends=find_stroke_ends(strokes, lines), id=name)
 
 
 # --- strokes to straight pieces -----------------------------------------------------------------------------------
 
 
-def _segments(strokes: Strokes, size: tuple[int, int], scale: int) -> _Segments:
+def _cut_segments(strokes: Strokes, size: tuple[int, int], scale: int) -> _LineSegments:
     """Every stroke as straight pieces of one width and color that touch the picture."""
     counts = np.diff(strokes.offsets)
     stroke = np.repeat(np.arange(len(counts)), counts)
@@ -79,7 +79,7 @@ def _segments(strokes: Strokes, size: tuple[int, int], scale: int) -> _Segments:
 
     points, widths = strokes.points.astype(np.float64), strokes.widths.astype(np.float64)
     start, end, width0, width1 = points[first], points[second], widths[first], widths[second]
-    inside, start_at, end_at = _clip(start, end, np.maximum(width0, width1) / 2 + 2, size)
+    inside, start_at, end_at = _clip_segments(start, end, np.maximum(width0, width1) / 2 + 2, size)
     first, second, stroke = first[inside], second[inside], stroke[inside]
     start, end, width0, width1 = start[inside], end[inside], width0[inside], width1[inside]
     start_at, end_at = start_at[inside], end_at[inside]
@@ -96,7 +96,7 @@ def _segments(strokes: Strokes, size: tuple[int, int], scale: int) -> _Segments:
     delta = end[row] - start[row]
     colors = (strokes.colors[first].astype(np.uint16) + strokes.colors[second] + 1) // 2
     colors[:, 3] = np.maximum((colors[:, 3] + _ALPHA_STEP // 2) // _ALPHA_STEP, 1) * _ALPHA_STEP
-    return _Segments(
+    return _LineSegments(
         start=start[row] + t0[:, None] * delta,
         end=start[row] + t1[:, None] * delta,
         width=width0[row] + middle * (width1 - width0)[row],
@@ -105,7 +105,9 @@ def _segments(strokes: Strokes, size: tuple[int, int], scale: int) -> _Segments:
     )
 
 
-def _clip(start: np.ndarray, end: np.ndarray, margin: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _clip_segments(
+    start: np.ndarray, end: np.ndarray, margin: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Where segments lie within the picture and a margin (Liang and Barsky): (they do, from t0, to t1), t in 0..1."""
     delta = end - start
     low = -margin[:, None] - start
@@ -122,7 +124,7 @@ def _clip(start: np.ndarray, end: np.ndarray, margin: np.ndarray, size: tuple[in
 # --- straight pieces to pixels ------------------------------------------------------------------------------------
 
 
-def _batches(segments: _Segments) -> Iterator[_Segments]:
+def _batch_by_color(segments: _LineSegments) -> Iterator[_LineSegments]:
     """Runs of consecutive segments of one color, whatever their opacity."""
     color = segments.color[:, :3]
     cuts = np.flatnonzero((color[1:] != color[:-1]).any(1)) + 1
@@ -132,7 +134,7 @@ def _batches(segments: _Segments) -> Iterator[_Segments]:
             yield segments[slice(first, last)]
 
 
-def _draw(batch: _Segments, scale: int, paint: np.ndarray, lines: np.ndarray) -> None:
+def _draw_batch(batch: _LineSegments, scale: int, paint: np.ndarray, lines: np.ndarray) -> None:
     """Draw segments of one color over `paint`, and add what they cover by half or more to `lines`."""
     height, width = lines.shape
     reach = batch.width[:, None] / 2 + 2
@@ -145,19 +147,21 @@ def _draw(batch: _Segments, scale: int, paint: np.ndarray, lines: np.ndarray) ->
     # OpenCV draws odd thicknesses only: 1 as 1, and 2, 4, 6 ... one wider than asked.
     thickness = np.minimum(2 * np.round((batch.width * scale - 1) / 2), _MAX_THICKNESS).astype(np.int64).clip(0)
     thickness[thickness == 0] = 1
-    for alpha, thick, polylines in _polylines(batch, thickness, (left, top), scale):
+    for alpha, thick, polylines in _chain_polylines(batch, thickness, (left, top), scale):
         cv2.polylines(canvas, polylines, False, alpha, thick, cv2.LINE_8, _SHIFT)
 
-    alpha = _average(canvas, scale)
+    alpha = _average_down(canvas, scale)
     solid = (batch.color[:, 3] == 255).all()
-    cover = alpha if solid else _average((canvas > 0).astype(np.uint8) * np.uint8(255), scale)
+    cover = alpha if solid else _average_down((canvas > 0).astype(np.uint8) * np.uint8(255), scale)
     lines[top:bottom, left:right] |= cover >= 128
     inked = np.flatnonzero(alpha)
     at = (top + inked // alpha.shape[1]) * width + left + inked % alpha.shape[1]
-    _composite(paint, at, batch.color[0, :3], alpha.ravel()[inked])
+    _composite_color(paint, at, batch.color[0, :3], alpha.ravel()[inked])
 
 
-def _polylines(batch: _Segments, thickness: np.ndarray, origin: tuple[int, int], scale: int) -> Iterator[tuple[int, int, list[np.ndarray]]]:
+def _chain_polylines(
+    batch: _LineSegments, thickness: np.ndarray, origin: tuple[int, int], scale: int
+) -> Iterator[tuple[int, int, list[np.ndarray]]]:
     """Chains of segments that are drawn alike, by opacity (the faint first, so that they never cover) and thickness."""
     if not len(thickness):
         return
@@ -177,14 +181,14 @@ def _polylines(batch: _Segments, thickness: np.ndarray, origin: tuple[int, int],
         yield opacity, thick, polylines
 
 
-def _average(canvas: np.ndarray, scale: int) -> np.ndarray:
+def _average_down(canvas: np.ndarray, scale: int) -> np.ndarray:
     while scale > 1:  # by halves: OpenCV's fast path
         canvas = cv2.resize(canvas, (canvas.shape[1] // 2, canvas.shape[0] // 2), interpolation=cv2.INTER_AREA)
         scale //= 2
     return canvas
 
 
-def _composite(paint: np.ndarray, at: np.ndarray, color: np.ndarray, alpha: np.ndarray) -> None:
+def _composite_color(paint: np.ndarray, at: np.ndarray, color: np.ndarray, alpha: np.ndarray) -> None:
     """Draw one color, with these opacities (0..255) at these flat pixel numbers, over straight-alpha paint."""
     pixels = paint.view(np.uint32).ravel()  # a pixel at a time moves ten times faster than its channels
     under = pixels[at].view(np.uint8).reshape(-1, 4)
@@ -200,15 +204,15 @@ def _composite(paint: np.ndarray, at: np.ndarray, color: np.ndarray, alpha: np.n
     pixels[at] = result.view(np.uint32)[:, 0]
 
 
-def _center_lines(segments: _Segments, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+def _draw_center_lines(segments: _LineSegments, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """The middle of every stroke, one pixel wide and without holes: (main lines, trace lines), bool (H, W)."""
     width, height = size
-    kinds = traces.is_trace(segments.color)
+    kinds = traces.is_trace_color(segments.color)
     found = []
     for kind in (False, True):
         part = segments[kinds == kind]
         canvas = np.zeros((height, width), np.uint8)
-        for _, _, polylines in _polylines(part, np.ones(len(part.width), np.int64), (0, 0), 1):
+        for _, _, polylines in _chain_polylines(part, np.ones(len(part.width), np.int64), (0, 0), 1):
             cv2.polylines(canvas, polylines, False, 1, 1, cv2.LINE_8, _SHIFT)
         found.append(canvas.view(bool))
     return found[0], found[1]

@@ -9,9 +9,9 @@ from PIL import Image, ImageOps
 
 from ...job import MAX_SIDE
 from ...job.errors import BadInput
-from ...job.files import digest, file_sha256
+from ...job.files import compute_digest, compute_file_sha256
 from . import traces
-from .ends import skeleton_ends
+from .ends import find_skeleton_ends
 from .sketch import Sketch
 
 _ASPECT = 0.03  # scans of one shot differ by a few pixels
@@ -25,27 +25,27 @@ _FADING = 20  # px, beyond the soft edge of a solid line: what goes on for so lo
 _ALONE = 40  # px; a shorter faint piece that touches no line is dust
 
 
-def read(path: Path, size: tuple[int, int] | None = None) -> Sketch:
+def read_scan(path: Path, size: tuple[int, int] | None = None) -> Sketch:
     """Read a picture of line art at `size` = (width, height) px, or at its own.
 
     Lines on transparent paper are taken as they are; opaque paper is found, evened out and removed. A picture without lines gives
     a sketch without lines. Raises BadInput when it can't be read or has another shape than `size`.
     """
-    picture = _open(path)
+    picture = _open_picture(path)
     if size is not None and picture.shape[1::-1] != tuple(size):
         height, width = picture.shape[:2]
         if abs(width * size[1] / (height * size[0]) - 1) > _ASPECT:
             raise BadInput(
                 f"The sketch {path.name} is {width} x {height} px and doesn't fit {size[0]} x {size[1]}: use sketches of one shape."
             )
-        picture = _resize(picture, size)
-    paint = picture if (picture[..., 3] < 128).any() else _lift(picture[..., :3])
-    lines = _binarize(paint[..., 3])
-    name = digest(file_sha256(path), list(lines.shape))[:16]
-    return Sketch(paint=paint, lines=lines, traces=traces.find(paint, lines), ends=skeleton_ends(lines), id=name)
+        picture = _resize_picture(picture, size)
+    paint = picture if (picture[..., 3] < 128).any() else _lift_lines(picture[..., :3])
+    lines = _binarize_lines(paint[..., 3])
+    name = compute_digest(compute_file_sha256(path), list(lines.shape))[:16]
+    return Sketch(paint=paint, lines=lines, traces=traces.find_traces(paint, lines), ends=find_skeleton_ends(lines), id=name)
 
 
-def _open(path: Path) -> np.ndarray:
+def _open_picture(path: Path) -> np.ndarray:
     """Any picture as straight-alpha RGBA, uint8 (H, W, 4)."""
     try:
         with warnings.catch_warnings():
@@ -65,7 +65,7 @@ def _open(path: Path) -> np.ndarray:
         raise BadInput(f"The sketch {path.name} can't be read as a picture ({error}): save it as PNG.") from error
 
 
-def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resize_picture(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Resize premultiplied, so that the color of transparent paper does not bleed into the lines."""
     alpha = picture[..., 3:].astype(np.float32) / 255
     smaller = size[0] * size[1] < picture.shape[0] * picture.shape[1]
@@ -79,7 +79,7 @@ def _resize(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
-def _binarize(alpha: np.ndarray) -> np.ndarray:
+def _binarize_lines(alpha: np.ndarray) -> np.ndarray:
     """The lines of opacities uint8 (H, W), bool: what is covered by half, and the middle of what is thinner or broken by grain."""
     solid = alpha >= 128
     faint = np.zeros(alpha.shape, bool)
@@ -89,11 +89,11 @@ def _binarize(alpha: np.ndarray) -> np.ndarray:
         (cv2.GaussianBlur(alpha, (0, 0), _GRAIN), _FAINTEST_GRAIN, 3, 1.3),
     ):
         at = np.flatnonzero((opacity >= least) & ~solid & (alpha >= _INK))
-        faint.ravel()[at[_ridges(opacity, at, across, contrast)]] = True
-    return solid | _joining(faint, solid, alpha)
+        faint.ravel()[at[_find_ridges(opacity, at, across, contrast)]] = True
+    return solid | _keep_joining_pieces(faint, solid, alpha)
 
 
-def _ridges(opacity: np.ndarray, at: np.ndarray, across: int, contrast: float) -> np.ndarray:
+def _find_ridges(opacity: np.ndarray, at: np.ndarray, across: int, contrast: float) -> np.ndarray:
     """Which pixels (flat numbers) are the middle of a line, bool: no fainter than beside it, `contrast` times what is `across` px off."""
     padded = np.pad(opacity, across)
     width, flat = padded.shape[1], padded.ravel()
@@ -107,7 +107,7 @@ def _ridges(opacity: np.ndarray, at: np.ndarray, across: int, contrast: float) -
     return found
 
 
-def _joining(faint: np.ndarray, solid: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _keep_joining_pieces(faint: np.ndarray, solid: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """The faint pieces, bool (H, W), that join solid lines at two places, run out from one, or are long: the others are dust."""
     pieces = np.asarray(cv2.connectedComponents(faint.view(np.uint8), connectivity=8)[1])
     near = np.where(solid, cv2.dilate(faint.view(np.uint8), np.ones((3, 3), np.uint8)), 0)
@@ -129,9 +129,9 @@ def _joining(faint: np.ndarray, solid: np.ndarray, alpha: np.ndarray) -> np.ndar
 # --- opaque paper -------------------------------------------------------------------------------------------------
 
 
-def _lift(picture: np.ndarray) -> np.ndarray:
+def _lift_lines(picture: np.ndarray) -> np.ndarray:
     """Lift the lines off opaque paper: straight-alpha RGBA whose alpha is how much ink there is."""
-    ratio = (picture.astype(np.float32) + 1) / (_paper(picture) + 1)
+    ratio = (picture.astype(np.float32) + 1) / (_estimate_paper(picture) + 1)
     # Ink reflects nothing in at least one channel, so the darkest channel says how much of it there is, and the rest its color.
     darkness = (1 - np.minimum(np.minimum(ratio[..., 0], ratio[..., 1]), ratio[..., 2])).clip(0, 1)
     noise = 1.4826 * float(np.median(np.abs(darkness - np.median(darkness))))
@@ -145,14 +145,14 @@ def _lift(picture: np.ndarray) -> np.ndarray:
     strength = np.clip(peak, floor * 1.5, full)
     alpha = (darkness / strength).clip(0, 1)
     core = (alpha >= 0.5) & (darkness > floor)
-    lines = _connected(core, core & (darkness > max(1.5 * floor, 0.4 * full)), 1 if noise < _CLEAN else _speck(darkness.shape))
+    lines = _keep_connected(core, core & (darkness > max(1.5 * floor, 0.4 * full)), 1 if noise < _CLEAN else _measure_speck(darkness.shape))
     alpha = np.where(lines, alpha.clip(0.51), alpha.clip(0, 0.49))
     alpha[cv2.dilate(lines.view(np.uint8), np.ones((3, 3), np.uint8)) == 0] = 0
     color = ((ratio - (1 - darkness[..., None])) / np.maximum(darkness[..., None], 1e-3) * 255).clip(0, 255)
     return np.dstack([color, alpha * 255]).round().astype(np.uint8)
 
 
-def _paper(picture: np.ndarray) -> np.ndarray:
+def _estimate_paper(picture: np.ndarray) -> np.ndarray:
     """The color of the paper without the drawing, float32 (H, W, 3): its slow changes are the scanner's light."""
     height, width = picture.shape[:2]
     shrink = max(1.0, max(width, height) / 480)
@@ -166,7 +166,7 @@ def _paper(picture: np.ndarray) -> np.ndarray:
     return cv2.resize(bright.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
-def _connected(weak: np.ndarray, strong: np.ndarray, speck: int) -> np.ndarray:
+def _keep_connected(weak: np.ndarray, strong: np.ndarray, speck: int) -> np.ndarray:
     """The weak pixels that hang on a strong one, without specks of fewer than `speck` px."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(weak.view(np.uint8), connectivity=8)
     labels = np.asarray(labels, np.int32)
@@ -175,6 +175,6 @@ def _connected(weak: np.ndarray, strong: np.ndarray, speck: int) -> np.ndarray:
     return keep[labels]
 
 
-def _speck(shape: tuple[int, ...]) -> int:
+def _measure_speck(shape: tuple[int, ...]) -> int:
     """The size in px of dust: 6 px at 1920 x 1080, and what JPEG makes of grain."""
     return max(6, round(6 * shape[0] * shape[1] / (1920 * 1080)))

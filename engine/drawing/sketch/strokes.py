@@ -45,17 +45,17 @@ class Strokes:
         return len(self.cyclic)
 
 
-def save(strokes: Strokes, path: Path, more: Mapping[str, np.ndarray] | None = None) -> None:
+def save_strokes(strokes: Strokes, path: Path, more: Mapping[str, np.ndarray] | None = None) -> None:
     """Write strokes/<id>.npz, with `more` arrays if there are any. Raises BadInput when the arrays don't fit together, JobFailed when the
     disk refuses."""
-    _check(strokes, "The drawing")
+    _check_strokes(strokes, "The drawing")
     buffer = io.BytesIO()
     arrays = {name: getattr(strokes, name) for name in _FIELDS} | dict(more or {})
     np.savez(buffer, **arrays)  # pyright: ignore[reportArgumentType]  # it takes each of them for allow_pickle
     write_atomic(path, buffer.getvalue())
 
 
-def load(path: Path) -> Strokes:
+def load_strokes(path: Path) -> Strokes:
     """Read strokes/<id>.npz. Raises BadInput when it is missing, damaged, or not a drawing."""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -79,7 +79,7 @@ def load(path: Path) -> Strokes:
         offsets=raw["offsets"].astype(np.int64),
         cyclic=raw["cyclic"],
     )
-    _check(strokes, f"The drawing {path.name}")
+    _check_strokes(strokes, f"The drawing {path.name}")
     return Strokes(strokes.points, strokes.widths, strokes.colors, strokes.offsets.astype(np.int32), strokes.cyclic)
 
 
@@ -95,7 +95,7 @@ def load_fills(path: Path, count: int) -> np.ndarray:
     return fills
 
 
-def _check(strokes: Strokes, what: str) -> None:
+def _check_strokes(strokes: Strokes, what: str) -> None:
     count, offsets = len(strokes.points), strokes.offsets
     if count > MAX_POINTS:
         raise BadInput(f"{what} has {count:,} points, more than {MAX_POINTS:,}: simplify its strokes.")

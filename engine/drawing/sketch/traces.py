@@ -11,7 +11,7 @@ _DULL = 100  # what JPEG leaves of a thin trace line here and there; it counts b
 _BRIGHT_SHARE = 0.2
 
 
-def is_trace(colors: np.ndarray, value: int = _VALUE) -> np.ndarray:
+def is_trace_color(colors: np.ndarray, value: int = _VALUE) -> np.ndarray:
     """Which of the colors (N, 3 or 4) uint8 are colors of trace lines, of this brightness at least, bool (N,)."""
     red, green, blue = (np.ascontiguousarray(colors[:, channel]) for channel in range(3))
     high = np.maximum(np.maximum(red, green), blue)
@@ -27,7 +27,7 @@ def is_trace(colors: np.ndarray, value: int = _VALUE) -> np.ndarray:
     return found
 
 
-def find(paint: np.ndarray, lines: np.ndarray) -> np.ndarray:
+def find_traces(paint: np.ndarray, lines: np.ndarray) -> np.ndarray:
     """The part of `lines` that is trace lines, bool (H, W).
 
     The core of a line decides: the pixels that are as opaque as any of their neighbors. The pale or mixed pixels at an
@@ -36,10 +36,10 @@ def find(paint: np.ndarray, lines: np.ndarray) -> np.ndarray:
     inked = np.flatnonzero(lines)
     colors = np.ascontiguousarray(paint).view(np.uint32).ravel()[inked].view(np.uint8).reshape(-1, 4)
     found, bright = np.zeros(lines.shape, bool), np.zeros(lines.shape, bool)
-    bright.ravel()[inked] = is_trace(colors)
+    bright.ravel()[inked] = is_trace_color(colors)
     if not bright.any():
         return bright
-    found.ravel()[inked] = is_trace(colors, _DULL)
+    found.ravel()[inked] = is_trace_color(colors, _DULL)
     share, of = (cv2.boxFilter(part.view(np.uint8), cv2.CV_32F, (9, 9), normalize=False) for part in (bright, found))
     found &= share >= _BRIGHT_SHARE * of
     alpha = np.zeros(lines.shape, np.uint8)

@@ -37,10 +37,10 @@ class FeatureView:
     labels: np.ndarray
     scale: float
     deepest: np.ndarray
-    dense: embedding.Dense
+    dense: embedding.DenseFeatures
 
     @staticmethod
-    def from_shapes(shapes: Shapes, dense: embedding.Dense, width: int) -> "FeatureView":
+    def from_shapes(shapes: Shapes, dense: embedding.DenseFeatures, width: int) -> "FeatureView":
         """Of a picture that is `width` px wide."""
         return FeatureView(shapes.labels, shapes.labels.shape[1] / width, find_deepest_points(shapes, width), dense)
 
@@ -53,7 +53,7 @@ class FeatureView:
         """Where points `at` (K, 2) of another picture are in `regions` (K,) of this one, float32 (K, 2)."""
         if len(at) == 0:
             return np.zeros((0, 2), np.float32)
-        found = embedding.correspond(other.dense, at * other.scale, self.dense)[0] / self.scale
+        found = embedding.match_points(other.dense, at * other.scale, self.dense)[0] / self.scale
         inside = self.look_up_regions(found) == regions
         return np.where(inside[:, None], found, self.deepest[regions]).astype(np.float32)
 
@@ -76,7 +76,7 @@ def start_tracks(fit: FigureFit, figure: Figure, clear: np.ndarray, shown: Featu
     return TrackStart(shown.find_points(drawing, places, fit.region[regions]), places, regions)
 
 
-def follow_tracks(begin: TrackStart, drawings: Sequence[FeatureView], links: Sequence[shot.Link]) -> Tracks:
+def follow_tracks(begin: TrackStart, drawings: Sequence[FeatureView], links: Sequence[shot.RegionLink]) -> Tracks:
     """The points in all drawings, the first of which they were found in. `links[i]` tells how drawing i + 1 follows from drawing i."""
     belief = np.zeros((len(begin.regions), len(drawings[0].deepest)), np.float32)
     belief[np.arange(len(begin.regions)), begin.regions] = 1.0

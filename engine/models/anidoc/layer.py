@@ -12,7 +12,7 @@ from ...diffusion import canvas as canvases
 from ...diffusion.adapter import PipelineLoader
 from ...diffusion.windows import split_windows
 from ...job.errors import BadInput
-from ...job.files import digest
+from ...job.files import compute_digest
 from ...matching import embedding
 from ...pictures.context import JobContext
 from ...pictures.drawings import DrawingStore
@@ -45,7 +45,7 @@ class AniDocLayer(SnappedLayer):
         self.loader = loader
         places = [self.job.drawing(drawing).at for drawing in self.order]
         about = [loader.weights_fingerprint, embedding.REVISION, network_options, list(self.job.size)]
-        self._fingerprint = digest(*about, self.job.seed, self.job.task, self.order, places, self.reference_shas)
+        self._fingerprint = compute_digest(*about, self.job.seed, self.job.task, self.order, places, self.reference_shas)
         self.view_drawing = functools.lru_cache(24)(self._view_drawing)
 
     def frame_fingerprint(self, drawing: str) -> str:
@@ -118,7 +118,7 @@ class AniDocLayer(SnappedLayer):
 
     def _view_drawing(self, drawing: str) -> FeatureView:
         shapes = self.store.describe_drawing(drawing)[0]
-        return FeatureView.from_shapes(shapes, embedding.load().dense(shapes), self.job.size[0])
+        return FeatureView.from_shapes(shapes, embedding.load_matcher().dense(shapes), self.job.size[0])
 
     def _place_in_time(self, span: range) -> list[float]:
         """Where the drawings of a window lie in time between its keys."""

@@ -27,7 +27,7 @@ class ReferenceFigure:
 
 def find_figure(pixels: np.ndarray, background: str, name: str) -> ReferenceFigure:
     """The figure of a reference uint8 (H, W, 4); `background` as in `palette.BACKGROUNDS`. Raises BadInput when there is none."""
-    painted = palette.extract(pixels, background)
+    painted = palette.extract_palette(pixels, background)
     clear = painted.swatches[:, 3] == 0
     swatches = painted.swatches[~clear]
     paper = np.append(clear, False)[painted.index]
@@ -39,8 +39,8 @@ def find_figure(pixels: np.ndarray, background: str, name: str) -> ReferenceFigu
     cut = pixels.copy()
     cut[paper, 3] = 0
     x, y, width, height = cv2.boundingRect((cut[..., 3] >= 128).astype(np.uint8))
-    lab = palette.lab_of(swatches)
-    far = [float(np.linalg.norm(lab - palette.lab_of(np.array([ground], np.uint8)), axis=1).min()) for ground in GROUNDS]
+    lab = palette.convert_to_lab(swatches)
+    far = [float(np.linalg.norm(lab - palette.convert_to_lab(np.array([ground], np.uint8)), axis=1).min()) for ground in GROUNDS]
     best = next((i for i, distance in enumerate(far) if distance >= APART), int(np.argmax(far)))
     return ReferenceFigure(cut, swatches, (x, y, width, height), GROUNDS[best], far[best] >= APART)
 

@@ -7,7 +7,7 @@ import numpy as np
 from skimage.measure import label
 
 from ...drawing.colors import paint, snap
-from ...drawing.colors.palette import grow, lab_of
+from ...drawing.colors.palette import convert_to_lab, grow_labels
 
 STROKE = 1 / 90  # of the picture's longer side: the widest line that is found
 FAINT, BOLD = 12.0, 50.0  # CIELAB lightness by which the frame's lines are darker than what lies beside them, at least and at most
@@ -41,7 +41,7 @@ def cut_frame(frame: np.ndarray, swatches: np.ndarray, ground: tuple[int, int, i
     lab = cv2.cvtColor(frame.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
     ink = _measure_ink(frame, lab[..., 0], clean)
     lines = ink[..., 3] >= 128
-    colors = lab_of(swatches)
+    colors = convert_to_lab(swatches)
     if ground is not None:
         colors = np.concatenate([colors, _find_ground_color(lab, ground)[None]])
     index = _find_nearest_colors(even, colors)
@@ -55,14 +55,14 @@ def cut_frame(frame: np.ndarray, swatches: np.ndarray, ground: tuple[int, int, i
     patches = label(np.where(lines, -1, index), background=-1, connectivity=1)
     sizes = np.bincount(patches.ravel())
     patches[sizes[patches] < max(4, FLECK * lines.size)] = 0
-    regions = grow(patches.astype(np.int32))
+    regions = grow_labels(patches.astype(np.int32))
     numbers, regions = np.unique(regions, return_inverse=True)
     regions = (regions.reshape(lines.shape) + 1).astype(np.int32)
     first = np.zeros(len(numbers) + 1, np.int64)
     kept = patches.ravel() > 0
     first[regions.ravel()[kept]] = index.ravel()[kept]  # a patch is of one color
     known = np.concatenate([swatches, [[*ground, 255]]]).astype(np.uint8) if ground is not None else swatches
-    confidence = snap.snap(frame, regions, lines, len(numbers), known)[1]
+    confidence = snap.snap_to_swatches(frame, regions, lines, len(numbers), known)[1]
     swatch = np.where(first == len(swatches), -1, first).astype(np.int32)
     swatch[0] = -1
     return CutFrame(ink, regions, swatch, confidence)
@@ -86,7 +86,7 @@ def compose_painted(frame: np.ndarray, of: CutFrame, ground: tuple[int, int, int
 def compose_snapped(of: CutFrame, swatches: np.ndarray, lines: bool) -> np.ndarray:
     """The frame in exact swatches, clear on the ground, uint8 (H, W, 4); with the lines over it if these are wanted."""
     colors = np.concatenate([swatches, np.zeros((1, 4), np.uint8)])[of.swatch]
-    return paint.compose(of.regions, colors, of.ink, None, lines)
+    return paint.compose_picture(of.regions, colors, of.ink, None, lines)
 
 
 def _measure_ink(frame: np.ndarray, lightness: np.ndarray, clean: bool) -> np.ndarray:
@@ -115,7 +115,7 @@ def _measure_ink(frame: np.ndarray, lightness: np.ndarray, clean: bool) -> np.nd
 
 def _find_ground_color(lab: np.ndarray, ground: tuple[int, int, int]) -> np.ndarray:
     """The color that the ground really has: the median of what is near it along the frame's edge."""
-    shown = lab_of(np.array([ground], np.uint8))[0]
+    shown = convert_to_lab(np.array([ground], np.uint8))[0]
     edge = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
     near = edge[np.linalg.norm(edge - shown, axis=1) < DRIFT]
     return np.median(near, axis=0).astype(np.float32) if len(near) >= 0.1 * len(edge) else shown
@@ -139,7 +139,7 @@ def _find_holes(figure: np.ndarray, lines: np.ndarray) -> np.ndarray:
 def _find_nearest_colors(picture: np.ndarray, colors: np.ndarray) -> np.ndarray:
     """The nearest of `colors`, CIELAB (P, 3), to each pixel of uint8 (H, W, 3), int64 (H, W); to within four levels of a channel."""
     levels = np.arange(2, 256, 4, dtype=np.uint8)
-    lab = lab_of(np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3))
+    lab = convert_to_lab(np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3))
     nearest, least = np.zeros(len(lab), np.int64), np.full(len(lab), np.inf, np.float32)
     for number, color in enumerate(colors):
         far = ((lab - color) ** 2).sum(axis=1)

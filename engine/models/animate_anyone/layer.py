@@ -13,9 +13,8 @@ from ...diffusion.adapter import PipelineLoader
 from ...drawing.colors import reference
 from ...job import Reference
 from ...job.errors import BadInput
-from ...job.files import digest, write_atomic
-from ...job.pose import Pose
-from ...job.pose import read as read_pose
+from ...job.files import compute_digest, write_atomic
+from ...job.pose import Pose, read_pose
 from ...pictures.cache import file_holds, pack_arrays
 from ...pictures.context import JobContext
 from ...pictures.layer import Counts
@@ -44,7 +43,9 @@ class AnimateAnyoneLayer:
         self.context, self.number, self.loader, self.job = context, number, loader, context.job
         self.order = [d for d in dict.fromkeys(e.drawings[number] for e in self.job.frames) if d is not None]
         given = [[ref.sha256, ref.pose] for ref in self.job.cels[number].references]
-        self._fingerprint = digest(loader.weights_fingerprint, network_options, list(self.job.size), self.job.seed, self.order, given)
+        self._fingerprint = compute_digest(
+            loader.weights_fingerprint, network_options, list(self.job.size), self.job.seed, self.order, given
+        )
         for drawing in map(self.job.drawing, self.order):
             if drawing.kind not in ("pose", "raster"):
                 raise BadInput(f"Animate Anyone is given poses, and the drawing {drawing.id} is of the kind '{drawing.kind}'.")
@@ -55,7 +56,7 @@ class AnimateAnyoneLayer:
     def figure(self) -> figure.ReferenceFigure:
         """The figure of the first reference. Raises BadInput."""
         cel, given = self.job.cels[self.number], self._given
-        picture = reference.read(self.context.folder / given.file, given.name)
+        picture = reference.read_reference(self.context.folder / given.file, given.name)
         for text in picture.warnings:
             self.context.warn(text)
         if len(cel.references) > 1:
@@ -87,7 +88,9 @@ class AnimateAnyoneLayer:
     def _read_picture(self, name: str) -> np.ndarray:
         """The picture of a pose, uint8 (H, W, 3) of the shot's size. Raises BadInput."""
         drawing = self.job.drawing(name)
-        pixels = np.ascontiguousarray(reference.read(self.context.folder / drawing.file, drawing.name, self.job.size).pixels[..., :3])
+        pixels = np.ascontiguousarray(
+            reference.read_reference(self.context.folder / drawing.file, drawing.name, self.job.size).pixels[..., :3]
+        )
         return pixels if pixels.shape[1::-1] == self.job.size else cv2.resize(pixels, self.job.size, interpolation=cv2.INTER_AREA)
 
     @functools.cached_property

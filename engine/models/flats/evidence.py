@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from ...matching.shot import Link
+from ...matching.shot import RegionLink
 from .film import FilmFrame
 
 
@@ -21,7 +21,7 @@ class Evidence:
     swatches: np.ndarray
     reference_probs: Sequence[np.ndarray]
     anchored: Sequence[bool]
-    links: Mapping[tuple[int, int], Link]
+    links: Mapping[tuple[int, int], RegionLink]
     scene: FilmFrame | None
     warnings: Sequence[str]
     entries: Sequence[str]
@@ -52,7 +52,7 @@ class Evidence:
         for (i, j), size, alignment in zip(arrays["pairs"].tolist(), arrays["sizes"].tolist(), arrays["alignment"].tolist(), strict=True):
             part, rows = slice(start, start + size), slice(row, row + lengths[i] + 1)
             table = (arrays["values"][part], arrays["columns"][part], arrays["starts"][rows])
-            links[i, j] = Link(sparse.csr_array(table, shape=(lengths[i], lengths[j])), alignment)
+            links[i, j] = RegionLink(sparse.csr_array(table, shape=(lengths[i], lengths[j])), alignment)
             start, row = part.stop, rows.stop
         return Evidence(
             drawings=drawings,

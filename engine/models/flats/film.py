@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ...drawing.colors.palette import Painted, grow
+from ...drawing.colors.palette import PaintedReference, grow_labels
 from ...matching import twin
 from ...matching.shapes import REACH, SIDE, Shapes
 
@@ -41,18 +41,18 @@ class FrameFlow:
     alignment: float
 
 
-def find_film_frame(key: str, pixels: np.ndarray, painted: Painted, table: np.ndarray, lines: np.ndarray) -> FilmFrame | None:
+def find_film_frame(key: str, pixels: np.ndarray, painted: PaintedReference, table: np.ndarray, lines: np.ndarray) -> FilmFrame | None:
     """The film frame that a reference is, or None when it is flat or shows a figure on paper; `table` as from `palette.union`."""
     if painted.flat or (painted.swatches[:, 3] == 0).any():
         return None
     off_lines = cv2.dilate(painted.lines.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
-    nearest = grow(np.where(off_lines, np.arange(1, off_lines.size + 1, dtype=np.int32).reshape(off_lines.shape), 0))
+    nearest = grow_labels(np.where(off_lines, np.arange(1, off_lines.size + 1, dtype=np.int32).reshape(off_lines.shape), 0))
     return FilmFrame(key, pixels.reshape(-1, 4)[nearest - 1], table[painted.index], lines)
 
 
 def find_drawing_over(view: Shapes, drawings: Iterable[tuple[str, Shapes]]) -> str | None:
     """The drawing whose lines lie best on those of a film frame, or None: lines drawn over a frame align better than lines found in it."""
-    shares = {name: twin.meeting(drawing, view)[0] for name, drawing in drawings}
+    shares = {name: twin.measure_line_overlap(drawing, view)[0] for name, drawing in drawings}
     best = max(shares, key=lambda name: shares[name], default=None)
     return best if best is not None and shares[best] >= DRAWN else None
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...job.files import digest
+from ...job.files import compute_digest
 from ...matching import shot
 from ...pictures.context import JobContext
 from ...pictures.drawings import Analysis, DrawingStore
@@ -32,8 +32,8 @@ class FlatsLayer(RegionLayer):
         added = len(self.swatches) - len(evidence.swatches)
         probs = [np.insert(p, [p.shape[1] - 1] * added, 0.0, axis=1) if added else p for p in evidence.reference_probs]
         given = {list(evidence.drawings).index(drawing): dict(regions) for drawing, regions in hints.items()}
-        hinted = shot.spread_hints([p.shape for p in probs], evidence.links, evidence.anchored, given)
-        beliefs = shot.agree(probs, evidence.links, evidence.anchored, hinted)
+        hinted = shot.propagate_hints([p.shape for p in probs], evidence.links, evidence.anchored, given)
+        beliefs = shot.smooth_over_shot(probs, evidence.links, evidence.anchored, hinted)
         self._colored = {
             drawing: self._decide(belief, hint.sum(axis=1) > 0.5)
             for drawing, belief, hint in zip(evidence.drawings, beliefs, hinted, strict=True)
@@ -76,7 +76,7 @@ class FlatsLayer(RegionLayer):
             return [self.analyses[drawing].key, "empty"]
         colored, scene = self.color_regions(drawing), self.evidence.scene
         texture = (colored.swatch.tobytes(), colored.hinted.tobytes(), scene.key) if scene else ()
-        return [self.analyses[drawing].key, digest(self.look_up_colors(colored).tobytes(), *texture)]
+        return [self.analyses[drawing].key, compute_digest(self.look_up_colors(colored).tobytes(), *texture)]
 
     def cache_keys(self) -> list[str]:
         """None but those that this run has read or written: all that may be needed again is among them."""

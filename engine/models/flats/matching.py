@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...drawing.colors import palette, reference
-from ...job.files import digest
+from ...job.files import compute_digest
 from ...matching import embedding, shapes, shot, twin
 from ...pictures.context import JobContext
 from ...pictures.drawings import Analysis, DrawingStore
@@ -27,7 +27,7 @@ class Source:
 
     key: str
     shapes: shapes.Shapes
-    tokens: embedding.Tokens
+    tokens: embedding.RegionTokens
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class CelMatcher:
         cache = self.context.cache
         drawings = [d for d in analyses if not analyses[d].empty]
         given = [reference.sha256 for reference in self.context.job.cels[self.number].references]
-        key = "evidence-" + digest([analyses[d].key for d in drawings], given, self._background, embedding.REVISION)[:24]
+        key = "evidence-" + compute_digest([analyses[d].key for d in drawings], given, self._background, embedding.REVISION)[:24]
         kept = cache.get(key)
         if kept is not None:
             evidence = Evidence.from_arrays(drawings, kept)
@@ -79,7 +79,7 @@ class CelMatcher:
 
     def _match_drawings(self, analyses: Mapping[str, Analysis]) -> Evidence:
         drawings = list(analyses)
-        seen: dict[str, embedding.Tokens] = {}
+        seen: dict[str, embedding.RegionTokens] = {}
         for d, tokens in self.pool.map_unordered(self.store.load_tokens, drawings):
             seen[d] = tokens
             self._report_progress(LOOKING * len(seen) / len(drawings))
@@ -113,28 +113,28 @@ class CelMatcher:
             ],
         )
 
-    def _read_references(self, analyses: Mapping[str, Analysis], seen: Mapping[str, embedding.Tokens]) -> References:
+    def _read_references(self, analyses: Mapping[str, Analysis], seen: Mapping[str, embedding.RegionTokens]) -> References:
         references = self.context.job.cels[self.number].references
-        pictures = [reference.read(self.context.folder / ref.file, ref.name) for ref in references]
+        pictures = [reference.read_reference(self.context.folder / ref.file, ref.name) for ref in references]
         warnings = [text for picture in pictures for text in picture.warnings]
         for text in warnings:
             self.context.warn(text)
-        painted = [palette.extract(picture.pixels, self._background) for picture in pictures]
-        swatches, tables = palette.union(painted)
+        painted = [palette.extract_palette(picture.pixels, self._background) for picture in pictures]
+        swatches, tables = palette.merge_palettes(painted)
         sources: list[Source] = []
         known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         scene = None
         for ref, picture, parts, table in zip(references, pictures, painted, tables, strict=True):
-            views = shapes.of_reference(parts, table)
-            key = digest(ref.sha256, self._background)
-            whole = views[0] if len(views) == 1 else shapes.of_reference(parts, table, whole=True)[0]
+            views = shapes.describe_reference(parts, table)
+            key = compute_digest(ref.sha256, self._background)
+            whole = views[0] if len(views) == 1 else shapes.describe_reference(parts, table, whole=True)[0]
             match = self._find_drawing(analyses, whole, table[parts.index], swatches)
             if scene is None and len(views) == 1:
                 over = film.find_drawing_over(views[0], ((d, found.shapes) for d, found in analyses.items()))
                 lines = parts.lines if over is None else self.store.load_pixels(over)["paint"][..., 3] >= 128
-                scene = film.find_film_frame(digest(key, over), picture.pixels, parts, table, lines)
+                scene = film.find_film_frame(compute_digest(key, over), picture.pixels, parts, table, lines)
             if match is None:
-                sources += [Source(f"{key}/{i}", view, embedding.load().encode(view)) for i, view in enumerate(views)]
+                sources += [Source(f"{key}/{i}", view, embedding.load_matcher().encode(view)) for i, view in enumerate(views)]
             else:
                 drawing, swatch, share = match
                 known[drawing] = (swatch, share)
@@ -147,21 +147,21 @@ class CelMatcher:
     ) -> tuple[str, np.ndarray, np.ndarray] | None:
         """The drawing that a reference, seen as a whole, is the paint of, what its regions wear and how surely, or None."""
         best = None
-        purity = twin.PURITY
+        purity = twin.MIN_PURITY
         for d, found in analyses.items():
-            if min(twin.meeting(found.shapes, view)) >= twin.MEETS:
-                swatch, share, figure = twin.read(self.store.load_labels(d), found.count, index, swatches)
+            if min(twin.measure_line_overlap(found.shapes, view)) >= twin.MIN_LINE_OVERLAP:
+                swatch, share, figure = twin.read_swatches(self.store.load_labels(d), found.count, index, swatches)
                 if figure >= purity:
                     best, purity = (d, swatch, share), figure
         return best
 
-    def _match_references(self, drawing: str, analysis: Analysis, seen: embedding.Tokens, found: References, key: str) -> np.ndarray:
+    def _match_references(self, drawing: str, analysis: Analysis, seen: embedding.RegionTokens, found: References, key: str) -> np.ndarray:
         """Probabilities by the references for a drawing, float32 (R + 1, P + 1), from the cache when they were matched before."""
         kept = self.context.cache.get(key)
         if kept is not None:
             return kept["word"]
         matches = [(match_regions(analysis.shapes, s.shapes, seen, s.tokens)[0], s.shapes) for s in found.sources]
-        probs, scene = shot.from_references(matches, len(found.swatches), analysis.count), found.scene
+        probs, scene = shot.compute_reference_probs(matches, len(found.swatches), analysis.count), found.scene
         if scene is not None:
             pixels = self.store.load_pixels(drawing)
             way = film.align_lines(scene, pixels["paint"][..., 3] >= 128)
@@ -171,7 +171,9 @@ class CelMatcher:
         self.context.cache.put(key, {"word": probs})
         return probs
 
-    def _link_drawings(self, a: Analysis, b: Analysis, seen_a: embedding.Tokens, seen_b: embedding.Tokens) -> tuple[shot.Link, shot.Link]:
+    def _link_drawings(
+        self, a: Analysis, b: Analysis, seen_a: embedding.RegionTokens, seen_b: embedding.RegionTokens
+    ) -> tuple[shot.RegionLink, shot.RegionLink]:
         """How the regions of one drawing follow from those of another, and the other way, from the cache when neither changed."""
         key = _link_key(a, b)
         kept = self.context.cache.get(key)
@@ -179,20 +181,20 @@ class CelMatcher:
             kept = {
                 f"{way} {name}": array
                 for way, match in zip(("forth", "back"), match_regions(a.shapes, b.shapes, seen_a, seen_b), strict=True)
-                for name, array in shot.link(match).arrays().items()
+                for name, array in shot.link_regions(match).arrays().items()
             }
             self.context.cache.put(key, kept)
         forth, back = ({n.split()[1]: array for n, array in kept.items() if n.startswith(way)} for way in ("forth", "back"))
-        return shot.Link.from_arrays(forth), shot.Link.from_arrays(back)
+        return shot.RegionLink.from_arrays(forth), shot.RegionLink.from_arrays(back)
 
 
 def _probs_key(analysis: Analysis, found: References) -> str:
     scene = found.scene.key if found.scene else None
-    return "word-" + digest(analysis.key, embedding.REVISION, [s.key for s in found.sources], found.swatches.tobytes(), scene)[:24]
+    return "word-" + compute_digest(analysis.key, embedding.REVISION, [s.key for s in found.sources], found.swatches.tobytes(), scene)[:24]
 
 
 def _link_key(a: Analysis, b: Analysis) -> str:
-    return "link-" + digest(a.key, b.key, embedding.REVISION)[:24]
+    return "link-" + compute_digest(a.key, b.key, embedding.REVISION)[:24]
 
 
 def _mix_known(probs: np.ndarray, swatch: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from ...diffusion.canvas import to_uint8
 from ...diffusion.clip import ClipRenderer, ClipSpec, choose_chunk
 from ...diffusion.loaded import LoadedPipeline
 from ...diffusion.sampling import DenoisingHooks
-from ...job.files import digest
+from ...job.files import compute_digest
 from ...pictures.context import JobContext
 from .pipeline import AGAIN, CHUNK, SCALE, SCHEME, FinishedSegment, LvcdChain, LvcdPipeline, LvcdReference, find_chunk, split_segments
 from .plan import KeyStretch, SegmentChain, find_segment
@@ -68,14 +68,14 @@ class LvcdRenderer(ClipRenderer[LvcdPipeline, LvcdClip]):
         """For each chain the names, in the cache, of its segments."""
         drawings, chains = self.spec.drawings, []
         for chain in stretch.ways:
-            names, before = [], digest(self.spec.fingerprint, self.spec.references[chain.order[0]], drawings[chain.order[0]])
+            names, before = [], compute_digest(self.spec.fingerprint, self.spec.references[chain.order[0]], drawings[chain.order[0]])
             for span in split_segments(len(chain.order), SCHEME.overlap)[: chain.segments]:
-                before = digest(before, [drawings[chain.order[min(local, len(chain.order) - 1)]] for local in span])
+                before = compute_digest(before, [drawings[chain.order[min(local, len(chain.order) - 1)]] for local in span])
                 names.append(before)
             chains.append(names)
         if stretch.ties:  # the last of both are one
-            both = digest(chains[0][-1], chains[1][-1])
-            chains = [[*names[:-1], digest(both, number)] for number, names in enumerate(chains)]
+            both = compute_digest(chains[0][-1], chains[1][-1])
+            chains = [[*names[:-1], compute_digest(both, number)] for number, names in enumerate(chains)]
         for names in chains:
             yield [f"lvcd-{name[:24]}" for name in names]
 

@@ -11,7 +11,7 @@ from ...diffusion.adapter import PipelineLoader
 from ...diffusion.parts import SvdNetworks
 from ...drawing.colors import palette, reference
 from ...job.errors import BadInput
-from ...job.files import digest
+from ...job.files import compute_digest
 from ...pictures.context import JobContext
 from ...pictures.drawings import DrawingStore
 from ...pictures.figures import Cutout, cut_whole
@@ -124,7 +124,7 @@ class LvcdLayer(SnappedLayer):
 
     @property
     def _fits_key(self) -> str:
-        return "keys-" + digest(self.figures_fingerprint, self.drawn)[:24]
+        return "keys-" + compute_digest(self.figures_fingerprint, self.drawn)[:24]
 
     def _fit_references(self) -> Mapping[str, np.ndarray]:
         """For each reference the `place` of the drawing that its lines meet best, the `share` of them, and that of the `first` one's."""
@@ -139,7 +139,9 @@ class LvcdLayer(SnappedLayer):
         return found
 
     def _fit_reference(self, number: int) -> tuple[int, float, float]:
-        marks = survey.ReferenceMarks.from_painted(palette.extract(self.read_reference(number), str(self.job.options["background"])))
+        marks = survey.ReferenceMarks.from_painted(
+            palette.extract_palette(self.read_reference(number), str(self.job.options["background"]))
+        )
         small = marks.shrink_marks()
         shares = np.array([survey.measure_overlap(self.survey_drawing(drawing).lines, small) for drawing in self.drawn])
         likely = [place for place in np.argsort(-shares, kind="stable")[: survey.MOST] if shares[place] >= shares.max() - survey.SIMILAR]
@@ -156,7 +158,7 @@ class LvcdLayer(SnappedLayer):
     def read_reference(self, number: int) -> np.ndarray:
         """A reference in the shot's size, uint8 (H, W, 4)."""
         ref = self.job.cels[self.number].references[number]
-        pixels = reference.read(self.context.folder / ref.file, ref.name, self.job.size).pixels
+        pixels = reference.read_reference(self.context.folder / ref.file, ref.name, self.job.size).pixels
         if pixels.shape[1::-1] == self.job.size:
             return pixels
         shape, wanted = pixels.shape[1] / pixels.shape[0], self.job.size[0] / self.job.size[1]
@@ -172,7 +174,7 @@ class LvcdLayer(SnappedLayer):
     @functools.cached_property
     def renderer(self) -> LvcdRenderer:
         canvas = [list(self.canvas.box), list(self.canvas.size)]
-        fingerprint = digest(self._weights, self._network_options, canvas, list(self.job.size), self.job.seed)
+        fingerprint = compute_digest(self._weights, self._network_options, canvas, list(self.job.size), self.job.seed)
         references = {place: self.reference_shas[number] for place, number in self.keys.items()}
         stretches = plan_stretches(len(self.drawn), list(references), SCHEME.overlap)
         clip = LvcdClip(fingerprint, self.canvas.size, self.drawn, references, stretches, self._show_key, self._draw_lines, self._report)

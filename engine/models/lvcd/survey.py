@@ -43,7 +43,7 @@ class ReferenceMarks:
     edges: np.ndarray
 
     @staticmethod
-    def from_painted(painted: palette.Painted) -> "ReferenceMarks":
+    def from_painted(painted: palette.PaintedReference) -> "ReferenceMarks":
         index, edges = painted.index, painted.lines.copy()
         edges[1:] |= index[1:] != index[:-1]
         edges[:, 1:] |= index[:, 1:] != index[:, :-1]

@@ -10,7 +10,7 @@ from torch import Tensor
 from ...diffusion.clip import ClipRenderer, ClipSpec
 from ...diffusion.loaded import LoadedPipeline
 from ...diffusion.sampling import DenoisingHooks, DenoisingState, draw_noise
-from ...job.files import digest
+from ...job.files import compute_digest
 from ...pictures.context import JobContext
 from . import tone
 from .ddim import compute_end_scale
@@ -45,12 +45,12 @@ class ToonCrafterRenderer(ClipRenderer[ToonCrafterPipeline, ClipTree]):
         """What the latents of a clip depend on."""
         clip = self.spec.clips[number]
         ends = self._fingerprint_end(clip.first), self._fingerprint_end(clip.last)
-        return digest(self.spec.fingerprint, *ends, sorted(clip.guides.items()))
+        return compute_digest(self.spec.fingerprint, *ends, sorted(clip.guides.items()))
 
     def fingerprint_frames(self, number: int) -> str:
         """What the frames of a clip depend on."""
         options = [self.context.job.options[name] for name in ("passes", "contrast", "tones")]
-        return digest(self.fingerprint_latents(number), options, sorted(self.spec.clips[number].kept))
+        return compute_digest(self.fingerprint_latents(number), options, sorted(self.spec.clips[number].kept))
 
     def fingerprint_drawing(self, drawing: str) -> tuple[str, int]:
         """What the picture of a drawing depends on: its clip's frames, and its number among them."""
@@ -69,7 +69,7 @@ class ToonCrafterRenderer(ClipRenderer[ToonCrafterPipeline, ClipTree]):
 
     def _fingerprint_end(self, drawing: str) -> str:
         """The content of an end of a clip: a key, or a frame of another clip."""
-        return digest(*self.fingerprint_drawing(drawing)) if drawing in self.source else drawing
+        return compute_digest(*self.fingerprint_drawing(drawing)) if drawing in self.source else drawing
 
     # --- frames ---
 
@@ -141,4 +141,4 @@ class ToonCrafterRenderer(ClipRenderer[ToonCrafterPipeline, ClipTree]):
         return noise
 
     def _derive_seed(self, *parts: object) -> int:
-        return int(digest(self.context.job.seed, *parts)[:12], 16)
+        return int(compute_digest(self.context.job.seed, *parts)[:12], 16)

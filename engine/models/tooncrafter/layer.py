@@ -10,7 +10,7 @@ from ...diffusion import canvas as canvases
 from ...diffusion.adapter import PipelineLoader
 from ...drawing.colors import paint, palette, reference, snap
 from ...job.errors import BadInput
-from ...job.files import digest
+from ...job.files import compute_digest
 from ...matching import embedding
 from ...pictures.context import JobContext
 from ...pictures.drawings import DrawingStore
@@ -49,7 +49,7 @@ class ToonCrafterLayer:
         )
         self.keys = list(dict.fromkeys(d.id for d in self.order if d.kind != "between"))
         self.guides = sorted({guide for clip in self.clips for guide in clip.guides.values()})
-        self.figures_fingerprint = digest(embedding.REVISION, self.job.options["gap"], list(self.job.size), self.keys)
+        self.figures_fingerprint = compute_digest(embedding.REVISION, self.job.options["gap"], list(self.job.size), self.keys)
         self.warn_person = functools.cache(self._warn_person)
         self._report_clips = functools.partial(report_clips, number)
 
@@ -67,7 +67,7 @@ class ToonCrafterLayer:
                     raise BadInput(f"The key at frame {frame} is empty: draw something there, or choose other keys.")
                 found[drawing.id] = sketch.paint
                 continue
-            picture = reference.read(self.context.folder / drawing.file, drawing.name, self.job.size)
+            picture = reference.read_reference(self.context.folder / drawing.file, drawing.name, self.job.size)
             for warning in picture.warnings:
                 self.context.warn(warning)
             found[drawing.id] = fit_key(picture.pixels, self.job.size)
@@ -101,7 +101,7 @@ class ToonCrafterLayer:
     def show_key(self, drawing: str) -> np.ndarray:
         """A key as the networks see it, uint8 (H, W, 3): on white, if there is nothing around its figure."""
         picture = self.given[drawing]
-        white = paint.over(np.full_like(picture, 255), picture)[..., :3]
+        white = paint.composite_over(np.full_like(picture, 255), picture)[..., :3]
         return self.canvas.fit_picture(white, 255 if self.cut_out else None)
 
     def draw_lines(self, guide: str) -> np.ndarray:
@@ -113,7 +113,7 @@ class ToonCrafterLayer:
     def renderer(self) -> ToonCrafterRenderer:
         options = {name: self.job.options[name] for name in DENOISING}
         ways = [self.cut_out, self.canvas.size, self.canvas.box]
-        fingerprint = digest(self.loader.weights_fingerprint, options, list(self.job.size), self.job.seed, ways)
+        fingerprint = compute_digest(self.loader.weights_fingerprint, options, list(self.job.size), self.job.seed, ways)
         tree = ClipTree(fingerprint, self.canvas.size, self.clips, self.show_key, self.draw_lines, self._report_clips)
         return ToonCrafterRenderer(self.context, self.loader.load_pipeline, tree)
 
@@ -155,7 +155,7 @@ class ToonCrafterLayer:
         if asked.kind != "between":
             return drawing
         options = {name: self.job.options[name] for name in FINISHING}
-        return digest(*self.renderer.fingerprint_drawing(drawing), options, asked.guide, self.keys)
+        return compute_digest(*self.renderer.fingerprint_drawing(drawing), options, asked.guide, self.keys)
 
     def cache_keys(self) -> list[str]:
         guides = [key for d in self.guides for key in (match_key(self.figures_fingerprint, d, None), *self.store.cache_keys(d))]
@@ -175,7 +175,7 @@ class ToonCrafterLayer:
             frame = self._match_swatches(frame)
         if self.line_art:
             return extract_ink(frame), Counts()
-        return paint.off_paper(frame) if self.cut_out else paint.opaque(frame), Counts()
+        return paint.remove_paper(frame) if self.cut_out else paint.make_opaque(frame), Counts()
 
     @functools.cached_property
     def _cutouts(self) -> list[Cutout]:
@@ -191,19 +191,19 @@ class ToonCrafterLayer:
         pixels, swatches = self.store.load_pixels(guide), self._palette_and_figures[0]
         match = match_drawing(self.store, guide, None, self.figures_fingerprint, lambda: self._palette_and_figures)
         probs, grown = match.reference_probs, pixels["grown"].astype(np.int32)
-        swatch, _ = snap.snap(frame, grown, match.unpack_lines(self.job.size), len(probs) - 1, swatches, probs[:, :-1])
-        picture = paint.compose(grown, swatches[swatch], pixels["paint"], pixels["traces"], bool(self.job.options["lines"]))
+        swatch, _ = snap.snap_to_swatches(frame, grown, match.unpack_lines(self.job.size), len(probs) - 1, swatches, probs[:, :-1])
+        picture = paint.compose_picture(grown, swatches[swatch], pixels["paint"], pixels["traces"], bool(self.job.options["lines"]))
         return picture, Counts(self.store.analyze(guide).count)
 
     def _match_swatches(self, frame: np.ndarray) -> np.ndarray:
         """Each pixel in the nearest color of the keys, that of their lines among them."""
-        swatches = palette.union([cutout.painted for cutout in self._cutouts])[0]
+        swatches = palette.merge_palettes([cutout.painted for cutout in self._cutouts])[0]
         inked = [cutout.pixels[cutout.painted.lines] for cutout in self._cutouts]
         lines = [np.median(np.concatenate(inked), axis=0)] if any(len(pixels) for pixels in inked) else []
         colors = np.array([*np.where(swatches[:, 3:] > 0, swatches[:, :3], 255), *lines]).astype(np.uint8)
         known, back = np.unique(frame.reshape(-1, 3), axis=0, return_inverse=True)
-        wanted = palette.lab_of(colors)
-        parts = np.array_split(palette.lab_of(known), 1 + len(known) // 65536)
+        wanted = palette.convert_to_lab(colors)
+        parts = np.array_split(palette.convert_to_lab(known), 1 + len(known) // 65536)
         near = [((part[:, None] - wanted[None]) ** 2).sum(axis=2).argmin(axis=1) for part in parts]
         return colors[np.concatenate(near)][back.ravel()].reshape(frame.shape)
 

@@ -10,12 +10,12 @@ import numpy as np
 from ... import job as jobs
 from ...drawing import inbetween
 from ...drawing.colors import paint, palette, png
-from ...drawing.inbetween import Inbetweens
+from ...drawing.inbetween import StrokeInbetweener
 from ...drawing.regions import segment
 from ...drawing.sketch import raster
 from ...drawing.sketch import strokes as stroke_files
 from ...job import Job
-from ...job.files import digest
+from ...job.files import compute_digest
 from ...job.messages import Event
 from ...pictures.context import JobContext, open_context
 from ...pictures.drawings import GAP_HEIGHT
@@ -48,14 +48,14 @@ class VectorRunner:
         self._load_inbetweens = functools.cache(self._correspond_keys)
 
     def make_pictures(self) -> Iterator[Picture]:
-        wanted = jobs.pictures(self.job)
+        wanted = jobs.list_pictures(self.job)
         for done, (ids, file) in enumerate(wanted.items()):
             self.context.check()
             self.context.progress("Making drawings", done / len(wanted))
             begun = time.monotonic()
             frame = next(e.frame for e in self.job.frames if e.drawings == ids)
             shown = [drawing for drawing in ids if drawing is not None]
-            key = digest(self.revision, list(self.job.size), [self._describe_drawing(drawing) for drawing in shown])
+            key = compute_digest(self.revision, list(self.job.size), [self._describe_drawing(drawing) for drawing in shown])
             made = [self.folder / self.job.drawing(d).file for d in shown if d in self.betweens]
             if png.read_key(self.folder / file) == key and all(path.is_file() for path in made):
                 yield Picture(frame, file, reused=True)
@@ -63,8 +63,8 @@ class VectorRunner:
             picture, unknown = np.zeros((self.job.size[1], self.job.size[0], 4), np.uint8), 0
             for drawing in shown:
                 layer, doubt = self._render_drawing(drawing)
-                picture, unknown = paint.over(picture, layer), unknown + doubt
-            png.write(self.folder / file, picture, key)
+                picture, unknown = paint.composite_over(picture, layer), unknown + doubt
+            png.write_png(self.folder / file, picture, key)
             yield Picture(frame, file, unknown=unknown, seconds=time.monotonic() - begun)
 
     def _describe_drawing(self, drawing: str) -> list:
@@ -81,15 +81,15 @@ class VectorRunner:
             self.context.warn(text)
         return key
 
-    def _correspond_keys(self, before: str, after: str) -> Inbetweens:
+    def _correspond_keys(self, before: str, after: str) -> StrokeInbetweener:
         a, b = self._load_key(before), self._load_key(after)
         pairs = [(pair.a, pair.b) for pair in self.job.pairs if (pair.first, pair.last) == (before, after)]
         pairs = [(i, j) for i, j in pairs if i < len(a.strokes) and j < len(b.strokes)]
-        matches = inbetween.correspond(a.strokes, b.strokes, pairs, a.fills, b.fills)
+        matches = inbetween.match_strokes(a.strokes, b.strokes, pairs, a.fills, b.fills)
         self._warn_of_matches(before, after, matches)
-        return Inbetweens(a.strokes, b.strokes, matches)
+        return StrokeInbetweener(a.strokes, b.strokes, matches)
 
-    def _warn_of_matches(self, before: str, after: str, matches: inbetween.Matches) -> None:
+    def _warn_of_matches(self, before: str, after: str, matches: inbetween.StrokeMatches) -> None:
         """Say what a person should look at."""
         frame = next(b.frame for b in self.betweens.values() if (b.before, b.after) == (before, after))
         names = [self.job.drawing(key).name or key for key in (before, after)]
@@ -118,20 +118,20 @@ class VectorRunner:
         made = self.betweens.get(drawing)
         if made is None:
             key = self._load_key(self.job.drawing(drawing).guide or drawing)
-            return (raster.rasterize(key.strokes, self.job.size).paint if key.picture is None else key.picture), 0
+            return (raster.rasterize_strokes(key.strokes, self.job.size).paint if key.picture is None else key.picture), 0
         new = self._load_inbetweens(made.before, made.after).at(made.at)
         more = {"source": new.source, "place": new.place, "confidence": new.confidence, "fills": new.fills}
-        stroke_files.save(new.strokes, self.folder / self.job.drawing(drawing).file, more)
+        stroke_files.save_strokes(new.strokes, self.folder / self.job.drawing(drawing).file, more)
         if self._load_key(made.before).painted is None and self._load_key(made.after).painted is None:
-            return raster.rasterize(new.strokes, self.job.size).paint, 0
+            return raster.rasterize_strokes(new.strokes, self.job.size).paint, 0
         return self._paint_between(made, new)
 
-    def _paint_between(self, made: BetweenPlace, new: inbetween.Between) -> tuple[np.ndarray, int]:
-        sketch = raster.rasterize(new.strokes, self.job.size)
+    def _paint_between(self, made: BetweenPlace, new: inbetween.InbetweenDrawing) -> tuple[np.ndarray, int]:
+        sketch = raster.rasterize_strokes(new.strokes, self.job.size)
         regions = segment(sketch, GAP * self.job.size[1] / GAP_HEIGHT)
         around = [self._load_key(made.before), self._load_key(made.after)]
         painted = [key.painted for key in around if key.painted is not None]
-        swatches, tables = palette.union(painted)
+        swatches, tables = palette.merge_palettes(painted)
         stroke = np.repeat(new.source, np.diff(new.strokes.offsets), axis=0)
         evidence = []
         for side, (key, weight) in enumerate(zip(around, (1.0 - made.at, made.at), strict=True)):
@@ -142,4 +142,6 @@ class VectorRunner:
         painted, unknown = color.paint_regions(regions, evidence, len(swatches))
         colors = np.concatenate([swatches, np.zeros((1, 4), np.uint8)])[painted]
         every = np.ones(regions.count + 1, bool)
-        return paint.compose(regions.grown, np.zeros((regions.count + 1, 4), np.uint8), sketch.paint, texture=(colors, every)), unknown
+        return paint.compose_picture(
+            regions.grown, np.zeros((regions.count + 1, 4), np.uint8), sketch.paint, texture=(colors, every)
+        ), unknown

@@ -26,7 +26,7 @@ class VectorKey:
     strokes: Strokes
     fills: np.ndarray
     picture: np.ndarray | None = None
-    painted: palette.Painted | None = None
+    painted: palette.PaintedReference | None = None
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,15 @@ def read_key(drawing: Drawing, folder: Path, size: tuple[int, int]) -> tuple[Vec
     """A key of the `size` of the frames, and what a person should know of its picture. Raises BadInput when it can't be read."""
     path = folder / drawing.file
     if drawing.kind == "strokes":
-        found = stroke_files.load(path)
+        found = stroke_files.load_strokes(path)
         return VectorKey(found, stroke_files.load_fills(path, len(found))), ()
-    picture = reference.read(path, drawing.name, size)
+    picture = reference.read_reference(path, drawing.name, size)
     if picture.pixels.shape[1::-1] != size:
         picture = replace(picture, pixels=cv2.resize(picture.pixels, size, interpolation=cv2.INTER_NEAREST))
     warnings = picture.warnings
-    painted = palette.extract(picture.pixels) if drawing.kind == "painted" else None
+    painted = palette.extract_palette(picture.pixels) if drawing.kind == "painted" else None
     if painted is None or not _colored(painted):
-        sketch, painted = scan.read(path, size), None
+        sketch, painted = scan.read_scan(path, size), None
     else:
         ink = np.where(painted.lines[..., None], picture.pixels, 0).astype(np.uint8)
         sketch = Sketch(ink, painted.lines, np.zeros_like(painted.lines), _NO_ENDS, drawing.id)
@@ -59,20 +59,20 @@ def read_key(drawing: Drawing, folder: Path, size: tuple[int, int]) -> tuple[Vec
             warnings += (
                 f"Few lines lie between the colors of {drawing.name}, and only strokes are moved here: use a model that makes pictures.",
             )
-    found = centerlines.follow(sketch)
+    found = centerlines.trace_centerlines(sketch)
     return VectorKey(found, np.zeros(len(found), bool), picture.pixels, painted), warnings
 
 
-def _colored(painted: palette.Painted) -> bool:
+def _colored(painted: palette.PaintedReference) -> bool:
     """Whether anything wears a color that is neither paper nor, as thick lines of a small picture, ink."""
     worn = np.bincount(painted.index[painted.index >= 0].ravel(), minlength=len(painted.swatches)) / painted.index.size
     paper, ink = painted.swatches[:, :3].min(axis=1) >= 245, painted.swatches[:, :3].max(axis=1) < 64
     return bool((worn[(painted.swatches[:, 3] > 0) & ~paper & ~ink] > SEEN).any())
 
 
-def _outlined(painted: palette.Painted) -> float:
+def _outlined(painted: palette.PaintedReference) -> float:
     """How much of the borders between colors has a line on it, 0..1."""
-    worn = palette.grow(painted.index + 1)
+    worn = palette.grow_labels(painted.index + 1)
     border = np.zeros(worn.shape, bool)
     border[:, 1:] |= worn[:, 1:] != worn[:, :-1]
     border[1:] |= worn[1:] != worn[:-1]

@@ -12,8 +12,7 @@ import numpy as np
 from PIL import Image
 
 from engine.job.errors import BadInput
-from engine.job.pose import Pose
-from engine.job.pose import read as read_pose
+from engine.job.pose import Pose, read_pose
 from engine.models.animate_anyone import figure, pose_image
 
 from ...diffusion import clips

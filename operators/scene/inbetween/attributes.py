@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from ..read.strokes import Flat
+from ..read.strokes import LayerStrokes
 from . import keys
-from .made import Made
+from .made import GeneratedDrawing
 
 # How values are read, how many there are, and of which kind; others (texts, matrices) no stroke has.
 _TYPES = {
@@ -24,13 +24,13 @@ _OWN = {"position", "cyclic", "curve_type", "handle_left", "handle_right", "hand
 _OWN |= {"nurbs_order", "nurbs_weight", "knots_mode", keys.MARK, keys.CONFIDENCE}
 
 
-class Origin:
+class AttributeOrigin:
     """Where new points come from in one of the keys, `side` 0 or 1.
 
     `known` bool (N,), the points that come from a stroke of it · `strokes` bool (S,), the new strokes that do.
     """
 
-    def __init__(self, drawing, flat: Flat, made: Made, side: int) -> None:
+    def __init__(self, drawing, flat: LayerStrokes, made: GeneratedDrawing, side: int) -> None:
         self.drawing = drawing
         counts = np.diff(made.offsets)
         source = made.source[:, side]
@@ -42,11 +42,11 @@ class Origin:
         if len(controls) > 1:
             drawing.curve_offsets.foreach_get("value", controls)
         self._numbers = flat.numbers[source[self.strokes]]
-        self._sampled = _between(place, flat.offsets[:-1][stroke], np.diff(flat.offsets)[stroke], flat.cyclic[stroke])
+        self._sampled = _find_neighbors(place, flat.offsets[:-1][stroke], np.diff(flat.offsets)[stroke], flat.cyclic[stroke])
         number, open_end = flat.numbers[stroke], 1 - flat.cyclic[stroke].astype(int)
         samples, points = np.diff(flat.offsets)[stroke], np.diff(controls)[number]
         ratio = (points - open_end) / np.maximum(samples - open_end, 1)  # a sampled curve has more points than the drawing
-        self._controls = _between(place * ratio, controls[:-1][number], points, flat.cyclic[stroke])
+        self._controls = _find_neighbors(place * ratio, controls[:-1][number], points, flat.cyclic[stroke])
 
     def sample(self, values: np.ndarray) -> np.ndarray:
         """Values of the flat strokes' points (M, ...) at the known points."""
@@ -55,18 +55,20 @@ class Origin:
 
     def points(self, name: str, kind: str) -> np.ndarray:
         """An attribute of points at the known points, (K, width)."""
-        values = _read(self.drawing, name, kind, "POINT")
+        values = _read_attribute(self.drawing, name, kind, "POINT")
         low, high, part = self._controls
         if values.dtype != np.float32:
             return values[np.where(part < 0.5, low, high)]
-        return _mixed(values[low], values[high], part[:, None].astype(np.float32), kind)
+        return _mix_values(values[low], values[high], part[:, None].astype(np.float32), kind)
 
     def curves(self, name: str, kind: str) -> np.ndarray:
         """An attribute of strokes for the new strokes that come from this key, (K, width)."""
-        return _read(self.drawing, name, kind, "CURVE")[self._numbers]
+        return _read_attribute(self.drawing, name, kind, "CURVE")[self._numbers]
 
 
-def _between(place: np.ndarray, begin: np.ndarray, count: np.ndarray, cyclic: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _find_neighbors(
+    place: np.ndarray, begin: np.ndarray, count: np.ndarray, cyclic: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The two points around each place, and how far it lies towards the second."""
     last = np.maximum(count - 1, 0)
     place = np.where(cyclic, place % np.maximum(count, 1), np.clip(place, 0, last))
@@ -75,7 +77,7 @@ def _between(place: np.ndarray, begin: np.ndarray, count: np.ndarray, cyclic: np
     return begin + low, begin + high, place - low
 
 
-def _mixed(a: np.ndarray, b: np.ndarray, part, kind: str) -> np.ndarray:
+def _mix_values(a: np.ndarray, b: np.ndarray, part, kind: str) -> np.ndarray:
     """From a to b (N, width). Colors are mixed by their opacity, so that a transparent one gives no tint."""
     mixed = a + (b - a) * part
     if kind in ("FLOAT_COLOR", "BYTE_COLOR"):
@@ -86,7 +88,7 @@ def _mixed(a: np.ndarray, b: np.ndarray, part, kind: str) -> np.ndarray:
     return mixed
 
 
-def _read(drawing, name: str, kind: str, domain: str) -> np.ndarray:
+def _read_attribute(drawing, name: str, kind: str, domain: str) -> np.ndarray:
     key, width, dtype = _TYPES[kind]
     attribute = drawing.attributes.get(name)
     if attribute is None or attribute.domain != domain or attribute.data_type != kind:
@@ -96,14 +98,14 @@ def _read(drawing, name: str, kind: str, domain: str) -> np.ndarray:
     return values.reshape(-1, width)
 
 
-def put(drawing, name: str, kind: str, domain: str, values: np.ndarray) -> None:
+def set_attribute(drawing, name: str, kind: str, domain: str, values: np.ndarray) -> None:
     """Set an attribute of a drawing, (N,) or (N, width)."""
     key, _, dtype = _TYPES[kind]
     attribute = drawing.attributes.get(name) or drawing.attributes.new(name, kind, domain)
     attribute.data.foreach_set(key, np.ascontiguousarray(values, dtype).ravel())
 
 
-def carry(drawing, made: Made, before: Origin, after: Origin) -> None:
+def carry_attributes(drawing, made: GeneratedDrawing, before: AttributeOrigin, after: AttributeOrigin) -> None:
     """Give a new drawing, whose strokes are there, every attribute of the strokes that they are made of."""
     found = {a.name: (a.domain, a.data_type) for origin in (after, before) for a in origin.drawing.attributes}
     for name, (domain, kind) in found.items():
@@ -113,22 +115,22 @@ def carry(drawing, made: Made, before: Origin, after: Origin) -> None:
         a, b = (origin.points(name, kind) if on_points else origin.curves(name, kind) for origin in (before, after))
         here = (before.known, after.known) if on_points else (before.strokes, after.strokes)
         if name == "fill_id":  # strokes of one number are one fill: those of the other key get numbers of their own
-            b = _renumbered(b, a, here)
-        put(drawing, name, kind, domain, _joined(a, b, here, made.at, kind, _DEFAULTS.get(name, 0)))
+            b = _renumber_fills(b, a, here)
+        set_attribute(drawing, name, kind, domain, _join_values(a, b, here, made.at, kind, _DEFAULTS.get(name, 0)))
 
 
-def _joined(a: np.ndarray, b: np.ndarray, here: tuple[np.ndarray, np.ndarray], at: float, kind: str, default) -> np.ndarray:
+def _join_values(a: np.ndarray, b: np.ndarray, here: tuple[np.ndarray, np.ndarray], at: float, kind: str, default) -> np.ndarray:
     """Values (N, width) of which `a` and `b` are those from the key before and after, where they come from there."""
     at = min(max(at, 0.0), 1.0)
     first, last = (np.full((len(here[0]), a.shape[1]), default, a.dtype) for _ in range(2))
     first[here[0]], last[here[1]] = a, b
     first[~here[0]], last[~here[1]] = last[~here[0]], first[~here[1]]
     if a.dtype == np.float32:
-        return _mixed(first, last, np.float32(at), kind)
+        return _mix_values(first, last, np.float32(at), kind)
     return first if at < 0.5 else last
 
 
-def _renumbered(b: np.ndarray, a: np.ndarray, here: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+def _renumber_fills(b: np.ndarray, a: np.ndarray, here: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     alone = ~here[0][here[1]]
     moved = b.copy()
     moved[alone & (b[:, 0] > 0)] += max(a.max(initial=0), b.max(initial=0))

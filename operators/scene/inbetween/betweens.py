@@ -12,16 +12,16 @@ import numpy as np
 from ....engine import job
 from ....engine.job.builder import JobBuilder, name_file
 from ....engine.job.errors import BadInput
-from ....engine.job.files import digest
+from ....engine.job.files import compute_digest
 from .. import settings
 from ..read import layers
-from ..read.shot import held
-from ..read.strokes import GRAIN, Flat, Strokes, flatten
+from ..read.shot import find_held_frames
+from ..read.strokes import GRAIN, LayerStrokes, ScreenStrokes, flatten_strokes
 from ..settings import inbetween
 from . import homes, keys, pins, plane
-from .homes import Home, Task
-from .keys import Pair
-from .plane import Plane
+from .homes import LayerTargets, TargetTask
+from .keys import KeyPair
+from .plane import LayerPlane
 
 FLAT = 0.05  # of the drawings' longer extent: layers that lie within so much depth are one cel
 MARGIN = 0.1  # of the drawings' longer extent, on each side: drawings between may swing out
@@ -34,14 +34,14 @@ class Part:
 
     ob: bpy.types.Object
     layers: tuple[bpy.types.GreasePencilLayer, ...]
-    pairs: tuple[Pair, ...]
+    pairs: tuple[KeyPair, ...]
 
     @property
     def name(self) -> str:
         return ", ".join(layer.name for layer in self.layers)
 
 
-def objects(chosen: inbetween.SHIAGE_PG_inbetween, view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
+def find_objects(chosen: inbetween.SHIAGE_PG_inbetween, view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object]:
     """The Grease Pencil objects to fill; of those that share their drawings the first."""
     candidates = [view_layer.objects.active]
     if chosen.use_selected:
@@ -50,15 +50,15 @@ def objects(chosen: inbetween.SHIAGE_PG_inbetween, view_layer: bpy.types.ViewLay
     return list({ob.data: ob for ob in reversed(drawn)}.values())[::-1]
 
 
-def parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[Part]:
+def find_parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[Part]:
     """The layers of objects that take part, one by one. Raises BadInput, saying why, when none does. Reads no strokes."""
     found, reasons = [], []
     chosen = scene.shiage.inbetween
     for ob in obs:
         if ob.data.library is not None or ob.data.override_library is not None:
             raise BadInput(f"The drawings of {ob.name} are linked from another file: make them local first (Object, Relations).")
-        for layer in _layers(ob, chosen.layers):
-            pairs = tuple(_pairs(scene, layer))
+        for layer in _find_layers(ob, chosen.layers):
+            pairs = tuple(_find_pairs(scene, layer))
             if pairs:
                 found.append(Part(ob, (layer,), pairs))
             else:
@@ -68,7 +68,7 @@ def parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[Part]
     return found
 
 
-def _layers(ob: bpy.types.Object, which: str) -> list:
+def _find_layers(ob: bpy.types.Object, which: str) -> list:
     if which == "ACTIVE":
         active = ob.data.layers.active
         if active is None or is_locked(active) or layers.left_out(ob, active) == "hidden":
@@ -86,7 +86,7 @@ def is_locked(layer) -> bool:
     return locked
 
 
-def _pairs(scene: bpy.types.Scene, layer):
+def _find_pairs(scene: bpy.types.Scene, layer):
     chosen = scene.shiage.inbetween
     if chosen.keys == "RANGE":
         yield from keys.pairs_within(layer, chosen.frame_start, chosen.frame_end)
@@ -98,7 +98,7 @@ def _why_no_pair(scene: bpy.types.Scene, layer) -> str:
     chosen = scene.shiage.inbetween
     if chosen.keys == "RANGE":
         return f"There are no two keys of {layer.name} from frame {chosen.frame_start} to {chosen.frame_end}: choose other frames."
-    before, after = keys.around(layer, scene.frame_current)
+    before, after = keys.find_keys_around(layer, scene.frame_current)
     for frame in (before, after):
         if frame is not None and before is not None and after is not None and not keys.is_key(frame):
             return f"The key {frame.frame_number} of {layer.name} has no strokes: draw it, or go to other keys."
@@ -120,8 +120,8 @@ def state(ob: bpy.types.Object) -> tuple:
 def parts_again(scene: bpy.types.Scene, folder: Path) -> list[Part]:
     """The layers and the pairs of keys that an earlier job has filled. Raises BadInput when one is not there any more."""
     found = []
-    for home in homes.read(folder):
-        ob, members = homes.find(scene, home)
+    for home in homes.read_targets(folder):
+        ob, members = homes.find_layers(scene, home)
         pairs = tuple(task.pair for task in home.tasks)
         for layer in members:
             if not all(pair in keys.pairs_within(layer, pair.first, pair.last) for pair in pairs):
@@ -133,28 +133,28 @@ def parts_again(scene: bpy.types.Scene, folder: Path) -> list[Part]:
 # --- the job --------------------------------------------------------------------------------------------------------
 
 
-def read_key(layer, number: int, materials: Sequence) -> Flat:
+def read_key(layer, number: int, materials: Sequence) -> LayerStrokes:
     """The key that begins at a scene frame. Raises BadInput when it is no longer there."""
-    return flatten(keys.drawing_at(layer, number), materials, 1.0)
+    return flatten_strokes(keys.drawing_at(layer, number), materials, 1.0)
 
 
-def _placement(layer) -> tuple:
+def _get_placement(layer) -> tuple:
     """What moves a layer: layers that are moved alike lie over each other as they are drawn."""
     parent = None if layer.parent is None else layer.parent.name_full
     rows = (*layer.matrix_local, *layer.matrix_parent_inverse)
     return parent, layer.parent_bone, tuple(round(value, 5) for row in rows for value in row)
 
 
-def _together(found: Sequence[Part]) -> list[Part]:
+def _group_parts(found: Sequence[Part]) -> list[Part]:
     """Layers that have the same keys, move alike, and are drawn in about one plane as one part."""
     groups: dict[tuple, list[Part]] = {}
     for part in found:
-        groups.setdefault((part.ob.name_full, part.pairs, _placement(part.layers[0])), []).append(part)
+        groups.setdefault((part.ob.name_full, part.pairs, _get_placement(part.layers[0])), []).append(part)
     joined = []
     for members in groups.values():
         whole = Part(members[0].ob, tuple(layer for part in members for layer in part.layers), members[0].pairs)
-        points = np.concatenate([flat.points for flats in _keys(whole).values() for flat in flats])
-        depth, extent = plane.fit(points).depth(points), np.ptp(points, axis=0).max()
+        points = np.concatenate([flat.points for flats in _read_keys(whole).values() for flat in flats])
+        depth, extent = plane.fit_plane(points).depth(points), np.ptp(points, axis=0).max()
         joined += [whole] if np.ptp(depth) <= FLAT * extent else members
     return joined
 
@@ -163,22 +163,22 @@ def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model
     """Write the job folder that fills between keys, and remove what an earlier request left there. Returns the job, and what a person
     should know. Raises BadInput when there is nothing to make or another process works on the folder, JobFailed when it can't be written.
     """
-    found = _together(found)
-    flats = [_keys(part) for part in found]
-    planes, size = _planes(flats, settings.size(scene))
+    found = _group_parts(found)
+    flats = [_read_keys(part) for part in found]
+    planes, size = _fit_planes(flats, settings.get_size(scene))
     builder = JobBuilder("inbetween", model, size)
-    cels = [_cel(scene, builder, part, *more) for part, *more in zip(found, flats, planes, strict=True)]
+    cels = [_build_cel(scene, builder, part, *more) for part, *more in zip(found, flats, planes, strict=True)]
     warnings = tuple(text for cel in cels for text in cel.warnings)
     if not any(cel.home.tasks for cel in cels):
         raise BadInput(warnings[0])
     request = builder.write_job(
         folder,
-        held([cel.shown for cel in cels]),
+        find_held_frames([cel.shown for cel in cels]),
         title=scene.name,
         fps=scene.render.fps / scene.render.fps_base,
         options=settings.get_options(scene, model),
         pairs=tuple(dict.fromkeys(pair for cel in cels for pair in cel.pairs)),
-        also=lambda: homes.write([cel.home for cel in cels], folder),
+        also=lambda: homes.write_targets([cel.home for cel in cels], folder),
     )
     return request, warnings
 
@@ -187,24 +187,24 @@ def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model
 class _Cel:
     """What a part is in the job: `shown`, which drawing begins at which frame."""
 
-    home: Home
+    home: LayerTargets
     shown: dict[int, str]
-    pairs: list[job.Pair]
+    pairs: list[job.StrokePair]
     warnings: list[str]
 
 
-def _cel(scene: bpy.types.Scene, builder: JobBuilder, part: Part, flats: dict[int, list[Flat]], lies_in: Plane) -> _Cel:
+def _build_cel(scene: bpy.types.Scene, builder: JobBuilder, part: Part, flats: dict[int, list[LayerStrokes]], lies_in: LayerPlane) -> _Cel:
     """Add a part to the job."""
     cel = builder.add_cel(part.name)
     chosen = scene.shiage.inbetween
     ids: dict[int, str] = {}
-    made = _Cel(Home(part.ob.name, part.ob.data.name, (), lies_in, False, {}, ()), {}, [], [])
+    made = _Cel(LayerTargets(part.ob.name, part.ob.data.name, (), lies_in, False, {}, ()), {}, [], [])
     for number, of_layers in flats.items():
         strokes = plane.strokes_in(of_layers, part.layers, lies_in)
         fills = np.concatenate([flat.fills for flat in of_layers])
-        ids[number] = _id(strokes, fills, builder.size, cel)
+        ids[number] = _hash_drawing(strokes, fills, builder.size, cel)
         drawing = job.Drawing(ids[number], cel, "strokes", name_file("strokes", ids[number], ".npz"), f"{part.name} {number}")
-        builder.add_drawing(drawing, functools.partial(_content, strokes, fills))
+        builder.add_drawing(drawing, functools.partial(_encode_strokes, strokes, fills))
     made.shown.update(ids)
     tasks = []
     for pair in part.pairs:
@@ -212,18 +212,20 @@ def _cel(scene: bpy.types.Scene, builder: JobBuilder, part: Part, flats: dict[in
         if first == last:
             made.warnings.append(f"The keys {pair.first} and {pair.last} of {part.name} are the same drawing: nothing lies between them.")
             continue
-        between = [(frame, digest(first, last, at, frame)[:16], at) for frame, at in inbetween.drawings(chosen, pair)]
-        tasks.append(Task(pair, first, last, tuple(between)))
+        between = [(frame, compute_digest(first, last, at, frame)[:16], at) for frame, at in inbetween.list_drawings(chosen, pair)]
+        tasks.append(TargetTask(pair, first, last, tuple(between)))
         for frame, id, at in between:
             builder.add_drawing(job.Drawing(id, cel, "between", name_file("between", id, ".npz"), f"{part.name} {frame}", at))
         made.shown.update({frame: id for frame, id, _ in between})
-        made.pairs.extend(job.Pair(first, a, last, b) for a, b in _pinned(part, flats[pair.first], flats[pair.last]))
+        made.pairs.extend(job.StrokePair(first, a, last, b) for a, b in _find_pinned_pairs(part, flats[pair.first], flats[pair.last]))
     counts = {ids[number]: tuple(len(flat.cyclic) for flat in of_layers) for number, of_layers in flats.items()}
     names = tuple(layer.name for layer in part.layers)
-    return replace(made, home=Home(part.ob.name, part.ob.data.name, names, lies_in, chosen.destination == "OWN", counts, tuple(tasks)))
+    return replace(
+        made, home=LayerTargets(part.ob.name, part.ob.data.name, names, lies_in, chosen.destination == "OWN", counts, tuple(tasks))
+    )
 
 
-def _pinned(part: Part, first: Sequence[Flat], last: Sequence[Flat]) -> Iterator[tuple[int, int]]:
+def _find_pinned_pairs(part: Part, first: Sequence[LayerStrokes], last: Sequence[LayerStrokes]) -> Iterator[tuple[int, int]]:
     """The pinned strokes of two keys, counted over all layers."""
     begun = [0, 0]
     for layer, a, b in zip(part.layers, first, last, strict=True):
@@ -232,17 +234,17 @@ def _pinned(part: Part, first: Sequence[Flat], last: Sequence[Flat]) -> Iterator
         begun = [begun[0] + len(a.cyclic), begun[1] + len(b.cyclic)]
 
 
-def _keys(part: Part) -> dict[int, list[Flat]]:
+def _read_keys(part: Part) -> dict[int, list[LayerStrokes]]:
     """The keys of a part by frame, layer by layer."""
     numbers = sorted({number for pair in part.pairs for number in (pair.first, pair.last)})
     return {number: [read_key(layer, number, part.ob.data.materials) for layer in part.layers] for number in numbers}
 
 
-def _planes(flats: Sequence[dict[int, list[Flat]]], picture: tuple[int, int]) -> tuple[list[Plane], tuple[int, int]]:
+def _fit_planes(flats: Sequence[dict[int, list[LayerStrokes]]], picture: tuple[int, int]) -> tuple[list[LayerPlane], tuple[int, int]]:
     """The plane of each part, and the size of the picture that all lie on; drawings are as large in it as they fit the scene's picture."""
     points = [np.concatenate([flat.points for of_layers in numbers.values() for flat in of_layers]) for numbers in flats]
     radius = max(float(flat.radii.max(initial=0)) for numbers in flats for of_layers in numbers.values() for flat in of_layers)
-    planes = [plane.fit(part) for part in points]
+    planes = [plane.fit_plane(part) for part in points]
     places = [p.place(part) for p, part in zip(planes, points, strict=True)]
     low = np.min([place.min(axis=0) for place in places], axis=0)
     high = np.max([place.max(axis=0) for place in places], axis=0)
@@ -251,16 +253,16 @@ def _planes(flats: Sequence[dict[int, list[Flat]]], picture: tuple[int, int]) ->
     scale = float((np.array(picture) / (extent + 2 * margin)).min())
     size = np.ceil((extent + 2 * margin) * scale).astype(int)
     corner = (float(low[0] - margin), float(high[1] + margin))
-    return [Plane(p.right, p.up, p.foot, scale, corner) for p in planes], (int(size[0]), int(size[1]))
+    return [LayerPlane(p.right, p.up, p.foot, scale, corner) for p in planes], (int(size[0]), int(size[1]))
 
 
-def _id(strokes: Strokes, fills: np.ndarray, size: tuple[int, int], cel: int) -> str:
+def _hash_drawing(strokes: ScreenStrokes, fills: np.ndarray, size: tuple[int, int], cel: int) -> str:
     points, widths = (np.round(values * GRAIN).astype(np.int64) for values in (strokes.points, strokes.widths))
     arrays = (points, widths, strokes.colors, strokes.offsets, strokes.cyclic, fills)
-    return digest(list(size), cel, *(array.tobytes() for array in arrays))[:16]
+    return compute_digest(list(size), cel, *(array.tobytes() for array in arrays))[:16]
 
 
-def _content(strokes: Strokes, fills: np.ndarray) -> bytes:
+def _encode_strokes(strokes: ScreenStrokes, fills: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.savez(buffer, **strokes.arrays(), fills=fills)  # pyright: ignore[reportArgumentType]  (allow_pickle is newer than Blender 4.5)
     return buffer.getvalue()

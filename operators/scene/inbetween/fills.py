@@ -7,11 +7,11 @@ import bpy
 import numpy as np
 
 from ....engine.job.errors import BadInput
-from ..read.strokes import Flat
+from ..read.strokes import LayerStrokes
 from . import attributes, betweens, homes, keys, made, plane
-from .attributes import Origin
-from .homes import Home, Task
-from .made import Made
+from .attributes import AttributeOrigin
+from .homes import LayerTargets, TargetTask
+from .made import GeneratedDrawing
 
 
 @dataclass
@@ -40,9 +40,9 @@ def import_strokes(scene: bpy.types.Scene, folder: Path) -> Filled:
     """Put a job's drawings between the keys that they were made of; those of an earlier run go. Keys that have changed since, or between
     which something was drawn, get none. Raises BadInput when nothing can be put anywhere."""
     filled = Filled()
-    for home in homes.read(folder):
+    for home in homes.read_targets(folder):
         try:
-            ob, layers = homes.find(scene, home)
+            ob, layers = homes.find_layers(scene, home)
         except BadInput as error:
             filled.problems.append(str(error))
             continue
@@ -50,7 +50,7 @@ def import_strokes(scene: bpy.types.Scene, folder: Path) -> Filled:
         before = filled.count
         for task in home.tasks:
             try:
-                filled.count += _fill(layers, targets, ob.data.materials, home, task, folder)
+                filled.count += _fill_layers(layers, targets, ob.data.materials, home, task, folder)
             except BadInput as error:
                 filled.problems.append(str(error))
         if filled.count > before:
@@ -91,7 +91,7 @@ def _own_layer(data, layer):
     return found
 
 
-def _fill(layers: list, targets: list, materials, home: Home, task: Task, folder: Path) -> int:
+def _fill_layers(layers: list, targets: list, materials, home: LayerTargets, task: TargetTask, folder: Path) -> int:
     """Put the drawings of one pair of keys on their layers; returns how many. Raises BadInput when the keys are not what they were."""
     pair, keyed = task.pair, []
     for layer in layers:
@@ -102,8 +102,10 @@ def _fill(layers: list, targets: list, materials, home: Home, task: Task, folder
         if not _is_same(keyed[-1], layers, home, folder / f"strokes/{key}.npz"):
             raise BadInput(f"The key {number} of {', '.join(layer.name for layer in layers)} has changed since: fill again.")
     counts = [home.counts[key] for key in (task.first, task.last)]
-    found = [(frame, made.read(folder / f"strokes/{id}.npz", at, (sum(counts[0]), sum(counts[1])))) for frame, id, at in task.made]
-    parts = [(frame, made.split(drawing, *counts)) for frame, drawing in found if drawing is not None]
+    found = [
+        (frame, made.read_generated(folder / f"strokes/{id}.npz", at, (sum(counts[0]), sum(counts[1])))) for frame, id, at in task.made
+    ]
+    parts = [(frame, made.split_by_layer(drawing, *counts)) for frame, drawing in found if drawing is not None]
     count = 0
     for index, (layer, target) in enumerate(zip(layers, targets, strict=True)):
         keys.remove_ours(layer, pair.first + 1, pair.last - 1)
@@ -112,15 +114,15 @@ def _fill(layers: list, targets: list, materials, home: Home, task: Task, folder
             keys.remove_ours(own, pair.first + 1, pair.last)
         ends = [keys.drawing_at(layer, number) for number in (pair.first, pair.last)]
         drawings = [(frame, of_layers[index]) for frame, of_layers in parts]
-        count += _put(target, drawings, ends, [flats[index] for flats in keyed], home)
+        count += _put_drawing(target, drawings, ends, [flats[index] for flats in keyed], home)
         if target != layer and drawings:
             for blank, number in ((layer, drawings[0][0]), (target, pair.last)):
                 if keys.frame_at(blank, number) is None:
-                    keys.mark(blank.frames.new(number))
+                    keys.mark_generated(blank.frames.new(number))
     return count
 
 
-def _is_same(flats: list[Flat], layers: list, home: Home, file: Path) -> bool:
+def _is_same(flats: list[LayerStrokes], layers: list, home: LayerTargets, file: Path) -> bool:
     """Whether a key has the strokes that the engine was given."""
     strokes = plane.strokes_in(flats, layers, home.plane)
     try:
@@ -130,33 +132,35 @@ def _is_same(flats: list[Flat], layers: list, home: Home, file: Path) -> bool:
         return False
 
 
-def _put(target, drawings: list[tuple[int, Made]], ends: list, flats: list[Flat], home: Home) -> int:
+def _put_drawing(target, drawings: list[tuple[int, GeneratedDrawing]], ends: list, flats: list[LayerStrokes], home: LayerTargets) -> int:
     count = 0
     for number, drawing in drawings:
         if keys.frame_at(target, number) is None:  # else somebody has drawn there, on the layer of its own
             frame = target.frames.new(number)
-            _draw(frame.drawing, drawing, ends, flats, home)
-            keys.mark(frame)
+            _draw_strokes(frame.drawing, drawing, ends, flats, home)
+            keys.mark_generated(frame)
             count += 1
     return count
 
 
-def _draw(drawing, new: Made, ends: list, flats: list[Flat], home: Home) -> None:
+def _draw_strokes(drawing, new: GeneratedDrawing, ends: list, flats: list[LayerStrokes], home: LayerTargets) -> None:
     """Fill an empty drawing."""
     counts = np.diff(new.offsets)
     if not len(counts):
         return
     drawing.add_strokes(counts.tolist())
-    before, after = (Origin(end, flat, new, side) for side, (end, flat) in enumerate(zip(ends, flats, strict=True)))
-    depth = _depth(before, after, flats, new, home)
-    attributes.put(drawing, "position", "FLOAT_VECTOR", "POINT", home.plane.points(new.points.astype(float), depth))
-    attributes.put(drawing, "cyclic", "BOOLEAN", "CURVE", new.cyclic)
-    attributes.carry(drawing, new, before, after)
-    attributes.put(drawing, keys.CONFIDENCE, "FLOAT", "CURVE", new.confidence)
+    before, after = (AttributeOrigin(end, flat, new, side) for side, (end, flat) in enumerate(zip(ends, flats, strict=True)))
+    depth = _interpolate_depth(before, after, flats, new, home)
+    attributes.set_attribute(drawing, "position", "FLOAT_VECTOR", "POINT", home.plane.points(new.points.astype(float), depth))
+    attributes.set_attribute(drawing, "cyclic", "BOOLEAN", "CURVE", new.cyclic)
+    attributes.carry_attributes(drawing, new, before, after)
+    attributes.set_attribute(drawing, keys.CONFIDENCE, "FLOAT", "CURVE", new.confidence)
     drawing.tag_positions_changed()
 
 
-def _depth(before: Origin, after: Origin, flats: list[Flat], new: Made, home: Home) -> np.ndarray:
+def _interpolate_depth(
+    before: AttributeOrigin, after: AttributeOrigin, flats: list[LayerStrokes], new: GeneratedDrawing, home: LayerTargets
+) -> np.ndarray:
     """How far new points lie before the plane: between those that they come from."""
     first, last = (np.full(len(new.place), np.nan) for _ in range(2))
     for side, (depth, origin) in enumerate(((first, before), (last, after))):

@@ -10,24 +10,24 @@ import numpy as np
 
 from ....engine.job.errors import BadInput
 from ....engine.job.files import write_json
-from .keys import Pair
-from .plane import Plane
+from .keys import KeyPair
+from .plane import LayerPlane
 
 FILE = "layers.json"  # in the job folder
 
 
 @dataclass(frozen=True)
-class Task:
+class TargetTask:
     """The drawings to put between two keys of a cel: the ids of the keys in the job, and (scene frame, id, place in time) of each."""
 
-    pair: Pair
+    pair: KeyPair
     first: str
     last: str
     made: tuple[tuple[int, str, float], ...]
 
 
 @dataclass(frozen=True)
-class Home:
+class LayerTargets:
     """Where a cel's drawings belong.
 
     Names of object, data-block and `layers` from bottom to top; the `plane` that the cel's pictures lie on; whether new drawings get
@@ -37,19 +37,19 @@ class Home:
     object: str
     data: str
     layers: tuple[str, ...]
-    plane: Plane
+    plane: LayerPlane
     own: bool
     counts: Mapping[str, tuple[int, ...]]
-    tasks: tuple[Task, ...]
+    tasks: tuple[TargetTask, ...]
 
-    def locate(self, key: str, stroke: int) -> tuple[int, int]:
+    def locate_stroke(self, key: str, stroke: int) -> tuple[int, int]:
         """Which of the layers a stroke of a key is on, and its number there."""
         ends = np.cumsum(self.counts[key])
         layer = int(np.searchsorted(ends, stroke, side="right"))
         return layer, stroke - int(ends[layer] - self.counts[key][layer])
 
 
-def write(homes: Sequence[Home], folder: Path) -> None:
+def write_targets(homes: Sequence[LayerTargets], folder: Path) -> None:
     raw = []
     for home in homes:
         place = {name: getattr(home.plane, name).tolist() for name in ("right", "up", "foot")}
@@ -64,33 +64,33 @@ def write(homes: Sequence[Home], folder: Path) -> None:
     write_json(folder / FILE, raw)
 
 
-def read(folder: Path) -> list[Home]:
+def read_targets(folder: Path) -> list[LayerTargets]:
     """Where the cels of a job belong, in their order. Raises BadInput when that can't be read."""
     try:
-        return [_home(raw) for raw in json.loads((folder / FILE).read_text("utf-8"))]
+        return [_parse_targets(raw) for raw in json.loads((folder / FILE).read_text("utf-8"))]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{folder / FILE} is not understood ({error!r}): fill again.") from error
 
 
-def _home(raw: Mapping) -> Home:
+def _parse_targets(raw: Mapping) -> LayerTargets:
     place = raw["plane"]
     right, up, foot = (np.array(place[name], float) for name in ("right", "up", "foot"))
-    return Home(
+    return LayerTargets(
         object=str(raw["object"]),
         data=str(raw["data"]),
         layers=tuple(map(str, raw["layers"])),
-        plane=Plane(right, up, foot, float(place["scale"]), (float(place["corner"][0]), float(place["corner"][1]))),
+        plane=LayerPlane(right, up, foot, float(place["scale"]), (float(place["corner"][0]), float(place["corner"][1]))),
         own=bool(raw["own"]),
         counts={str(key): tuple(map(int, counts)) for key, counts in raw["counts"].items()},
-        tasks=tuple(_task(*task) for task in raw["tasks"]),
+        tasks=tuple(_parse_task(*task) for task in raw["tasks"]),
     )
 
 
-def _task(first: int, last: int, a: str, b: str, made: Sequence) -> Task:
-    return Task(Pair(int(first), int(last)), str(a), str(b), tuple((int(frame), str(id), float(at)) for frame, id, at in made))
+def _parse_task(first: int, last: int, a: str, b: str, made: Sequence) -> TargetTask:
+    return TargetTask(KeyPair(int(first), int(last)), str(a), str(b), tuple((int(frame), str(id), float(at)) for frame, id, at in made))
 
 
-def find(scene: bpy.types.Scene, home: Home) -> tuple[bpy.types.Object, list]:
+def find_layers(scene: bpy.types.Scene, home: LayerTargets) -> tuple[bpy.types.Object, list]:
     """The object and the layers that a cel's drawings belong to. Raises BadInput."""
     named = scene.objects.get(home.object)
     candidates = [named] if named is not None else []

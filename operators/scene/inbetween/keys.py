@@ -31,14 +31,14 @@ _CONTENT = (
 
 
 @dataclass(frozen=True, order=True)
-class Pair:
+class KeyPair:
     """Two keys of a layer that follow each other, by their scene frames."""
 
     first: int
     last: int
 
 
-def checksum(drawing) -> int:
+def compute_checksum(drawing) -> int:
     """What a drawing holds, as a number that fits an attribute; 0 only by chance."""
     found = 0
     for name, key, width, dtype in _CONTENT:
@@ -50,12 +50,12 @@ def checksum(drawing) -> int:
     return found & 0x7FFFFFFF
 
 
-def mark(frame: bpy.types.GreasePencilFrame) -> None:
+def mark_generated(frame: bpy.types.GreasePencilFrame) -> None:
     """Say of a frame, once its drawing is whole, that Shiage has made it."""
     frame.keyframe_type = TYPE
     attributes = frame.drawing.attributes
     attribute = attributes.get(MARK) or attributes.new(MARK, "INT", "CURVE")
-    attribute.data.foreach_set("value", np.full(len(attribute.data), checksum(frame.drawing), np.int32))
+    attribute.data.foreach_set("value", np.full(len(attribute.data), compute_checksum(frame.drawing), np.int32))
 
 
 def is_ours(frame: bpy.types.GreasePencilFrame) -> bool:
@@ -67,7 +67,7 @@ def is_ours(frame: bpy.types.GreasePencilFrame) -> bool:
         return False
     values = np.empty(len(attribute.data), np.int32)
     attribute.data.foreach_get("value", values)
-    return not len(values) or bool((values == checksum(frame.drawing)).all())
+    return not len(values) or bool((values == compute_checksum(frame.drawing)).all())
 
 
 def is_key(frame: bpy.types.GreasePencilFrame) -> bool:
@@ -75,14 +75,14 @@ def is_key(frame: bpy.types.GreasePencilFrame) -> bool:
     return frame.drawing is not None and frame.drawing.attributes.domain_size("CURVE") > 0 and not is_ours(frame)
 
 
-def sort(layer) -> list[bpy.types.GreasePencilFrame]:
+def sort_frames(layer) -> list[bpy.types.GreasePencilFrame]:
     return sorted(layer.frames, key=lambda frame: frame.frame_number)
 
 
-def around(layer, number: int) -> tuple[bpy.types.GreasePencilFrame | None, bpy.types.GreasePencilFrame | None]:
+def find_keys_around(layer, number: int) -> tuple[bpy.types.GreasePencilFrame | None, bpy.types.GreasePencilFrame | None]:
     """What the animator has put before or at a scene frame, and after it; at the last key, the last two. Either may be a blank."""
     before, after = None, None
-    frames = sort(layer)
+    frames = sort_frames(layer)
     earlier = [frame for frame in frames if frame.frame_number <= number]
     later = (frame for frame in frames if frame.frame_number > number)
     theirs = (frame for frame in reversed(earlier) if not is_ours(frame))
@@ -92,20 +92,20 @@ def around(layer, number: int) -> tuple[bpy.types.GreasePencilFrame | None, bpy.
     return before, after
 
 
-def pair_around(layer, number: int) -> Pair | None:
+def pair_around(layer, number: int) -> KeyPair | None:
     """The two keys around a scene frame, None where there are no two."""
-    before, after = around(layer, number)
+    before, after = find_keys_around(layer, number)
     if before is None or after is None or not is_key(before) or not is_key(after):
         return None
-    return Pair(before.frame_number, after.frame_number)
+    return KeyPair(before.frame_number, after.frame_number)
 
 
-def pairs_within(layer, first: int, last: int) -> Iterator[Pair]:
+def pairs_within(layer, first: int, last: int) -> Iterator[KeyPair]:
     """All pairs of keys of a layer that follow each other between two scene frames, those included."""
-    theirs = [frame for frame in sort(layer) if first <= frame.frame_number <= last and not is_ours(frame)]
+    theirs = [frame for frame in sort_frames(layer) if first <= frame.frame_number <= last and not is_ours(frame)]
     for before, after in zip(theirs, theirs[1:], strict=False):
         if is_key(before) and is_key(after):
-            yield Pair(before.frame_number, after.frame_number)
+            yield KeyPair(before.frame_number, after.frame_number)
 
 
 def frame_at(layer, number: int) -> bpy.types.GreasePencilFrame | None:

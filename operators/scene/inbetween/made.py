@@ -10,7 +10,7 @@ from ....engine.job.errors import BadInput
 
 
 @dataclass(frozen=True)
-class Made:
+class GeneratedDrawing:
     """New strokes, in px of the cel's plane.
 
     `points` float32 (N, 2) · `offsets` int (S+1,) · `cyclic` bool (S,) · `source` int (S, 2) the strokes of the key before and after, -1
@@ -27,14 +27,14 @@ class Made:
     at: float
 
 
-def read(file: Path, at: float, strokes: tuple[int, int]) -> Made | None:
+def read_generated(file: Path, at: float, strokes: tuple[int, int]) -> GeneratedDrawing | None:
     """A drawing of keys that have so many `strokes`; None while it is not finished. Raises BadInput when it does not fit them."""
     if not file.is_file():
         return None
     try:
         with np.load(file, allow_pickle=False) as found:
             arrays = {name: found[name] for name in ("points", "offsets", "cyclic", "source", "place", "confidence")}
-            made = Made(**arrays, at=at)
+            made = GeneratedDrawing(**arrays, at=at)
     except (OSError, ValueError, KeyError) as error:
         raise BadInput(f"{file} is not understood ({error}): fill again.") from error
     count = len(made.cyclic)
@@ -52,7 +52,7 @@ def read(file: Path, at: float, strokes: tuple[int, int]) -> Made | None:
     return made
 
 
-def split(made: Made, first: Sequence[int], last: Sequence[int]) -> list[Made]:
+def split_by_layer(made: GeneratedDrawing, first: Sequence[int], last: Sequence[int]) -> list[GeneratedDrawing]:
     """What belongs to each layer, with the strokes numbered as they are there; `first`, `last` say how many strokes each layer has in the
     keys. A stroke belongs where it came from; it has no partner on another layer, from which it takes its way alone."""
     layer, local = (np.full(made.source.shape, -1) for _ in range(2))
@@ -64,11 +64,13 @@ def split(made: Made, first: Sequence[int], last: Sequence[int]) -> list[Made]:
         local[known, side] = made.source[known, side] - begun[layer[known, side]]
     home = np.where(layer[:, 0] >= 0, layer[:, 0], layer[:, 1])
     local[layer != home[:, None]] = -1
-    return [_part(made, local, home == number) for number in range(len(first))]
+    return [_select_strokes(made, local, home == number) for number in range(len(first))]
 
 
-def _part(made: Made, source: np.ndarray, chosen: np.ndarray) -> Made:
+def _select_strokes(made: GeneratedDrawing, source: np.ndarray, chosen: np.ndarray) -> GeneratedDrawing:
     counts = np.diff(made.offsets)
     points = np.repeat(chosen, counts)
     offsets = np.concatenate([[0], np.cumsum(counts[chosen])]).astype(np.int32)
-    return Made(made.points[points], offsets, made.cyclic[chosen], source[chosen], made.place[points], made.confidence[chosen], made.at)
+    return GeneratedDrawing(
+        made.points[points], offsets, made.cyclic[chosen], source[chosen], made.place[points], made.confidence[chosen], made.at
+    )

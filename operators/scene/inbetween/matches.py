@@ -9,20 +9,20 @@ import numpy as np
 
 from ....engine.job.errors import BadInput
 from . import betweens, homes, keys
-from .homes import Home, Task
-from .keys import Pair
+from .homes import LayerTargets, TargetTask
+from .keys import KeyPair
 
 SELECTION = ".selection"
 
 
 @dataclass(frozen=True)
-class Match:
+class StrokeMatch:
     """Stroke `a` of the key `pair.first` and stroke `b` of the key `pair.last` of a layer, None where a stroke has no partner; both by
     number among those that have points. `confidence` 0..1."""
 
     object: str
     layer: str
-    pair: Pair
+    pair: KeyPair
     a: int | None
     b: int | None
     confidence: float
@@ -37,16 +37,16 @@ class Match:
         return " → ".join("–" if number is None else str(number + 1) for number in (self.a, self.b))
 
 
-def read(folder: Path) -> tuple[Match, ...]:
+def read_matches(folder: Path) -> tuple[StrokeMatch, ...]:
     """What a job has found, the strokes without a partner first, then the least sure; nothing while there is nothing to read."""
     try:
-        found = [match for home in homes.read(folder) for task in home.tasks for match in _of_task(home, task, folder)]
+        found = [match for home in homes.read_targets(folder) for task in home.tasks for match in _of_task(home, task, folder)]
     except (BadInput, OSError, ValueError, KeyError, IndexError):
         return ()  # the job has not been run, or its folder is gone
     return tuple(sorted(found, key=lambda match: (not match.alone, match.confidence)))
 
 
-def _of_task(home: Home, task: Task, folder: Path) -> Iterator[Match]:
+def _of_task(home: LayerTargets, task: TargetTask, folder: Path) -> Iterator[StrokeMatch]:
     with np.load(folder / f"strokes/{task.made[0][1]}.npz", allow_pickle=False) as made:
         source, confidence = made["source"], made["confidence"]
     sure: dict[tuple[int, int], float] = {}
@@ -56,11 +56,11 @@ def _of_task(home: Home, task: Task, folder: Path) -> Iterator[Match]:
     for (a, b), value in sure.items():
         if (a < 0 and b in taken[1]) or (b < 0 and a in taken[0]):
             continue
-        first, last = (home.locate(key, number) if number >= 0 else None for key, number in ((task.first, a), (task.last, b)))
+        first, last = (home.locate_stroke(key, number) if number >= 0 else None for key, number in ((task.first, a), (task.last, b)))
         if first is not None and last is not None and first[0] != last[0]:
             last = None  # on another layer, see made.split
         layer = home.layers[(first or last or (0, 0))[0]]
-        yield Match(home.object, layer, task.pair, first and first[1], last and last[1], value)
+        yield StrokeMatch(home.object, layer, task.pair, first and first[1], last and last[1], value)
 
 
 @dataclass(frozen=True)
@@ -73,15 +73,15 @@ class Arc:
     confidence: float
 
 
-def arcs(folder: Path) -> tuple[Arc, ...]:
+def read_arcs(folder: Path) -> tuple[Arc, ...]:
     """The ways of all strokes that a job has moved; nothing while there is nothing to read."""
     try:
-        return tuple(arc for home in homes.read(folder) for task in home.tasks for arc in _arcs_of_task(home, task, folder))
+        return tuple(arc for home in homes.read_targets(folder) for task in home.tasks for arc in _arcs_of_task(home, task, folder))
     except (BadInput, OSError, ValueError, KeyError, IndexError):
         return ()
 
 
-def _arcs_of_task(home: Home, task: Task, folder: Path) -> Iterator[Arc]:
+def _arcs_of_task(home: LayerTargets, task: TargetTask, folder: Path) -> Iterator[Arc]:
     ways: dict[tuple[int, int, int], list] = {}
     sure: dict[tuple[int, int, int], float] = {}
     for _, id, _ in task.made:
@@ -94,7 +94,7 @@ def _arcs_of_task(home: Home, task: Task, folder: Path) -> Iterator[Arc]:
             ways.setdefault(piece, []).append(points[(offsets[i] + offsets[i + 1]) // 2])
             sure[piece] = float(confidence[i])
     for (a, b, number), way in ways.items():
-        layer, _ = home.locate(task.first, a) if a >= 0 else home.locate(task.last, b)
+        layer, _ = home.locate_stroke(task.first, a) if a >= 0 else home.locate_stroke(task.last, b)
         places = home.plane.points(np.array(way, float), np.zeros(len(way)))
         yield Arc(home.object, home.layers[layer], tuple(map(tuple, places.tolist())), sure[a, b, number] if min(a, b) >= 0 else 0.0)
 
@@ -102,7 +102,7 @@ def _arcs_of_task(home: Home, task: Task, folder: Path) -> Iterator[Arc]:
 # --- selection --------------------------------------------------------------------------------------------------------
 
 
-def select(scene: bpy.types.Scene, ob: bpy.types.Object, layer, number: int, stroke: int) -> None:
+def select_stroke(scene: bpy.types.Scene, ob: bpy.types.Object, layer, number: int, stroke: int) -> None:
     """Select one stroke of the key at a scene frame, and no other stroke there. Raises BadInput when it is not there."""
     numbers = betweens.read_key(layer, number, ob.data.materials).numbers
     if stroke >= len(numbers):
@@ -122,11 +122,11 @@ def _set_selection(drawing, domain: str, chosen: np.ndarray) -> None:
         drawing.attributes.remove(attribute)
         attribute = None
     attribute = attribute or drawing.attributes.new(SELECTION, "BOOLEAN", domain)
-    attribute.data.foreach_set("value", chosen if domain == "CURVE" else np.repeat(chosen, _counts(drawing)))
+    attribute.data.foreach_set("value", chosen if domain == "CURVE" else np.repeat(chosen, _count_strokes(drawing)))
     drawing.tag_positions_changed()
 
 
-def selected(ob: bpy.types.Object, layer, number: int) -> list[int]:
+def find_selected_strokes(ob: bpy.types.Object, layer, number: int) -> list[int]:
     """The strokes of a key that are selected, wholly or in part, by number among those that have points."""
     drawing = keys.drawing_at(layer, number)
     count = drawing.attributes.domain_size("CURVE")
@@ -138,13 +138,13 @@ def selected(ob: bpy.types.Object, layer, number: int) -> list[int]:
         attribute.data.foreach_get("value", values)
         chosen = values > 0
         if attribute.domain == "POINT":
-            stroke = np.repeat(np.arange(count), _counts(drawing))
+            stroke = np.repeat(np.arange(count), _count_strokes(drawing))
             chosen = np.isin(np.arange(count), stroke[chosen])
     numbers = betweens.read_key(layer, number, ob.data.materials).numbers
     return np.flatnonzero(chosen[numbers]).tolist()
 
 
-def _counts(drawing) -> np.ndarray:
+def _count_strokes(drawing) -> np.ndarray:
     offsets = np.zeros(drawing.attributes.domain_size("CURVE") + 1, np.int32)
     drawing.curve_offsets.foreach_get("value", offsets)
     return np.diff(offsets)

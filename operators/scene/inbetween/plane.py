@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..read.strokes import Flat, Strokes, join, object_scale
+from ..read.strokes import LayerStrokes, ScreenStrokes, join_strokes, object_scale
 
 FLAT = 1e-4  # of the longest extent: what lies nearer to a plane than this lies in it
 
 
 @dataclass(frozen=True)
-class Plane:
+class LayerPlane:
     """A plane of a layer's space, and the picture that lies on it.
 
     `right`, `up` float64 (3,), unit vectors in it · `normal` their cross product · `foot` float64 (3,), the point of it that is nearest to
@@ -47,7 +47,7 @@ class Plane:
         return self.foot + place[:, :1] * self.right + place[:, 1:] * self.up + depth[:, None] * self.normal
 
 
-def fit(points: np.ndarray) -> Plane:
+def fit_plane(points: np.ndarray) -> LayerPlane:
     """The plane through points (N, 3) of a layer, exact if they lie in one. It shows X to the right and Z, or Y, upwards as far as it
     can; points on a line lie in the plane that is nearest to the front view."""
     middle = points.mean(axis=0, dtype=float)
@@ -58,28 +58,28 @@ def fit(points: np.ndarray) -> Plane:
         front = np.array([0.0, 1.0, 0.0])
         normal = front - (front @ line) * line
         normal = normal if np.linalg.norm(normal) > 1e-3 else np.array([0.0, 0.0, 1.0]) - line[2] * line
-    normal = _exact(normal / np.linalg.norm(normal))
+    normal = _snap_direction(normal / np.linalg.norm(normal))
     right = np.array([1.0, 0.0, 0.0]) - normal[0] * normal
     if np.linalg.norm(right) < 0.1:
         right = np.array([0.0, 1.0, 0.0]) - normal[1] * normal
-    right = _exact(right / np.linalg.norm(right))
+    right = _snap_direction(right / np.linalg.norm(right))
     up = np.cross(normal, right)
     up = up if (up[2] if abs(up[2]) >= abs(up[1]) else up[1]) > 0 else -up
     normal = np.cross(right, up)
-    return Plane(right, up, normal * (middle @ normal))
+    return LayerPlane(right, up, normal * (middle @ normal))
 
 
-def _exact(direction: np.ndarray) -> np.ndarray:
+def _snap_direction(direction: np.ndarray) -> np.ndarray:
     """A direction along an axis but for noise is that axis: most drawings lie in a plane of the axes."""
     near = np.round(direction)
     return near if np.abs(direction - near).max() < 1e-6 else direction
 
 
-def strokes_in(flats: Sequence[Flat], layers: Sequence, plane: Plane) -> Strokes:
+def strokes_in(flats: Sequence[LayerStrokes], layers: Sequence, plane: LayerPlane) -> ScreenStrokes:
     """A drawing on each of some layers, one over the other, as strokes in the picture that lies on a plane."""
     parts = []
     for flat, layer in zip(flats, layers, strict=True):
         widths = 2.0 * plane.scale / object_scale(layer.matrix_local) * np.maximum(flat.radii, 0)
         pixels = plane.pixels(flat.points).astype(np.float32)
-        parts.append(Strokes(pixels, widths.astype(np.float32), flat.colors, flat.offsets, flat.cyclic))
-    return join(parts)
+        parts.append(ScreenStrokes(pixels, widths.astype(np.float32), flat.colors, flat.offsets, flat.cyclic))
+    return join_strokes(parts)

@@ -18,7 +18,7 @@ from ....engine.job.errors import BadInput, JobFailed
 from ....engine.job.files import identify_folder, write_atomic
 from .. import compat, png
 from ..read import camera
-from ..read.stepping import stepping
+from ..read.stepping import step_through_frames
 
 BLANK = "blank.png"  # stands for a picture that is not made yet: an image strip can't have a gap
 
@@ -29,12 +29,12 @@ def import_strip(scene: bpy.types.Scene, folder: Path):
     A new strip goes to the lowest channel that is free over the whole range. On a re-run the strips of the job get the new pictures and
     the new timing; channel, name, transform, blending, muting and trimmed ends stay. Raises BadInput when there is no picture.
     """
-    first, names = _pictures(folder)
+    first, names = _list_pictures(folder)
     directory = folder / "frames"
     if BLANK in names:
-        write_atomic(directory / BLANK, _blank(job.load(folder).size))
+        write_atomic(directory / BLANK, _encode_blank(job.load_job(folder).size))
     editor = scene.sequence_editor or scene.sequence_editor_create()
-    strips = compat.strips(editor)
+    strips = compat.get_strips(editor)
     ours = [
         strip for strip in compat.all_strips(editor) if strip.type == "IMAGE" and _same_folder(bpy.path.abspath(strip.directory), directory)
     ]
@@ -45,13 +45,13 @@ def import_strip(scene: bpy.types.Scene, folder: Path):
     if not ours:
         channel = _free_channel(strips, first, first + len(names))
         strip = strips.new_image(
-            name=f"{job.load(folder).title or folder.name} colored",
+            name=f"{job.load_job(folder).title or folder.name} colored",
             filepath=str(directory / names[0]),
             channel=channel,
             frame_start=first,
             fit_method="FIT",
         )
-        strip.directory = _relative(directory) + os.sep
+        strip.directory = _make_relative(directory) + os.sep
         _set_files(editor, strip, names)
         compat.place_strip(strip, first, first + len(names))
         ours = [strip]
@@ -105,10 +105,10 @@ def import_plane(scene: bpy.types.Scene, folder: Path) -> bpy.types.Object:
     transparent. It follows a moving camera, but is made for the lens of the present frame. Raises BadInput when there is no picture
     or no camera.
     """
-    first, names = _pictures(folder)
-    request = job.load(folder)
+    first, names = _list_pictures(folder)
+    request = job.load_job(folder)
     directory = _link_frames(folder, names, request.size)
-    corners = _corners(scene, request)
+    corners = _place_corners(scene, request)
     owned = [(ob, node) for ob in scene.objects if ob.type == "MESH" for node in _sequence_nodes(ob, directory)]
     if owned:
         plane, node = owned[0]
@@ -143,29 +143,29 @@ def _link_frames(folder: Path, names: list[str], size: tuple[int, int]) -> Path:
         shutil.rmtree(directory, ignore_errors=True)
         directory.mkdir(parents=True)
         blank = directory / "0001.png"
-        write_atomic(blank, _blank(size))
+        write_atomic(blank, _encode_blank(size))
         for number, name in enumerate([*names, BLANK], start=2):
-            _link(blank if name == BLANK else folder / "frames" / name, directory / f"{number:04d}.png")
+            _link_file(blank if name == BLANK else folder / "frames" / name, directory / f"{number:04d}.png")
     except OSError as error:
         raise JobFailed(f"Could not write {directory}: {error.strerror}; free some space or choose another output folder.") from error
     return directory
 
 
-def _link(source: Path, target: Path) -> None:
+def _link_file(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
     except OSError:  # another file system, or one without links
         shutil.copyfile(source, target)
 
 
-def _corners(scene: bpy.types.Scene, request: job.Job) -> list[tuple[float, float, float]]:
+def _place_corners(scene: bpy.types.Scene, request: job.Job) -> list[tuple[float, float, float]]:
     """The four corners of the picture in the camera's space, counterclockwise from the bottom left: behind all that is drawn, or where the
     armature stands that has moved the character."""
     view_layer = scene.view_layers[0]
     armature = scene.shiage.rig.armature if request.task == "animate" else None
     deepest = 0.0
     depths = []
-    with stepping(scene) as go_to:
+    with step_through_frames(scene) as go_to:
         for exposure in request.frames:
             go_to(exposure.frame)
             projection = camera.of_scene(scene, view_layer.depsgraph, request.size)
@@ -180,7 +180,7 @@ def _corners(scene: bpy.types.Scene, request: job.Job) -> list[tuple[float, floa
     nearest, farthest = seen.data.clip_start, seen.data.clip_end
     wanted = statistics.fmean(depths) if depths else deepest * 1.01
     depth = min(max(wanted, nearest * 1.01), farthest * 0.99)
-    return camera.corners(scene, view_layer.depsgraph, request.size, depth)
+    return camera.compute_corners(scene, view_layer.depsgraph, request.size, depth)
 
 
 def _sequence_nodes(ob: bpy.types.Object, directory: Path) -> list[bpy.types.ShaderNodeTexImage]:
@@ -224,7 +224,7 @@ def _new_material(name: str, directory: Path) -> tuple[bpy.types.Material, bpy.t
     texture.image = bpy.data.images.load(str(directory / "0001.png"))
     texture.image.name = name
     texture.image.source = "SEQUENCE"
-    texture.image.filepath = _relative(directory / "0001.png")
+    texture.image.filepath = _make_relative(directory / "0001.png")
     texture.extension = "CLIP"
     return material, texture
 
@@ -232,14 +232,14 @@ def _new_material(name: str, directory: Path) -> tuple[bpy.types.Material, bpy.t
 # --- files --------------------------------------------------------------------------------------------------------
 
 
-def _pictures(folder: Path) -> tuple[int, list[str]]:
+def _list_pictures(folder: Path) -> tuple[int, list[str]]:
     """The job's first frame, and a file name in its frames/ for each frame from there on; BLANK for what is not finished."""
-    request = job.load(folder)
+    request = job.load_job(folder)
     result = job.read_result(folder)
     finished = None if result is None else {picture["file"] for picture in result.get("pictures", [])}
     files = {
         drawings: Path(file).name
-        for drawings, file in job.pictures(request).items()
+        for drawings, file in job.list_pictures(request).items()
         if (finished is None or file in finished) and (folder / file).is_file()
     }
     if not files:
@@ -248,7 +248,7 @@ def _pictures(folder: Path) -> tuple[int, list[str]]:
     return request.frames[0].frame, names
 
 
-def _relative(path: Path) -> str:
+def _make_relative(path: Path) -> str:
     """The path as a saved .blend keeps it (//…), absolute where there is no such way to it."""
     if not bpy.data.filepath:
         return str(path)
@@ -262,5 +262,5 @@ def _same_folder(one: str, other: Path) -> bool:
     return identify_folder(one) == identify_folder(other)
 
 
-def _blank(size: tuple[int, int]) -> bytes:
-    return png.encode(np.zeros((size[1], size[0], 4), np.uint8))
+def _encode_blank(size: tuple[int, int]) -> bytes:
+    return png.encode_png(np.zeros((size[1], size[0], 4), np.uint8))

@@ -52,7 +52,7 @@ def of_scene(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, size: tuple
     if scene.camera is None or scene.camera.type != "CAMERA":
         raise BadInput(f"The scene '{scene.name}' has no camera at frame {scene.frame_current}: add one and make it the active camera.")
     seen = scene.camera.evaluated_get(depsgraph)
-    lens = _lens(scene, seen, depsgraph, size)
+    lens = _read_lens(scene, seen, depsgraph, size)
     world = seen.matrix_world.normalized()  # Blender does not let the camera's scale count
     return Projection(
         size=size,
@@ -63,18 +63,18 @@ def of_scene(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, size: tuple
     )
 
 
-def corners(
+def compute_corners(
     scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, size: tuple[int, int], depth: float
 ) -> list[tuple[float, float, float]]:
     """Where the picture's corners lie in the camera's space, at a depth: counterclockwise from the bottom left."""
-    lens = _lens(scene, scene.camera.evaluated_get(depsgraph), depsgraph, size)
+    lens = _read_lens(scene, scene.camera.evaluated_get(depsgraph), depsgraph, size)
     spread, shift_column = (depth, 2) if lens[3][3] == 0 else (1.0, 3)  # perspective, or orthographic
     sign = 1 if lens[3][3] == 0 else -1
 
-    def place(axis: int, side: int) -> float:
+    def place_corner(axis: int, side: int) -> float:
         return spread * (side + sign * lens[axis][shift_column]) / lens[axis][axis]
 
-    return [(place(0, x), place(1, y), -depth) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
+    return [(place_corner(0, x), place_corner(1, y), -depth) for x, y in ((-1, -1), (1, -1), (1, 1), (-1, 1))]
 
 
 def frame_in_region(scene: bpy.types.Scene, region, view) -> tuple[float, float, float, float]:
@@ -85,6 +85,6 @@ def frame_in_region(scene: bpy.types.Scene, region, view) -> tuple[float, float,
     return min(across), max(across), min(up), max(up)
 
 
-def _lens(scene, seen: bpy.types.Object, depsgraph: bpy.types.Depsgraph, size: tuple[int, int]):
+def _read_lens(scene, seen: bpy.types.Object, depsgraph: bpy.types.Depsgraph, size: tuple[int, int]):
     render = scene.render
     return seen.calc_matrix_camera(depsgraph, x=size[0], y=size[1], scale_x=render.pixel_aspect_x, scale_y=render.pixel_aspect_y)

@@ -27,7 +27,7 @@ def catmull_rom(offsets: np.ndarray, cyclic: np.ndarray, resolution: np.ndarray)
     return inside + np.asarray(offsets)[:-1][curve][:, None], weights.astype(np.float32), new_offsets
 
 
-def bezier(
+def sample_bezier(
     points: np.ndarray, left: np.ndarray, right: np.ndarray, others: np.ndarray, cyclic: bool, resolution: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """One Bezier curve: control points and handles (n, 3), other attributes (n, k) -> samples (m, 3), (m, k); attributes go linearly."""
@@ -64,7 +64,7 @@ def nurbs_knots(count: int, order: int, cyclic: bool, mode: int) -> np.ndarray:
     return knots.astype(float)
 
 
-def nurbs(
+def sample_nurbs(
     points: np.ndarray, weights: np.ndarray, others: np.ndarray, cyclic: bool, resolution: int, order: int, mode: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """One NURBS curve by de Boor's recursion: control points (n, 3), weights (n,), attributes (n, k) -> samples (m, 3), (m, k)."""

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ....engine.job.files import digest
+from ....engine.job.files import compute_digest
 from .. import compat
 from .camera import Projection
 
@@ -63,7 +63,9 @@ def drawn_otherwise(ob: bpy.types.Object, layer, materials: list) -> bool:
     return False
 
 
-def state(ob: bpy.types.Object, evaluated: bpy.types.Object, materials: list, matrix: Matrix, depsgraph, projection: Projection) -> list:
+def hash_appearance(
+    ob: bpy.types.Object, evaluated: bpy.types.Object, materials: list, matrix: Matrix, depsgraph, projection: Projection
+) -> list:
     """What the look of an object depends on beside its visible lines: masks and what is drawn on them, materials, effects. JSON."""
     found: list = []
     for layer in evaluated.data.layers:
@@ -73,7 +75,7 @@ def state(ob: bpy.types.Object, evaluated: bpy.types.Object, materials: list, ma
             frame.drawing.attributes["position"].data.foreach_get("vector", places)
         pixels = projection.project(places.reshape(-1, 3), world_matrix(layer, matrix, depsgraph))[0]
         masks = [[mask.name, mask.hide, mask.invert] for mask in layer.mask_layers] if layer.use_masks else []
-        found.append([layer.name, left_out(ob, layer), layer.blend_mode, masks, digest(np.round(pixels * 64).tobytes())])
+        found.append([layer.name, left_out(ob, layer), layer.blend_mode, masks, compute_digest(np.round(pixels * 64).tobytes())])
     for material in materials:
         if material is not None:
             style = material.grease_pencil

@@ -26,26 +26,26 @@ class Part:
     matrix: Matrix
 
 
-def render(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, parts: Sequence[Part], size: tuple[int, int]) -> bytes:
+def render_lines(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph, parts: Sequence[Part], size: tuple[int, int]) -> bytes:
     """A PNG of the lines alone on a transparent ground, seen through the scene's camera at the depsgraph's frame.
 
     Frozen copies of the evaluated drawings are rendered in a scene of their own, which is removed again; the artist's data stays
     untouched but for the Render Result. Raises JobFailed when Blender can't render.
     """
-    with _studio(scene, depsgraph, size) as (studio, made):
+    with _make_studio(scene, depsgraph, size) as (studio, made):
         for part in parts:
-            studio.collection.objects.link(_frozen(part, depsgraph, made))
+            studio.collection.objects.link(_freeze_part(part, depsgraph, made))
         picture = png_of(studio)
     return _without_white(picture) if any(layer.use_masks for part in parts for layer in part.evaluated.data.layers) else picture
 
 
 def _without_white(picture: bytes) -> bytes:
     """White made transparent. Opaque colored lines keep their color where it is saturated; what is pale becomes thin and strong."""
-    rgba = png.decode(picture).astype(np.float32) / 255
+    rgba = png.decode_png(picture).astype(np.float32) / 255
     ink = rgba[:, :, 3:] * (1 - rgba[:, :, :3])  # what is missing from white paper
     alpha = ink.max(2, keepdims=True)
     color = 1 - ink / np.maximum(alpha, 1e-6)
-    return png.encode((np.concatenate([color, alpha], axis=2) * 255 + 0.5).astype(np.uint8))
+    return png.encode_png((np.concatenate([color, alpha], axis=2) * 255 + 0.5).astype(np.uint8))
 
 
 @contextlib.contextmanager
@@ -84,7 +84,7 @@ def png_of(studio: bpy.types.Scene) -> bytes:
 
 
 @contextlib.contextmanager
-def _studio(scene, depsgraph, size) -> Iterator[tuple[bpy.types.Scene, list[bpy.types.ID]]]:
+def _make_studio(scene, depsgraph, size) -> Iterator[tuple[bpy.types.Scene, list[bpy.types.ID]]]:
     """A scene with the camera and nothing else, and a list: what is put there is removed with it."""
     studio = bpy.data.scenes.new("Shiage")
     made: list[bpy.types.ID] = []
@@ -111,7 +111,7 @@ def _studio(scene, depsgraph, size) -> Iterator[tuple[bpy.types.Scene, list[bpy.
         bpy.data.batch_remove(made)
 
 
-def _frozen(part: Part, depsgraph: bpy.types.Depsgraph, made: list[bpy.types.ID]) -> bpy.types.Object:
+def _freeze_part(part: Part, depsgraph: bpy.types.Depsgraph, made: list[bpy.types.ID]) -> bpy.types.Object:
     """A copy of what the part shows now, without anything that would move or fill it."""
     data = part.evaluated.data.copy()
     ob = part.original.copy()
@@ -139,18 +139,18 @@ def _frozen(part: Part, depsgraph: bpy.types.Depsgraph, made: list[bpy.types.ID]
             continue
         # What fills is to be unseen. A mask works through its fill, though: that becomes white, and white is removed at the end.
         if layer.name in masks:
-            _put(frame.drawing, "fill_color", "FLOAT_COLOR", "CURVE", "color", (1, 1, 1, 1))
+            _set_attribute(frame.drawing, "fill_color", "FLOAT_COLOR", "CURVE", "color", (1, 1, 1, 1))
         else:
-            _put(frame.drawing, "fill_opacity", "FLOAT", "CURVE", "value", (0,))
+            _set_attribute(frame.drawing, "fill_opacity", "FLOAT", "CURVE", "value", (0,))
         if reason:
-            _put(frame.drawing, "opacity", "FLOAT", "POINT", "value", (0,))
+            _set_attribute(frame.drawing, "opacity", "FLOAT", "POINT", "value", (0,))
     for index, slot in enumerate(part.evaluated.material_slots):
         ob.material_slots[index].link = "DATA"
         data.materials[index] = slot.material and slot.material.original
     return ob
 
 
-def _put(drawing, name: str, kind: str, domain: str, key: str, value: tuple) -> None:
+def _set_attribute(drawing, name: str, kind: str, domain: str, key: str, value: tuple) -> None:
     """Give an attribute one value throughout."""
     count = drawing.attributes.domain_size(domain)
     attribute = drawing.attributes.get(name) or drawing.attributes.new(name, kind, domain)

@@ -7,20 +7,20 @@ from pathlib import Path
 import bpy
 
 from ....engine.job.errors import BadInput, JobFailed
-from ....engine.job.files import digest, write_atomic
+from ....engine.job.files import compute_digest, write_atomic
 
 
-def files(chosen: Iterable) -> tuple[Path, ...]:
+def find_reference_files(chosen: Iterable) -> tuple[Path, ...]:
     """The picture files of a collection of SHIAGE_PG_reference, see `file`."""
-    return tuple(file(item.image) for item in chosen if item.image is not None)
+    return tuple(find_image_file(item.image) for item in chosen if item.image is not None)
 
 
-def key(chosen: Iterable) -> tuple[str, ...]:
+def hash_references(chosen: Iterable) -> tuple[str, ...]:
     """What tells one set of references from another, without touching a file."""
     return tuple(item.image.name_full for item in chosen if item.image is not None)
 
 
-def file(image: bpy.types.Image) -> Path:
+def find_image_file(image: bpy.types.Image) -> Path:
     """The file of an image. One that lives only inside Blender (packed, painted, rendered) is written to the session's temporary folder,
     where each image has a file of its own. Raises BadInput when it has neither file nor pixels, JobFailed when it can't be written."""
     packed = image.packed_file
@@ -30,7 +30,7 @@ def file(image: bpy.types.Image) -> Path:
             raise BadInput(f"The reference '{image.name}' can't be read, its file {source} is missing: choose another picture.")
         return source
     # Names of images that differ can be the same as names of files.
-    folder = Path(bpy.app.tempdir or tempfile.gettempdir()) / "shiage-references" / digest(image.name_full)[:16]
+    folder = Path(bpy.app.tempdir or tempfile.gettempdir()) / "shiage-references" / compute_digest(image.name_full)[:16]
     if packed is not None and not image.is_dirty:
         target = folder / f"{bpy.path.clean_name(image.name)}{source.suffix if source and source.suffix else '.png'}"
         write_atomic(target, packed.data)

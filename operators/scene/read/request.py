@@ -10,11 +10,11 @@ import numpy as np
 from ....engine import job
 from ....engine.job.builder import JobBuilder, name_file
 from ....engine.job.errors import BadInput
-from .shot import Drawing, Shot
+from .shot import GatheredDrawing, GatheredShot
 
 
 def write_job(
-    shot: Shot,
+    shot: GatheredShot,
     folder: Path,
     model: str,
     options: Mapping[str, object],
@@ -36,18 +36,18 @@ def write_job(
     for cel in shot.cels:
         builder.add_cel(cel.name, [Path(path) for path in cel.references or references])
     for drawing in shot.drawings.values():
-        store(builder, drawing, drawing.cel, f"{shot.cels[drawing.cel].name} {drawing.frame}")
+        store_drawing(builder, drawing, drawing.cel, f"{shot.cels[drawing.cel].name} {drawing.frame}")
     return builder.write_job(folder, shot.exposures, title=shot.title, fps=shot.fps, seed=seed, device=device, options=options, hints=hints)
 
 
-def store(builder: JobBuilder, drawing: Drawing, cel: int, name: str) -> None:
+def store_drawing(builder: JobBuilder, drawing: GatheredDrawing, cel: int, name: str) -> None:
     """Add a drawing of the scene to a job, as strokes or as a picture."""
     kind, suffix = ("strokes", ".npz") if drawing.strokes is not None else ("raster", ".png")
     file = name_file(kind, drawing.id, suffix)
-    builder.add_drawing(job.Drawing(drawing.id, cel, kind, file, name), functools.partial(content, drawing))
+    builder.add_drawing(job.Drawing(drawing.id, cel, kind, file, name), functools.partial(encode_drawing, drawing))
 
 
-def content(drawing: Drawing) -> bytes:
+def encode_drawing(drawing: GatheredDrawing) -> bytes:
     """The drawing's file: its picture, or its strokes as .npz."""
     if drawing.strokes is None:
         assert drawing.picture is not None, "a drawing has strokes or a picture"

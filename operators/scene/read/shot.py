@@ -13,14 +13,14 @@ import bpy
 
 from ....engine.job import Exposure
 from ....engine.job.errors import BadInput
-from ....engine.job.files import digest
+from ....engine.job.files import compute_digest
 from . import camera, layers, raster, references
-from .stepping import stepping
-from .strokes import Strokes, extract, join, object_scale
+from .stepping import step_through_frames
+from .strokes import ScreenStrokes, extract_strokes, join_strokes, object_scale
 
 
 @dataclass(frozen=True)
-class Cel:
+class GatheredCel:
     """What is colored together. `objects` by name; `references` are its own, without any it shares those of the shot."""
 
     name: str
@@ -29,25 +29,25 @@ class Cel:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class GatheredDrawing:
     """A distinct drawing of a cel, first shown at `frame`: its `strokes`, or a PNG `picture` of what they can't express."""
 
     id: str
     cel: int
     frame: int
-    strokes: Strokes | None = None
+    strokes: ScreenStrokes | None = None
     picture: bytes | None = None
 
 
 @dataclass(frozen=True)
-class Shot:
+class GatheredShot:
     """`cels` back to front · `drawings` by id · `exposures` cover the range without a gap · `warnings` one sentence each."""
 
     title: str
     size: tuple[int, int]
     fps: float
-    cels: tuple[Cel, ...]
-    drawings: Mapping[str, Drawing]
+    cels: tuple[GatheredCel, ...]
+    drawings: Mapping[str, GatheredDrawing]
     exposures: tuple[Exposure, ...]
     warnings: tuple[str, ...] = ()
 
@@ -63,11 +63,11 @@ class _Piece:
     part: raster.Part
     holder: bpy.types.Object
     depth: float
-    strokes: Strokes
+    strokes: ScreenStrokes
     state: list | None
 
 
-def gather(
+def gather_shot(
     scene: bpy.types.Scene,
     view_layer: bpy.types.ViewLayer,
     *,
@@ -76,7 +76,7 @@ def gather(
     step: int = 1,
     objects: Iterable[bpy.types.Object] | None = None,
     on_progress: Callable[[float], None] = lambda fraction: None,
-) -> Shot:
+) -> GatheredShot:
     """Read the drawings of the frames first..last (included), each `step`-th of them, held for `step` frames.
 
     `objects` are the Grease Pencil objects (or the instancers of some) that take part, None for all. What is hidden in the viewport or
@@ -88,20 +88,20 @@ def gather(
     if last < first:
         raise BadInput(f"The frame range {first} to {last} is empty: choose an end that is not before the start.")
     everything = set(scene.objects) if objects is None else set(objects)
-    chosen = everything & set(_rendered(view_layer.layer_collection))
+    chosen = everything & set(_find_rendered_objects(view_layer.layer_collection))
     numbers = range(first, last + 1, max(1, step))
     shown: list[dict[_Key, str]] = []  # for each number, the drawing of each cel
-    found: dict[str, Drawing] = {}
+    found: dict[str, GatheredDrawing] = {}
     depths: dict[_Key, dict[int, float]] = {}  # of each cel at each number
     members: dict[_Key, dict[str, bpy.types.Object]] = {}
-    with stepping(scene) as go_to:
+    with step_through_frames(scene) as go_to:
         for number in numbers:
             go_to(number)
             depsgraph = view_layer.depsgraph
             projection = camera.of_scene(scene, depsgraph, size)
             shown.append({})
-            for key, pieces in _pieces(depsgraph, projection, chosen).items():
-                drawing = _drawing(key, pieces, number, scene, depsgraph, size, found)
+            for key, pieces in _find_pieces(depsgraph, projection, chosen).items():
+                drawing = _make_drawing(key, pieces, number, scene, depsgraph, size, found)
                 if drawing is None:
                     continue
                 found.setdefault(drawing.id, drawing)
@@ -113,7 +113,7 @@ def gather(
         raise BadInput(
             _why_nothing(everything, chosen, view_layer) or f"Nothing is drawn from frame {first} to {last}: choose other frames."
         )
-    return _shot(scene, size, numbers, last, shown, found, depths, members)
+    return _assemble_shot(scene, size, numbers, last, shown, found, depths, members)
 
 
 # --- who takes part -----------------------------------------------------------------------------------------------
@@ -134,15 +134,15 @@ def _why_nothing(everything, chosen, view_layer) -> str:
     return ""
 
 
-def _rendered(tree: bpy.types.LayerCollection) -> Iterator[bpy.types.Object]:
+def _find_rendered_objects(tree: bpy.types.LayerCollection) -> Iterator[bpy.types.Object]:
     """The objects of the collections that are not turned off for rendering."""
     if not tree.exclude and not tree.collection.hide_render:
         yield from tree.collection.objects
         for child in tree.children:
-            yield from _rendered(child)
+            yield from _find_rendered_objects(child)
 
 
-def _pieces(depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
+def _find_pieces(depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
     """What each cel shows at the depsgraph's frame, the farther objects first, as Blender draws them: it sorts whole objects by how far
     their origin lies along the camera's axis; within an object the layers, and in a layer the strokes, go from bottom to top."""
     found: dict[_Key, list[_Piece]] = {}
@@ -153,9 +153,9 @@ def _pieces(depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
         owner = (instance.parent or ob).original if instance.is_instance else ob.original
         if not {owner, ob.original} & chosen or owner.hide_render or ob.original.hide_render:
             continue
-        holder = owner if references.key(owner.shiage.references) else ob.original
+        holder = owner if references.hash_references(owner.shiage.references) else ob.original
         part = raster.Part(owner, ob.original, ob, instance.matrix_world.copy())
-        found.setdefault(references.key(holder.shiage.references), []).append(_piece(part, holder, depsgraph, projection))
+        found.setdefault(references.hash_references(holder.shiage.references), []).append(_read_piece(part, holder, depsgraph, projection))
     for pieces in found.values():
         pieces.sort(key=lambda piece: -piece.depth)
     return found
@@ -164,7 +164,7 @@ def _pieces(depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
 # --- drawings -----------------------------------------------------------------------------------------------------
 
 
-def _piece(part: raster.Part, holder: bpy.types.Object, depsgraph, projection) -> _Piece:
+def _read_piece(part: raster.Part, holder: bpy.types.Object, depsgraph, projection) -> _Piece:
     ob = part.evaluated
     materials = [slot.material for slot in ob.material_slots] or list(ob.data.materials)
     scale = object_scale(part.matrix)
@@ -173,27 +173,29 @@ def _piece(part: raster.Part, holder: bpy.types.Object, depsgraph, projection) -
         frame = layer.current_frame()
         if frame is None or frame.drawing is None or layers.left_out(part.original, layer):
             continue
-        strokes = extract(frame.drawing, materials, layer.opacity, layers.world_matrix(layer, part.matrix, depsgraph), scale, projection)
+        strokes = extract_strokes(
+            frame.drawing, materials, layer.opacity, layers.world_matrix(layer, part.matrix, depsgraph), scale, projection
+        )
         if len(strokes):
             lines.append(strokes)
             otherwise = otherwise or layers.drawn_otherwise(part.original, layer, materials)
-    state = layers.state(part.original, ob, materials, part.matrix, depsgraph, projection) if otherwise else None
-    return _Piece(part, holder, projection.depth(part.matrix.translation), join(lines), state)
+    state = layers.hash_appearance(part.original, ob, materials, part.matrix, depsgraph, projection) if otherwise else None
+    return _Piece(part, holder, projection.depth(part.matrix.translation), join_strokes(lines), state)
 
 
-def _drawing(key, pieces, frame, scene, depsgraph, size, found) -> Drawing | None:
+def _make_drawing(key, pieces, frame, scene, depsgraph, size, found) -> GatheredDrawing | None:
     """The drawing that pieces make together, None where they show nothing. A picture is made of one that is not found yet."""
-    strokes = join([piece.strokes for piece in pieces])
+    strokes = join_strokes([piece.strokes for piece in pieces])
     if not len(strokes):
         return None
     states = [piece.state for piece in pieces if piece.state is not None]
-    drawing_id = digest(list(key), list(size), states, *(array.tobytes() for array in strokes.arrays().values()))[:16]
+    drawing_id = compute_digest(list(key), list(size), states, *(array.tobytes() for array in strokes.arrays().values()))[:16]
     if not states or drawing_id in found:
-        return Drawing(drawing_id, 0, frame, strokes)
-    return Drawing(drawing_id, 0, frame, picture=raster.render(scene, depsgraph, [piece.part for piece in pieces], size))
+        return GatheredDrawing(drawing_id, 0, frame, strokes)
+    return GatheredDrawing(drawing_id, 0, frame, picture=raster.render_lines(scene, depsgraph, [piece.part for piece in pieces], size))
 
 
-def _shot(scene, size, numbers, last, shown, found, depths, members) -> Shot:
+def _assemble_shot(scene, size, numbers, last, shown, found, depths, members) -> GatheredShot:
     order = sorted(depths, key=lambda key: -statistics.fmean(depths[key].values()))
     warnings = []
     for back, front in zip(order, order[1:], strict=False):
@@ -204,21 +206,21 @@ def _shot(scene, size, numbers, last, shown, found, depths, members) -> Shot:
     cels = []
     for key in order:
         holder = next(iter(members[key].values()))
-        own = references.files(holder.shiage.references)
-        cels.append(Cel(", ".join(members[key]), tuple(members[key]), own))
+        own = references.find_reference_files(holder.shiage.references)
+        cels.append(GatheredCel(", ".join(members[key]), tuple(members[key]), own))
     cel_of = {drawing_id: order.index(key) for frame in shown for key, drawing_id in frame.items()}
-    return Shot(
+    return GatheredShot(
         title=scene.name,
         size=size,
         fps=scene.render.fps / scene.render.fps_base,
         cels=tuple(cels),
         drawings={drawing_id: replace(drawing, cel=cel_of[drawing_id]) for drawing_id, drawing in found.items()},
-        exposures=exposures(numbers, last, [tuple(frame.get(key) for key in order) for frame in shown]),
+        exposures=make_exposures(numbers, last, [tuple(frame.get(key) for key in order) for frame in shown]),
         warnings=tuple(warnings),
     )
 
 
-def held(shown: Sequence[Mapping[int, str]]) -> tuple[Exposure, ...]:
+def find_held_frames(shown: Sequence[Mapping[int, str]]) -> tuple[Exposure, ...]:
     """The frames of cels whose drawings are held until the next: for each cel, which drawing begins at which frame."""
     numbers = range(min(map(min, shown)), max(map(max, shown)) + 1)
     now: tuple[str | None, ...] = (None,) * len(shown)
@@ -226,10 +228,10 @@ def held(shown: Sequence[Mapping[int, str]]) -> tuple[Exposure, ...]:
     for number in numbers:
         now = tuple(cel.get(number, before) for cel, before in zip(shown, now, strict=True))
         frames.append(now)
-    return exposures(numbers, numbers[-1], frames)
+    return make_exposures(numbers, numbers[-1], frames)
 
 
-def exposures(numbers: range, last: int, drawings: Sequence[tuple[str | None, ...]]) -> tuple[Exposure, ...]:
+def make_exposures(numbers: range, last: int, drawings: Sequence[tuple[str | None, ...]]) -> tuple[Exposure, ...]:
     """Runs of equal drawings; `drawings` belongs to `numbers`, each of which stands for the frames up to the next, or to `last`."""
     runs: list[Exposure] = []
     for number, now in zip(numbers, drawings, strict=True):

@@ -9,7 +9,7 @@ from .. import compat
 
 
 @contextmanager
-def stepping(scene: bpy.types.Scene) -> Iterator[Callable[[int], None]]:
+def step_through_frames(scene: bpy.types.Scene) -> Iterator[Callable[[int], None]]:
     """Gives a function that goes to a frame. At the end the artist's frame is back, and so is what a change of frame overwrites:
     the camera chosen by hand against the markers', and poses that are not keyed yet."""
     frame, subframe, camera = scene.frame_current, scene.frame_subframe, scene.camera
@@ -21,8 +21,8 @@ def stepping(scene: bpy.types.Scene) -> Iterator[Callable[[int], None]]:
         if scene.camera != camera:
             scene.camera = camera
         for owner, path, value in before:
-            if _value(owner, path) != value:
-                _set(owner, path, value)
+            if _get_value(owner, path) != value:
+                _set_value(owner, path, value)
 
 
 def _animated_values() -> Iterator[tuple[bpy.types.ID, str, object]]:
@@ -34,13 +34,13 @@ def _animated_values() -> Iterator[tuple[bpy.types.ID, str, object]]:
             animation = getattr(block, "animation_data", None)
             if animation is None:
                 continue
-            for path in {curve.data_path for curve in compat.fcurves(animation)}:
-                value = _value(block, path)
+            for path in {curve.data_path for curve in compat.get_fcurves(animation)}:
+                value = _get_value(block, path)
                 if value is not None:
                     yield block, path, value
 
 
-def _value(block: bpy.types.ID, path: str):
+def _get_value(block: bpy.types.ID, path: str):
     try:
         value = block.path_resolve(path)
     except ValueError:  # the curve animates something that is gone
@@ -48,7 +48,7 @@ def _value(block: bpy.types.ID, path: str):
     return tuple(value) if hasattr(value, "__len__") and not isinstance(value, (str, set)) else value
 
 
-def _set(block: bpy.types.ID, path: str, value) -> None:
+def _set_value(block: bpy.types.ID, path: str, value) -> None:
     if path.endswith("]"):  # a custom property: owner["name"]
         owner_path, _, name = path.rpartition("[")
         owner = block.path_resolve(owner_path) if owner_path else block

@@ -15,7 +15,7 @@ NO_MATERIAL = (0.6, 0.6, 0.6, 1.0)  # what Blender draws lines with that have no
 
 
 @dataclass(frozen=True)
-class Strokes:
+class ScreenStrokes:
     """Polylines in pixels, origin top left, y down; the arrays of a strokes file of the job folder.
 
     `points` float32 (N, 2) · `widths` float32 (N,), diameters · `colors` uint8 (N, 4), sRGB, alpha is opacity · `offsets` int32 (S+1,),
@@ -49,7 +49,7 @@ class _Lines:
 
 
 @dataclass(frozen=True)
-class Flat:
+class LayerStrokes:
     """All strokes of a drawing that have points, in the layer's space.
 
     `points` float32 (N, 3) · `radii` float32 (N,) · `colors`, `offsets`, `cyclic` as in Strokes; the color of one without a visible line is
@@ -65,12 +65,12 @@ class Flat:
     numbers: np.ndarray
 
 
-def join(parts: Sequence[Strokes]) -> Strokes:
+def join_strokes(parts: Sequence[ScreenStrokes]) -> ScreenStrokes:
     """One after the other, the later ones on top."""
     if len(parts) == 1:
         return parts[0]
     shifts = np.cumsum([0, *(len(p.points) for p in parts)])
-    return Strokes(
+    return ScreenStrokes(
         points=np.concatenate([np.empty((0, 2), np.float32), *(p.points for p in parts)]),
         widths=np.concatenate([np.empty(0, np.float32), *(p.widths for p in parts)]),
         colors=np.concatenate([np.empty((0, 4), np.uint8), *(p.colors for p in parts)]),
@@ -79,51 +79,55 @@ def join(parts: Sequence[Strokes]) -> Strokes:
     )
 
 
-def extract(drawing, materials: Sequence, opacity: float, matrix: np.ndarray, object_scale: float, projection: Projection) -> Strokes:
+def extract_strokes(
+    drawing, materials: Sequence, opacity: float, matrix: np.ndarray, object_scale: float, projection: Projection
+) -> ScreenStrokes:
     """The visible lines of an evaluated drawing.
 
     `materials` by slot, `opacity` of the layer, `matrix` layer to world, `object_scale` how much the object (not its layer) scales:
     the layer's own scale does not change the width of lines.
     """
-    styles = _styles(materials)
-    lines = _read(drawing, styles)
+    styles = _read_styles(materials)
+    lines = _read_polylines(drawing, styles)
     if not len(lines.cyclic):
-        return join([])
+        return join_strokes([])
     pixels, w, seen = projection.project(lines.points, matrix)
     widths = (2 * object_scale * projection.scale) * lines.values[:, 0] / w
-    colors = _colors(lines, styles[lines.slots], opacity)
-    return _rounded(_within_reach(Strokes(pixels, widths, colors, lines.offsets.astype(np.int32), lines.cyclic), seen, projection.size))
+    colors = _compute_colors(lines, styles[lines.slots], opacity)
+    return _round_points(
+        _within_reach(ScreenStrokes(pixels, widths, colors, lines.offsets.astype(np.int32), lines.cyclic), seen, projection.size)
+    )
 
 
-def flatten(drawing, materials: Sequence, opacity: float) -> Flat:
+def flatten_strokes(drawing, materials: Sequence, opacity: float) -> LayerStrokes:
     """The strokes of a drawing as they lie in its layer, visible or not. `materials` by slot, `opacity` of the layer."""
-    styles = _styles(materials)
-    lines = _read(drawing, styles, everything=True)
+    styles = _read_styles(materials)
+    lines = _read_polylines(drawing, styles, everything=True)
     own, count = styles[lines.slots], drawing.attributes.domain_size("CURVE")
     hidden = np.isnan(own[:, 3])
     if compat.STROKES_HIDE_THEMSELVES:
-        hidden |= _attribute(drawing, "hide_stroke", "value", False, count, dtype=bool)[lines.numbers]
-        filled = _attribute(drawing, "fill_id", "value", 0, count, dtype=np.int32)[lines.numbers] != 0
+        hidden |= _read_attribute(drawing, "hide_stroke", "value", False, count, dtype=bool)[lines.numbers]
+        filled = _read_attribute(drawing, "fill_id", "value", 0, count, dtype=np.int32)[lines.numbers] != 0
     else:
         filled = np.array([compat.shows_fill(material) for material in materials or [None]])[lines.slots]
-    colors = _colors(lines, np.nan_to_num(own), opacity)
+    colors = _compute_colors(lines, np.nan_to_num(own), opacity)
     paint = np.array([m.grease_pencil.fill_color if m else NO_MATERIAL for m in materials or [None]], np.float32)[lines.slots, :3]
-    tint = _attribute(drawing, "fill_color", "color", 0.0, count, 4)[lines.numbers]
-    paint = srgb8(paint * (1 - tint[:, 3:]) + tint[:, :3] * tint[:, 3:])
+    tint = _read_attribute(drawing, "fill_color", "color", 0.0, count, 4)[lines.numbers]
+    paint = encode_srgb8(paint * (1 - tint[:, 3:]) + tint[:, :3] * tint[:, 3:])
     points = np.repeat(hidden, np.diff(lines.offsets))
     colors[points] = 0
     colors[points, :3] = np.repeat(paint, np.diff(lines.offsets), axis=0)[points]
-    return Flat(lines.points, lines.values[:, 0], colors, lines.offsets.astype(np.int32), lines.cyclic, filled, lines.numbers)
+    return LayerStrokes(lines.points, lines.values[:, 0], colors, lines.offsets.astype(np.int32), lines.cyclic, filled, lines.numbers)
 
 
-def _colors(lines: _Lines, styles: np.ndarray, opacity: float) -> np.ndarray:
+def _compute_colors(lines: _Lines, styles: np.ndarray, opacity: float) -> np.ndarray:
     """uint8 (N, 4); `styles` (S, 4) is the material's color of each line."""
     base = np.repeat(styles, np.diff(lines.offsets), axis=0)
     mix = lines.values[:, 5:6]
     rgb = base[:, :3] * (1 - mix) + lines.values[:, 2:5] * mix
     alpha = base[:, 3] * lines.values[:, 1] * opacity
     colors = np.empty((len(base), 4), np.uint8)
-    colors[:, :3] = srgb8(rgb)
+    colors[:, :3] = encode_srgb8(rgb)
     colors[:, 3] = np.clip(alpha, 0, 1) * 255 + 0.5
     return colors
 
@@ -132,7 +136,7 @@ _STEPS = np.linspace(0, 1, 65536)  # powers of each point's color would take lon
 _SRGB = (np.where(_STEPS <= 0.0031308, _STEPS * 12.92, 1.055 * _STEPS ** (1 / 2.4) - 0.055) * 255 + 0.5).astype(np.uint8)
 
 
-def srgb8(linear: np.ndarray) -> np.ndarray:
+def encode_srgb8(linear: np.ndarray) -> np.ndarray:
     """Linear light 0..1 -> sRGB 0..255, uint8."""
     return _SRGB[(np.clip(linear, 0, 1) * 65535 + 0.5).astype(np.uint16)]
 
@@ -145,7 +149,7 @@ def object_scale(matrix_world) -> float:
 # --- reading ------------------------------------------------------------------------------------------------------
 
 
-def _styles(materials: Sequence) -> np.ndarray:
+def _read_styles(materials: Sequence) -> np.ndarray:
     """Linear RGBA by material slot, float32 (M, 4); NaN alpha marks a material that shows no line."""
     table = []
     for material in materials or [None]:
@@ -154,7 +158,7 @@ def _styles(materials: Sequence) -> np.ndarray:
     return np.array(table, np.float32)
 
 
-def _attribute(drawing, name: str, key: str, default, count: int, width: int = 1, dtype: type = np.float32) -> np.ndarray:
+def _read_attribute(drawing, name: str, key: str, default, count: int, width: int = 1, dtype: type = np.float32) -> np.ndarray:
     """A geometry attribute as an array (count,) or (count, width), or its default value throughout where it is not stored."""
     shape = count if width == 1 else (count, width)
     attribute = drawing.attributes.get(name)
@@ -165,29 +169,29 @@ def _attribute(drawing, name: str, key: str, default, count: int, width: int = 1
     return values.reshape(shape)
 
 
-def _read(drawing, styles: np.ndarray, everything: bool = False) -> _Lines:
+def _read_polylines(drawing, styles: np.ndarray, everything: bool = False) -> _Lines:
     """The strokes that have a visible line, or all that have points, as polylines."""
     stroke_count = drawing.attributes.domain_size("CURVE")
     count = drawing.attributes.domain_size("POINT")
     offsets = np.zeros(stroke_count + 1, np.int32)
     if stroke_count:
         drawing.curve_offsets.foreach_get("value", offsets)
-    slots = np.clip(_attribute(drawing, "material_index", "value", 0, stroke_count, dtype=np.int32), 0, len(styles) - 1)
+    slots = np.clip(_read_attribute(drawing, "material_index", "value", 0, stroke_count, dtype=np.int32), 0, len(styles) - 1)
     shown = (np.diff(offsets) > 0) & (everything | ~np.isnan(styles[slots, 3]))
     if compat.STROKES_HIDE_THEMSELVES and not everything:
-        shown &= ~_attribute(drawing, "hide_stroke", "value", False, stroke_count, dtype=bool)
-    cyclic = _attribute(drawing, "cyclic", "value", False, stroke_count, dtype=bool)
-    kinds = _attribute(drawing, "curve_type", "value", curves.CATMULL_ROM, stroke_count, dtype=np.int8)
+        shown &= ~_read_attribute(drawing, "hide_stroke", "value", False, stroke_count, dtype=bool)
+    cyclic = _read_attribute(drawing, "cyclic", "value", False, stroke_count, dtype=bool)
+    kinds = _read_attribute(drawing, "curve_type", "value", curves.CATMULL_ROM, stroke_count, dtype=np.int8)
     if not compat.DRAWS_CURVES:
         kinds[:] = curves.POLY
-    points = _attribute(drawing, "position", "vector", 0.0, count, 3)
+    points = _read_attribute(drawing, "position", "vector", 0.0, count, 3)
     values = np.empty((count, 6), np.float32)
-    values[:, 0] = _attribute(drawing, "radius", "value", 0.01, count)
-    values[:, 1] = _attribute(drawing, "opacity", "value", 1.0, count)
-    values[:, 2:] = _attribute(drawing, "vertex_color", "color", 0.0, count, 4)
+    values[:, 0] = _read_attribute(drawing, "radius", "value", 0.01, count)
+    values[:, 1] = _read_attribute(drawing, "opacity", "value", 1.0, count)
+    values[:, 2:] = _read_attribute(drawing, "vertex_color", "color", 0.0, count, 4)
 
     if (kinds[shown] != curves.POLY).any():
-        points, values, sampled = _sampled(drawing, points, values, offsets, cyclic, kinds, shown)
+        points, values, sampled = _sample_curves(drawing, points, values, offsets, cyclic, kinds, shown)
         return _Lines(points, values, sampled, cyclic[shown], slots[shown], np.flatnonzero(shown))
     if not shown.all():
         counts = np.diff(offsets)
@@ -196,10 +200,10 @@ def _read(drawing, styles: np.ndarray, everything: bool = False) -> _Lines:
     return _Lines(points, values, offsets, cyclic[shown], slots[shown], np.flatnonzero(shown))
 
 
-def _sampled(drawing, points, values, offsets, cyclic, kinds, shown) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _sample_curves(drawing, points, values, offsets, cyclic, kinds, shown) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The shown strokes as polylines: points, values and offsets."""
     count, stroke_count = len(points), len(kinds)
-    resolution = np.maximum(_attribute(drawing, "resolution", "value", 12, stroke_count, dtype=np.int32), 1)
+    resolution = np.maximum(_read_attribute(drawing, "resolution", "value", 12, stroke_count, dtype=np.int32), 1)
     everything = np.concatenate([points, values], axis=1)
     bent = np.flatnonzero(shown & ((kinds == curves.BEZIER) | (kinds == curves.NURBS)))
     # A polyline is a Catmull-Rom curve with one sample a segment, so that only the rare kinds go one by one.
@@ -207,17 +211,17 @@ def _sampled(drawing, points, values, offsets, cyclic, kinds, shown) -> tuple[np
     samples = sum(weights[:, k, None] * everything[indices[:, k]] for k in range(4))
     pieces = np.split(samples, sampled[1:-1])
     if len(bent):
-        left = _attribute(drawing, "handle_left", "vector", 0.0, count, 3)
-        right = _attribute(drawing, "handle_right", "vector", 0.0, count, 3)
-        order = _attribute(drawing, "nurbs_order", "value", 4, stroke_count, dtype=np.int8)
-        mode = _attribute(drawing, "knots_mode", "value", curves.NORMAL, stroke_count, dtype=np.int8)
-        weight = _attribute(drawing, "nurbs_weight", "value", 1.0, count)
+        left = _read_attribute(drawing, "handle_left", "vector", 0.0, count, 3)
+        right = _read_attribute(drawing, "handle_right", "vector", 0.0, count, 3)
+        order = _read_attribute(drawing, "nurbs_order", "value", 4, stroke_count, dtype=np.int8)
+        mode = _read_attribute(drawing, "knots_mode", "value", curves.NORMAL, stroke_count, dtype=np.int8)
+        weight = _read_attribute(drawing, "nurbs_weight", "value", 1.0, count)
     for i in bent:
         run, steps, closed = slice(offsets[i], offsets[i + 1]), int(resolution[i]), bool(cyclic[i])
         if kinds[i] == curves.BEZIER and run.stop - run.start > 1:
-            pieces[i] = np.concatenate(curves.bezier(points[run], left[run], right[run], values[run], closed, steps), axis=1)
+            pieces[i] = np.concatenate(curves.sample_bezier(points[run], left[run], right[run], values[run], closed, steps), axis=1)
         elif kinds[i] == curves.NURBS and run.stop - run.start >= order[i]:  # with fewer points Blender draws those, as they are here
-            found = curves.nurbs(points[run], weight[run], values[run], closed, steps, int(order[i]), int(mode[i]))
+            found = curves.sample_nurbs(points[run], weight[run], values[run], closed, steps, int(order[i]), int(mode[i]))
             pieces[i] = np.concatenate(found, axis=1)
     pieces = [piece for piece, kept in zip(pieces, shown, strict=True) if kept]
     joined = np.concatenate(pieces).astype(np.float32)
@@ -227,7 +231,7 @@ def _sampled(drawing, points, values, offsets, cyclic, kinds, shown) -> tuple[np
 # --- what the camera sees -----------------------------------------------------------------------------------------
 
 
-def _within_reach(strokes: Strokes, seen: np.ndarray, size: tuple[int, int]) -> Strokes:
+def _within_reach(strokes: ScreenStrokes, seen: np.ndarray, size: tuple[int, int]) -> ScreenStrokes:
     """Leave out strokes that are wholly out of the picture, and cut those that pass behind the camera or run far out of it.
 
     The picture is taken with a margin of half its longer side, so that what closes a region just outside still does.
@@ -250,11 +254,13 @@ def _within_reach(strokes: Strokes, seen: np.ndarray, size: tuple[int, int]) -> 
     for i in np.flatnonzero(whole | near):
         run = slice(strokes.offsets[i], strokes.offsets[i + 1])
         part = (strokes.points[run], strokes.widths[run], strokes.colors[run])
-        pieces += [(*part, bool(strokes.cyclic[i]))] if whole[i] else _cut(*part, bool(strokes.cyclic[i]), seen[run], low, high)
-    return join([Strokes(p, w, c, np.array([0, len(p)], np.int32), np.array([cyclic])) for p, w, c, cyclic in pieces] if pieces else [])
+        pieces += [(*part, bool(strokes.cyclic[i]))] if whole[i] else _clip_polyline(*part, bool(strokes.cyclic[i]), seen[run], low, high)
+    return join_strokes(
+        [ScreenStrokes(p, w, c, np.array([0, len(p)], np.int32), np.array([cyclic])) for p, w, c, cyclic in pieces] if pieces else []
+    )
 
 
-def _cut(points, widths, colors, cyclic, seen, low, high) -> list[tuple]:
+def _clip_polyline(points, widths, colors, cyclic, seen, low, high) -> list[tuple]:
     """The pieces of one polyline that lie before the camera and within the box; as (points, widths, colors, False).
 
     A segment with an end behind the camera goes whole, as in Blender; one that leaves the box ends on its side.
@@ -263,7 +269,7 @@ def _cut(points, widths, colors, cyclic, seen, low, high) -> list[tuple]:
         points, widths, colors, seen = (np.concatenate([a, a[:1]]) for a in (points, widths, colors, seen))
     pieces, piece = [], []
     for i in range(len(points) - 1):
-        span = _span(points[i], points[i + 1], low, high) if seen[i] and seen[i + 1] else None
+        span = _clip_segment(points[i], points[i + 1], low, high) if seen[i] and seen[i + 1] else None
         if span is None:
             pieces.append(piece)
             piece = []
@@ -271,8 +277,8 @@ def _cut(points, widths, colors, cyclic, seen, low, high) -> list[tuple]:
         start, end = span
         if not piece or start > 0:
             pieces.append(piece)
-            piece = [_between(points, widths, colors, i, start)]
-        piece.append(_between(points, widths, colors, i, end))
+            piece = [_interpolate_point(points, widths, colors, i, start)]
+        piece.append(_interpolate_point(points, widths, colors, i, end))
         if end < 1:
             pieces.append(piece)
             piece = []
@@ -280,7 +286,7 @@ def _cut(points, widths, colors, cyclic, seen, low, high) -> list[tuple]:
     return [(*(np.stack(column) for column in zip(*piece, strict=True)), False) for piece in pieces if piece]
 
 
-def _span(a, b, low, high) -> tuple[float, float] | None:
+def _clip_segment(a, b, low, high) -> tuple[float, float] | None:
     """The part of the segment a-b within a box, as two fractions of it, or None."""
     start, end = 0.0, 1.0
     for axis in range(2):
@@ -294,15 +300,15 @@ def _span(a, b, low, high) -> tuple[float, float] | None:
     return (start, end) if start <= end else None
 
 
-def _between(points, widths, colors, i, t) -> tuple:
+def _interpolate_point(points, widths, colors, i, t) -> tuple:
     """Point, width and color at the fraction t of segment i."""
     if t in (0, 1):
         return points[i + int(t)], widths[i + int(t)], colors[i + int(t)]
     return tuple((a[i] * (1 - t) + a[i + 1] * t).astype(a.dtype) for a in (points, np.asarray(widths), colors))
 
 
-def _rounded(strokes: Strokes) -> Strokes:
-    return Strokes(
+def _round_points(strokes: ScreenStrokes) -> ScreenStrokes:
+    return ScreenStrokes(
         points=np.round(strokes.points * GRAIN).astype(np.float32) / np.float32(GRAIN),
         widths=np.round(strokes.widths * GRAIN).astype(np.float32) / np.float32(GRAIN),
         colors=strokes.colors,

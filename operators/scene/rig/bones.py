@@ -29,7 +29,7 @@ _BEGINS = {  # the bone that is meant, in words
 
 
 @dataclass(frozen=True)
-class Place:
+class JointPlace:
     """`name` as in the maps, `title` for people, `text` for the tooltip."""
 
     name: str
@@ -42,25 +42,27 @@ class Place:
         return self.name.replace(".", "_").lower()
 
 
-def _places() -> Iterator[Place]:
+def _list_places() -> Iterator[JointPlace]:
     for side, word in SIDES.items():
         for limb in LIMBS:
-            yield Place(f"{limb}.{side}", f"{word} {limb.title()}", f"The {word.lower()} {_BEGINS[limb]}: the joint is where it begins")
-    yield Place("head", "Head", "The bone of the head, from the neck to the crown; eyes, nose and ears are estimated from it")
+            yield JointPlace(
+                f"{limb}.{side}", f"{word} {limb.title()}", f"The {word.lower()} {_BEGINS[limb]}: the joint is where it begins"
+            )
+    yield JointPlace("head", "Head", "The bone of the head, from the neck to the crown; eyes, nose and ears are estimated from it")
     for side, word in SIDES.items():
-        yield Place(f"eye.{side}", f"{word} Eye", f"The {word.lower()} eye, if it has a bone")
+        yield JointPlace(f"eye.{side}", f"{word} Eye", f"The {word.lower()} eye, if it has a bone")
     for side, word in SIDES.items():
-        yield Place(f"ear.{side}", f"{word} Ear", f"The {word.lower()} ear, if it has a bone")
-    yield Place("nose", "Nose", "The bone that begins at the tip of the nose, if there is one")
-    yield Place("jaw", "Jaw", "The bone that opens the mouth and ends at the chin, if there is one")
+        yield JointPlace(f"ear.{side}", f"{word} Ear", f"The {word.lower()} ear, if it has a bone")
+    yield JointPlace("nose", "Nose", "The bone that begins at the tip of the nose, if there is one")
+    yield JointPlace("jaw", "Jaw", "The bone that opens the mouth and ends at the chin, if there is one")
     for side, word in SIDES.items():
         for finger in FINGERS:
             for number in (1, 2, 3):
                 title = f"{word} {finger.title()} {number}"
-                yield Place(f"{finger}.{number}.{side}", title, f"Bone {number} of the {word.lower()} {finger}, from the palm on")
+                yield JointPlace(f"{finger}.{number}.{side}", title, f"Bone {number} of the {word.lower()} {finger}, from the palm on")
 
 
-PLACES = {place.name: place for place in _places()}
+PLACES = {place.name: place for place in _list_places()}
 BODY = tuple(name for name in PLACES if name.split(".")[0] in LIMBS)
 FACE = ("head", "eye.R", "eye.L", "ear.R", "ear.L", "nose", "jaw")
 
@@ -91,7 +93,7 @@ class Preset:
         return found
 
 
-def _numbered(*patterns: str) -> tuple[tuple[str, str, str], ...]:
+def _expand_fingers(*patterns: str) -> tuple[tuple[str, str, str], ...]:
     """Three bones from each pattern, with # for their number."""
     return tuple((p.replace("#", "1"), p.replace("#", "2"), p.replace("#", "3")) for p in patterns)
 
@@ -105,7 +107,7 @@ PRESETS = (
         ("R", "L"),
         tuple(f"DEF-{name}" for name in _RIGIFY_LIMBS),
         "DEF-spine.006",
-        _numbered(*(f"DEF-{name}" for name in _RIGIFY_FINGERS)),
+        _expand_fingers(*(f"DEF-{name}" for name in _RIGIFY_FINGERS)),
         {"eye": "ORG-eye.{}", "ear": "DEF-ear.{}", "nose": "DEF-nose.002", "jaw": "jaw_master"},
     ),
     Preset(
@@ -113,7 +115,7 @@ PRESETS = (
         ("R", "L"),
         _RIGIFY_LIMBS,
         "spine.006",
-        _numbered(*_RIGIFY_FINGERS),
+        _expand_fingers(*_RIGIFY_FINGERS),
         {"eye": "eye.{}", "ear": "ear.{}", "nose": "nose.002", "jaw": "jaw"},
     ),
     Preset(
@@ -121,7 +123,7 @@ PRESETS = (
         ("Right", "Left"),
         ("{}Arm", "{}ForeArm", "{}Hand", "{}UpLeg", "{}Leg", "{}Foot"),
         "Head",
-        _numbered("{}HandThumb#", "{}HandIndex#", "{}HandMiddle#", "{}HandRing#", "{}HandPinky#"),
+        _expand_fingers("{}HandThumb#", "{}HandIndex#", "{}HandMiddle#", "{}HandRing#", "{}HandPinky#"),
         {"eye": "{}Eye", "jaw": "Jaw"},
     ),
     Preset(
@@ -129,7 +131,7 @@ PRESETS = (
         ("R", "L"),
         ("upperarm01.{}", "lowerarm01.{}", "wrist.{}", "upperleg01.{}", "lowerleg01.{}", "foot.{}"),
         "head",
-        _numbered("finger1-#.{}", "finger2-#.{}", "finger3-#.{}", "finger4-#.{}", "finger5-#.{}"),
+        _expand_fingers("finger1-#.{}", "finger2-#.{}", "finger3-#.{}", "finger4-#.{}", "finger5-#.{}"),
         {"eye": "eye.{}", "jaw": "jaw"},
     ),
     Preset(
@@ -137,7 +139,7 @@ PRESETS = (
         ("r", "l"),
         ("upperarm_{}", "lowerarm_{}", "hand_{}", "thigh_{}", "calf_{}", "foot_{}"),
         "head",
-        _numbered("thumb_0#_{}", "index_0#_{}", "middle_0#_{}", "ring_0#_{}", "pinky_0#_{}"),
+        _expand_fingers("thumb_0#_{}", "index_0#_{}", "middle_0#_{}", "ring_0#_{}", "pinky_0#_{}"),
         {"eye": "eye_{}", "jaw": "jaw"},
     ),
     Preset(
@@ -145,7 +147,7 @@ PRESETS = (
         ("R", "L"),
         tuple(f"J_Bip_{{}}_{name}" for name in ("UpperArm", "LowerArm", "Hand", "UpperLeg", "LowerLeg", "Foot")),
         "J_Bip_C_Head",
-        _numbered("J_Bip_{}_Thumb#", "J_Bip_{}_Index#", "J_Bip_{}_Middle#", "J_Bip_{}_Ring#", "J_Bip_{}_Little#"),
+        _expand_fingers("J_Bip_{}_Thumb#", "J_Bip_{}_Index#", "J_Bip_{}_Middle#", "J_Bip_{}_Ring#", "J_Bip_{}_Little#"),
         {"eye": "J_Adj_{}_FaceEye"},
     ),
 )
@@ -164,7 +166,7 @@ class Found:
 
 
 @functools.lru_cache(maxsize=16)  # panels ask at each redraw
-def known(bone_names: tuple[str, ...]) -> Found:
+def find_known_bones(bone_names: tuple[str, ...]) -> Found:
     """What the names of an armature's bones tell. Case and namespaces don't matter; of several figures the first one counts."""
     figures: dict[tuple[str, str], dict[str, str]] = {}  # {the rest of the name in lower case: bone} by what tells figures apart
     for bone in bone_names:
@@ -173,7 +175,7 @@ def known(bone_names: tuple[str, ...]) -> Found:
         figures.setdefault((prefix, ""), {}).setdefault(name, bone)
         if name.endswith(_COPY):
             figures.setdefault((prefix, _COPY), {}).setdefault(name.removesuffix(_COPY), bone)
-    readings = [reading for bones in figures.values() if (reading := _read(bones))[0]]
+    readings = [reading for bones in figures.values() if (reading := _match_preset(bones))[0]]
     readings.sort(key=lambda reading: reading[:2], reverse=True)
     if not readings:
         return Found("", {})
@@ -182,7 +184,7 @@ def known(bone_names: tuple[str, ...]) -> Found:
     return Found(preset, names, twice)
 
 
-def _read(bones: Mapping[str, str]) -> tuple[int, int, str, dict[str, str]]:
+def _match_preset(bones: Mapping[str, str]) -> tuple[int, int, str, dict[str, str]]:
     """The preset that knows most of some bones: how many of the body, how many in all, its title, {place: bone}."""
     readings = []
     for preset in PRESETS:
@@ -194,12 +196,12 @@ def _read(bones: Mapping[str, str]) -> tuple[int, int, str, dict[str, str]]:
 # --- what the animator chose ------------------------------------------------------------------------------------------
 
 
-def _search(self, _context, _text):
+def _search_bones(self, _context, _text):
     return [bone.name for bone in self.id_data.data.bones]
 
 
-def _property(place: Place):
-    return StringProperty(name=place.title, description=place.text, search=_search, override=OVERRIDABLE)
+def _make_property(place: JointPlace):
+    return StringProperty(name=place.title, description=place.text, search=_search_bones, override=OVERRIDABLE)
 
 
 def _is_head(_self, ob: bpy.types.Object) -> bool:
@@ -209,7 +211,7 @@ def _is_head(_self, ob: bpy.types.Object) -> bool:
 class SHIAGE_PG_bones(bpy.types.PropertyGroup):
     """`object.shiage.bones`: the bones that the animator chose himself; empty for those that are found by their names."""
 
-    __annotations__ = {place.identifier: _property(place) for place in PLACES.values()} | {
+    __annotations__ = {place.identifier: _make_property(place) for place in PLACES.values()} | {
         "face": PointerProperty(
             type=bpy.types.Object,
             name="Face",
@@ -223,18 +225,18 @@ class SHIAGE_PG_bones(bpy.types.PropertyGroup):
 
 def of_armature(ob: bpy.types.Object) -> Found:
     """The bones of an armature object, the animator's own choice over what the names tell. A chosen bone that is not there is none."""
-    found = known(tuple(ob.data.bones.keys()))
+    found = find_known_bones(tuple(ob.data.bones.keys()))
     own = {name: chosen for name, place in PLACES.items() if (chosen := getattr(ob.shiage.bones, place.identifier))}
     names = {name: bone for name, bone in {**found.names, **own}.items() if bone in ob.data.bones}
     return Found(found.preset, names, found.twice)
 
 
-def missing(found: Found) -> tuple[str, ...]:
+def find_missing_places(found: Found) -> tuple[str, ...]:
     """The places of the body, and the head, that no bone bears."""
     return tuple(name for name in (*BODY, "head") if name not in found.names)
 
 
-def obstacle(found: Found) -> str:
+def find_obstacle(found: Found) -> str:
     """Why no figure can be read off these bones; '' when one can, of whatever is there."""
     if len([name for name in BODY if name in found.names]) < 4:
         return "No bones of a figure are known by their names: choose them under Bones"

@@ -15,7 +15,7 @@ def of_image(image: bpy.types.Image) -> dict[str, Point]:
     return {mark.name: (mark.point[0], mark.point[1]) for mark in image.shiage.marks if mark.name in JOINTS}
 
 
-def put(image: bpy.types.Image, places: dict[str, Point]) -> None:
+def set_marks(image: bpy.types.Image, places: dict[str, Point]) -> None:
     """Mark these joints and no others."""
     image.shiage.marks.clear()
     for name in JOINTS:
@@ -39,16 +39,16 @@ def as_pose(image: bpy.types.Image) -> pose.Pose | None:
     return pose.Pose(tuple(at and (at[0] * width, at[1] * height) for at in body)) if places else None
 
 
-def take(image: bpy.types.Image, seen: pose.Pose, size: tuple[int, int]) -> None:
+def set_marks_from_pose(image: bpy.types.Image, seen: pose.Pose, size: tuple[int, int]) -> None:
     """Mark what a pose shows, in pixels of a picture of `size`."""
     joints = zip(pose.BODY, seen.body, strict=True)
-    put(image, {name: (at[0] / size[0], at[1] / size[1]) for name, at in joints if at is not None and name in JOINTS})
+    set_marks(image, {name: (at[0] / size[0], at[1] / size[1]) for name, at in joints if at is not None and name in JOINTS})
 
 
 def over_figure(image: bpy.types.Image, joints: dict[str, np.ndarray]) -> dict[str, Point]:
     """Joints of a figure that stands upright, {name: x to the picture's right, y up}, laid over the figure in an image as large as it: a
     first guess, to be set right by hand."""
-    middle, top, bottom = _figure(image)
+    middle, top, bottom = _find_figure(image)
     places = np.array(list(joints.values()))
     low, high = places.min(axis=0), places.max(axis=0)
     tall = 0.88 * (bottom - top)  # from the eyes to the ankles, as of a grown-up
@@ -58,7 +58,7 @@ def over_figure(image: bpy.types.Image, joints: dict[str, np.ndarray]) -> dict[s
     return {name: (float(x), float(y)) for name, x, y in zip(joints, across.clip(0, 1), down.clip(0, 1), strict=True)}
 
 
-def _figure(image: bpy.types.Image) -> tuple[float, float, float]:
+def _find_figure(image: bpy.types.Image) -> tuple[float, float, float]:
     """Where the figure is, as fractions: the column that halves it, its top and its bottom. It is all that is not like the corner."""
     width, height = image.size
     pixels = np.empty(width * height * 4, np.float32)

@@ -11,15 +11,15 @@ from ....engine import job
 from ....engine.job import pose
 from ....engine.job.builder import JobBuilder, name_file
 from ....engine.job.errors import BadInput
-from ....engine.job.files import digest
+from ....engine.job.files import compute_digest
 from ..read import camera
-from ..read.shot import exposures
-from ..read.stepping import stepping
+from ..read.shot import make_exposures
+from ..read.stepping import step_through_frames
 from . import bones, poses
 
 
 @dataclass(frozen=True)
-class Motion:
+class GatheredMotion:
     """`poses` by id, each with the frame that first shows it · `exposures` cover the range without a gap · `warnings` one sentence each."""
 
     title: str
@@ -30,7 +30,7 @@ class Motion:
     warnings: tuple[str, ...] = ()
 
 
-def gather(
+def gather_motion(
     scene: bpy.types.Scene,
     view_layer: bpy.types.ViewLayer,
     armature: bpy.types.Object,
@@ -39,7 +39,7 @@ def gather(
     frames: tuple[int, int],
     step: int = 1,
     on_progress: Callable[[float], None] = lambda fraction: None,
-) -> Motion:
+) -> GatheredMotion:
     """Read an armature's poses at the frames first..last (included), each `step`-th of them, held for `step` frames.
 
     Equal poses are one drawing; a frame in which nothing of the figure is seen shows none. Raises BadInput when there is no figure, or it
@@ -49,34 +49,34 @@ def gather(
     if last < first:
         raise BadInput(f"The frame range {first} to {last} is empty: choose an end that is not before the start.")
     found = bones.of_armature(armature)
-    figure = poses.figure(armature, found)
+    figure = poses.read_figure(armature, found)
     numbers = range(first, last + 1, max(1, step))
     known: dict[str, tuple[int, pose.Pose]] = {}
     shown: list[tuple[str | None]] = []
-    with stepping(scene) as go_to:
+    with step_through_frames(scene) as go_to:
         for number in numbers:
             go_to(number)
             depsgraph = view_layer.depsgraph
-            seen = poses.seen(figure, depsgraph, camera.of_scene(scene, depsgraph, size))
-            drawing = _id(seen, size) if seen.seen else None
+            seen = poses.read_pose(figure, depsgraph, camera.of_scene(scene, depsgraph, size))
+            drawing = _hash_pose(seen, size) if seen.seen else None
             if drawing is not None:
                 known.setdefault(drawing, (number, seen))
             shown.append((drawing,))
             on_progress(len(shown) / len(numbers))
     if not known:
         raise BadInput(f"The camera sees no joint of '{armature.name}' from frame {first} to {last}: turn the camera to the figure.")
-    return Motion(
+    return GatheredMotion(
         title=f"{scene.name} {armature.name}",
         size=size,
         fps=scene.render.fps / scene.render.fps_base,
         poses=known,
-        exposures=exposures(numbers, last, shown),
-        warnings=tuple(_warnings(armature, found, len(numbers), [n for n, (id,) in zip(numbers, shown, strict=True) if id is None])),
+        exposures=make_exposures(numbers, last, shown),
+        warnings=tuple(_find_warnings(armature, found, len(numbers), [n for n, (id,) in zip(numbers, shown, strict=True) if id is None])),
     )
 
 
-def _warnings(armature: bpy.types.Object, found: bones.Found, count: int, empty: list[int]):
-    missing = bones.missing(found)
+def _find_warnings(armature: bpy.types.Object, found: bones.Found, count: int, empty: list[int]):
+    missing = bones.find_missing_places(found)
     if missing:
         titles = ", ".join(bones.PLACES[name].title for name in missing)
         yield f"The armature '{armature.name}' has no bone for: {titles}. The figure is drawn without: choose bones under Bones."
@@ -91,7 +91,7 @@ def _warnings(armature: bpy.types.Object, found: bones.Found, count: int, empty:
 
 
 def write_job(
-    motion: Motion,
+    motion: GatheredMotion,
     folder: Path,
     model: str,
     options: Mapping[str, object],
@@ -105,19 +105,19 @@ def write_job(
     can't be read or another process works on the folder, JobFailed when that can't be written.
     """
     builder = JobBuilder("animate", model, motion.size)
-    pose_file = _write(builder, _id(standing, standing_size), standing, standing_size) if standing is not None else None
+    pose_file = _write_pose(builder, _hash_pose(standing, standing_size), standing, standing_size) if standing is not None else None
     cel = builder.add_cel(motion.title, (reference,), pose_file)
     for id, (frame, seen) in motion.poses.items():
-        file = _write(builder, id, seen, motion.size)
+        file = _write_pose(builder, id, seen, motion.size)
         builder.add_drawing(job.Drawing(id, cel, "pose", file, f"{motion.title} {frame}"))
     return builder.write_job(folder, motion.exposures, title=motion.title, fps=motion.fps, options=options)
 
 
-def _id(seen: pose.Pose, size: tuple[int, int]) -> str:
-    return digest(seen.json(), list(size))[:16]
+def _hash_pose(seen: pose.Pose, size: tuple[int, int]) -> str:
+    return compute_digest(seen.json(), list(size))[:16]
 
 
-def _write(builder: JobBuilder, id: str, seen: pose.Pose, size: tuple[int, int]) -> str:
+def _write_pose(builder: JobBuilder, id: str, seen: pose.Pose, size: tuple[int, int]) -> str:
     """Add a pose in a picture of `size` to a job; returns its path relative to the folder."""
     file = name_file("pose", id, ".json")
     builder.add_file(file, json.dumps(seen.json() | {"size": list(size)}).encode)

@@ -43,11 +43,11 @@ class Figure:
     looks: np.ndarray
 
 
-def figure(ob: bpy.types.Object, found: bones.Found) -> Figure:
+def read_figure(ob: bpy.types.Object, found: bones.Found) -> Figure:
     """Read an armature object at rest. Raises BadInput when its bones make no figure."""
-    if obstacle := bones.obstacle(found):
+    if obstacle := bones.find_obstacle(found):
         raise BadInput(f"The armature '{ob.name}' can't be read as a figure. {obstacle}.")
-    building = _Building(ob, found.names)
+    building = _FigureBuilder(ob, found.names)
     for index, name in enumerate(pose.BODY):
         building.on_bone(index, name)
     for part, side in (("left_hand", "L"), ("right_hand", "R")):
@@ -56,7 +56,7 @@ def figure(ob: bpy.types.Object, found: bones.Found) -> Figure:
     return building.done()
 
 
-class _Building:
+class _FigureBuilder:
     """A figure in the making."""
 
     def __init__(self, ob: bpy.types.Object, names: Mapping[str, str]) -> None:
@@ -103,12 +103,12 @@ class _Building:
         empty = self.ob.shiage.bones.face
         if empty is not None:
             size = empty.empty_display_size
-            head = face.estimated(np.array([0, 0, -size]), 2 * size, face.axes(np.array([1.0, 0, 0]), np.array([0, 0, 1.0])))
+            head = face.estimate_head(np.array([0, 0, -size]), 2 * size, face.compute_axes(np.array([1.0, 0, 0]), np.array([0, 0, 1.0])))
             self.head, rest = self.holder(None), np.eye(4)
         elif "head" in self.names:
             rest = self.rest("head")
             assert rest is not None
-            head = self._head(rest)
+            head = self._estimate_head(rest)
             self.head = self.holder(self.names["head"])
         else:
             return
@@ -119,29 +119,29 @@ class _Building:
         for name, place in features.items():
             index = pose.BODY.index(name)
             if self.held[index] < 0 or empty is not None:
-                self.held[index], self.places[index] = self.head, _apply(inverse, head.place([place]))[0]
+                self.held[index], self.places[index] = self.head, _transform_points(inverse, head.place([place]))[0]
         points = head.place(face.TEMPLATE)
         start = _STARTS["face"]
-        self.held[start:], self.places[start:] = self.head, _apply(inverse, points)
+        self.held[start:], self.places[start:] = self.head, _transform_points(inverse, points)
         jaw = self.rest("jaw")
         if jaw is not None and empty is None:
             moved = np.flatnonzero(face.ON_JAW) + start
             self.held[moved] = self.holder(self.names["jaw"])
-            self.places[moved] = _apply(np.linalg.inv(jaw), points[face.ON_JAW])
+            self.places[moved] = _transform_points(np.linalg.inv(jaw), points[face.ON_JAW])
 
-    def _head(self, rest: np.ndarray) -> face.Head:
+    def _estimate_head(self, rest: np.ndarray) -> face.Head:
         """The head at rest, in the armature's space."""
         bone = self.ob.data.bones[self.names["head"]]
-        left, up = _stance({name: start for name in bones.BODY if (start := self.start(name)) is not None})
+        left, up = _measure_stance({name: start for name in bones.BODY if (start := self.start(name)) is not None})
         torso = float(np.linalg.norm(up))
         upright = rest[:3, 1] @ up > 0.5 * torso and bone.length > 0.15 * torso  # not so in files of other programs
-        head = face.estimated(rest[:3, 3], bone.length if upright else 0.4 * torso, face.axes(left, up))
+        head = face.estimate_head(rest[:3, 3], bone.length if upright else 0.4 * torso, face.compute_axes(left, up))
         right, left = self.start("eye.R"), self.start("eye.L")
         jaw = None if "jaw" not in self.names else np.array(self.ob.data.bones[self.names["jaw"]].tail_local)
-        return face.fitted(head, None if right is None or left is None else (right, left), jaw)
+        return face.fit_head(head, None if right is None or left is None else (right, left), jaw)
 
 
-def _apply(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
+def _transform_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
@@ -153,71 +153,71 @@ def at_rest(figure: Figure) -> dict[str, np.ndarray]:
         bone = figure.holders[holder]
         if bone is not None:
             rest = np.array(figure.armature.data.bones[bone].matrix_local)
-            points[name] = _apply(rest, figure.places[pose.BODY.index(name)][None])[0]
+            points[name] = _transform_points(rest, figure.places[pose.BODY.index(name)][None])[0]
 
-    left, up = _stance(points)
-    across, upwards, _out = face.axes(left, up)
+    left, up = _measure_stance(points)
+    across, upwards, _out = face.compute_axes(left, up)
     return {name: np.array([at @ across, at @ upwards]) for name, at in points.items()}
 
 
-def _stance(points: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _measure_stance(points: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """How a figure stands at rest, by its joints: the ways to its left, of any length, and up from the hips to the shoulders."""
 
-    def middle(*limbs: str) -> np.ndarray | None:
+    def find_middle(*limbs: str) -> np.ndarray | None:
         found = [at for name, at in points.items() if name.split(".")[0] in limbs]
         return np.mean(found, axis=0) if found else None
 
     pairs = [(points[f"{limb}.R"], points[f"{limb}.L"]) for limb in bones.LIMBS if f"{limb}.R" in points and f"{limb}.L" in points]
     left = next((left - right for right, left in pairs if np.linalg.norm(left - right) > 0), np.array([1.0, 0.0, 0.0]))
-    upper, lower = middle("shoulder"), middle("hip")
+    upper, lower = find_middle("shoulder"), find_middle("hip")
     return left, np.array([0.0, 0.0, 1.0]) if upper is None or lower is None else upper - lower
 
 
 # --- a frame ----------------------------------------------------------------------------------------------------------
 
 
-def seen(figure: Figure, depsgraph: bpy.types.Depsgraph, projection: Projection) -> pose.Pose:
+def read_pose(figure: Figure, depsgraph: bpy.types.Depsgraph, projection: Projection) -> pose.Pose:
     """The pose at the depsgraph's frame, in pixels of the picture. What lies behind the camera or outside the picture, or that the head
     hides, is None. Raises BadInput when the armature is not evaluated."""
-    matrices = _matrices(figure, depsgraph)
+    matrices = _read_matrices(figure, depsgraph)
     used = figure.held >= 0
     points = np.zeros((COUNT, 3))
     turned = matrices[figure.held[used]]
     points[used] = np.einsum("nij,nj->ni", turned[:, :3, :3], figure.places[used]) + turned[:, :3, 3]
     pixels, _w, before = projection.project(points, np.eye(4))
-    shown = used & before & _faces(figure, matrices, points, projection)
+    shown = used & before & _find_visible(figure, matrices, points, projection)
     pixels[_NECK], shown[_NECK] = pixels[_SHOULDERS].mean(axis=0), shown[_SHOULDERS].all()
     shown &= (pixels >= 0).all(axis=1) & (pixels < projection.size).all(axis=1)
     if np.linalg.det(matrices[0][:3, :3]) < 0:  # seen in a mirror: what is its left hand looks like a right hand
         pixels, shown = pixels[_SWAPPED], shown[_SWAPPED]
-    parts = {name: _part(pixels, shown, start, pose.COUNTS[name]) for name, start in _STARTS.items()}
+    parts = {name: _slice_part(pixels, shown, start, pose.COUNTS[name]) for name, start in _STARTS.items()}
     return pose.Pose(**parts)
 
 
-def _part(pixels: np.ndarray, shown: np.ndarray, start: int, count: int) -> pose.Points:
+def _slice_part(pixels: np.ndarray, shown: np.ndarray, start: int, count: int) -> pose.Points:
     rows = slice(start, start + count)
     points = tuple((x, y) if ok else None for (x, y), ok in zip(pixels[rows].tolist(), shown[rows].tolist(), strict=True))
     return points if any(points) or start == 0 else ()
 
 
-def _matrices(figure: Figure, depsgraph: bpy.types.Depsgraph) -> np.ndarray:
+def _read_matrices(figure: Figure, depsgraph: bpy.types.Depsgraph) -> np.ndarray:
     """Each holder's space to the world, float64 (H, 4, 4)."""
-    ob = _evaluated(figure.armature, depsgraph)
+    ob = _get_evaluated(figure.armature, depsgraph)
     world, posed = np.array(ob.matrix_world), ob.pose.bones
     matrices = [world @ np.array(posed[name].matrix) for name in figure.holders if name is not None]
     if figure.empty is not None:
-        matrices.insert(figure.holders.index(None), np.array(_evaluated(figure.empty, depsgraph).matrix_world))
+        matrices.insert(figure.holders.index(None), np.array(_get_evaluated(figure.empty, depsgraph).matrix_world))
     return np.array(matrices)
 
 
-def _evaluated(ob: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> bpy.types.Object:
+def _get_evaluated(ob: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> bpy.types.Object:
     found = ob.evaluated_get(depsgraph)
     if not found.is_evaluated:
         raise BadInput(f"'{ob.name}' is not in the scene '{depsgraph.scene.name}', or disabled in its viewports: enable it there.")
     return found
 
 
-def _faces(figure: Figure, matrices: np.ndarray, points: np.ndarray, projection: Projection) -> np.ndarray:
+def _find_visible(figure: Figure, matrices: np.ndarray, points: np.ndarray, projection: Projection) -> np.ndarray:
     """Whether each point is not hidden by the head, bool (N,)."""
     facing = np.ones(COUNT, bool)
     if figure.head < 0:
@@ -232,7 +232,7 @@ def _faces(figure: Figure, matrices: np.ndarray, points: np.ndarray, projection:
     return facing
 
 
-def _swapped() -> np.ndarray:
+def _find_mirrored() -> np.ndarray:
     """For each point of a mirrored figure, the point of the figure that lies there."""
     other = {"R": "L", "L": "R"}
     body = [pose.BODY.index(f"{name[:-1]}{other[name[-1]]}" if name[-2:-1] == "." else name) for name in pose.BODY]
@@ -240,4 +240,4 @@ def _swapped() -> np.ndarray:
     return np.concatenate([body, right, left, face.SWAPPED + _STARTS["face"]])
 
 
-_SWAPPED = _swapped()
+_SWAPPED = _find_mirrored()

@@ -14,11 +14,11 @@ from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVecto
 from .... import __package__ as EXTENSION
 from ....engine import models
 from ....engine.job.errors import BadInput
-from ....engine.job.files import digest
+from ....engine.job.files import compute_digest
 from .. import compat
 from ..rig import bones
 from . import inbetween, options, rig
-from .options import model_items, number
+from .options import model_items, number_model
 
 
 class SHIAGE_PG_reference(bpy.types.PropertyGroup):
@@ -71,13 +71,15 @@ class SHIAGE_PG_object(bpy.types.PropertyGroup):
     active_pin: IntProperty(name="Active Pair", description="The pinned pair that the list shows as chosen", min=0)
 
 
-_OPTIONS = options.group(options.list_models())
+_OPTIONS = options.make_option_groups(options.list_models())
 
 
 class SHIAGE_PG_shot(bpy.types.PropertyGroup):
     """`scene.shiage`."""
 
-    model: EnumProperty(name="Model", description="What paints the drawings", items=model_items("colorize"), default=number(models.DEFAULT))
+    model: EnumProperty(
+        name="Model", description="What paints the drawings", items=model_items("colorize"), default=number_model(models.DEFAULT)
+    )
     references: CollectionProperty(
         type=SHIAGE_PG_reference, name="References", description="Colored pictures for every object that has none of its own"
     )
@@ -187,7 +189,7 @@ def unregister() -> None:
 # --- what follows from the settings -------------------------------------------------------------------------------
 
 
-def size(scene: bpy.types.Scene) -> tuple[int, int]:
+def get_size(scene: bpy.types.Scene) -> tuple[int, int]:
     """Width and height of the pictures in pixels."""
     chosen = scene.shiage
     if chosen.size_mode == "OWN":
@@ -208,7 +210,7 @@ def frame_range(scene: bpy.types.Scene) -> tuple[int, int, int]:
     return first, last, chosen.frame_step
 
 
-def objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object] | None:
+def get_objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[bpy.types.Object] | None:
     """The objects that the animator chose, or None for all of the scene."""
     if not scene.shiage.use_selected:
         return None
@@ -217,17 +219,17 @@ def objects(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> list[bpy
 
 def get_options(scene: bpy.types.Scene, model: str) -> dict[str, object]:
     """The options of a model as the scene has them, as they stand in job.json."""
-    return options.values(scene.shiage.options, models.info(model))
+    return options.get_option_values(scene.shiage.options, models.info(model))
 
 
-def output(scene: bpy.types.Scene) -> str:
+def get_output(scene: bpy.types.Scene) -> str:
     """The folder that gets the job folder, as it was written: // is the folder of the .blend file."""
     return scene.shiage.output.strip() or bpy.context.preferences.addons[EXTENSION].preferences.output.strip()
 
 
 def output_is_temporary(scene: bpy.types.Scene) -> bool:
     """True while the pictures would go to a folder that is deleted with Blender's session: the .blend was never saved."""
-    return _is_temporary(output(scene))
+    return _is_temporary(get_output(scene))
 
 
 def _is_temporary(folder: str) -> bool:
@@ -238,7 +240,7 @@ def job_folder(scene: bpy.types.Scene, task: str = "colorize") -> Path:
     """The scene's job folder for a task, absolute and without '..', the same on each run so that finished work is found again. An unsaved
     file's lies in Blender's own temporary folder (see `output_is_temporary`). No two scenes and tasks of a file share one. Raises BadInput
     when no output folder is set."""
-    folder = output(scene)
+    folder = get_output(scene)
     if not folder:
         raise BadInput("No output folder is set: choose one under Output.")
     name = _scene_name(scene)
@@ -272,4 +274,4 @@ def _clean(name: str) -> str:
 
 def _marked(name: str, full: str) -> str:
     """A name that can be that of a file, told from others by a digest."""
-    return f"{_NO_PART.sub('_', name).strip(' .')}~{digest(full)[:8]}"
+    return f"{_NO_PART.sub('_', name).strip(' .')}~{compute_digest(full)[:8]}"

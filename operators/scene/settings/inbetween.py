@@ -5,8 +5,8 @@ from bpy.props import BoolProperty, EnumProperty, FloatVectorProperty, IntProper
 
 from ....engine.job import timing
 from ....engine.job.errors import BadInput
-from ..inbetween.keys import Pair
-from .options import model_items, number
+from ..inbetween.keys import KeyPair
+from .options import model_items, number_model
 
 DEFAULT = "vector"
 STEPS = {"ONES": 1, "TWOS": 2, "THREES": 3}
@@ -24,7 +24,9 @@ class SHIAGE_PG_pin(bpy.types.PropertyGroup):
 
 
 class SHIAGE_PG_inbetween(bpy.types.PropertyGroup):
-    model: EnumProperty(name="Model", description="What makes the inbetweens", items=model_items("inbetween"), default=number(DEFAULT))
+    model: EnumProperty(
+        name="Model", description="What makes the inbetweens", items=model_items("inbetween"), default=number_model(DEFAULT)
+    )
     keys: EnumProperty(
         name="Keys",
         description="Which keys to fill between",
@@ -84,11 +86,11 @@ class SHIAGE_PG_inbetween(bpy.types.PropertyGroup):
     show_arcs: BoolProperty(
         name="Show Arcs",
         description="Draw in the viewport how the strokes move, from blue, which is sure, to red",
-        update=lambda _self, context: _redraw(context),
+        update=lambda _self, context: _redraw_arcs(context),
     )
 
 
-def _redraw(context: bpy.types.Context) -> None:
+def _redraw_arcs(context: bpy.types.Context) -> None:
     for area in context.screen.areas if context.screen else ():
         if area.type == "VIEW_3D":
             area.tag_redraw()
@@ -98,23 +100,23 @@ CLASSES = (SHIAGE_PG_pin, SHIAGE_PG_inbetween)
 SETTINGS = tuple(SHIAGE_PG_inbetween.__annotations__)  # their names
 
 
-def drawings(chosen: SHIAGE_PG_inbetween, pair: Pair) -> tuple[tuple[int, float], ...]:
+def list_drawings(chosen: SHIAGE_PG_inbetween, pair: KeyPair) -> tuple[tuple[int, float], ...]:
     """The drawings to make between two keys: (scene frame, place in time between the keys). Raises BadInput when they don't fit."""
     length = pair.last - pair.first
     if chosen.spacing in STEPS:
-        frames = list(timing.frames(pair.first, pair.last, STEPS[chosen.spacing]))
+        frames = list(timing.list_frames(pair.first, pair.last, STEPS[chosen.spacing]))
         if not frames:
             raise BadInput(f"There is no room between the keys {pair.first} and {pair.last}: move one, or choose a closer spacing.")
-        return tuple((frame, timing.ease((frame - pair.first) / length, chosen.easing)) for frame in frames)
+        return tuple((frame, timing.ease_place((frame - pair.first) / length, chosen.easing)) for frame in frames)
     places: tuple[float, ...] = ()
     if chosen.spacing == "CHART":
         if not chosen.chart.strip():
             raise BadInput("The timing chart is empty: write a place for each drawing, as 1/4 1/2 3/4.")
-        places = timing.chart(chosen.chart)
+        places = timing.parse_timing_chart(chosen.chart)
     count = len(places) or chosen.count
     if count > length - 1:
         raise BadInput(f"There is room for {length - 1} drawings between the keys {pair.first} and {pair.last}, not for {count}.")
     frames = [pair.first + (number * length * 2 + count + 1) // (2 * (count + 1)) for number in range(1, count + 1)]
     if not places:
-        places = tuple(timing.ease((frame - pair.first) / length, chosen.easing) for frame in frames)
+        places = tuple(timing.ease_place((frame - pair.first) / length, chosen.easing) for frame in frames)
     return tuple(zip(frames, places, strict=True))

@@ -30,14 +30,14 @@ def find_model(model_id: str) -> ModelInfo | None:
     return next((model for model in list_models() if model.id == model_id), None)
 
 
-def number(model_id: str) -> int:
+def number_model(model_id: str) -> int:
     """A model's number in the .blend: made from its id, and not its place in the list, so that a new model changes no old file."""
     return zlib.crc32(model_id.encode()) & 0x7FFFFFFF
 
 
 @functools.cache  # Blender keeps no copy of dynamic enum items: the list must live as long as Blender may draw it
 def _enum_items(*texts: tuple[str, str, str]) -> list[tuple[str, str, str, int]]:
-    return [(*text, number(text[0])) for text in texts]
+    return [(*text, number_model(text[0])) for text in texts]
 
 
 def model_items(task: str):
@@ -50,13 +50,13 @@ def _choices(task: str) -> list[tuple[str, str, str, int]]:
     return _enum_items(*((m.id, m.title, m.description) for m in list_models() if task in m.tasks))
 
 
-def group(infos: tuple[ModelInfo, ...]) -> tuple[type, ...]:
+def make_option_groups(infos: tuple[ModelInfo, ...]) -> tuple[type, ...]:
     """Property group classes in the order they register; the last one has a property for each model, named by its id."""
-    groups = {model.id: _class(model.id, {name: _property(option) for name, option in model.options.items()}) for model in infos}
-    return *groups.values(), _class("options", {name: PointerProperty(type=cls) for name, cls in groups.items()})
+    groups = {model.id: _make_class(model.id, {name: _make_property(option) for name, option in model.options.items()}) for model in infos}
+    return *groups.values(), _make_class("options", {name: PointerProperty(type=cls) for name, cls in groups.items()})
 
 
-def values(chosen: bpy.types.PropertyGroup, model: ModelInfo) -> dict[str, object]:
+def get_option_values(chosen: bpy.types.PropertyGroup, model: ModelInfo) -> dict[str, object]:
     """What was chosen for a model, as it stands in job.json. Floats without the noise of single precision, folders without //."""
     own = getattr(chosen, model.id)
     found = {name: getattr(own, name) for name in model.options}
@@ -64,11 +64,11 @@ def values(chosen: bpy.types.PropertyGroup, model: ModelInfo) -> dict[str, objec
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in found.items()}
 
 
-def _class(name: str, properties: dict[str, object]) -> type:
+def _make_class(name: str, properties: dict[str, object]) -> type:
     return type(f"SHIAGE_PG_{name}", (bpy.types.PropertyGroup,), {"__annotations__": properties})
 
 
-def _property(option: Option):
+def _make_property(option: Option):
     common = {"name": option.title, "description": option.description, "default": option.default}
     limits = {key: value for key, value in (("min", option.minimum), ("max", option.maximum)) if value is not None}
     match option.default:

@@ -4,7 +4,7 @@ import bpy
 from bpy.props import BoolProperty, CollectionProperty, EnumProperty, FloatVectorProperty, IntProperty, PointerProperty
 
 from ..rig.bones import SHIAGE_PG_bones
-from .options import model_items, number
+from .options import model_items, number_model
 
 DEFAULT = "animate_anyone"
 
@@ -16,7 +16,7 @@ def _is_armature(_self, ob: bpy.types.Object) -> bool:
 class SHIAGE_PG_rig(bpy.types.PropertyGroup):
     """`scene.shiage.rig`."""
 
-    model: EnumProperty(name="Model", description="What makes the frames", items=model_items("animate"), default=number(DEFAULT))
+    model: EnumProperty(name="Model", description="What makes the frames", items=model_items("animate"), default=number_model(DEFAULT))
     armature: PointerProperty(
         type=bpy.types.Object, name="Armature", description="The armature that moves like the character is to move", poll=_is_armature
     )

@@ -109,7 +109,7 @@ def only_panels(*names: str) -> None:
     for name in reversed(panels.PANELS):
         bpy.utils.unregister_class(getattr(bpy.types, f"SHIAGE_PT_{name}"))
     for name in names:
-        made = panels._panel(name, "VIEW_3D")
+        made = panels._make_panel(name, "VIEW_3D")
         made.bl_options = set()
         bpy.utils.register_class(made)
 

@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
-from engine.job import pictures
-from engine.job.errors import BadInput, Cancelled
+from engine.job import list_pictures
+from engine.job.errors import BadInput, JobCancelled
 from engine.job.files import write_atomic
 from engine.job.messages import Progress, Warned
 from engine.models import Picture
@@ -20,7 +20,7 @@ def load(device):
 
 class Tiny:
     def run(self, job, folder, on_event, should_cancel):
-        todo = pictures(job)
+        todo = list_pictures(job)
         for index, file in enumerate(todo.values()):
             if job.options["act"] and job.options["at"] == index:
                 _ACTS[job.options["act"]](on_event)
@@ -28,7 +28,7 @@ class Tiny:
             end = time.monotonic() + (0 if reused else job.options["pause"])
             while time.monotonic() < end:
                 if should_cancel():
-                    raise Cancelled("cancelled")
+                    raise JobCancelled("cancelled")
                 time.sleep(0.01)
             if not reused:
                 write_atomic(folder / file, b"picture %d" % index)
