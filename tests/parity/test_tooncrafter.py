@@ -140,7 +140,7 @@ def test_sketch_encoder(name) -> None:
     data = read_case(name)
     sample, times, context = frames_first(data["in.sample"]), data["in.timesteps"], data["in.context"]
     sketches = data["in.sketch"].float()[None]
-    plain = net("sketch_encoder").residuals(sample[:, :, :4], times, context, sketches, scale=1.0)
+    plain = net("sketch_encoder").compute_residuals(sample[:, :, :4], times, context, sketches, scale=1.0)
     assert sum(key.startswith("out.residual") for key in data) == len(plain)
     for index, made in enumerate(plain):
         near(keep_stored(name, f"out.residual{index}", made), data[f"out.residual{index}"], MODULE)
