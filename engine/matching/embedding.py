@@ -19,7 +19,7 @@ from .shapes import Shapes
 from .threads import limit_threads
 
 if TYPE_CHECKING:
-    pass
+    from .network import MatcherNetwork
 
 WEIGHTS = Path(__file__).with_name("weights") / "matcher.safetensors"
 SHA256 = "f2267e9cf72d184cf986e3403494e6fa550b9c808a3ce7d5d1f5177f13f4935f"
