@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..drawing.colors import palette, reference
-from ..drawing.regions import CROSSINGS, segment
+from ..drawing.regions import CROSSINGS, segment_regions
 from ..drawing.sketch import Sketch, raster, scan, strokes
 from ..job import Job
 from ..job.files import compute_digest
@@ -150,7 +150,7 @@ class DrawingStore:
     def _segment_drawing(self, drawing: str) -> dict[str, dict[str, np.ndarray]]:
         """Cut line art into regions, and keep all that is asked of them later."""
         sketch = self.read_sketch(drawing)
-        regions = segment(sketch, float(str(self.job.options["gap"])) * self.job.size[1] / GAP_HEIGHT)
+        regions = segment_regions(sketch, float(str(self.job.options["gap"])) * self.job.size[1] / GAP_HEIGHT)
         traces = regions.crossing == CROSSINGS.index("trace")
         described = describe_regions(regions.grown, sketch.lines, regions.count, regions.edges, traces)
         empty = not sketch.lines.any()

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from engine.drawing.regions import close_gaps, segment
+from engine.drawing.regions import close_gaps, segment_regions
 from engine.drawing.sketch import scan
 from engine.drawing.sketch.raster import rasterize_strokes
 from engine.drawing.sketch.strokes import Strokes
@@ -63,7 +63,7 @@ def main() -> None:
         sketch = rasterize_strokes(strokes, size)
         numbers[f"raster, {name}"] = measure_median(lambda s=strokes, z=size: rasterize_strokes(s, z), times)
         numbers[f"gaps, {name}"] = measure_median(lambda s=sketch: close_gaps(s, 10), times)
-        numbers[f"segment, {name}"] = measure_median(lambda s=sketch: segment(s, 10), times)
+        numbers[f"segment, {name}"] = measure_median(lambda s=sketch: segment_regions(s, 10), times)
     with tempfile.TemporaryDirectory() as folder:
         paint = rasterize_strokes(*shots["60 strokes, 1920x1080"]).paint
         alpha = paint[..., 3:] / 255

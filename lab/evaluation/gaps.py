@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.drawing.regions import Regions, segment
+from engine.drawing.regions import Regions, segment_regions
 from engine.drawing.sketch import Sketch, scan
 
 from ..synthesis import ToonPlan, draw_sample
@@ -42,7 +42,7 @@ def measure_closing(family: str, seed: int, size: int, folder: Path) -> ClosingS
         drawn = draw_sample(seed + HELD_OUT, ToonPlan(family, (size, size), drawings=1, damage=damage))
         pair.append((scan.read_scan(save_picture(folder / f"{damage:g}.png", drawn.lines.paint[0].numpy())), drawn))
     (whole, _), (damaged, drawn) = pair
-    target, bare, cut = segment(whole, 0.0), segment(damaged, 0.0), segment(damaged, CLOSING)
+    target, bare, cut = segment_regions(whole, 0.0), segment_regions(damaged, 0.0), segment_regions(damaged, CLOSING)
     truth = encode_colors(drawn.paint_flats()[0].numpy())
     precision, recall = score_closures(cut.closures, drawn.gaps[:, 1:].numpy(), whole.lines, target.labels, damaged.lines)
     return ClosingScores(

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from engine.cli.colorize_job import list_sketch_files
-from engine.drawing.regions import Regions, segment
+from engine.drawing.regions import Regions, segment_regions
 from engine.drawing.sketch import Sketch, raster, scan, strokes
 from engine.job.errors import BadInput
 
@@ -53,7 +53,7 @@ class EvaluationFrame:
     @cached_property
     def regions(self) -> Regions:
         """As the engine cuts the drawing."""
-        return segment(self.sketch, self.gap)
+        return segment_regions(self.sketch, self.gap)
 
     @cached_property
     def areas(self) -> np.ndarray:

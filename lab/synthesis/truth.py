@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.drawing.regions import Regions, segment
+from engine.drawing.regions import Regions, segment_regions
 from engine.drawing.sketch import Sketch
 from engine.drawing.sketch.ends import find_skeleton_ends
 from engine.job.pose import BODY
@@ -79,7 +79,7 @@ def make_sketch(sample: ToonSample, drawing: int) -> Sketch:
 
 def label_regions(sample: ToonSample, drawing: int, gap: float) -> RegionTruth:
     """Cut a damaged drawing by the project's own segmenter, closing gaps of up to `gap` px, and label what comes of it."""
-    cut = segment(make_sketch(sample, drawing), gap)
+    cut = segment_regions(make_sketch(sample, drawing), gap)
     labels = cut.labels.reshape(-1)
     swatch, purity = _find_majority(labels, sample.swatch[drawing].cpu().numpy().reshape(-1), cut.count)
     part, _ = _find_majority(labels, sample.layers.part[drawing].cpu().numpy().reshape(-1), cut.count)

@@ -43,7 +43,7 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     )
 
     for name, command in _TASKS.items():
-        command.add(commands, task, _read_model(name, command.chosen(bpy.context.scene).model, arguments))
+        command.add_command(commands, task, _read_model(name, command.get_settings(bpy.context.scene).model, arguments))
     commands.add_parser("models", parents=[common], help="list the models there are", description="List the models there are.")
     commands.add_parser("jobs", parents=[common], help="list the jobs of this file's scenes", description="List the jobs of this file.")
     return main
@@ -121,7 +121,7 @@ def _list_jobs(_given: argparse.Namespace, answer: dict) -> None:
         print_text("No scene of this file has been colored.", sys.stdout)
 
 
-_COMMANDS = {**{name: command.run for name, command in _TASKS.items()}, "models": _list_models, "jobs": _list_jobs}
+_COMMANDS = {**{name: command.run_command for name, command in _TASKS.items()}, "models": _list_models, "jobs": _list_jobs}
 
 
 @contextmanager

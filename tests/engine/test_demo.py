@@ -10,7 +10,7 @@ import pytest
 
 from demo import drawings, ink, pose
 from demo.palette import INK, TRACE, parse_rgb
-from engine.drawing.regions import segment
+from engine.drawing.regions import segment_regions
 from engine.drawing.sketch.raster import rasterize_strokes
 from engine.drawing.sketch.strokes import Strokes
 
@@ -47,7 +47,7 @@ def mixed(regions, truth) -> list[int]:
 @pytest.mark.parametrize("number", [1, 3, 7, 9, 11, 16, 18, 21])
 def test_whole_lines_enclose_one_color_each(number):
     drawing = drawings.draw_pose(number, POSES[number])
-    regions = segment(sketch(drawing.whole), 0.0)
+    regions = segment_regions(sketch(drawing.whole), 0.0)
     assert regions.count >= 60
     assert mixed(regions, ink.paint_flats(drawing.parts, drawings.SIZE)) == []
 
@@ -55,7 +55,7 @@ def test_whole_lines_enclose_one_color_each(number):
 def test_gaps_let_paint_through():
     drawing = drawings.draw_pose(1, POSES[1])
     assert len(drawing.gaps) == ink.GAPS
-    assert mixed(segment(sketch(drawing.lines), 0.0), ink.paint_flats(drawing.parts, drawings.SIZE))
+    assert mixed(segment_regions(sketch(drawing.lines), 0.0), ink.paint_flats(drawing.parts, drawings.SIZE))
 
 
 def test_an_arm_hides_what_is_behind_it():

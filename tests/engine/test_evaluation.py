@@ -8,7 +8,7 @@ import pytest
 from drawings import box, drawing, line
 from PIL import Image
 
-from engine.drawing.regions import segment
+from engine.drawing.regions import segment_regions
 from engine.drawing.sketch import strokes
 from engine.drawing.sketch.raster import rasterize_strokes
 from lab.evaluation import autofill, baselines, gaps, mistakes, shots
@@ -219,7 +219,7 @@ def test_classes_of_size():
 
 def cut(*parts, gap=12.0):
     drawn = rasterize_strokes(drawing(*parts), (200, 160))
-    return drawn, segment(drawn, gap)
+    return drawn, segment_regions(drawn, gap)
 
 
 def test_closures_and_gaps_are_counted():
@@ -317,7 +317,7 @@ def test_a_clip_is_read_as_its_makers_write_it(tmp_path):
         shots.save_picture(clip / f"line/{number:04d}.png", frame.sketch.paint)
         if number != 1:
             shots.save_picture(clip / f"gt/{number:04d}.png", boxes.draw_picture(number))
-    numbers = segment(boxes.frames[2].sketch, 12.0).labels
+    numbers = segment_regions(boxes.frames[2].sketch, 12.0).labels
     Image.fromarray(np.dstack([numbers * 0, numbers * 0, numbers]).astype(np.uint8)).save((clip / "seg").mkdir() or clip / "seg/0002.png")
     shots.save_picture(clip / "ref/turn.png", boxes.draw_picture(0))
     (found,) = shots.read_clips(tmp_path / "clips")

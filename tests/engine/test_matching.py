@@ -9,7 +9,7 @@ from scipy import sparse
 
 from engine.drawing.colors import palette
 from engine.drawing.colors.palette import PaintedReference
-from engine.drawing.regions import CROSSINGS, segment
+from engine.drawing.regions import CROSSINGS, segment_regions
 from engine.matching import pair, shapes, shot, twin
 
 SEEDS = range(60, 66)
@@ -17,7 +17,7 @@ SEEDS = range(60, 66)
 
 def described(drawn: Drawn) -> tuple[shapes.Shapes, np.ndarray]:
     """Shapes of a drawing and the id that each region ought to wear."""
-    regions = segment(drawn.sketch, 0)
+    regions = segment_regions(drawn.sketch, 0)
     traces = regions.crossing == CROSSINGS.index("trace")
     return shapes.describe_regions(regions.grown, drawn.sketch.lines, regions.count, regions.edges, traces), drawn.truth(
         regions.grown, regions.count
@@ -145,14 +145,14 @@ def test_a_drawing_is_recognized_as_the_one_that_was_painted():
     view = shapes.describe_reference(painted, tables[0])[0]
     mine, truth = described(drawing)
     assert min(twin.measure_line_overlap(mine, view)) >= twin.MIN_LINE_OVERLAP
-    regions = segment(drawing.sketch, 0)
+    regions = segment_regions(drawing.sketch, 0)
     swatch, share, figure_share = twin.read_swatches(regions.grown, regions.count, tables[0][painted.index], swatches)
     assert figure_share >= twin.MIN_PURITY
     expected = colored(figure, truth, swatches)
     large = (mine.areas > 40) & (swatch >= 0)
     assert (swatch == expected)[large].all()
     theirs = described(other)[0]
-    others = segment(other.sketch, 0)
+    others = segment_regions(other.sketch, 0)
     assert (
         min(twin.measure_line_overlap(theirs, view)) < twin.MIN_LINE_OVERLAP
         or twin.read_swatches(others.grown, others.count, painted.index, swatches)[2] < twin.MIN_PURITY

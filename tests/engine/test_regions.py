@@ -5,7 +5,7 @@ from drawings import BLUE, RED, box, circle, drawing, figure, line, stroke
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.drawing.regions import CROSSINGS, close_gaps, segment
+from engine.drawing.regions import CROSSINGS, close_gaps, segment_regions
 from engine.drawing.sketch import Sketch
 from engine.drawing.sketch.ends import find_skeleton_ends
 from engine.drawing.sketch.raster import rasterize_strokes
@@ -14,7 +14,7 @@ SIZE = (400, 300)
 
 
 def cut(art, gap=8.0, size=SIZE):
-    return segment(rasterize_strokes(art, size), gap)
+    return segment_regions(rasterize_strokes(art, size), gap)
 
 
 def scanned(sketch: Sketch) -> Sketch:
@@ -56,7 +56,7 @@ def test_nothing_drawn_is_one_region():
 def test_all_ink_is_one_region():
     sketch = rasterize_strokes(stroke([(0, 150), (400, 150)], 800), SIZE)
     assert sketch.lines.all()
-    regions = segment(sketch, 8)
+    regions = segment_regions(sketch, 8)
     assert regions.count == 1 and (regions.grown == 1).all() and not regions.labels.any()
 
 
@@ -68,7 +68,7 @@ def test_a_figure_with_gaps_falls_into_its_parts(gap, width, kind):
     sketch = rasterize_strokes(art, SIZE)
     if kind == "scan":
         sketch = scanned(sketch)
-    regions = segment(sketch, 12)
+    regions = segment_regions(sketch, 12)
     sane(sketch, regions)
     parts = {name: at(regions, point) for name, point in inside.items()}
     assert len(set(parts.values())) == len(parts), parts
@@ -88,7 +88,7 @@ def test_a_figure_with_gaps_falls_into_its_parts(gap, width, kind):
 def test_paint_never_leaks_through_a_gap_that_is_closed(gap, angle, radius, width, x, kind):
     sketch = rasterize_strokes(circle((200 + x, 150 - x), radius, gap, angle, width), SIZE)
     sketch = scanned(sketch) if kind == "scan" else sketch
-    regions = segment(sketch, 13)
+    regions = segment_regions(sketch, 13)
     sane(sketch, regions)
     assert regions.count == 2
     y, x = np.indices(regions.grown.shape)
@@ -113,7 +113,7 @@ def test_any_scribble_gives_a_sane_map(data):
     ]
     sketch = rasterize_strokes(drawing(*parts), (120, 90))
     for drawn in (sketch, scanned(sketch)):
-        sane(drawn, segment(drawn, data.draw(st.floats(0, 40))))
+        sane(drawn, segment_regions(drawn, data.draw(st.floats(0, 40))))
 
 
 def test_wider_gaps_stay_open_and_are_reported_where_they_are():
@@ -134,7 +134,7 @@ def test_ends_that_point_straight_at_each_other_are_joined_from_a_little_farther
 @pytest.mark.parametrize("kind", ["strokes", "scan"])
 def test_lines_that_stop_short_of_the_pictures_edge_are_led_to_it(short, kind):
     sketch = rasterize_strokes(drawing(line((short, 80), (400 - short, 120)), line((150, short), (190, 300 - short))), SIZE)
-    assert segment(scanned(sketch) if kind == "scan" else sketch, 10).count == 4
+    assert segment_regions(scanned(sketch) if kind == "scan" else sketch, 10).count == 4
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.8, 2.5])
@@ -142,7 +142,7 @@ def test_a_gap_between_lines_without_ends_is_closed_or_reported(angle):
     for width, closed in ((5, True), (14, False)):
         sketch = rasterize_strokes(circle((200, 150), 80, width, angle, 6), SIZE)
         blind = Sketch(sketch.paint, sketch.lines, sketch.traces, np.zeros((0, 4), np.float32), sketch.id)
-        regions = segment(blind, 8)
+        regions = segment_regions(blind, 8)
         sane(blind, regions)
         assert regions.count == (2 if closed else 1) and len(regions.leaks) == (0 if closed else 1)
         if not closed:
@@ -206,7 +206,7 @@ def test_over_a_few_pixels_a_line_may_turn_to_the_next_one():
 def test_strands_inside_a_region_vanish_into_it():
     strands = drawing(*(line((130 + 30 * i, 110), (140 + 30 * i, 190), width=2) for i in range(5)))
     sketch = rasterize_strokes(drawing(circle((200, 150), 120), strands), SIZE)
-    regions = segment(sketch, 10)
+    regions = segment_regions(sketch, 10)
     assert regions.count == 2
     assert (regions.grown[sketch.lines & (regions.grown == at(regions, (200, 150)))].size) > 1000
 
@@ -255,8 +255,8 @@ def test_a_highlight_stays_and_a_fleck_goes():
     crossing = drawing(line((50, 100), (350, 103.2), width=2), line((50, 103), (350, 100.2), width=2))
     sketch = rasterize_strokes(crossing, SIZE)
     raw = cv2.connectedComponents((~sketch.lines).astype(np.uint8), connectivity=4)[0] - 1
-    assert segment(sketch, 0).count <= raw
-    assert all(area >= 10 for area in segment(sketch, 0).areas[1:])
+    assert segment_regions(sketch, 0).count <= raw
+    assert all(area >= 10 for area in segment_regions(sketch, 0).areas[1:])
 
 
 def test_diagonal_lines_hold():

@@ -6,7 +6,7 @@ import pytest
 from drawings import BLACK, BLUE, BROWN, RED, circle, drawing, figure, line, stroke
 from PIL import Image
 
-from engine.drawing.regions import segment
+from engine.drawing.regions import segment_regions
 from engine.drawing.sketch import scan
 from engine.drawing.sketch.raster import rasterize_strokes
 from engine.job.errors import BadInput
@@ -58,7 +58,7 @@ def test_lines_are_found_on_any_paper(tmp_path, paper, file):
     found = scan.read_scan(path)
     assert agreement(found.lines, truth.lines) > 0.985
     assert found.paint[10, 10, 3] == 0 and (found.paint[..., 3][~near(truth.lines, 3)] == 0).mean() > 0.9999
-    regions = segment(found, 6)
+    regions = segment_regions(found, 6)
     inside = figure()[1]
     assert len({int(regions.grown[y, x]) for x, y in inside.values()}) == len(inside)
 
@@ -104,7 +104,7 @@ def test_lines_thinner_than_a_pixel_on_transparent_paper_enclose(tmp_path, width
     parts = [circle((200, 150), 90, width=width), line((100, 20), (330, 290), width=width)]
     Image.fromarray(rasterize_strokes(drawing(*parts), SIZE).paint).save(tmp_path / "a.png")
     found = scan.read_scan(tmp_path / "a.png")
-    assert segment(found, 0.0).count == 3  # outside, and both halves of the disc
+    assert segment_regions(found, 0.0).count == 3  # outside, and both halves of the disc
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -113,7 +113,7 @@ def test_pencil_lines_enclose_though_paper_shows_through_their_grain(tmp_path, s
     grain = cv2.resize(np.random.default_rng(seed).uniform(size=(150, 200)), SIZE, interpolation=cv2.INTER_LINEAR)
     paint[..., 3] = paint[..., 3] * (1 - 1.4 * (grain - 0.35).clip(0))
     Image.fromarray(paint).save(tmp_path / "a.png")
-    assert segment(scan.read_scan(tmp_path / "a.png"), 0.0).count == 3
+    assert segment_regions(scan.read_scan(tmp_path / "a.png"), 0.0).count == 3
 
 
 @pytest.mark.parametrize(("fading", "end"), [(10, 290), (40, 298)])
@@ -252,4 +252,4 @@ def test_lines_that_run_out_of_the_picture_reach_its_edge(tmp_path):
     for side in (paint[0], paint[-1], paint[:, 0], paint[:, -1]):
         side[..., 3] = 0
     Image.fromarray(paint).save(tmp_path / "a.png")
-    assert segment(scan.read_scan(tmp_path / "a.png"), 6).count == 4
+    assert segment_regions(scan.read_scan(tmp_path / "a.png"), 6).count == 4

@@ -11,7 +11,7 @@ from ... import job as jobs
 from ...drawing import inbetween
 from ...drawing.colors import paint, palette, png
 from ...drawing.inbetween import StrokeInbetweener
-from ...drawing.regions import segment
+from ...drawing.regions import segment_regions
 from ...drawing.sketch import raster
 from ...drawing.sketch import strokes as stroke_files
 from ...job import Job
@@ -128,7 +128,7 @@ class VectorRunner:
 
     def _paint_between(self, made: BetweenPlace, new: inbetween.InbetweenDrawing) -> tuple[np.ndarray, int]:
         sketch = raster.rasterize_strokes(new.strokes, self.job.size)
-        regions = segment(sketch, GAP * self.job.size[1] / GAP_HEIGHT)
+        regions = segment_regions(sketch, GAP * self.job.size[1] / GAP_HEIGHT)
         around = [self._load_key(made.before), self._load_key(made.after)]
         painted = [key.painted for key in around if key.painted is not None]
         swatches, tables = palette.merge_palettes(painted)
