@@ -14,11 +14,11 @@ from PIL import Image
 
 from demo import drawings, ink
 from demo.palette import INK, TRACE, parse_rgb
-from engine import job as jobs
 from engine import models
 from engine.drawing.sketch import strokes
 from engine.drawing.sketch.strokes import Strokes
-from engine.job import Cel, Drawing, Exposure, Job
+from engine.job import Drawing, Exposure, Job
+from engine.job.builder import JobBuilder, name_file
 from engine.job.files import compute_digest
 
 COUNT, TIMES = 12, 3
@@ -37,22 +37,15 @@ def make_strokes(lines: list[ink.InkStroke], shift: float = 0.0) -> Strokes:
 
 
 def write_job(folder: Path, shot: list[Strokes], key: Path) -> Job:
-    made = []
-    for drawing in shot:
+    builder = JobBuilder("colorize", "flats", drawings.SIZE)
+    cel, frames = builder.add_cel("all", [key]), []
+    for number, drawing in enumerate(shot):
         name = compute_digest(drawing.points.tobytes(), drawing.widths.tobytes())[:16]
-        strokes.save_strokes(drawing, folder / f"strokes/{name}.npz")
-        made.append(Drawing(name, 0, "strokes", f"strokes/{name}.npz"))
-    job = Job(
-        task="colorize",
-        model="flats",
-        size=drawings.SIZE,
-        cels=(Cel("all", (jobs.add_reference(folder, key),)),),
-        drawings=tuple(made),
-        frames=tuple(Exposure(1 + 2 * i, 2, (drawing.id,)) for i, drawing in enumerate(made)),
-        options=models.info("flats").resolve({}),
-    )
-    jobs.save_job(job, folder)
-    return job
+        file = name_file("strokes", name, ".npz")
+        strokes.save_strokes(drawing, folder / file)
+        builder.add_drawing(Drawing(name, cel, "strokes", file))
+        frames.append(Exposure(1 + 2 * number, 2, (name,)))
+    return builder.write_job(folder, frames, options=models.info("flats").resolve({}))
 
 
 def run_job(folder: Path, job: Job) -> float:

@@ -1,6 +1,6 @@
 """Answers to tasks: what a model paints, by way of a job folder as anybody's would be."""
 
-import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +9,10 @@ import numpy as np
 
 from engine import job as jobs
 from engine import models
-from engine.job import Cel, Drawing, Exposure, Job, add_reference, list_pictures, save_job
+from engine.job import Drawing, Exposure, Job, list_pictures
+from engine.job.builder import JobBuilder, name_file
 from engine.job.errors import JobFailed
-from engine.job.files import compute_file_sha256, write_atomic
+from engine.job.files import compute_file_sha256
 from engine.job.messages import Done, Failed
 from engine.worker.run import execute_job
 
@@ -69,28 +70,19 @@ def write_task_job(task: PaintTask, folder: Path, model: str, hints: Sequence[Co
     wanted: dict[str, object] = {"gap": task.get_frame(task.frames[0]).gap * HEIGHT / height}
     if not task.shot.painted:
         wanted |= {"best_guess": True, "lines": False}
-    drawings = []
+    builder = JobBuilder("colorize", model, (width, height))
+    frames = []
     for number in task.frames:
         line = task.get_frame(number).line
-        name, strokes = compute_file_sha256(line)[:16], line.suffix == ".npz"
-        file = f"strokes/{name}.npz" if strokes else f"sketches/{name}{line.suffix.lower()}"
-        write_atomic(folder / file, line.read_bytes())
-        drawings.append(Drawing(name, 0, "strokes" if strokes else "raster", file))
-    given = folder / "given"
-    references = [add_reference(folder, save_picture(given / f"{i}.png", reference.pixels)) for i, reference in enumerate(task.references)]
-    shutil.rmtree(given)
-    job = Job(
-        task="colorize",
-        model=model,
-        size=(width, height),
-        cels=(Cel("all", tuple(references)),),
-        drawings=tuple({drawing.id: drawing for drawing in drawings}.values()),
-        frames=tuple(Exposure(number + 1, 1, (drawing.id,)) for number, drawing in zip(task.frames, drawings, strict=True)),
-        options={name: value for name, value in wanted.items() if name in known},
-        hints=tuple(_make_hint(task, hint) for hint in hints),
-    )
-    save_job(job, folder)
-    return job
+        kind = "strokes" if line.suffix == ".npz" else "raster"
+        name = compute_file_sha256(line)[:16]
+        builder.add_drawing(Drawing(name, 0, kind, name_file(kind, name, line.suffix.lower())), line.read_bytes)
+        frames.append(Exposure(number + 1, 1, (name,)))
+    with tempfile.TemporaryDirectory() as given:
+        pictures = [save_picture(Path(given, f"{i}.png"), reference.pixels) for i, reference in enumerate(task.references)]
+        builder.add_cel("all", pictures)
+        options = {name: value for name, value in wanted.items() if name in known}
+        return builder.write_job(folder, frames, options=options, hints=[_make_hint(task, hint) for hint in hints])
 
 
 def _make_hint(task: PaintTask, hint: CorrectionClick) -> jobs.Hint:

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image, ImageDraw
 from tiny_jobs import MODELS, ODD_NAMES, ROOT, call_engine, engine, exists, journal, make, owner, result, until, well_formed
 
+from engine import cli, models
 from engine import job as jobs
-from engine import models
 from engine.cli.colorize_job import list_sketch_files
 from engine.job.errors import BadInput
 from engine.job.messages import Cancelled, Done, Failed, decode_message
@@ -343,3 +343,9 @@ def test_a_hint_from_the_shell(shot, tmp_path):
     (warning,) = result(tmp_path / "out")["warnings"]
     assert "outside the drawing" in warning
     assert "'1,2,blue' is no hint" in refused(*shot, "--hint", "1,2,blue")
+
+
+@pytest.mark.parametrize("command", ["synth", "evaluate", "train"])
+def test_commands_of_the_laboratory_say_where_they_went(command, capsys):
+    assert cli.main([command, "--help"]) == BadInput.exit_code
+    assert f"run `python -m lab {command}`" in capsys.readouterr().err

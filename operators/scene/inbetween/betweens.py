@@ -167,7 +167,7 @@ def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model
     flats = [_read_keys(part) for part in found]
     planes, size = _fit_planes(flats, settings.get_size(scene))
     builder = JobBuilder("inbetween", model, size)
-    cels = [_build_cel(scene, builder, part, *more) for part, *more in zip(found, flats, planes, strict=True)]
+    cels = [_build_cel(scene, builder, part, drawn, lies_in) for part, drawn, lies_in in zip(found, flats, planes, strict=True)]
     warnings = tuple(text for cel in cels for text in cel.warnings)
     if not any(cel.home.tasks for cel in cels):
         raise BadInput(warnings[0])
