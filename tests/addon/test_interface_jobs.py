@@ -120,12 +120,12 @@ def test_cancel_all_empties_the_queue(shot, tmp_path):
     prepare(other, tmp_path)
     first, process = held(shot)
     second = start(other)
-    bpy.ops.shiage.cancel_all_jobs()
+    bpy.ops.shiage.cancel_all()
     go_on(process, first)
     listen_until(lambda: not second.live)
     assert [first.job.state, second.job.state] == ["cancelled", "cancelled"]
     with pytest.raises(RuntimeError, match="No job is running or waiting"):
-        bpy.ops.shiage.cancel_all_jobs()
+        bpy.ops.shiage.cancel_all()
     bpy.ops.shiage.clear_jobs()
     assert not module("operators.session").entries
     with pytest.raises(RuntimeError, match="No job has ended"):

@@ -56,7 +56,7 @@ class StrokeMotion:
         vectors = self.weights * self._interpolate_steps(place)
         a, b = self._key_points
         right = incidence.T @ vectors + anchors * ((1.0 - place) * a + place * b)
-        solved = solver.solve_shot(to_xy(right))
+        solved = solver.solve(to_xy(right))
         return self._slide_ends(solved[:, 0] + 1j * solved[:, 1] + away, place)
 
     def _slide_ends(self, points: np.ndarray, place: float) -> np.ndarray:
@@ -203,7 +203,7 @@ def _estimate_spiral(
     graph = graph + graph.T
     matrix = sparse.diags(mass) + (_REACH * size) ** 2 * (sparse.diags(np.asarray(graph.sum(1)).ravel()) - graph)
     solver = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    real, imaginary, power, other = solver.solve_shot(columns).T
+    real, imaginary, power, other = solver.solve(columns).T
     z = real + 1j * imaginary
     tiny = 1e-12 * size
     scale = np.log((np.maximum(other, tiny) / np.maximum(power, tiny)).clip(1e-3, 1e3)) / 2.0
