@@ -41,11 +41,11 @@ def build_shot(strokes: int, points: int) -> bpy.types.GreasePencilLayer:
         places = random.normal(0, 1, 3 * strokes * points).astype(np.float32)
         frame.drawing.attributes["position"].data.foreach_set("vector", places)
         if number % 4:
-            keys.mark(frame)
+            keys.mark_generated(frame)
     chosen = scene.shiage.inbetween
     chosen.keys, chosen.frame_start, chosen.frame_end, chosen.spacing = "RANGE", 1, 1 + 8 * PAIRS, "TWOS"
     engine = import_module("operators.engine")
-    engine.status = engine.Status("ready", "The engine is installed")
+    engine.status = engine.EngineStatus("ready", "The engine is installed")
     bpy.context.view_layer.update()
     return layer
 

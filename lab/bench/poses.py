@@ -47,18 +47,18 @@ def measure_time(function, *arguments, **named) -> float:
 def main() -> None:
     rig, scene, size = build_shot(), bpy.context.scene, (512, 768)
     poses, camera, bones = (import_module(f"operators.scene.{name}") for name in ("rig.poses", "read.camera", "rig.bones"))
-    figure = poses.figure(rig, bones.of_armature(rig))
+    figure = poses.read_figure(rig, bones.of_armature(rig))
 
     def extract_pose() -> None:
         depsgraph = bpy.context.view_layer.depsgraph
-        seen = poses.seen(figure, depsgraph, camera.of_scene(scene, depsgraph, size))
+        seen = poses.read_pose(figure, depsgraph, camera.of_scene(scene, depsgraph, size))
         assert len(seen.seen) == 18 + 42 + 68, "the camera does not see all of the figure"
 
     evaluation, extraction = [], []
     for frame in range(1, 201):
         evaluation.append(measure_time(scene.frame_set, frame))
         extraction.append(measure_time(extract_pose))
-    gather = import_module("operators.scene.rig.motion").gather
+    gather = import_module("operators.scene.rig.motion").gather_motion
     whole = measure_time(gather, scene, bpy.context.view_layer, rig, size=size, frames=(1, FRAMES))
     numbers = {
         "pose of a frame, 128 points, ms": statistics.median(extraction),

@@ -43,7 +43,7 @@ def measure_extraction(strokes: int, points: int) -> float:
     bpy.context.view_layer.update()
     depsgraph = bpy.context.evaluated_depsgraph_get()
     projection = import_module("operators.scene.read.camera").of_scene(scene, depsgraph, (1920, 1080))
-    extract = import_module("operators.scene.read.strokes").extract
+    extract = import_module("operators.scene.read.strokes").extract_strokes
     world_matrix = import_module("operators.scene.read.layers").world_matrix
     evaluated = ob.evaluated_get(depsgraph)
     layer = evaluated.data.layers[0]
@@ -61,7 +61,7 @@ def measure_extraction(strokes: int, points: int) -> float:
 def main() -> None:
     scene = bpy.context.scene
     started = time.perf_counter()
-    import_module("operators.scene.read.shot").gather(
+    import_module("operators.scene.read.shot").gather_shot(
         scene, bpy.context.view_layer, size=(1920, 1080), frames=(scene.frame_start, scene.frame_end)
     )
     gathered = time.perf_counter() - started

@@ -64,7 +64,7 @@ revision = "1"
     known = [model.id for model in options.list_models()]
     assert "toy" not in known and options.find_model("toy") is None
     preferences = module("operators.session").get_preferences()
-    for refresh in (weights.look, bpy.ops.shiage.look_for_weights, lambda: setattr(preferences, "engine_python", "")):
+    for refresh in (weights.refresh_missing, bpy.ops.shiage.look_for_weights, lambda: setattr(preferences, "engine_python", "")):
         options._models = tuple(model for model in options.list_models() if model.id != "toy")
         options._choices.cache_clear()
         refresh()
@@ -78,6 +78,6 @@ def test_the_dialog_of_licenses_looks_at_no_disk(shot, monkeypatch):
     sources = module("engine.models").info("anidoc").weights
     texts: list[str] = []
     dialog = type("Dialog", (), {"layout": layouts.Layout(texts), "_shown": sources, "accept": False})()
-    monkeypatch.setattr(weights.store, "accepted", lambda *_arguments: pytest.fail("the disk was looked at"))
+    monkeypatch.setattr(weights.store, "is_license_accepted", lambda *_arguments: pytest.fail("the disk was looked at"))
     weights.SHIAGE_OT_get_weights.draw(dialog, bpy.context)
     assert all(any(source.repository in text for text in texts) for source in sources)

@@ -80,7 +80,7 @@ def pin_the_nose():
         return not entry.live and not entry.wants_import and bool(entry.remark)
 
     yield from driver.until(imported, 120)
-    found = driver.module("operators.inbetween").last(bpy.context.scene)
+    found = driver.module("operators.inbetween").get_last_matches(bpy.context.scene)
     assert ("Lines", nose, nose) in [(match.layer, match.a, match.b) for match in found]
     bpy.context.scene.frame_set(9)
     yield 1.0
