@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from .files import write_atomic
-from .folder import add_reference, check_reference, save_job
+from .folder import add_reference, check_reference, clear_stale, save_job
 from .lock import open_job_folder
 from .schema import Cel, Drawing, Exposure, Hint, Job, StrokePair
 
@@ -67,7 +67,7 @@ class JobBuilder:
         pairs: Sequence[StrokePair] = (),
         also: Callable[[], None] = lambda: None,
     ) -> Job:
-        """Write the job folder under its lock, job.json last; the run removes what an earlier request left there.
+        """Write the job folder under its lock, job.json last, and remove what an earlier request left there and this one does not name.
 
         `also` writes what belongs to the job beside it. Raises BadInput when another process works on the folder or the job is not
         complete, and nothing is changed then; JobFailed when the folder can't be written.
@@ -94,6 +94,7 @@ class JobBuilder:
                 pairs=tuple(pairs),
             )
             save_job(job, folder)
+            clear_stale(folder, job)
             also()
         return job
 

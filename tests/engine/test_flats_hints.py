@@ -99,7 +99,12 @@ def test_only_changed_pictures_are_painted_and_nothing_is_read_again(folder, sho
     def never(*_arguments):
         raise AssertionError("this was known")
 
-    for module, name in ((reference, "read_reference"), (pair, "match_regions"), (embedding, "load_matcher"), (DrawingStore, "_segment_drawing")):
+    for module, name in (
+        (reference, "read_reference"),
+        (pair, "match_regions"),
+        (embedding, "load_matcher"),
+        (DrawingStore, "_segment_drawing"),
+    ):
         monkeypatch.setattr(module, name, never)
     point = largest(folder, 3)
     before = {path.name: path.read_bytes() for path in (folder / "frames").iterdir()}
