@@ -15,8 +15,8 @@ HOLD = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from engine.lock import locked
-with locked(Path(sys.argv[1])):
+from engine.job.lock import lock_folder
+with lock_folder(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """

@@ -298,15 +298,15 @@ for folder in sorted(Path(sys.argv[1]).iterdir()):
     rgba = cv2.imread(str(folder / "blender.png"), cv2.IMREAD_UNCHANGED) / 255
     ink = rgba[:, :, 3] * (1 - rgba[:, :, :3].min(2))  # what white paper would show
     truth = ink > ink.max() / 2
-    request = job.load(folder)
+    request = job.load_job(folder)
     drawn = np.zeros(truth.shape, bool)
     for drawing_id in request.frames[0].drawings:
-        drawing = request.drawing(drawing_id)
+        drawing = request.find_drawing(drawing_id)
         path = folder / drawing.file
         if drawing.kind == "strokes":
-            drawn |= raster.rasterize(strokes.load(path), request.size).lines
+            drawn |= raster.rasterize_strokes(strokes.load_strokes(path), request.size).lines
         else:
-            drawn |= scan.read(path, request.size).lines
+            drawn |= scan.read_scan(path, request.size).lines
     wide = np.ones((3, 3), np.uint8)
     right = (drawn & cv2.dilate(truth.astype(np.uint8), wide).astype(bool)).sum() / max(1, drawn.sum())
     found = (truth & cv2.dilate(drawn.astype(np.uint8), wide).astype(bool)).sum() / max(1, truth.sum())

@@ -341,9 +341,9 @@ from pathlib import Path
 signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where tests run in the background of a shell
 sys.path[:0] = [{root!r}, {tests!r}]
 from tiny_jobs import MODELS
-from engine.client import Engine
+from engine.host.client import EngineClient
 if __name__ == "__main__":
-    engine = Engine(Path(sys.executable), Path({log!r}), [MODELS])
+    engine = EngineClient(Path(sys.executable), Path({log!r}), [MODELS])
     engine.submit(Path({job!r}))
     {then}
 """
