@@ -301,7 +301,7 @@ for folder in sorted(Path(sys.argv[1]).iterdir()):
     request = job.load_job(folder)
     drawn = np.zeros(truth.shape, bool)
     for drawing_id in request.frames[0].drawings:
-        drawing = request.find_drawing(drawing_id)
+        drawing = request.drawing(drawing_id)
         path = folder / drawing.file
         if drawing.kind == "strokes":
             drawn |= raster.rasterize_strokes(strokes.load_strokes(path), request.size).lines

@@ -75,7 +75,7 @@ def on_border(points, polygon):
 
 def test_a_drawing_is_the_same_in_every_run():
     program = (
-        "import hashlib, numpy; from demo import drawings, pose; d = drawings.draw(5, pose.poses()[4]);"
+        "import hashlib, numpy; from demo import drawings, pose; d = drawings.draw_pose(5, pose.list_poses()[4]);"
         "print(hashlib.sha256(b''.join(numpy.round(s.points, 6).tobytes() for s in d.lines)).hexdigest())"
     )
     root = Path(__file__).resolve().parents[2]
