@@ -134,7 +134,7 @@ class Model(Protocol):
         """Make the pictures that `job.pictures` names, in any order, each yielded once its file is in place.
 
         `job.options` holds every option of the model. A picture that is still right is not made again. `on_event` takes Progress
-        and Warned; `should_cancel` is asked at least once a picture and each second, and answered by `raise errors.Cancelled`.
+        and Warned; `should_cancel` is asked at least once a picture and each second, and answered by `raise errors.JobCancelled`.
         """
         ...
 

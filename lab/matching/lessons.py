@@ -27,7 +27,7 @@ HELD_OUT = 800_000  # seeds from here on are for measuring
 class LessonPicture:
     """A picture, and the truth of its regions 1..R: `swatch` int32 (R + 1,), `part` int32 (R + 1,) of part and tone; -1 mixed.
 
-    `tint` int8 (h, w, 2) as from features.tinted · `painted` whether it was read off a painted reference and not off line art.
+    `tint` int8 (h, w, 2) as from features.measure_tint · `painted` whether it was read off a painted reference and not off line art.
     """
 
     shapes: Shapes

@@ -42,7 +42,7 @@ class FrameFlow:
 
 
 def find_film_frame(key: str, pixels: np.ndarray, painted: PaintedReference, table: np.ndarray, lines: np.ndarray) -> FilmFrame | None:
-    """The film frame that a reference is, or None when it is flat or shows a figure on paper; `table` as from `palette.union`."""
+    """The film frame that a reference is, or None when it is flat or shows a figure on paper; `table` as from `palette.merge_palettes`."""
     if painted.flat or (painted.swatches[:, 3] == 0).any():
         return None
     off_lines = cv2.dilate(painted.lines.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0

@@ -58,7 +58,7 @@ def _of_task(home: LayerTargets, task: TargetTask, folder: Path) -> Iterator[Str
             continue
         first, last = (home.locate_stroke(key, number) if number >= 0 else None for key, number in ((task.first, a), (task.last, b)))
         if first is not None and last is not None and first[0] != last[0]:
-            last = None  # on another layer, see made.split
+            last = None  # on another layer, see made.split_by_layer
         layer = home.layers[(first or last or (0, 0))[0]]
         yield StrokeMatch(home.object, layer, task.pair, first and first[1], last and last[1], value)
 
