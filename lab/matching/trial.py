@@ -34,7 +34,7 @@ BINS = 10  # of the calibration error
 class MatcherTrial:
     """What is said of a drawing's regions, of whose `count` the first row is unused, and what is true.
 
-    network float32 (R, S), evidence float32 (R, S): log odds against no match, by the network and by `pair.match_regions` · alignment 0..1 ·
+    network float32 (R, S), evidence float32 (R, S): log odds against no match, by the network and by `match_regions` · alignment 0..1 ·
     worn int64 (S,) swatches of the other picture's regions, -1 mixed · truth int64 (R,), -1 mixed · areas float32 (R,)
     """
 

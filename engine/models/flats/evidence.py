@@ -13,8 +13,8 @@ from .film import FilmFrame
 @dataclass(frozen=True)
 class Evidence:
     """`drawings` their ids, those that have lines, in order of appearance · `swatches` uint8 (P, 4) of the cel · `reference_probs`, `links`
-    and `anchored` as `matching.shot.smooth_over_shot` takes them · `scene` the film frame that gives texture, if one does · `warnings` about the
-    references · `entries` of the cache that this was made from.
+    and `anchored` as `matching.shot.smooth_over_shot` takes them · `scene` the film frame that gives texture, if one does ·
+    `warnings` about the references · `entries` of the cache that this was made from.
     """
 
     drawings: Sequence[str]
