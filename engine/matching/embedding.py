@@ -27,8 +27,8 @@ SHA256 = "f2267e9cf72d184cf986e3403494e6fa550b9c808a3ce7d5d1f5177f13f4935f"
 # with sheets, a third one no more.
 AUGMENTED_VIEWS = ((304, False), (240, True))
 REVISION = SHA256[:12]  # for the keys of what is kept of tokens and scores
-# score = network * scores + evidence * evidence of `pair.match_regions` - none, where the lines of two pictures meet (first row) and where they
-# don't (second row). Fitted on held-out toons by `train trials`.
+# score = network * scores + evidence * evidence of `pair.match_regions` - none, where the lines of two pictures meet (first row) and
+# where they don't (second row). Fitted on held-out toons by `train trials`.
 MIX = np.array([[0.9449999928474426, 0.11699999868869781, -0.6110000014305115], [1.0440000295639038, 0.0, -1.2640000581741333]])
 
 
