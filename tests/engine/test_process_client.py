@@ -398,7 +398,7 @@ def test_the_engine_takes_nothing_of_its_surroundings(tmp_path, monkeypatch):
     engine.submit(folder)
     assert isinstance(events_until(engine, folder)[folder][-1], Done), (log / LOG_NAME).read_text()
     engine.close()
-    assert any((log / "pycache").rglob("worker*.pyc"))
+    assert any((log / "pycache").rglob("serve*.pyc"))
 
 
 def test_no_folder_of_the_extension_hides_a_module_of_python():
