@@ -64,7 +64,7 @@ def correct(area, place, picture):
     yield 0.3
     driver.key("Return")
     yield 0.5
-    yield from driver.until(finished, 30)
+    yield from driver.until(finished, 120)
     yield 1.0
 
 
@@ -106,7 +106,7 @@ def scenario():
     driver.screenshot("same_as.png")
     driver.click(*in_preview(preview, (120.5 / 320, 150.5 / 240)))
     yield 1.0
-    yield from driver.until(finished, 30)
+    yield from driver.until(finished, 120)
     yield 1.0
     assert [(hint.frame, hint.kind) for hint in hints()] == [(1, "COLOR"), (3, "COLOR"), (5, "SAME")]
     with bpy.context.temp_override(window=driver.window()):

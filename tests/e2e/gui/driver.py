@@ -4,8 +4,9 @@
     def scenario(): ...; yield 0.5; ...
     run(scenario)
 
-Between two steps Blender handles its events, so a click has its effect by the next one. Blender ends with the scenario; when
-that raised, the traceback is in $SHIAGE_TEST_OUT/failure.txt and a picture of the window beside it.
+Between two steps Blender handles its events, so a click has its effect by the next one: the seconds of a step that points, clicks or
+presses a key count from when that has reached the X server, however busy the machine is. Blender ends with the scenario; when that raised,
+the traceback is in $SHIAGE_TEST_OUT/failure.txt and a picture of the window beside it.
 """
 
 import os
@@ -17,14 +18,23 @@ from pathlib import Path
 import bpy
 
 OUT = Path(os.environ["SHIAGE_TEST_OUT"])
+_inputs: list[subprocess.Popen] = []  # of xdotool, that may not have ended
 
 
 def run(scenario) -> None:
     steps = scenario()
+    pause = 0.0
 
     def step():
+        nonlocal pause
+        if _inputs:
+            if any(process.poll() is None for process in _inputs):
+                return 0.02
+            _inputs.clear()
+            return pause
         try:
-            return next(steps)
+            pause = next(steps)
+            return 0.02 if _inputs else pause
         except StopIteration:
             bpy.ops.wm.quit_blender()
         except Exception:
@@ -153,12 +163,12 @@ def find_button(area, operator: str):
 
 
 def point(x: int, y: int) -> None:
-    subprocess.Popen(["xdotool", "mousemove", str(x), str(window().height - y)])
+    _start_input(f"xdotool mousemove {x} {window().height - y}")
 
 
 def click(x: int, y: int) -> None:
     """A click at a place of the window, counted from the bottom left. Blender handles it after the step has ended."""
-    subprocess.Popen(["sh", "-c", f"xdotool mousemove {x} {window().height - y}; sleep 0.3; xdotool click 1"])
+    _start_input(f"xdotool mousemove {x} {window().height - y}; sleep 0.3; xdotool click 1")
 
 
 def drag(start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -166,12 +176,16 @@ def drag(start: tuple[float, float], end: tuple[float, float]) -> None:
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
     moves = [f"mousemove {round(x)} {round(window().height - y)}" for x, y in (start, middle, end)]
     steps = [f"xdotool {step}" for step in (moves[0], "mousedown 1", moves[1], moves[2], "mouseup 1")]
-    subprocess.Popen(["sh", "-c", "; sleep 0.3; ".join(steps)])
+    _start_input("; sleep 0.3; ".join(steps))
 
 
 def key(name: str) -> None:
     """Press a key, by its X name. Blender handles it after the step has ended."""
-    subprocess.Popen(["xdotool", "key", name])
+    _start_input(f"xdotool key {name}")
+
+
+def _start_input(command: str) -> None:
+    _inputs.append(subprocess.Popen(["sh", "-c", command]))
 
 
 def screenshot(name: str) -> None:
