@@ -14,7 +14,7 @@ def test_the_zip_holds_what_runs_and_nothing_else(extension_zip: Path) -> None:
     loose = {name for name in names if "/" not in name}
     assert loose == {"__init__.py", "blender_manifest.toml", "LICENSE", "README.md"}
     assert {name.split("/")[0] for name in names} - loose == {"engine", "operators", "panels"}
-    weights = {Path(name).name for name in names if name.startswith("engine/models/flats/weights/")}
+    weights = {Path(name).name for name in names if name.startswith("engine/matching/weights/")}
     assert weights == {"matcher.safetensors", "matcher.md", "matcher.json"}
     assert {Path(name).suffix for name in names if "/" in name and "/weights/" not in name} <= {".py", ".toml", ".txt"}
     assert "engine/requirements.txt" in names
