@@ -2,7 +2,7 @@
 
 .venv/engine/bin/python -m lab.bench.inbetween [--seeds 100-107] [--variants home,all] [--out docs] [--cases]
 
-People whose true drawings between two keys are known, see engine/synthesis/keys.py and engine/evaluation/inbetween.py. Needs a real
+People whose true drawings between two keys are known, see lab/synthesis/keys.py and lab/evaluation/inbetween.py. Needs a real
 Blender. `--cases` prints the numbers of every pair instead of writing.
 """
 
