@@ -37,7 +37,7 @@ class HeadTurn:
         x = p[..., 0] * np.cos(self.angle) + z * np.sin(self.angle)
         return np.stack([x, p[..., 1] + 0.2 * z * self.nod], -1)
 
-    def at(self, x: float, y: float, z: float) -> np.ndarray:
+    def turn_point(self, x: float, y: float, z: float) -> np.ndarray:
         return np.array([x * np.cos(self.angle) + z * np.sin(self.angle), y + 0.2 * z * self.nod])
 
     def blend(self, front, right) -> np.ndarray:
@@ -50,7 +50,7 @@ class HeadTurn:
 def build_back(pose: CourierPose) -> list[FigurePart]:
     """What lies behind the neck: pony tail, its ribbon, the hair at the back."""
     t = HeadTurn(pose)
-    root = t.at(-62, -111, -66)
+    root = t.turn_point(-62, -111, -66)
     path = [root + make_direction(pose.tail[0]) * -14]
     for i, angle in enumerate(pose.tail):
         path.append((path[-1] if i else root) + make_direction(angle) * LINKS[i])
@@ -73,7 +73,7 @@ def build_back(pose: CourierPose) -> list[FigurePart]:
     ], float)  # fmt: skip
     points[:, 0] -= 20 * pose.yaw * np.clip((points[:, 1] + 60) / 120, 0, 1)
     bob = FigurePart("bob", "hair shade", make_loop(points, (5, 7, 10, 12), 3.4))
-    cowlick = np.array([(12, -120), (2, -144), (-20, -158), (10, -160), (31, -144), (36, -118)]) + t.at(0, 0, 20) * (1, 0)
+    cowlick = np.array([(12, -120), (2, -144), (-20, -158), (10, -160), (31, -144), (36, -118)]) + t.turn_point(0, 0, 20) * (1, 0)
     parts.append(FigurePart("cowlick", "hair", make_loop(cowlick, (0, 2, 5), 3.0, bare=(2,))))
     return [*parts, knot, bob]
 
@@ -109,7 +109,7 @@ def build_front(pose: CourierPose) -> list[FigurePart]:
 
 
 def _build_ear(t: HeadTurn, sign: float) -> FigurePart:
-    x, y = t.at(sign * 91, 22, -12)
+    x, y = t.turn_point(sign * 91, 22, -12)
     stretch = 1 - 0.35 * sign * t.yaw
     points = [(x + sign * u * stretch, y + v) for u, v in ((-8, -24), (6, -28), (16, -18), (15, 2), (8, 20), (-4, 26), (-14, 10))]
     inner = make_line([(x + sign * u * stretch, y + v) for u, v in ((9, -16), (2, -14), (0, -4), (4, 4))], 2.0)
@@ -197,7 +197,7 @@ def _build_hair(pose: CourierPose, t: HeadTurn) -> list[FigurePart]:
     ])  # fmt: skip
     crown_points = [*dome, *fringe]
     corners = (0, 8, 9, 11, 13, 15, 17, 19, 21, 23, 24)  # the dome is one pull, then tip, valley, tip
-    whorl = t.at(26, -122, 26)
+    whorl = t.turn_point(26, -122, 26)
     strands = []
     for valley, bend in ((2, 10.0), (6, 4.0), (10, -8.0), (14, -12.0)):
         end = fringe[valley]
@@ -218,13 +218,13 @@ def _build_hair(pose: CourierPose, t: HeadTurn) -> list[FigurePart]:
 
 
 def _find_lock_edge(t: HeadTurn, sign: float) -> float:
-    return float(t.at(sign * 97, 0, 14)[0] + sign * 12.5 - 0.9 * t.yaw)
+    return float(t.turn_point(sign * 97, 0, 14)[0] + sign * 12.5 - 0.9 * t.yaw)
 
 
 def _build_lock(t: HeadTurn, sign: float) -> list[FigurePart]:
     """The long strand beside the cheek. It goes on from the dome's edge."""
     name = "a" if sign < 0 else "b"
-    x, _ = t.at(sign * 97, 0, 14)
+    x, _ = t.turn_point(sign * 97, 0, 14)
     sway = -7 * t.yaw
     points = [(-2, -50), (12, -10), (14, 40), (9, 84), (-4, 126), (-9, 92), (-15, 50), (-14, 0), (-18, -50)]
     placed = [(x + sign * u + sway * np.clip((v + 20) / 130, 0, 1), v) for u, v in points]

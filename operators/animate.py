@@ -75,7 +75,7 @@ def start_job(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer, on_progre
     standing = marks.as_pose(chosen.reference)
     motion.write_job(moved, folder, model.id, settings.get_options(scene, model.id), picture, standing, tuple(chosen.reference.size))
     entry = session.JobEntry(
-        JobState(str(folder), moved.title), session.SceneOrigin.of(scene), scene.shiage.destination, moved.warnings, task=TASK
+        JobState(str(folder), moved.title), session.SceneOrigin.from_scene(scene), scene.shiage.destination, moved.warnings, task=TASK
     )
     session.submit_job(entry)
     return entry

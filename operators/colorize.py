@@ -76,7 +76,7 @@ def start_job(
     else:
         shot = gather_shot(scene, view_layer, objects=settings.get_objects(scene, view_layer) if figures is None else figures, **wanted)
     write_job(shot, folder, model.id, settings.get_options(scene, model.id), pictures, hints=hints.of_scene(scene))
-    entry = session.JobEntry(JobState(str(folder), scene.name), session.SceneOrigin.of(scene), chosen.destination, shot.warnings)
+    entry = session.JobEntry(JobState(str(folder), scene.name), session.SceneOrigin.from_scene(scene), chosen.destination, shot.warnings)
     session.submit_job(entry)
     return entry
 

@@ -60,7 +60,7 @@ def solve_again(scene: bpy.types.Scene) -> None:
     with lock_folder(folder):
         jobs.save_job(replace(jobs.load_job(folder), hints=hints.of_scene(scene)), folder)
     if entry is None:
-        entry = session.JobEntry(JobState(str(folder), scene.name), session.SceneOrigin.of(scene), scene.shiage.destination)
+        entry = session.JobEntry(JobState(str(folder), scene.name), session.SceneOrigin.from_scene(scene), scene.shiage.destination)
     entry.warnings = ()
     session.submit_job(entry)
 

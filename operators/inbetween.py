@@ -77,7 +77,7 @@ def start_job(
         folder, request, warnings = pictures.write_job(scene, view_layer, betweens.find_parts(scene, obs), folder, model, on_progress)
         destination = scene.shiage.destination
     title = f"{scene.name} {request.frames[0].frame}–{request.frames[-1].frame}"
-    entry = session.JobEntry(JobState(str(folder), title), session.SceneOrigin.of(scene), destination, warnings, task=TASK)
+    entry = session.JobEntry(JobState(str(folder), title), session.SceneOrigin.from_scene(scene), destination, warnings, task=TASK)
     session.submit_job(entry)
     return entry
 

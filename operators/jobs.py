@@ -218,7 +218,7 @@ def find_jobs() -> None:
             beside = folder.parent.glob(f"{glob.escape(folder.name)}-*-*") if task == "inbetween" else ()
             ranges = (path for path in beside if _RANGE.fullmatch(path.name, len(folder.name)))  # pictures: a job for each range of keys
             for found in (folder, *sorted(ranges)):
-                session.discover_job(found, session.SceneOrigin.of(scene), scene.shiage.destination, task)
+                session.discover_job(found, session.SceneOrigin.from_scene(scene), scene.shiage.destination, task)
 
 
 @persistent

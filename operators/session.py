@@ -34,7 +34,7 @@ class SceneOrigin:
     blend: str
 
     @classmethod
-    def of(cls, scene: bpy.types.Scene) -> "SceneOrigin":
+    def from_scene(cls, scene: bpy.types.Scene) -> "SceneOrigin":
         return cls(scene.session_uid, scene.name, bpy.data.filepath)
 
     def scene(self) -> bpy.types.Scene | None:

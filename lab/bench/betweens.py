@@ -48,7 +48,7 @@ def measure_milliseconds(first: Strokes, last: Strokes, count: int, times: int) 
         middle = time.process_time()
         made = StrokeInbetweener(first, last, matches)
         for number in range(count):
-            made.at((number + 1) / (count + 1))
+            made.draw_at_place((number + 1) / (count + 1))
         found.append((middle - start, time.process_time() - start))
     matched, done = zip(*found[1:], strict=True)  # the first one warms up
     return round(statistics.median(matched) * 1000, 1), round(statistics.median(done) * 1000, 1)

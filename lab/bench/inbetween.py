@@ -81,7 +81,7 @@ def draw_inbetweens(one: ToonKeyPair, folder: Path) -> Iterator[tuple[str, tuple
     began = time.process_time()
     matches = match_strokes(one.first.strokes, one.last.strokes)
     made = StrokeInbetweener(one.first.strokes, one.last.strokes, matches)
-    drawings = [made.at(at) for at in PLACES]
+    drawings = [made.draw_at_place(at) for at in PLACES]
     yield "Shiage", (drawings, time.process_time() - began)
     for flip in FLIPS:
         yield flip, ([read_interpolated(folder / f"{flip}_{round(4 * at)}.npz") for at in PLACES], 0.0)
@@ -118,7 +118,7 @@ def record_pair(results: InbetweenResults, one: ToonKeyPair, found: dict[str, tu
     if one.variant == "home":
         pairs = [(number, number) for number in range(len(one.first.strokes))]
         made = StrokeInbetweener(one.first.strokes, one.last.strokes, match_strokes(one.first.strokes, one.last.strokes, pairs))
-        results.pinned += [measure_chamfer(one.draw_truth(at).strokes, made.at(at).strokes) for at in PLACES]
+        results.pinned += [measure_chamfer(one.draw_truth(at).strokes, made.draw_at_place(at).strokes) for at in PLACES]
     for method, (drawings, seconds) in found.items():
         tally = results.tallies.setdefault((one.variant, method), InbetweenTally())
         for at, drawing in zip(PLACES, drawings, strict=True):

@@ -20,7 +20,7 @@ def shot(scene, tmp_path, monkeypatch):
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "shot.blend"))
     session, state = module("operators.session"), module("engine.host.client").JobState
     folder = str(module("operators.scene.settings").job_folder(scene))
-    session.entries.append(session.JobEntry(state(folder, "Scene", session.STOPPED), session.SceneOrigin.of(scene), "STRIP"))
+    session.entries.append(session.JobEntry(state(folder, "Scene", session.STOPPED), session.SceneOrigin.from_scene(scene), "STRIP"))
     monkeypatch.setenv("SHIAGE_WEIGHTS", str(tmp_path / "weights"))
     module("operators.weights").refresh_missing()
     yield scene

@@ -194,7 +194,7 @@ def test_what_swings_about_a_point_keeps_its_length_and_stays_on_its_arc(degrees
     last = drawing(body, eye, turned(arm, degrees), turned(hand, degrees))
     made = StrokeInbetweener(first, last, match_strokes(first, last, [(k, k) for k in range(4)]))
     for at in (0.25, 0.5, 0.75):
-        points = rows(made.at(at).strokes, 2)
+        points = rows(made.draw_at_place(at).strokes, 2)
         assert length(points) == pytest.approx(120, rel=0.03)
         wrist = 150 * np.array([np.cos(np.radians(at * degrees)), np.sin(np.radians(at * degrees))])
         assert np.hypot(*(points[-1] - wrist)) < 16
@@ -205,7 +205,7 @@ def test_a_drawing_that_moves_as_a_whole_is_moved_as_a_whole():
     last = turned(first, 60, (200, 200))
     made = StrokeInbetweener(first, last, match_strokes(first, last))
     for at in (0.3, 0.5):
-        drawn = made.at(at).strokes
+        drawn = made.draw_at_place(at).strokes
         # Wherever it turns about: distances between points stay.
         own, true = (np.concatenate([along(rows(key, k), 40) for k in range(3, len(key))]) for key in (drawn, first))
         assert np.abs(np.hypot(*(own[::17, None] - own[None, ::17]).T) - np.hypot(*(true[::17, None] - true[None, ::17]).T)).max() < 3
@@ -216,7 +216,7 @@ def test_ends_stay_on_the_lines_that_they_meet():
     last = drawing(curve((10, 10), (60, 20), (120, -40)), line((60, 20), (100, 100)), line((100, 100), (160, 100)))
     made = StrokeInbetweener(first, last, match_strokes(first, last, [(0, 0), (1, 1), (2, 2)]))
     for at in (0.2, 0.5, 0.8):
-        drawn = made.at(at).strokes
+        drawn = made.draw_at_place(at).strokes
         assert cKDTree(along(rows(drawn, 0), 2000)).query(rows(drawn, 1)[0])[0] < 0.8
         assert np.hypot(*(rows(drawn, 1)[-1] - rows(drawn, 2)[0])) < 0.5
 
@@ -226,7 +226,7 @@ def test_an_end_slides_along_the_line_that_it_lies_on():
     last = drawing(curve((0, 0), (200, 60), (400, 0)), line((360, 21.6), (360, 130)))
     made = StrokeInbetweener(first, last, match_strokes(first, last, [(0, 0), (1, 1)]))
     for at in (0.25, 0.5, 0.75):
-        drawn = made.at(at).strokes
+        drawn = made.draw_at_place(at).strokes
         assert cKDTree(along(rows(drawn, 0), 4000)).query(rows(drawn, 1)[0])[0] < 1.0
 
 
@@ -256,7 +256,7 @@ def test_a_stroke_without_partner_goes_with_what_it_is_joined_to_and_draws_back_
     made = StrokeInbetweener(first, last, match_strokes(first, last))
     lengths = []
     for at in (0.2, 0.5, 0.8):
-        drawn = made.at(at)
+        drawn = made.draw_at_place(at)
         number = int(np.flatnonzero(drawn.source[:, 0] == len(first) - 1)[0])
         assert drawn.source[number, 1] == -1
         points = rows(drawn.strokes, number)
@@ -281,8 +281,8 @@ def test_a_stroke_that_comes_to_lie_behind_paint_is_left_whole(fills):
 
 def test_a_stroke_that_appears_is_the_same_the_other_way_round():
     first, last = drawing(face(), line((200, 60), (200, 20))), turned(face(), 0, shift=(120, 30))
-    forth = StrokeInbetweener(first, last, match_strokes(first, last)).at(0.3).strokes
-    back = StrokeInbetweener(last, first, match_strokes(last, first)).at(0.7).strokes
+    forth = StrokeInbetweener(first, last, match_strokes(first, last)).draw_at_place(0.3).strokes
+    back = StrokeInbetweener(last, first, match_strokes(last, first)).draw_at_place(0.7).strokes
     assert apart(forth, back) < 1.5
 
 
@@ -308,14 +308,14 @@ def test_points_say_where_they_come_from():
 def test_drawing_order_changes_in_the_middle():
     first, last = drawing(circle((0, 0), 30), circle((100, 0), 60)), drawing(circle((100, 10), 60), circle((0, 10), 30))
     made = StrokeInbetweener(first, last, match_strokes(first, last, [(0, 1), (1, 0)]))
-    assert made.at(0.4).source[:, 0].tolist() == [0, 1]
-    assert made.at(0.6).source[:, 0].tolist() == [1, 0]
+    assert made.draw_at_place(0.4).source[:, 0].tolist() == [0, 1]
+    assert made.draw_at_place(0.6).source[:, 0].tolist() == [1, 0]
 
 
 def test_a_hundred_drawings_are_smooth():
     first, last = face(), turned(face(1), 80, (200, 200), (60, 0))
     made = StrokeInbetweener(first, last, match_strokes(first, last))
-    drawn = np.stack([made.at(at).strokes.points for at in np.linspace(0.01, 0.99, 99)])
+    drawn = np.stack([made.draw_at_place(at).strokes.points for at in np.linspace(0.01, 0.99, 99)])
     step = np.hypot(*np.moveaxis(np.diff(drawn, axis=0), 2, 0))
     assert step.max() < 6 * np.median(step.max(1)) and step.max() < 12
 
@@ -361,19 +361,19 @@ def test_any_keys_give_sound_drawings(first, last):
     matches = match_strokes(one, two)
     made = StrokeInbetweener(one, two, matches)
     for at in PLACES:
-        assert_sound(made.at(at), one, two, matches)
+        assert_sound(made.draw_at_place(at), one, two, matches)
 
 
 def test_the_keys_come_back_as_they_are():
     first, last = face(), shuffled(turned(face(2), 30), 5)[0]
     made = StrokeInbetweener(first, last, match_strokes(first, last))
     for at, key, side in ((0.0, first, 0), (1.0, last, 1)):
-        drawn = made.at(at)
+        drawn = made.draw_at_place(at)
         np.testing.assert_array_equal(drawn.strokes.points, key.points)
         np.testing.assert_array_equal(drawn.source[:, side], np.arange(len(key)))
     # And there is no leap next to them.
-    assert apart(made.at(1e-4).strokes, first) < 0.3
-    assert apart(made.at(1 - 1e-4).strokes, last) < 0.3
+    assert apart(made.draw_at_place(1e-4).strokes, first) < 0.3
+    assert apart(made.draw_at_place(1 - 1e-4).strokes, last) < 0.3
 
 
 def test_the_same_key_twice_is_that_key():
@@ -387,8 +387,8 @@ def test_the_same_key_twice_is_that_key():
 def test_beyond_the_keys_the_motion_goes_on():
     first, last = face(), turned(face(), 0, shift=(100, 0))
     made = StrokeInbetweener(first, last, match_strokes(first, last))
-    assert apart(made.at(1.5).strokes, turned(first, 0, shift=(150, 0))) < 1.0
-    assert apart(made.at(-0.5).strokes, turned(first, 0, shift=(-50, 0))) < 1.0
+    assert apart(made.draw_at_place(1.5).strokes, turned(first, 0, shift=(150, 0))) < 1.0
+    assert apart(made.draw_at_place(-0.5).strokes, turned(first, 0, shift=(-50, 0))) < 1.0
 
 
 strokes_of = st.lists(

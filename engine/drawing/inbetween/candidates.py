@@ -67,7 +67,7 @@ def find_candidates(
     one, two = np.concatenate([one[fits], pinned[0]]), np.concatenate([two[fits], pinned[1]])
     first = _rate_pairs(a, b, one, two, maps[0][0][one], maps[1][0][one], size)
     names_a, names_b = a.members[first.a], b.members[first.b]
-    first.features[:, ORDER] = order.of(names_a[:, 0], names_b[:, 0], (names_a[:, 1] < 0) & (names_b[:, 1] < 0))
+    first.features[:, ORDER] = order.rate_pairs(names_a[:, 0], names_b[:, 0], (names_a[:, 1] < 0) & (names_b[:, 1] < 0))
     rows = _pick_best(first.a, first.features @ weights, _TRIED)
     found, score = first.take(rows), (first.features @ weights)[rows]
     one, two = found.a, found.b

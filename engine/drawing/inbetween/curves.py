@@ -37,9 +37,9 @@ class StrokeCurves:
 
     def sample(self, fractions: np.ndarray) -> np.ndarray:
         """Points at fractions (K,) of every curve's length, complex128 (C, K)."""
-        return self.at((2.0 * np.arange(len(self))[:, None] + fractions).ravel()).reshape(len(self), len(fractions))
+        return self.interpolate_points((2.0 * np.arange(len(self))[:, None] + fractions).ravel()).reshape(len(self), len(fractions))
 
-    def at(self, along: np.ndarray) -> np.ndarray:
+    def interpolate_points(self, along: np.ndarray) -> np.ndarray:
         """Points at places `along` (K,), which count as this class's own do; complex128 (K,)."""
         return np.interp(along, self.along, self.points) if len(self) else np.zeros(0, complex)
 

@@ -42,14 +42,14 @@ class StrokeInbetweener:
     b: Strokes
     matches: StrokeMatches
 
-    def at(self, place: float) -> InbetweenDrawing:
+    def draw_at_place(self, place: float) -> InbetweenDrawing:
         """The drawing at `place`, -1..2: 0 is the key before and 1 the one after, as they are; beyond them the motion goes on."""
         if place in (0.0, 1.0):
             return self._copy_key(int(place))
         matches, points = self.matches, self._nodes
         if not len(points.piece):
             return self._assemble_drawing([], np.zeros(0, np.int64))
-        there = self._motion.at(place)
+        there = self._motion.move_points(place)
         widths = _mix_values(*self._widths, place).clip(0.0)
         colors = _mix_values(*self._colors, place)
         parts = []
@@ -187,7 +187,7 @@ class StrokeInbetweener:
             alone = np.flatnonzero(matches.pieces[:, 1 - side] < 0)
             if not len(covers) or not len(alone):
                 continue
-            there, rank = to_xy(self._motion.at(1.0 - side)), self._drawing_ranks[1 - side]
+            there, rank = to_xy(self._motion.move_points(1.0 - side)), self._drawing_ranks[1 - side]
             for cover in covers:
                 behind = np.flatnonzero(np.isin(points.piece, alone[rank[alone] < rank[cover]]))
                 inside = points_in_poly(there[behind], there[points.piece == cover])
@@ -229,4 +229,4 @@ def _interpolate_column(at: float, run: np.ndarray, column: np.ndarray) -> np.nd
 
 def draw_inbetween(a: Strokes, b: Strokes, matches: StrokeMatches, at: float) -> InbetweenDrawing:
     """The drawing at place `at`, -1..2, between two keys (0 and 1). For many of them make `Inbetweens` once."""
-    return StrokeInbetweener(a, b, matches).at(at)
+    return StrokeInbetweener(a, b, matches).draw_at_place(at)

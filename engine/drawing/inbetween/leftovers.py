@@ -72,7 +72,7 @@ def absorb_leftovers(a: Strokes, b: Strokes, matches: StrokeMatches) -> StrokeMa
     taken: dict[int, list[tuple[float, float]]] = {}  # stretches of b that strokes of a lie on now
     for side, key in ((1, b), (0, a)):  # strokes of a to lines of b, and the other way
         own, lines = 1 - side, _sample_lines(key, reach)
-        there = moves.at(float(side))
+        there = moves.move_points(float(side))
         fills = np.zeros(len(key), bool)
         fills[matches.pieces[matches.pieces[:, side] >= 0, side]] = matches.fills[matches.pieces[:, side] >= 0]
         for piece in np.flatnonzero(matches.pieces[:, side] < 0).tolist():
@@ -133,7 +133,7 @@ def _undo_doubtful_matches(a: Strokes, b: Strokes, matches: StrokeMatches) -> St
     points = build_nodes(a, b, _split_matches(matches, rows))
     moves = find_motion(points, np.full(len(points.piece), 1.0))
     reach = _NEAR * points.size
-    lines, there = (_sample_lines(a, reach), _sample_lines(b, reach)), (moves.at(0.0), moves.at(1.0))
+    lines, there = (_sample_lines(a, reach), _sample_lines(b, reach)), (moves.move_points(0.0), moves.move_points(1.0))
     undone = []
     for nth, row in enumerate(rows):
         on, along, covers = [], [], []
@@ -176,7 +176,7 @@ def _sample_lines(key: Strokes, reach: float) -> _DenseLines:
     curve = np.repeat(np.arange(len(curves)), counts)
     nth = np.arange(len(curve)) - np.repeat(np.cumsum(counts) - counts, counts)
     share = nth / (counts[curve] - 1)
-    dense = curves.at(2.0 * curve + share)
+    dense = curves.interpolate_points(2.0 * curve + share)
     stroke = curves.stroke[curves.offsets[:-1]][curve]
     run = share * curves.lengths[curve]
     return _DenseLines(

@@ -50,7 +50,7 @@ class StrokeMotion:
     weights: np.ndarray
     spiral: np.ndarray
 
-    def at(self, place: float) -> np.ndarray:
+    def move_points(self, place: float) -> np.ndarray:
         """Where the points are, complex128 (N,), at 0 (the key before) to 1 (the one after), or beyond."""
         solver, incidence, anchors, away = self._solver_system
         vectors = self.weights * self._interpolate_steps(place)

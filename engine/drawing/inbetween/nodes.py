@@ -42,11 +42,11 @@ def build_nodes(a: Strokes, b: Strokes, matches: StrokeMatches) -> MotionNodes:
     cb = cut_stretches(b, matches.pieces[both, 1], spans[both, 2:])
     xa, xb = _merge_places(ca, cb)
     xa, xb, real = _refine_steps(xa, xb, ca, cb, size)
-    parts = [(both[_find_curve(xa)], ca.at(xa), cb.at(xb), ca.indices(xa), cb.indices(xb), real)]
+    parts = [(both[_find_curve(xa)], ca.interpolate_points(xa), cb.interpolate_points(xb), ca.indices(xa), cb.indices(xb), real)]
     for side, key, rows in ((0, a, np.flatnonzero(in_a & ~in_b)), (1, b, np.flatnonzero(in_b & ~in_a))):
         curves = cut_stretches(key, matches.pieces[rows, side], spans[rows, 2 * side : 2 * side + 2])
         x, _, real = _refine_steps(curves.along, curves.along, curves, curves, size)
-        there, index = curves.at(x), curves.indices(x)
+        there, index = curves.interpolate_points(x), curves.indices(x)
         no_place = np.full(len(x), np.nan)
         nowhere = no_place.astype(complex)
         if side == 0:
@@ -81,7 +81,7 @@ def _merge_places(a: StrokeCurves, b: StrokeCurves) -> tuple[np.ndarray, np.ndar
     # What the sparser key has between: its points that lie off the line through those chosen.
     for curves, x in ((a, xa), (b, xb)):
         rest = curves.along[(denser if curves is b else ~denser)[curves.curve]]
-        off = np.abs(np.interp(rest, x, curves.at(x)) - curves.at(rest)) > _TOLERANCE
+        off = np.abs(np.interp(rest, x, curves.interpolate_points(x)) - curves.interpolate_points(rest)) > _TOLERANCE
         rest = rest[off]
         more_a = rest if curves is a else np.interp(rest, warp_b, warp_a)
         more_b = rest if curves is b else np.interp(rest, warp_a, warp_b)
@@ -97,7 +97,7 @@ def _refine_steps(
     """Long steps parted evenly: places along both curves, and which of them were there before."""
     if not len(xa):
         return xa, xb, np.zeros(0, bool)
-    step = np.maximum(np.abs(np.diff(a.at(xa))), np.abs(np.diff(b.at(xb))))
+    step = np.maximum(np.abs(np.diff(a.interpolate_points(xa))), np.abs(np.diff(b.interpolate_points(xb))))
     parts = np.where(np.diff(_find_curve(xa)) == 0, np.ceil(step * (FINENESS / size)).clip(1, 4 * FINENESS), 1).astype(np.int64)
     begin = np.repeat(np.arange(len(parts)), parts)
     nth = np.arange(len(begin)) - np.repeat(np.cumsum(parts) - parts, parts)

@@ -21,7 +21,7 @@ class StrokeOrder:
     expected: np.ndarray
     copy: np.ndarray
 
-    def of(self, one: np.ndarray, two: np.ndarray, single: np.ndarray) -> np.ndarray:
+    def rate_pairs(self, one: np.ndarray, two: np.ndarray, single: np.ndarray) -> np.ndarray:
         """How well strokes `one` of a and `two` of b follow it, 0..1, and 5 for copies; `single` bool: the pair is of these two alone."""
         near = np.maximum(1.0 - np.abs(two - self.expected[one]) / 2.0, 0.0)
         return np.where(single & (self.copy[one] == two), _SURE, np.nan_to_num(near))

@@ -98,7 +98,7 @@ def _prefer_index(
     ta = _compute_tangents(va[same])
 
     def measure_misfit(there: np.ndarray) -> np.ndarray:
-        tb = _compute_tangents(b.at(there).reshape(-1, SAMPLES))
+        tb = _compute_tangents(b.interpolate_points(there).reshape(-1, SAMPLES))
         turn = (ta.conj() * tb).sum(1, keepdims=True)
         return (1.0 - np.real(ta.conj() * tb * np.exp(-1j * np.angle(turn)))).mean(1)
 

@@ -119,7 +119,7 @@ class VectorRunner:
         if made is None:
             key = self._load_key(self.job.drawing(drawing).guide or drawing)
             return (raster.rasterize_strokes(key.strokes, self.job.size).paint if key.picture is None else key.picture), 0
-        new = self._load_inbetweens(made.before, made.after).at(made.at)
+        new = self._load_inbetweens(made.before, made.after).draw_at_place(made.at)
         more = {"source": new.source, "place": new.place, "confidence": new.confidence, "fills": new.fills}
         stroke_files.save_strokes(new.strokes, self.folder / self.job.drawing(drawing).file, more)
         if self._load_key(made.before).painted is None and self._load_key(made.after).painted is None:
