@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -58,6 +59,7 @@ def extension():
 
 def new_scene():
     """The scene of an empty new file, with a camera that sees 7.2 x 4.5 units of the XZ plane from the front, 512 x 320 px."""
+    shutil.rmtree(Path(bpy.app.tempdir) / "shiage", ignore_errors=True)  # jobs that an unsaved file of the test before left
     bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
     if PACKAGE not in bpy.context.preferences.addons:
         _enable()

@@ -1,25 +1,13 @@
 """Blender's own Interpolate Sequence, as the bench of vector inbetweens runs it and reads it back."""
 
-from pathlib import Path
-
 import numpy as np
-import pytest
 
+from lab.bench import inbetween as bench
 from lab.evaluation.inbetween import measure_gaps, measure_matches
 from lab.synthesis.keys import draw_key_pair
 
-BENCH = Path(__file__).resolve().parents[2] / "lab" / "bench"
 
-
-@pytest.fixture
-def bench(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCH))
-    import inbetween
-
-    return inbetween
-
-
-def test_blender_makes_the_middle_of_strokes_with_the_same_number_and_says_of_which(bench, blender_command, tmp_path):
+def test_blender_makes_the_middle_of_strokes_with_the_same_number_and_says_of_which(blender_command, tmp_path):
     home, changing = draw_key_pair(6, "home"), draw_key_pair(6, "changing")
     folders = bench.interpolate_in_blender([home, changing], blender_command, tmp_path)
     made = bench.read_interpolated(folders[0] / "NONE_1.npz")

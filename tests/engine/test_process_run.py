@@ -291,7 +291,7 @@ def test_stray_prints_go_to_the_log(tmp_path):
 
 
 def test_the_log_of_a_folder_that_is_run_again_and_again_stays_small(tmp_path, monkeypatch):
-    monkeypatch.setattr("engine.run.LOG_BYTES", 2000)
+    monkeypatch.setattr("engine.worker.run.LOG_BYTES", 2000)
     make(tmp_path, 2, act="raise", at=1)
     (tmp_path / jobs.LOG_FILE).write_text("an old run\n" * 1000)
     sizes = []
