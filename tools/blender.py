@@ -48,7 +48,9 @@ def make_engine_python(command: list[str], folder: Path) -> Path:
     python = ROOT / ".venv" / "engine" / "bin" / "python"
     if not is_in_chroot(command):
         return python
+    threads = [f"OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']}"] if "OMP_NUM_THREADS" in os.environ else []
+    started = shlex.join([*threads, str(python)])
     script = folder / "engine-python"
-    script.write_text(f'#!/bin/sh\nexec /usr/sbin/chroot /host /usr/bin/env --chdir="$PWD" {shlex.quote(str(python))} "$@"\n', "utf-8")
+    script.write_text(f'#!/bin/sh\nexec /usr/sbin/chroot /host /usr/bin/env --chdir="$PWD" {started} "$@"\n', "utf-8")
     script.chmod(0o755)
     return script

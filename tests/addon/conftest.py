@@ -12,6 +12,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 PACKAGE = "bl_ext.user_default.shiage"
 
+os.environ["OMP_NUM_THREADS"] = "1"  # of the engines that tests start: what they compute is small, threads would only wait for each other
 _resources = tempfile.TemporaryDirectory(prefix="shiage-user-")
 os.environ["BLENDER_USER_RESOURCES"] = _resources.name  # before bpy is imported: nobody's own preferences are read or written
 _extensions = Path(_resources.name) / "extensions" / "user_default"

@@ -1,6 +1,7 @@
 """The extension as an animator gets it: the zip, installed into a real Blender that has nothing else."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ import make_zip
 import pytest
 from PIL import Image, ImageDraw
 
+os.environ["OMP_NUM_THREADS"] = "1"  # of the engines that tests start: what they compute is small, threads would only wait for each other
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 SIZE = (320, 240)  # of the small shot
