@@ -1,5 +1,6 @@
 """Inking: the parts of a figure -> strokes. What lies behind a nearer part is not drawn; every line ends on the line that hides it."""
 
+import itertools
 import zlib
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ def wobble_parts(parts: list[FigurePart], seed: int, amount: float = 0.8) -> lis
 def find_inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
     """bool (N,): which points lie inside the polygon (even-odd)."""
     result = np.zeros(len(points), bool)
-    if not len(polygon):
+    if not len(polygon) or not len(points):
         return result
     near = ((points >= polygon.min(0)) & (points <= polygon.max(0))).all(1)
     if near.any():
@@ -63,17 +64,20 @@ def find_inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
 def ink_parts(parts: list[FigurePart], seed: int) -> list[InkStroke]:
     """Ink the parts, given from back to front."""
     polygons = {p.name: p.polygon for p in parts if p.fill}
+    boxes = {name: np.stack([polygon.min(0), polygon.max(0)]) for name, polygon in polygons.items()}
     result: list[InkStroke] = []
     for i, part in enumerate(parts):
         nearer = [p for p in parts[i + 1 :] if p.fill and not p.trace and p.clip != part.name]
         for n, curve in enumerate((*part.outline, *part.details)):
             if curve.width:
                 low, high = curve.points.min(0), curve.points.max(0)
-                hiding = [p for p in nearer if (polygons[p.name].min(0) < high).all() and (polygons[p.name].max(0) > low).all()]
+                hiding = [p for p in nearer if (boxes[p.name][0] < high).all() and (boxes[p.name][1] > low).all()]
+                around = np.array([boxes[p.name] for p in hiding]).reshape(-1, 2, 1, 2)
 
-                def find_visible(points, part=part, hiding=hiding):
+                def find_visible(points, part=part, hiding=hiding, around=around):
                     seen = find_inside(points, polygons[part.clip]) if part.clip else np.ones(len(points), bool)
-                    for p in hiding:
+                    near = ((points >= around[:, 0]) & (points <= around[:, 1])).all(2).any(1)
+                    for p in itertools.compress(hiding, near):
                         covered = find_inside(points, polygons[p.name])
                         if p.clip and covered.any():
                             covered &= find_inside(points, polygons[p.clip])
@@ -103,7 +107,7 @@ def _cut_visible_pieces(points, widths, visible):
     change = np.nonzero(seen[1:] != seen[:-1])[0]
     low, high = np.zeros(len(change)), np.ones(len(change))
     a, b = points[change], points[change + 1]
-    for _ in range(9):  # where exactly the line goes under: to 1/200 px
+    for _ in range(9 if len(change) else 0):  # where exactly the line goes under: to 1/200 px
         middle = (low + high) / 2
         same = visible(a + (b - a) * middle[:, None]) == seen[change]
         low, high = np.where(same, middle, low), np.where(same, high, middle)
@@ -154,10 +158,13 @@ def paint_flats(parts: list[FigurePart], size: tuple[int, int]) -> np.ndarray:
     names = ["", *SWATCHES]
     for part in parts:
         if part.fill:
-            mask = picture.fill_polygon(polygons[part.name], size)
+            box, mask = picture.fill_polygon(polygons[part.name], size)
             if part.clip:
-                mask &= picture.fill_polygon(polygons[part.clip], size)
-            canvas[mask] = names.index(part.fill)
+                whole = np.zeros(canvas.shape, bool)
+                clip, inside = picture.fill_polygon(polygons[part.clip], size)
+                whole[clip] = inside
+                mask &= whole[box]
+            canvas[box][mask] = names.index(part.fill)
     return np.array([(0, 0, 0, 0), *((*parse_rgb(color), 255) for color in SWATCHES.values())], np.uint8)[canvas]
 
 

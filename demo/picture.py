@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 
 
-def fill_polygon(polygon: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """bool (H, W): the pixels whose centers lie inside the polygon (even-odd)."""
+def fill_polygon(polygon: np.ndarray, size: tuple[int, int]) -> tuple[tuple[slice, slice], np.ndarray]:
+    """The polygon's box in a picture of `size` (width, height), and bool: the box's pixels whose centers lie inside it (even-odd)."""
     corner = np.clip(np.floor(polygon.min(0)), 0, size).astype(int)
-    width, height = np.clip(np.ceil(polygon.max(0)) + 1, 0, size).astype(int) - corner
-    mask = np.zeros((size[1], size[0]), bool)
-    mask[corner[1] : corner[1] + height, corner[0] : corner[0] + width] = _fill_box(polygon - corner, width, height)
-    return mask
+    end = np.clip(np.ceil(polygon.max(0)) + 1, 0, size).astype(int)
+    return (slice(corner[1], end[1]), slice(corner[0], end[0])), _fill_box(polygon - corner, *(end - corner))
 
 
 def _fill_box(polygon: np.ndarray, width: int, height: int) -> np.ndarray:

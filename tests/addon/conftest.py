@@ -83,9 +83,13 @@ def scene(extension):
 
 @pytest.fixture
 def engine_python(extension, monkeypatch):
-    """The engine of the repository, looked at anew; its jobs end with the test."""
+    """The engine of the repository, looked at anew. It stays for the next test, as for an animator's next job; with a job that still runs
+    it ends."""
     monkeypatch.setenv("SHIAGE_ENGINE_PYTHON", str(REPOSITORY / ".venv/engine/bin/python"))
     module("operators.engine").refresh_status()
     yield
-    module("operators.session").close_engine()
-    module("operators.session").entries.clear()
+    session = module("operators.session")
+    session.poll_engine()
+    if any(entry.live for entry in session.entries):
+        session.close_engine()
+    session.entries.clear()
