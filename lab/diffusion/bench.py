@@ -157,9 +157,9 @@ def read_peak(device: torch.device) -> float:
 
 
 def measure_run(run: Callable[[], Tensor], device: torch.device, repeats: int) -> tuple[float, float, Tensor]:
-    """Median seconds, peak GB and the result, after one run to warm up."""
-    made = run()
+    """Median seconds of `repeats` (at least 1) runs, peak GB and the last result; a card is warmed up by a run before."""
     if device.type == "cuda":
+        run()
         torch.cuda.reset_peak_memory_stats()
     times = []
     for _ in range(repeats):

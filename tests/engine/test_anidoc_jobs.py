@@ -258,7 +258,7 @@ def test_out_of_memory_fails_the_job_alone_and_says_what_helps(tmp_path, weights
     import resource
 
     small = job(tmp_path / "small", weights)
-    large = job(tmp_path / "large", weights, options={"side": 512, "snap": False})
+    large = job(tmp_path / "large", weights, options={"side": 448, "snap": False})
     worker = EngineClient(Path(sys.executable), tmp_path)
 
     def outcome(folder):
@@ -273,7 +273,7 @@ def test_out_of_memory_fails_the_job_alone_and_says_what_helps(tmp_path, weights
         pid = number()
         status = Path(f"/proc/{pid}/status").read_text("ascii")
         used = int(status.partition("VmSize:")[2].split()[0]) << 10
-        resource.prlimit(pid, resource.RLIMIT_AS, (used + (300 << 20), resource.RLIM_INFINITY))
+        resource.prlimit(pid, resource.RLIMIT_AS, (used + (200 << 20), resource.RLIM_INFINITY))
         outcomes = [outcome(large)]
         while outcomes[-1].state == "failed" and len(outcomes) < 4:
             assert "set Longer Side to" in outcomes[-1].text, outcomes[-1]
