@@ -258,6 +258,46 @@ def test_a_painted_film_frame_gives_its_texture(tmp_path, shot):
     assert np.median(difference[~away & ~drawn.sketch.lines]) <= 6
 
 
+def test_what_moves_fast_keeps_its_texture_and_leaves_none_behind(tmp_path):
+    """A ball with a shade crosses a sky that fades, by more than flow finds at once: it is followed from drawing to drawing."""
+    height, width = SIZE[1], SIZE[0]
+    rows, columns = np.mgrid[:height, :width]
+    sky = np.stack([90 + 100 * rows / height, 140 + 60 * rows / height, 230 - 40 * rows / height], axis=2)
+    films, lines = [], []
+    for x in range(80, 80 + 6 * 55, 55):
+        film = sky.copy()
+        inside = (columns - x) ** 2 + (rows - 200) ** 2 <= 45**2
+        film[inside] = np.stack([200 - (rows - 155) * 0.8, 60 + (rows - 155) * 0.5, np.full(rows.shape, 50)], axis=2)[inside]
+        drawn = np.zeros((height, width), np.uint8)
+        cv2.circle(drawn, (x, 200), 45, 255, 3)
+        cv2.ellipse(drawn, (x - 10, 195), (18, 8), 20, 0, 360, 255, 3)
+        cv2.line(drawn, (0, 330), (width, 330), 255, 3)
+        film[drawn > 0] = 0
+        films.append(np.concatenate([film, np.full((height, width, 1), 255)], axis=2).astype(np.uint8))
+        lines.append(np.dstack([np.zeros((height, width, 3), np.uint8), drawn]))
+    folder = tmp_path / "job"
+    pictures = run(make(folder, [([films[0]], lines)]), folder)[0]
+    for picture, film, drawn in zip(pictures, films, lines, strict=True):
+        painted = read(folder, picture.file)
+        away = cv2.dilate(drawn[..., 3], np.ones((5, 5), np.uint8)) == 0
+        difference = np.abs(painted[..., :3].astype(int) - film[..., :3].astype(int)).max(axis=2)[away]
+        assert (painted[..., 3] == 255).all()
+        assert (difference > 40).mean() < 0.002, f"pieces of the ball or of the sky in the wrong place in frame {picture.frame}"
+        assert difference.mean() < 6
+
+
+def test_a_sheet_for_lines_that_are_mere_dashes_names_the_model_for_them(tmp_path, shot):
+    random = np.random.default_rng(3)
+    broken = shot[1].sketch.paint.copy()
+    broken[random.random(broken.shape[:2]) < 0.3] = 0
+    folder = tmp_path / "job"
+    other = shot[0].picture()
+    other[..., :3] = 255 - other[..., :3]
+    events = run(make(folder, [([np.rot90(other, 2).copy()[:200, :200]], [broken])], threshold=0.999), folder)[1]
+    (warning,) = [event.text for event in events if isinstance(event, Warned) and "unpainted for doubt" in event.text]
+    assert "AniDoc" in warning
+
+
 def test_the_process_has_its_threads_again_after_a_job(tmp_path, shot):
     """A later job of the same worker is not to run on one thread because of this one, nor to have other last digits."""
     threads = torch.get_num_threads(), cv2.getNumThreads()

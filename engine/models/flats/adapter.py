@@ -20,6 +20,8 @@ from .layer import FlatsLayer
 from .matching import CelMatcher
 from .pool import WorkerPool, open_pool
 
+MOSTLY = 0.5  # share of unknown regions, beyond which a reference of this kind is no help
+
 
 class Flats:
     """See `engine.models.Model`."""
@@ -63,8 +65,12 @@ def _make_pictures(context: JobContext, pool: WorkerPool, revision: str) -> Iter
             unknown.append(picture.frame)
         yield counted
     if unknown:
-        total = sum(layer.count_regions(drawing).unknown for layer, drawing in _list_drawings(layers))
-        context.warn(f"{total} regions are unpainted for doubt, first in frame {min(unknown)}: add a reference, or choose Best Guess.")
+        counts = [layer.count_regions(drawing) for layer, drawing in _list_drawings(layers)]
+        total, most = sum(count.unknown for count in counts), sum(count.regions for count in counts) * MOSTLY
+        advice = "add a reference, or choose Best Guess"
+        if total > most:
+            advice = f"for lines that are broken or textured, as a film's are, the model {info('anidoc').title} is meant, else {advice}"
+        context.warn(f"{total} regions are unpainted for doubt, first in frame {min(unknown)}: {advice}.")
 
 
 def _analyze_drawings(context: JobContext, store: DrawingStore, pool: WorkerPool) -> dict[str, Analysis]:

@@ -1,6 +1,6 @@
 """A cel of a job, painted by Flats: each region in the swatch that its evidence, its neighbors' and a person's hints agree on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class FlatsLayer(RegionLayer):
         self.analyses, self.evidence = analyses, evidence
         self.swatches = evidence.swatches
         self._colored: dict[str, ColoredRegions] = {}
+        self._flows: dict[tuple[str, ...], np.ndarray] = {}
 
     def has_regions(self, drawing: str) -> bool:
         return drawing in self.evidence.drawings
@@ -60,11 +61,27 @@ class FlatsLayer(RegionLayer):
         scene = self.evidence.scene
         if scene is None or not self.has_regions(drawing):
             return None
-        way = film.align_lines(scene, pixels["paint"][..., 3] >= 128)
-        if way.alignment < film.ALIGNED:
+        here = self.analyses[drawing].shapes.distance
+        there = self.analyses[scene.over].shapes.distance if scene.over else film.measure_distance(scene.lines, here.shape[::-1])
+        flows = [film.compute_flow(here, there)]
+        chain = film.list_chain(scene, self.evidence.drawings, drawing)
+        if len(chain) > 2:
+            flows.append(self._follow_chain(chain))
+        if max(film.measure_alignment(flow, here, there) for flow in flows) < film.ALIGNED:
             return None
-        moved, uneven = film.move_texture(scene, way, pixels["grown"], len(colored.swatch) - 1)
+        moved, uneven = film.move_texture(scene, flows, here, there, pixels["grown"], len(colored.swatch) - 1)
         return moved, (uneven | (colored.swatch < 0)) & ~colored.hinted
+
+    def _follow_chain(self, chain: Sequence[str]) -> np.ndarray:
+        """The flow from the last drawing of a chain to its first. That of the drawing before is kept: pictures are made in their order."""
+        name = tuple(chain)
+        if name not in self._flows:
+            here, before = (self.analyses[drawing].shapes.distance for drawing in (chain[-1], chain[-2]))
+            flow = film.compute_flow(here, before)
+            self._flows[name] = film.join_flows(flow, self._follow_chain(chain[:-1])) if len(chain) > 2 else flow
+            while len(self._flows) > film.CHAIN:
+                self._flows.pop(next(iter(self._flows)))
+        return self._flows[name]
 
     def count_regions(self, drawing: str) -> Counts:
         found = self.analyses[drawing]
@@ -75,7 +92,8 @@ class FlatsLayer(RegionLayer):
         if not self.has_regions(drawing):
             return [self.analyses[drawing].key, "empty"]
         colored, scene = self.color_regions(drawing), self.evidence.scene
-        texture = (colored.swatch.tobytes(), colored.hinted.tobytes(), scene.key) if scene else ()
+        chain = [self.analyses[name].key for name in film.list_chain(scene, self.evidence.drawings, drawing)] if scene else []
+        texture = (colored.swatch.tobytes(), colored.hinted.tobytes(), scene.key, film.REVISION, *chain) if scene else ()
         return [self.analyses[drawing].key, compute_digest(self.look_up_colors(colored).tobytes(), *texture)]
 
     def cache_keys(self) -> list[str]:

@@ -132,7 +132,7 @@ class CelMatcher:
             if scene is None and len(views) == 1:
                 over = film.find_drawing_over(views[0], ((d, found.shapes) for d, found in analyses.items()))
                 lines = parts.lines if over is None else self.store.load_pixels(over)["paint"][..., 3] >= 128
-                scene = film.find_film_frame(compute_digest(key, over), picture.pixels, parts, table, lines)
+                scene = film.find_film_frame(compute_digest(key, over), picture.pixels, parts, table, lines, over)
             if match is None:
                 sources += [Source(f"{key}/{i}", view, embedding.load_matcher().encode(view)) for i, view in enumerate(views)]
             else:
