@@ -77,8 +77,8 @@ def test_a_tapering_stroke_has_its_width_everywhere():
 
 
 def test_order_color_and_opacity():
-    under, over = line((20, 100), (300, 100), width=9), line((160, 20), (160, 200), width=9, color=(200, 40, 90, 255))
-    assert rasterize_strokes(drawing(under, over), SMALL).paint[100, 160].tolist() == [200, 40, 90, 255]
+    under, over = line((20, 100), (300, 100), width=9), line((160, 20), (160, 200), width=9, color=(120, 40, 200, 255))
+    assert rasterize_strokes(drawing(under, over), SMALL).paint[100, 160].tolist() == [120, 40, 200, 255]
     assert rasterize_strokes(drawing(over, under), SMALL).paint[100, 160].tolist() == [0, 0, 0, 255]
     glass = line((160, 20), (160, 200), width=9, color=(255, 255, 255, 120))
     paint = rasterize_strokes(drawing(under, glass), SMALL).paint

@@ -190,6 +190,42 @@ def test_solid_black_is_line_and_not_paper(tmp_path):
     assert lines[70:230, 90:250].mean() > 0.99 and not lines[:50].any()
 
 
+DARK_PAPERS = {
+    "black": {"paper": (0, 0, 0)},
+    "blackboard": {"paper": (40, 62, 50), "noise": 4},
+    "blueprint, badly lit": {"paper": (30, 50, 105), "light": 0.3},
+}
+
+
+@pytest.mark.parametrize("paper", DARK_PAPERS)
+@pytest.mark.parametrize("file", ["png", "jpg"])
+def test_light_lines_on_dark_paper_are_line_art(tmp_path, paper, file):
+    white = (255, 255, 255, 255)
+    sketch = rasterize_strokes(drawing(circle((120, 150), 60, color=white), line((200, 60), (380, 240), color=white)), SIZE)
+    trace = rasterize_strokes(line((220, 200), (330, 280), color=RED, width=3), SIZE)
+    settings = DARK_PAPERS[paper]
+    picture = on_paper(sketch, **settings)
+    picture[trace.lines] = RED[:3]
+    Image.fromarray(picture).save(tmp_path / f"a.{file}", **({"quality": 90} if file == "jpg" else {}))
+    found = scan.read_scan(tmp_path / f"a.{file}")
+    assert agreement(found.lines, sketch.lines | trace.lines) > 0.97
+    assert agreement(found.traces, trace.lines) > 0.9
+    assert found.paint[sketch.lines & found.lines, :3].mean() < 60, "they are drawn black, as on paper that is not there"
+    assert (found.paint[..., 3][~near(sketch.lines | trace.lines, 4)] == 0).mean() > 0.999
+
+
+def test_what_is_light_and_thick_on_dark_ground_is_paper(tmp_path):
+    """A figure cut out of a black ground, and a night that is black but for a white figure."""
+    picture = np.zeros((*SIZE[::-1], 3), np.uint8)
+    cv2.circle(picture, (200, 150), 110, (255, 255, 255), -1)
+    cv2.circle(picture, (170, 130), 30, (0, 0, 0), 3)
+    cv2.line(picture, (150, 200), (250, 200), (0, 0, 0), 3)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    found = scan.read_scan(tmp_path / "a.png")
+    assert found.lines[130, 199:202].any() and found.lines[199:202, 200].any()
+    assert not found.lines[170, 200] and not found.lines[130, 170]
+
+
 def test_a_scan_is_brought_to_the_size_that_is_asked_for(tmp_path):
     big = rasterize_strokes(figure(0, 3.0)[0], SIZE)
     path = tmp_path / "a.png"

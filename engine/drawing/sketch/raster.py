@@ -45,6 +45,7 @@ def rasterize_strokes(strokes: Strokes, size: tuple[int, int]) -> Sketch:
     width, height = size
     scale = 8 if width * height <= _FINE else next((s for s in (4, 2) if width * height * s * s <= _CANVAS), 1)
     segments = _cut_segments(strokes, size, scale)
+    segments = segments[np.argsort(~traces.is_trace_color(segments.color), kind="stable")]  # black wins, whatever is drawn last
     paint = np.zeros((height, width, 4), np.uint8)
     lines = np.zeros((height, width), bool)
     for batch in _batch_by_color(segments):

@@ -11,6 +11,7 @@ from ...job import MAX_SIDE
 from ...job.errors import BadInput
 from ...job.files import compute_digest, compute_file_sha256
 from . import traces
+from .crossings import restore_outlines
 from .ends import find_skeleton_ends
 from .sketch import Sketch
 
@@ -22,6 +23,9 @@ _GRAIN = 1.2  # px; the size of pencil grain, as the deviation of a Gaussian
 _FAINTEST_GRAIN = 28  # of 255: the same for opacities that are smoothed
 _INK = 8  # of 255; what is fainter is paper, also between the dots of a dotted line
 _FADING = 20  # px, beyond the soft edge of a solid line: what goes on for so long is a line, what does not the fading end of a stroke
+_DARK_PAPER = 110  # of 255; the lightness of paper below which lines are looked for that are lighter
+_CONTRAST = 60  # of 255, between such paper and its lines
+_THICK = 13  # px of a picture of 960 px; what is thicker is no line
 _ALONE = 40  # px; a shorter faint piece that touches no line is dust
 
 
@@ -39,10 +43,16 @@ def read_scan(path: Path, size: tuple[int, int] | None = None) -> Sketch:
                 f"The sketch {path.name} is {width} x {height} px and doesn't fit {size[0]} x {size[1]}: use sketches of one shape."
             )
         picture = _resize_picture(picture, size)
-    paint = picture if (picture[..., 3] < 128).any() else _lift_lines(picture[..., :3])
+    if (picture[..., 3] < 128).any():
+        paint = picture
+    elif has_dark_paper(picture[..., :3]):
+        paint = _lift_lines(_swap_lightness(picture[..., :3]))
+    else:
+        paint = _lift_lines(picture[..., :3])
     lines = _binarize_lines(paint[..., 3])
     name = compute_digest(compute_file_sha256(path), list(lines.shape))[:16]
-    return Sketch(paint=paint, lines=lines, traces=traces.find_traces(paint, lines), ends=find_skeleton_ends(lines), id=name)
+    paint, found = restore_outlines(paint, lines, traces.find_traces(paint, lines))
+    return Sketch(paint=paint, lines=lines, traces=found, ends=find_skeleton_ends(lines), id=name)
 
 
 def _open_picture(path: Path) -> np.ndarray:
@@ -150,6 +160,28 @@ def _lift_lines(picture: np.ndarray) -> np.ndarray:
     alpha[cv2.dilate(lines.view(np.uint8), np.ones((3, 3), np.uint8)) == 0] = 0
     color = ((ratio - (1 - darkness[..., None])) / np.maximum(darkness[..., None], 1e-3) * 255).clip(0, 255)
     return np.dstack([color, alpha * 255]).round().astype(np.uint8)
+
+
+def has_dark_paper(picture: np.ndarray) -> bool:
+    """Whether a picture without transparency, uint8 (H, W, 3), is light lines on dark paper: its middle and its edge are dark, and what is
+    light is thin."""
+    height, width = picture.shape[:2]
+    shrink = max(1.0, max(width, height) / 960)
+    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
+    light = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).max(axis=2)
+    edge = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
+    paper, brightest = float(np.median(light)), float(np.percentile(light, 99.5))
+    if max(paper, float(np.median(edge))) >= _DARK_PAPER or brightest - paper < _CONTRAST:
+        return False
+    bright = (light > (paper + brightest) / 2).astype(np.uint8)
+    thick = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((_THICK, _THICK), np.uint8))
+    return bool(thick.sum() < bright.sum() / 4)
+
+
+def _swap_lightness(picture: np.ndarray) -> np.ndarray:
+    """Light lines on dark paper as dark ones on light paper: white becomes black, and colors keep their hue."""
+    high, low = picture.max(axis=2, keepdims=True), picture.min(axis=2, keepdims=True)
+    return 255 - high + (picture - low)
 
 
 def _estimate_paper(picture: np.ndarray) -> np.ndarray:
