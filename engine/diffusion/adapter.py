@@ -1,4 +1,4 @@
-"""The networks of a job: where their weights lie, where they run, and the pipeline, loaded when it is first needed."""
+"""The networks of a job: the folder of their weights, their device, and their pipeline, which is loaded when it is first needed."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ from ..pictures.context import JobContext
 from . import device as devices
 from .loaded import LoadedPipeline
 
-SMALL = 50_000_000  # parameters; a network with no more of them runs on a processor in reasonable time
+SMALL = 50_000_000  # parameters; a network with no more of them runs on a CPU in reasonable time
 
 
 class Annotated(Protocol):
-    """Networks; `note` is what the folder of their weights says to the person."""
+    """Networks with a `note`: a text for the user from the folder of their weights."""
 
     @property
     def note(self) -> str: ...
@@ -30,9 +30,9 @@ Pipeline = TypeVar("Pipeline", bound=Any)
 
 @dataclass(frozen=True)
 class ModelWeights(Generic[Networks]):
-    """What a model's networks are loaded from. `model` its id · `revision` of its pictures · `find_files` the files of a folder, raises
-    BadInput when one is missing · `load_networks` reads them, in a dtype, and tells which part it is at · `alternatives` the titles of
-    models that do the task without a graphics card."""
+    """What a model's networks are loaded from. `model` its id · `revision` of its pictures · `find_files` lists the files of a folder,
+    raises BadInput when one is missing · `load_networks` reads them in a dtype and reports each part · `alternatives` the titles of models
+    that can do the task without a GPU."""
 
     model: str
     revision: str
@@ -42,7 +42,7 @@ class ModelWeights(Generic[Networks]):
 
 
 class PipelineLoader(Generic[Networks, Pipeline]):
-    """`place_pipeline` puts networks where they can make the largest clip of the job, on the device."""
+    """Loads networks once. `place_pipeline` builds their pipeline on the device, with a memory plan for the largest clip of the job."""
 
     def __init__(
         self,
@@ -60,25 +60,25 @@ class PipelineLoader(Generic[Networks, Pipeline]):
 
     @functools.cached_property
     def weights_fingerprint(self) -> list:
-        """What all frames depend on beside the job, as JSON values. Raises BadInput, JobFailed."""
+        """What all frames depend on besides the job, as JSON values. Raises BadInput, JobFailed."""
         try:
             stats = [path.stat() for path in self.weights.find_files(self.folder)]
         except BadInput as error:
             default = not self.context.job.options["weights"]
-            if default and self._wanted != "cpu" and (reason := devices.explain_no_cuda()):  # nobody downloads gigabytes to learn that
-                raise JobFailed(self._advise(reason)) from error
+            if default and self._wanted != "cpu" and (reason := devices.explain_no_cuda()):  # say so before anybody downloads gigabytes
+                raise JobFailed(self._advise_user(reason)) from error
             raise
         return [self.weights.revision, [[stat.st_size, stat.st_mtime_ns] for stat in stats]]
 
     def _choose_device(self) -> torch.device:
-        """Where the networks run. Raises JobFailed when that is a processor that would take days."""
+        """The device of the networks. Raises JobFailed when it is a CPU on which the job would take days."""
         if self._wanted == "cuda" and (reason := devices.explain_no_cuda()):
-            raise JobFailed(self._advise(reason))
+            raise JobFailed(self._advise_user(reason))
         device = devices.choose_device(self._wanted)
         if device.type == "cpu" and self._wanted == "auto":
             largest = max(path.stat().st_size for path in self.weights.find_files(self.folder))
             if largest > 4 * SMALL:
-                raise JobFailed(self._advise(devices.explain_no_cuda()))
+                raise JobFailed(self._advise_user(devices.explain_no_cuda()))
         return device
 
     def _load_pipeline(self) -> LoadedPipeline[Pipeline]:
@@ -91,8 +91,8 @@ class PipelineLoader(Generic[Networks, Pipeline]):
             self.context.warn(networks.note)
         return self._place_pipeline(networks, device)
 
-    def _advise(self, reason: str) -> str:
-        """What keeps the job from a graphics card, and what to do."""
+    def _advise_user(self, reason: str) -> str:
+        """Why the job can't use a GPU, and what to do."""
         titles = " or ".join(self.weights.alternatives)
         if not titles:
             return f"{reason}; every model for this task needs a graphics card."

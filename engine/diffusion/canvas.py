@@ -1,4 +1,4 @@
-"""Where the drawings of a shot lie in a network's pictures: cropped to what they hold, and padded, never stretched."""
+"""How the drawings of a shot are fitted into a network's pictures: cropped to their content and padded, never stretched."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 
 STEP = 64  # px; the networks' pictures are multiples of this
-MARGIN = 0.04  # of the content's longer side, left free around it
+MARGIN = 0.04  # around the content, as a fraction of its longer side
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """`size` (width, height) px of the network's pictures · `box` (x, y, width, height) px of the shot's pictures that they show ·
+    """`size` (width, height) px of the network's pictures · `box` (x, y, width, height) px is the part of the shot's pictures in them ·
     `scale` network px a px · `corner` x, y of the box's top left corner in the network's pictures."""
 
     size: tuple[int, int]
@@ -25,7 +25,8 @@ class Canvas:
         return ((points - np.array(self.box[:2])) * self.scale + np.array(self.corner)).astype(np.float32)
 
     def fit_picture(self, picture: np.ndarray, fill: float | None = 255) -> np.ndarray:
-        """A picture (H, W) or (H, W, C) of the shot, or of its box's shape, as the network's, with `fill` around it, or its own edges."""
+        """Fit a picture (H, W) or (H, W, C) of the shot, or of the box's shape, into the network's. Padded with `fill`, or with its own
+        edges if that is None."""
         x, y, width, height = self.box
         inner = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
         small = _resize_picture(picture[y : y + height, x : x + width], inner)
@@ -38,7 +39,7 @@ class Canvas:
         return result
 
     def put_back(self, frame: np.ndarray, size: tuple[int, int], fill: int = 255) -> np.ndarray:
-        """The network's frame uint8 (h, w, 3) as a picture of the shot's `size` (width, height), `fill` outside the box."""
+        """Paste the network's frame uint8 (h, w, 3) into a picture of the shot's `size` (width, height), `fill` outside the box."""
         x, y, width, height = self.box
         left, top = round(self.corner[0]), round(self.corner[1])
         inner = frame[top : top + max(1, round(height * self.scale)), left : left + max(1, round(width * self.scale))]
@@ -48,7 +49,7 @@ class Canvas:
 
 
 def fit_canvas(box: tuple[int, int, int, int], longer: int, least: int = STEP) -> Canvas:
-    """The canvas for a box, its longer side as near to `longer` px as a multiple of 64 can be, and no side below `least`, another."""
+    """The canvas for a box. Its longer side is the multiple of 64 nearest to `longer` px. No side is below `least`, also a multiple."""
     width, height = box[2:]
     side = max(STEP, round(longer / STEP) * STEP)
     scale = side / max(width, height)
@@ -58,7 +59,7 @@ def fit_canvas(box: tuple[int, int, int, int], longer: int, least: int = STEP) -
 
 
 def bound_content(masks: Iterable[np.ndarray], size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The box (x, y, width, height) of all that is set in masks bool (H, W), with a margin; of the whole picture when nothing is."""
+    """The bounding box (x, y, width, height) of masks bool (H, W), with a margin; the whole picture when all are empty."""
     rows, columns = np.zeros(size[1], bool), np.zeros(size[0], bool)
     for mask in masks:
         rows |= mask.any(axis=1)
@@ -72,7 +73,7 @@ def bound_content(masks: Iterable[np.ndarray], size: tuple[int, int]) -> tuple[i
 
 
 def binarize_lines(lines: np.ndarray, canvas: Canvas) -> np.ndarray:
-    """Lines bool (H, W) in the network's picture, bool: thin ones are not lost when they shrink."""
+    """Lines bool (H, W) fitted into the network's picture, bool. Thin lines survive downscaling."""
     share = canvas.fit_picture(lines.astype(np.float32), 0.0)
     return share > min(0.25, 0.4 * canvas.scale)
 

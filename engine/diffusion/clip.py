@@ -1,4 +1,4 @@
-"""The frames of a clip: latents, kept after the networks' calls, and pictures, decoded when they are asked for."""
+"""The frames of a clip: latents, cached after each call of the networks, and pictures, decoded on demand."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,13 +14,13 @@ from .loaded import LoadedPipeline
 from .pipeline import VideoPipeline
 from .sampling import DenoisingHooks, DenoisingState
 
-LARGE = 32 << 20  # bytes of latents that take long to write
-PAUSE = 30.0  # seconds between two writings of such
+LARGE = 32 << 20  # bytes; larger latents take long to write
+PAUSE = 30.0  # seconds between two writes of large latents
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """What a model makes a clip of: `fingerprint` of all that it depends on · `size` (width, height) px of the networks' pictures."""
+    """What a clip is made from: `fingerprint` of everything that it depends on · `size` (width, height) px of the networks' pictures."""
 
     fingerprint: str
     size: tuple[int, int]
@@ -28,7 +28,7 @@ class ClipSpec:
 
 @dataclass(frozen=True)
 class WindowedClip(ClipSpec):
-    """A clip of `count` frames that is denoised in `windows` which overlap, each a sequence of frames."""
+    """A clip of `count` frames that is denoised in overlapping `windows`, each a sequence of frames."""
 
     count: int
     windows: Sequence[Sequence[int]]
@@ -41,15 +41,15 @@ Video = TypeVar("Video", bound=VideoPipeline)
 
 
 def find_largest(clips: Iterable[Windowed]) -> Windowed:
-    """The clip whose windows take the most memory; of none there is none."""
+    """The clip whose windows take the most memory. Raises ValueError when there is no clip."""
     return max(clips, key=lambda clip: clip.size[0] * clip.size[1] * len(clip.windows[0]))
 
 
 class ClipRenderer(Generic[Pipeline, Spec]):
-    """The frames of a clip. Nothing is computed before the first is asked for, and what an earlier run has done is taken up."""
+    """The frames of a clip. Nothing is computed before the first frame is requested, and what an earlier run has cached is used."""
 
     def __init__(self, context: JobContext, load_pipeline: Callable[[], LoadedPipeline[Pipeline]], spec: Spec) -> None:
-        """`load_pipeline` is called when the networks are first needed, and gives the same ones each time."""
+        """`load_pipeline` is called when the networks are first needed, and returns the same pipeline each time."""
         self.context, self.load_pipeline, self.spec = context, load_pipeline, spec
         self._decoded: dict[int, np.ndarray] = {}
 
@@ -62,18 +62,18 @@ class ClipRenderer(Generic[Pipeline, Spec]):
         return self._decoded[index]
 
     def cache_keys(self) -> list[str]:
-        """The names of all that the cache holds of this clip."""
+        """The cache keys of everything that is kept of this clip."""
         raise NotImplementedError
 
     def _decode_chunk(self, loaded: LoadedPipeline[Pipeline], index: int) -> dict[int, np.ndarray]:
-        """A frame and those that are decoded together with it, by their numbers."""
+        """A frame and those that are decoded together with it, by index."""
         raise NotImplementedError
 
 
 class WindowedRenderer(ClipRenderer[Video, Windowed]):
-    """The frames of a clip whose windows hear each other, so that all of it is denoised together."""
+    """The frames of a clip whose windows depend on each other, so that the whole clip is denoised together."""
 
-    CACHE_NAME: ClassVar[str]  # what its entries in the cache begin with
+    CACHE_NAME: ClassVar[str]  # prefix of its cache keys
 
     def __init__(self, context: JobContext, load_pipeline: Callable[[], LoadedPipeline[Video]], spec: Windowed) -> None:
         super().__init__(context, load_pipeline, spec)
@@ -83,7 +83,7 @@ class WindowedRenderer(ClipRenderer[Video, Windowed]):
         return [f"{self.CACHE_NAME}-{self.spec.fingerprint[:24]}"]
 
     def _encode_conditions(self, pipeline: Video) -> Any:
-        """What all windows of the clip are made from, as the pipeline's `denoise_clip` takes it."""
+        """The conditions of all windows of the clip, as the pipeline's `denoise_clip` takes them."""
         raise NotImplementedError
 
     def _decode_chunk(self, loaded: LoadedPipeline[Video], index: int) -> dict[int, np.ndarray]:
@@ -114,7 +114,7 @@ class WindowedRenderer(ClipRenderer[Video, Windowed]):
         return pipeline.denoise_clip(conditions, noise, hooks, begin), length
 
     def _build_keeper(self, key: str, steps: int, length: int) -> Callable[[DenoisingState], None]:
-        """Keeps the state after each call; that of a long clip, which is large, only now and then."""
+        """A function that caches the state after each call. The large state of a long clip is cached only every PAUSE seconds."""
         last = time.monotonic()
 
         def keep(state: DenoisingState) -> None:
@@ -127,7 +127,7 @@ class WindowedRenderer(ClipRenderer[Video, Windowed]):
 
 
 def choose_chunk(kept: Mapping[str, np.ndarray] | None, room: int) -> int:
-    """How many frames are decoded together: as many as when the clip was begun, because pixels depend on it, unless there is `room` for
-    fewer only."""
+    """How many frames are decoded together: as many as when the clip was begun, because pixels depend on it, unless there is only `room`
+    for fewer."""
     begun = int(kept["chunk"]) if kept is not None and "chunk" in kept else room
     return min(begun, room)

@@ -1,4 +1,4 @@
-"""Where a network runs, and in which numbers."""
+"""The device that a network runs on, and its dtype."""
 
 import torch
 
@@ -16,7 +16,7 @@ def choose_device(wanted: str) -> torch.device:
 
 
 def explain_no_cuda() -> str:
-    """What keeps a network from an NVIDIA card, and what to do; empty when nothing does."""
+    """Why a network can't use an NVIDIA GPU, and what to do; empty when it can."""
     if torch.version.cuda is None:
         return "This engine was installed without CUDA: install it again on a machine with an NVIDIA card"
     if torch.cuda.is_available():
@@ -32,5 +32,5 @@ def explain_no_cuda() -> str:
 
 
 def inference_dtype(device: torch.device) -> torch.dtype:
-    """What networks are run in: half precision on a card, as they are published for, single precision elsewhere."""
+    """The dtype of networks: half precision on a GPU, for which they are published, single precision elsewhere."""
     return torch.float16 if device.type == "cuda" else torch.float32

@@ -1,4 +1,4 @@
-"""Diffusion features (DIFT, arXiv 2306.03881): what the UNet of a Stable Diffusion model sees in places of a picture.
+"""Diffusion features (DIFT, arXiv 2306.03881): the UNet features of a Stable Diffusion model at each place of a picture.
 
 The defaults are those of the authors for Stable Diffusion 2.1: time 261, the output of the second up block, a mean over 8 noises,
 no prompt.
@@ -30,7 +30,7 @@ FILES = {
 
 
 class Dift:
-    """A Stable Diffusion model's UNet, which is asked for features."""
+    """A Stable Diffusion model that computes UNet features."""
 
     def __init__(self, folder: Path, device: torch.device, dtype: torch.dtype) -> None:
         """Raises BadInput when the folder holds no such model."""

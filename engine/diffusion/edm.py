@@ -10,8 +10,8 @@ LOW, HIGH, RHO = 0.002, 700.0, 7.0
 
 @dataclass(frozen=True)
 class Scalings:
-    """The preconditioning of a network at noise levels, each of their shape: it is given `c_in` x noisy latents and the time `c_noise`, and
-    the clean latents are `c_skip` x noisy ones + `c_out` x its output."""
+    """The preconditioning of a network at noise levels, each of their shape: its input is `c_in` x noisy latents and the time `c_noise`,
+    and the clean latents are `c_skip` x noisy ones + `c_out` x its output."""
 
     c_skip: Tensor
     c_out: Tensor
@@ -27,11 +27,11 @@ def build_sigmas(steps: int) -> Tensor:
 
 
 def compute_scalings(sigma: Tensor) -> Scalings:
-    """For noise levels of any shape, all above 0."""
+    """The preconditioning for noise levels of any shape, all above 0."""
     whole = sigma**2 + 1
     return Scalings(c_skip=1 / whole, c_out=-sigma / whole**0.5, c_in=1 / whole**0.5, c_noise=0.25 * sigma.log())
 
 
 def step_euler(noisy: Tensor, clean: Tensor, sigma: Tensor, following: Tensor) -> Tensor:
-    """From one noise level to the next, given what the network thinks is the clean picture."""
+    """An Euler step from one noise level to the next, given the network's prediction of the clean latents."""
     return noisy + (noisy - clean) / sigma * (following - sigma)

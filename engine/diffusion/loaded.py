@@ -1,4 +1,4 @@
-"""A model's pipeline where it works: placed by what a device's memory holds, and what can be done when that does not suffice."""
+"""A model's pipeline on its device: placed by the free memory, with advice for the user when that is not enough."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,8 +17,8 @@ Pipeline = TypeVar("Pipeline")
 
 @dataclass(frozen=True)
 class LoadedPipeline(Generic[Pipeline]):
-    """`pipeline` with its networks where `placement` has them · `plan` of the memory, for windows of `frames` · `batched_cfg` whether both
-    halves of classifier-free guidance are one batch · `advice` what else helps when memory does not suffice, as " or …"."""
+    """`pipeline` whose networks are placed by `placement` · `plan` of the memory, for windows of `frames` · `batched_cfg` whether both
+    halves of classifier-free guidance are one batch · `advice` what else helps when memory is not enough, as " or …"."""
 
     pipeline: Pipeline
     plan: MemoryPlan
@@ -29,7 +29,7 @@ class LoadedPipeline(Generic[Pipeline]):
 
     @contextmanager
     def translate_oom(self, size: tuple[int, int]) -> Iterator[None]:
-        """Whatever runs out of memory inside is told as what to do about it, for frames of `size` (width, height) px. Raises JobFailed."""
+        """Turn out-of-memory errors inside into advice for the user, for frames of `size` (width, height) px. Raises JobFailed."""
         try:
             yield
         except (RuntimeError, MemoryError) as error:
@@ -55,12 +55,12 @@ def place_networks(
     chunks: range = range(1, 9),
     advice: str = "",
 ) -> LoadedPipeline[Pipeline]:
-    """Put networks where they can make clips of windows of `frames`, the fastest way that fits into the device's free memory.
+    """Build a pipeline for windows of `frames`, in the fastest memory mode that fits into the device's free memory.
 
-    `estimate` says what a job takes with so many halves of the guidance at once: both are one batch where there is room for that, unless
-    `batched_cfg` has decided it · `wanted` is the option Memory: `auto` or a mode · `choose_modes` says how each network waits in a mode ·
-    `build` makes the pipeline of that and of `batched_cfg` · `chunks` how many frames may be decoded at once. Raises JobFailed, saying what
-    is needed, when there is no room.
+    `estimate` returns the needs of a job for 1 or 2 halves of the guidance at once: both are one batch if there is room for that, unless
+    `batched_cfg` decides it · `wanted` is the option Memory: `auto` or a mode · `choose_modes` returns the mode of each network for a mode
+    · `build` makes the pipeline from a placement and `batched_cfg` · `chunks` how many frames may be decoded at once. Raises JobFailed,
+    saying what is needed, when there is no room.
     """
     free = memory.count_free_bytes(device)
     if batched_cfg is None:

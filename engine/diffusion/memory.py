@@ -1,4 +1,4 @@
-"""What a job takes of the card's memory, decided before it starts: where the networks wait, and how many frames are decoded at once."""
+"""The memory plan of a job, made before it starts: where the networks are kept, and how many frames are decoded at once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,14 +12,14 @@ from ..job.errors import JobFailed
 
 WHOLE, STAGES, GROUPS = "whole", "stages", "groups"
 MODES = (WHOLE, STAGES, GROUPS)
-SPARE = 600 << 20  # bytes for the driver's context and what the allocator can't join
+SPARE = 600 << 20  # bytes for the driver's context and the allocator's fragmentation
 
 
 @dataclass(frozen=True)
 class MemoryNeeds:
-    """Bytes that a job takes: `parts` of each network, `stages` the names of those that work at the same time, `work` of each stage's
-    intermediate results, `decoding` the work of decoding one frame, `group` of the largest blocks that must be there together when a
-    network is fed block by block."""
+    """Bytes that a job needs: `parts` of each network, `stages` the names of the networks of each stage, `work` of each stage's
+    intermediate results, `decoding` for decoding one frame, `group` of the largest blocks that must be on the device together when a
+    network is loaded block by block."""
 
     parts: Mapping[str, int]
     stages: Sequence[Sequence[str]]
@@ -30,9 +30,9 @@ class MemoryNeeds:
 
 @dataclass(frozen=True)
 class MemoryPlan:
-    """`mode`: `whole`, every network stays on the device; `stages`, those of the stage at work; `groups`, a few blocks of them.
+    """`mode`: `whole`, every network stays on the device; `stages`, only those of the current stage; `groups`, a few blocks of them.
 
-    `chunk` frames are decoded at once · `bytes` what it is thought to take · `free` what there is.
+    `chunk` frames are decoded at once · `bytes` the estimated need · `free` what is available.
     """
 
     mode: str
@@ -42,7 +42,7 @@ class MemoryPlan:
 
 
 def plan_memory(needs: MemoryNeeds, free: int, wanted: str = "auto", most: int = 8, least: int = 1) -> MemoryPlan:
-    """The fastest mode that fits into `free` bytes, or the wanted one, and the largest decoding chunk of `least` to `most` beside it.
+    """The fastest mode that fits into `free` bytes, or the wanted one, and the largest decoding chunk of `least` to `most` that fits too.
 
     Raises JobFailed, saying what is needed, when none fits.
     """
@@ -60,7 +60,7 @@ def plan_memory(needs: MemoryNeeds, free: int, wanted: str = "auto", most: int =
 
 
 def count_bytes(needs: MemoryNeeds, mode: str, chunk: int) -> int:
-    """What a job is thought to take at its peak."""
+    """The estimated peak memory of a job."""
     peaks = []
     for names, work in zip(needs.stages, needs.work, strict=True):
         present = needs.parts if mode == WHOLE else names
@@ -70,7 +70,7 @@ def count_bytes(needs: MemoryNeeds, mode: str, chunk: int) -> int:
 
 
 def count_free_bytes(device: torch.device) -> int:
-    """What can be had on a device now, what this process has reserved and not used included."""
+    """The bytes that are free on a device now, including what this process has reserved but does not use."""
     if device.type == "cuda":
         unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + unused
@@ -78,7 +78,7 @@ def count_free_bytes(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device, or this machine, has no memory left."""
+    """Whether an error means that a device, or this machine, is out of memory."""
     text = str(error)
     cpu = "DefaultCPUAllocator" in text or "not enough memory" in text
     cuda = "CUDA error: out of memory" in text or "ALLOC_FAILED" in text
@@ -91,10 +91,10 @@ def count_parameter_bytes(net: nn.Module) -> int:
 
 
 class Placement:
-    """Carries out a plan: `with placement.hold_networks(a, b):` has these networks on the device."""
+    """Executes a plan: inside `with placement.hold_networks(a, b):` these networks are on the device."""
 
     def __init__(self, device: torch.device, modes: Mapping[nn.Module, str]) -> None:
-        """`modes` says how each network waits, as the modes of a plan; one that is not among them stays where it is."""
+        """`modes` has a plan's mode for each network. Networks that are not in it stay where they are."""
         self.device = device
         self._staged = {net for net, mode in modes.items() if mode == STAGES}
         for net, mode in modes.items():
@@ -118,7 +118,7 @@ class Placement:
 
 
 def _feed_by_groups(net: nn.Module, device: torch.device) -> None:
-    """Leaves come and go on a stream of their own, where there are streams: the next while the last one computes."""
+    """Load and unload leaf modules on a CUDA stream of their own, if there are streams: the next one while the last one computes."""
     from diffusers.hooks.group_offloading import apply_group_offloading
 
     streams = device.type == "cuda"

@@ -1,7 +1,7 @@
-"""The UNet of Stable Video Diffusion that takes residuals, and the ControlNet that makes them of a condition for each frame.
+"""The UNet of Stable Video Diffusion with residuals, and the ControlNet that computes them from a condition for each frame.
 
 All latents are (B, F, C, h, w), conditions (B, F, c, 8 h, 8 w); h and w divide by 8. Names of parameters are those of diffusers, and of
-AniDoc's published files. What a condition holds is for the model to say.
+AniDoc's published files. The channels of a condition depend on the model.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,15 @@ REPEATED = ["BasicTransformerBlock", "TemporalBasicTransformerBlock"]  # what is
 
 @dataclass(frozen=True)
 class Residuals:
-    """What the ControlNet adds: to each skip (B * F, C, h, w), the input's first, and to the output of the middle."""
+    """The output of the ControlNet, which is added to each skip (B * F, C, h, w), the input's first, and to the output of the middle
+    block."""
 
     skips: tuple[Tensor, ...]
     middle: Tensor
 
 
 class SvdUNet(UNetSpatioTemporalConditionModel):
-    """The UNet; `forward` differs from its parent's by the residuals alone."""
+    """The UNet. Only the residuals of `forward` differ from its parent."""
 
     _repeated_blocks = REPEATED
 
@@ -48,7 +49,7 @@ class SvdUNet(UNetSpatioTemporalConditionModel):
 
 
 class SvdControlNet(ModelMixin, ConfigMixin):
-    """A copy of the UNet's down path and middle, and what leads the condition in and the residuals out."""
+    """A copy of the UNet's down path and middle block, with layers that embed the condition and output the residuals."""
 
     _supports_gradient_checkpointing = True
     _repeated_blocks = REPEATED
@@ -113,7 +114,7 @@ class SvdControlNet(ModelMixin, ConfigMixin):
         self.controlnet_mid_block = _zero_weights(nn.Conv2d(widths[-1], widths[-1], 1))
 
     def forward(self, sample: Tensor, timestep: Tensor, token: Tensor, time_ids: Tensor, hint: Tensor, scale: float = 1.0) -> Residuals:
-        """The residuals; `hint` is what `embed_condition` made of the condition, of this batch or of one sample for all."""
+        """The residuals. `hint` is the output of `embed_condition`, for this batch or for one sample that all share."""
         batch, frames = sample.shape[:2]
         embedding = embed_time(self, timestep, time_ids, frames, sample.dtype)
         context = token.repeat_interleave(frames, dim=0)
@@ -123,12 +124,12 @@ class SvdControlNet(ModelMixin, ConfigMixin):
         return Residuals(scaled, self.controlnet_mid_block(middle) * scale)
 
     def embed_condition(self, condition: Tensor) -> Tensor:
-        """(B, F, c, 8 h, 8 w) to (B * F, C, h, w). It depends on no timestep: once for a clip is enough."""
+        """(B, F, c, 8 h, 8 w) to (B * F, C, h, w). It does not depend on the timestep: once per clip is enough."""
         return self.controlnet_cond_embedding(condition.flatten(0, 1))
 
     @classmethod
     def from_unet(cls, unet: SvdUNet, channels: int = 8) -> "SvdControlNet":
-        """A ControlNet to be trained, for conditions of so many channels: it begins as a copy of the UNet that adds nothing yet."""
+        """A ControlNet to be trained, for conditions with `channels` channels: it starts as a copy of the UNet whose residuals are 0."""
         config = {name: value for name, value in unet.config.items() if not name.startswith("_")}
         net = cls(**{**config, "conditioning_channels": channels})
         for part in ("conv_in", "time_embedding", "add_embedding", "down_blocks", "mid_block"):
@@ -137,7 +138,7 @@ class SvdControlNet(ModelMixin, ConfigMixin):
 
 
 class ConditionEmbedding(nn.Module):
-    """The condition, eight times smaller and as wide as the net's first layer."""
+    """Embeds the condition: eight times smaller, with as many channels as the network's first layer."""
 
     def __init__(self, channels: int, widths: Sequence[int], out: int) -> None:
         super().__init__()

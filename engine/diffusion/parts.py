@@ -1,6 +1,7 @@
-"""The parts of Stable Video Diffusion: how they are configured, found in a folder of weights, built and loaded, and what memory they take.
+"""The parts of Stable Video Diffusion: how they are configured, found in a folder of weights, built and loaded, and how much memory they
+need.
 
-A folder is laid out as diffusers does: <part>/config.json and the part's file beside it.
+A folder has the diffusers layout: <part>/config.json and the part's file next to it.
 """
 
 from collections.abc import Callable, Mapping
@@ -47,9 +48,9 @@ SCHEDULER = {
     "sigma_max": 700.0,
 }
 
-CONSTANTS = ("vision_model.embeddings.position_ids",)  # which the image encoder's file may hold, and the network computes itself
+CONSTANTS = ("vision_model.embeddings.position_ids",)  # may be in the image encoder's file; the network computes them itself
 
-# Folder and the names, best first, that the file in it may have.
+# Folder, and the possible names of the file in it, best first.
 FILES = {
     "unet": ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"),
     "controlnet": ("diffusion_pytorch_model.safetensors",),
@@ -61,7 +62,7 @@ HELP = "get the weights again"
 
 @dataclass(frozen=True)
 class SvdNetworks:
-    """The networks of a model made of Stable Video Diffusion. `note` is what the folder of the weights says to the person."""
+    """The networks of a model made of Stable Video Diffusion. `note` is a text for the user from the folder of the weights."""
 
     unet: SvdUNet
     controlnet: SvdControlNet
@@ -79,14 +80,14 @@ class SvdNetworks:
 
 
 def build_unet(config: Mapping[str, Any], help: str = HELP) -> Any:
-    """Raises BadInput when the configuration doesn't say how many attention heads there are: no weight's shape would tell."""
+    """Build the UNet. Raises BadInput when the configuration lacks the number of attention heads, which no weight's shape reveals."""
     if "num_attention_heads" not in config:
         raise BadInput(f"The UNet's config.json does not give num_attention_heads: {help}.")
     return SvdUNet.from_config(dict(config))
 
 
 def build_controlnet(config: Mapping[str, Any], help: str = HELP) -> SvdControlNet:
-    """Raises BadInput when the configuration is another ControlNet's."""
+    """Build the ControlNet. Raises BadInput when the configuration is another ControlNet's."""
     kept = {name: value for name, value in config.items() if not name.startswith("_")}
     if "num_attention_heads" not in kept:
         raise BadInput(f"The ControlNet's config.json does not give num_attention_heads: {help}.")
@@ -97,12 +98,12 @@ def build_controlnet(config: Mapping[str, Any], help: str = HELP) -> SvdControlN
 
 
 def build_vae(config: Mapping[str, Any], help: str = HELP) -> Any:
-    """The autoencoder, whose decoder looks at neighboring frames."""
+    """Build the autoencoder, whose decoder reads neighboring frames too."""
     return AutoencoderKLTemporalDecoder.from_config(dict(config))
 
 
 def build_image_encoder(config: Mapping[str, Any], help: str = HELP) -> Any:
-    """CLIP's image side, with its projection."""
+    """Build CLIP's image encoder, with its projection."""
     return CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(dict(config)))
 
 
@@ -115,13 +116,13 @@ BUILDERS: Mapping[str, Callable] = {
 
 
 def find_part(folder: Path, part: str) -> Path:
-    """The file of a part, or where it should be."""
+    """The path of a part's file, or where it should be."""
     paths = [folder / part / file for file in FILES[part]]
     return next((path for path in paths if path.is_file()), paths[0])
 
 
 def load_part(folder: Path, part: str, dtype: torch.dtype, help: str, build: Callable | None = None) -> Any:
-    """A part of a folder, on the processor, ready for inference. Raises BadInput, saying what is wrong and `help`."""
+    """Load a part of a folder, on the CPU, ready for inference. Raises BadInput, saying what is wrong and `help`."""
     path = find_part(folder, part)
     config = weights.read_config(path.parent / "config.json", help)
     net = weights.build_empty(lambda: (build or BUILDERS[part])(config, help))
@@ -129,21 +130,21 @@ def load_part(folder: Path, part: str, dtype: torch.dtype, help: str, build: Cal
 
 
 def read_note(folder: Path, help: str) -> str:
-    """What a folder of weights says to the person, '' when that is nothing. Raises BadInput."""
+    """A folder's text for the user, '' when there is none. Raises BadInput."""
     path = folder / "about.json"
     return str(weights.read_config(path, help).get("note", "")) if path.is_file() else ""
 
 
-# --- at work ------------------------------------------------------------------------------------------------------
+# --- inference ----------------------------------------------------------------------------------------------------
 
-# Intermediate results, in copies of the network's widest layer of one frame's latents, and in full-size pictures of the decoder.
-# The feed-forward of a transformer is 8 + 4 times as wide as its layer; skips, residuals and hints are the rest.
+# Memory of intermediate results: in copies of the widest layer for the latents of one frame, and for the decoder in full-size pictures.
+# The feed-forward of a transformer is 8 + 4 times as wide as its layer. Skips, residuals and hints are the rest.
 DENOISING = 30
 DECODING = 10
 
 
 def apply_shortcuts(networks: SvdNetworks, compiled: bool = False) -> None:
-    """Exact shortcuts; the networks' repeated blocks are `compiled` if that is wanted, which takes a minute once."""
+    """Apply exact shortcuts. With `compiled` the networks' repeated blocks are compiled, which takes a minute once."""
     for net in (networks.unet, networks.controlnet):
         use_one_token(net)
         if networks.dtype != torch.float32:
@@ -153,7 +154,8 @@ def apply_shortcuts(networks: SvdNetworks, compiled: bool = False) -> None:
 
 
 def estimate_needs(networks: SvdNetworks, size: tuple[int, int], frames: int, at_once: int = 1, more: int = 0) -> memory.MemoryNeeds:
-    """For calls of `at_once` x `frames` pictures of `size` px; `more` copies of the widest layer of `frames` are kept beside the work."""
+    """The needs of calls with `at_once` x `frames` pictures of `size` px. `more` copies of the widest layer of `frames` are kept in
+    addition."""
     item = networks.unet.conv_in.weight.element_size()
     layer = networks.unet.config["block_out_channels"][0] * (size[0] // 8) * (size[1] // 8) * frames * item
     decoding = DECODING * networks.vae.config["block_out_channels"][0] * size[0] * size[1] * 4

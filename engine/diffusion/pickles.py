@@ -1,4 +1,4 @@
-"""Weights that were published as pickles, made into safetensors once: torch's loader for weights alone builds tensors, and runs nothing."""
+"""Weights that were published as pickles, converted once to safetensors: torch's weights-only loader builds tensors and runs no code."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +11,13 @@ from ..job.errors import BadInput, JobFailed
 
 
 def convert_pickle(source: Path, target: Path, help: str) -> Path:
-    """Write the tensors of a pickle, or of its `state_dict` (DeepSpeed's `module`), as safetensors in half precision; returns `target`.
+    """Write the tensors of a pickle, or of its `state_dict` (DeepSpeed's `module`), as safetensors in half precision. Returns `target`.
 
-    Raises BadInput when the file holds anything but tensors, or is cut off, JobFailed when there is no room for the other.
+    Raises BadInput when the file contains anything but tensors or is truncated, JobFailed when the disk is full.
     """
     try:
         raw = torch.load(source, map_location="cpu", weights_only=True, mmap=True)
-    except Exception as error:  # whatever the loader finds in it that is no tensor, or cut off
+    except Exception as error:  # the loader raises all kinds of errors for damaged files
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
         raise BadInput(f"{source} is not a file of weights, or damaged ({reason}): {help}.") from error
     state = raw.get("state_dict", raw.get("module", raw)) if isinstance(raw, Mapping) else {}

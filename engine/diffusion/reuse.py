@@ -1,4 +1,4 @@
-"""Attention that is computed at some steps and used again at those between, after pyramid attention broadcast (arXiv 2408.12588).
+"""Attention that is computed at some steps and reused at those between, after pyramid attention broadcast (arXiv 2408.12588).
 
 In the middle of denoising the output of self-attention hardly changes from step to step.
 """
@@ -10,11 +10,11 @@ from typing import Any
 from diffusers.models.attention_processor import Attention
 from torch import Tensor, nn
 
-MIDDLE = (0.15, 0.85)  # share of the steps between which outputs are used again
+MIDDLE = (0.15, 0.85)  # the part of the steps in which outputs are reused
 
 
 class AttentionReuse:
-    """Says whether the present call computes its attention, keeps it, or takes what an earlier call with the same `slot` kept."""
+    """Decides whether the current call computes its attention, keeps it too, or reuses what an earlier call with the same `slot` kept."""
 
     def __init__(self, every: int) -> None:
         self.every = every
@@ -23,14 +23,15 @@ class AttentionReuse:
         self.again = self.keeping = False
 
     def begin_step(self, step: int, count: int, slot: Hashable) -> None:
-        """The next call is of this step of so many; `slot` tells apart the calls of one step, which must not hear each other."""
+        """Announce that the next call is of `step` of `count`. `slot` distinguishes the calls of one step, which must not share
+        attention."""
         low, high = (round(share * count) for share in MIDDLE)
         self.slot, self.keeping = slot, self.every > 1 and low <= step < high
         self.again = self.keeping and (step - low) % self.every > 0
 
 
 class ReusedAttention:
-    """An attention processor that asks `Reuse`."""
+    """An attention processor that is controlled by an `AttentionReuse`."""
 
     def __init__(self, inner: Any, reuse: AttentionReuse) -> None:
         self.inner, self.reuse = inner, reuse
@@ -47,7 +48,8 @@ class ReusedAttention:
 
 @contextmanager
 def reuse_attention(every: int, *nets: nn.Module) -> Iterator[AttentionReuse]:
-    """Let the self-attention of networks obey the `Reuse` that is given, until the end; with `every` 1 nothing is touched."""
+    """Let the yielded `AttentionReuse` control the self-attention of networks until the end of the block. With `every` 1 nothing
+    changes."""
     reuse = AttentionReuse(every)
     layers: list[Any] = [
         layer

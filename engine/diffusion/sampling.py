@@ -1,4 +1,4 @@
-"""The denoising loop: a scheduler of diffusers', windows over long sequences, progress, and cancelling between any two calls."""
+"""The denoising loop: a diffusers scheduler, windows over long sequences, progress, and cancellation between any two calls."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from .windows import blend_weights
 
 @dataclass(frozen=True)
 class DenoisingStep:
-    """`index` of `count`, and the network's `timestep`, a number on the device."""
+    """Step `index` of `count`, and the network's `timestep`, a scalar on the device."""
 
     index: int
     count: int
@@ -23,15 +23,15 @@ class DenoisingStep:
 
 
 class Denoiser(Protocol):
-    """The networks of a clip at work: the call of one window."""
+    """Calls the networks of a clip for one window."""
 
     def __call__(self, window: int, noisy: Tensor, step: DenoisingStep) -> Tensor:
-        """The networks' output (1, F, C, h, w) for a window's scaled latents of that shape."""
+        """The networks' output (1, F, C, h, w) for the scaled latents of a window, of the same shape."""
         ...
 
 
 def build_euler(config: Mapping, steps: int, sigmas: Sequence[float] | None, device: torch.device) -> Any:
-    """The scheduler of a configuration for so many steps, or for these noise levels, the last of them 0."""
+    """The scheduler of a configuration for a number of steps, or for given noise levels, the last of them 0."""
     karras = {} if sigmas is None else {"use_karras_sigmas": False}
     scheduler: Any = EulerDiscreteScheduler.from_config({**config, **karras})
     if sigmas is None:
@@ -42,20 +42,20 @@ def build_euler(config: Mapping, steps: int, sigmas: Sequence[float] | None, dev
 
 
 def build_ddim(config: Mapping, steps: int, device: torch.device) -> Any:
-    """The DDIM scheduler of a configuration for so many steps."""
+    """The DDIM scheduler of a configuration for a number of steps."""
     scheduler: Any = DDIMScheduler.from_config(dict(config))
     scheduler.set_timesteps(steps, device=device)
     return scheduler
 
 
 def draw_noise(shape: tuple[int, ...], seed: int, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Noise that depends on the seed alone: drawn on the processor, whatever the device."""
+    """Noise that depends on the seed alone: drawn on the CPU, whatever the device."""
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=dtype)
 
 
 @dataclass(frozen=True)
 class DenoisingState:
-    """How far denoising has come: `step` steps and `window` calls of the next one are done · `latents` (1, N, C, h, w) · `model_output` of
+    """The progress of denoising: `step` steps and `window` calls of the next one are done · `latents` (1, N, C, h, w) · `model_output` of
     those calls, blended, of the same shape."""
 
     step: int
@@ -64,13 +64,14 @@ class DenoisingState:
     model_output: Tensor
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """As a cache keeps it, under the names of `from_arrays`."""
+        """The arrays that a cache keeps, as `from_arrays` reads them. 'said' is the model output: caches of earlier versions have this
+        name."""
         at = np.array([self.step, self.window])
         return {"at": at, "latents": self.latents.cpu().numpy(), "said": self.model_output.cpu().numpy()}
 
     @staticmethod
     def from_arrays(kept: Mapping[str, np.ndarray] | None, shape: tuple[int, ...]) -> "DenoisingState | None":
-        """What was kept; None where there is nothing, or latents of another shape."""
+        """The cached state; None when there is none, or its latents have another shape."""
         if kept is None or kept["latents"].shape != shape:
             return None
         return DenoisingState(
@@ -80,8 +81,8 @@ class DenoisingState:
 
 @dataclass(frozen=True)
 class DenoisingHooks:
-    """What happens between two calls of the networks: `on_call` is told the calls done and their number · `check` is asked before each one,
-    and raises Cancelled when nobody wants the result any more · `keep` is given the state after each."""
+    """Callbacks between two calls of the networks: `on_call` gets the number of calls done and their total · `check` is called before each
+    call, and raises Cancelled when the result is no longer wanted · `keep` gets the state after each call."""
 
     on_call: Callable[[int, int], None] = lambda done, count: None
     check: Callable[[], None] = lambda: None
@@ -100,10 +101,10 @@ def denoise_latents(
     begin: DenoisingState | None = None,
     even: bool = False,
 ) -> Tensor:
-    """Latents (1, N, C, h, w), from noise of variance 1 to a picture each.
+    """Denoise latents (1, N, C, h, w), starting from noise of variance 1.
 
-    `spans` are the windows of frames that the `denoiser` is asked for; where they overlap, its outputs are blended, or averaged if `even`.
-    From a kept state, `begin`, it goes on as if it had never stopped. Raises Cancelled.
+    `spans` are the windows of frames, for each of which the `denoiser` is called. Where they overlap, its outputs are blended, or averaged
+    if `even`. With a kept state `begin` it continues as if it had never stopped. Raises Cancelled.
     """
     share = torch.from_numpy(blend_weights(spans, noise.shape[1], even)).to(noise)
     if begin is None:

@@ -1,6 +1,6 @@
-"""The halves of a Stable Video Diffusion UNet, for networks that put something between them, and its image conditions.
+"""The two halves of a Stable Video Diffusion UNet, for networks that insert something between them, and its image conditions.
 
-Hidden states are (B * F, C, h, w), sample by sample; `frames` is F. The nets are diffusers' own blocks.
+Hidden states are (B * F, C, h, w), sample by sample. `frames` is F. The blocks are diffusers' own.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ CONTEXT_ORDERS = ("correct", "released")
 
 
 def embed_time(net: Any, timestep: Tensor, time_ids: Tensor, frames: int, dtype: torch.dtype) -> Tensor:
-    """The embedding (B * F, C) of a timestep, a number, and of the ids (B, n) that go with it."""
+    """The embedding (B * F, C) of a scalar timestep and of the ids (B, n) that belong to it."""
     batch = len(time_ids)
     time = net.time_embedding(net.time_proj(timestep.reshape(-1).expand(batch)).to(dtype))
     ids = net.add_embedding(net.add_time_proj(time_ids.flatten()).reshape(batch, -1).to(dtype))
@@ -25,7 +25,7 @@ def embed_time(net: Any, timestep: Tensor, time_ids: Tensor, frames: int, dtype:
 
 
 def run_down(net: Any, hidden: Tensor, embedding: Tensor, context: Tensor, frames: int) -> tuple[list[Tensor], Tensor]:
-    """The down path and the middle: the skips, input first, and the output of the middle. `context` is (B * F, n, C)."""
+    """Run the down path and the middle block: the skips, input first, and the output of the middle. `context` is (B * F, n, C)."""
     images = hidden.new_zeros(len(hidden) // frames, frames)
     skips = [hidden]
     for block in net.down_blocks:
@@ -36,7 +36,7 @@ def run_down(net: Any, hidden: Tensor, embedding: Tensor, context: Tensor, frame
 
 
 def run_up(net: Any, hidden: Tensor, skips: Sequence[Tensor], embedding: Tensor, context: Tensor, frames: int) -> Tensor:
-    """The up path and the output, (B * F, out channels, h, w). Heights and widths must divide by 2 for each downsampling."""
+    """Run the up path: the output (B * F, out channels, h, w). Heights and widths must be divisible by 2 for each downsampling."""
     images = hidden.new_zeros(len(hidden) // frames, frames)
     left = list(skips)
     for block in net.up_blocks:
@@ -53,7 +53,7 @@ def run_up(net: Any, hidden: Tensor, skips: Sequence[Tensor], embedding: Tensor,
 
 
 def set_context_order(net: nn.Module, order: str) -> None:
-    """Which sample's image token the temporal cross-attention reads in a batch of several.
+    """Set which sample's image token the temporal cross-attention reads in a batch of several.
 
     `correct`: each pixel its own sample's. `released`: row r that of sample r mod B, as diffusers did up to 0.27 and the published
     code of that time still does. With one sample both are the same.
@@ -71,15 +71,15 @@ def set_context_order(net: nn.Module, order: str) -> None:
 
 
 def _mix_context(block: nn.Module, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-    """Rows (sample, pixel) of the context become (pixel, sample)."""
+    """Reorder the rows of the context from (sample, pixel) to (pixel, sample)."""
     context, pixels = kwargs["encoder_hidden_states"], args[0].shape[1]
     return args, kwargs | {"encoder_hidden_states": context.unflatten(0, (-1, pixels)).transpose(0, 1).flatten(0, 1)}
 
 
 class OneTokenAttention:
-    """Attention to a single token, whose weight is always 1: the token's value, and no query to compute it with.
+    """Attention to a single token, whose weight is always 1: its value. No query is computed.
 
-    Exact, and cheaper by all that depends on the hidden states. Install it with `use_one_token`.
+    Exact, and cheaper: nothing depends on the hidden states. `use_one_token` installs it.
     """
 
     def __call__(self, attn, hidden_states: Tensor, encoder_hidden_states: Tensor | None = None, attention_mask=None, **kwargs) -> Tensor:
@@ -90,14 +90,14 @@ class OneTokenAttention:
 
 
 def use_one_token(net: nn.Module) -> None:
-    """Let every cross-attention of a Stable Video Diffusion net take the shortcut of `OneToken`. For inference."""
+    """Use `OneTokenAttention` in every cross-attention of a Stable Video Diffusion network. For inference."""
     for name, module in net.named_modules():
         if name.endswith(".attn2") and isinstance(module, Attention):
             module.set_processor(OneTokenAttention())  # pyright: ignore[reportArgumentType]  # any callable will do
 
 
 def use_channels_last(net: nn.Module) -> None:
-    """Keep the weights of the convolutions over pictures in the order that tensor cores read; those over frames have none such."""
+    """Store the weights of 2-D convolutions in the memory format of tensor cores. For those over frames there is none."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # an overload that it does not see
@@ -107,7 +107,7 @@ def use_channels_last(net: nn.Module) -> None:
 
 
 def clip_pixels(images: Tensor, side: int = 224) -> Tensor:
-    """What CLIP sees of images (B, 3, H, W) in 0..1: resized without aliasing, and without keeping their shape; normalized."""
+    """The input of CLIP for images (B, 3, H, W) in 0..1: resized with antialiasing, without keeping the aspect ratio, and normalized."""
     small = (_resize_with_antialiasing(images * 2.0 - 1.0, (side, side)) + 1.0) / 2.0
     mean, std = (
         torch.tensor(values, dtype=small.dtype, device=small.device).view(3, 1, 1) for values in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD)
@@ -116,6 +116,6 @@ def clip_pixels(images: Tensor, side: int = 224) -> Tensor:
 
 
 def decode_frames(vae: Any, latents: Tensor) -> Tensor:
-    """A run of latents (F, 4, h, w), decoded together: frames (F, 3, 8 h, 8 w) in 0..1, float32 on the processor."""
+    """Decode latents (F, 4, h, w) together: frames (F, 3, 8 h, 8 w) in 0..1, float32 on the CPU."""
     frames = vae.decode(latents.to(vae.dtype) / vae.config.scaling_factor, num_frames=len(latents)).sample
     return (frames.float() / 2.0 + 0.5).clamp(0.0, 1.0).cpu()

@@ -1,4 +1,4 @@
-"""Weights from safetensors files into networks: every name and shape is accounted for, and nothing in a file is ever executed."""
+"""Loads safetensors files into networks: every name and shape is checked, and nothing in a file is ever executed."""
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from ..job.errors import BadInput
 
 DTYPES = {"F16": torch.float16, "BF16": torch.bfloat16, "F32": torch.float32}
-PICKLES = (b"\x80", b"PK\x03\x04")  # how pickles and torch's archives of them begin
+PICKLES = (b"\x80", b"PK\x03\x04")  # magic numbers of pickles and of torch's archives of them
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
 def build_empty(build: Callable[[], Network]) -> Network:
-    """A network without weights: its parameters are on the meta device until `load` fills them, its constants are there."""
+    """A network without weights: its parameters are on the meta device until `load_weights` fills them. Its constants are real."""
     with init_empty_weights(include_buffers=False):
         return build()
 
@@ -32,8 +32,8 @@ def load_weights(
     ignore: Collection[str] = (),
     help: str = "get them again",
 ) -> Network:
-    """Fill a network from a file, ready for inference. `rename` turns the file's names into the network's; `ignore` names constants
-    that the network has computed itself. `help` says how to get the right file.
+    """Fill a network from a file, ready for inference. `rename` maps the file's names to the network's. `ignore` names constants
+    that the network computes itself. `help` says how to get the right file.
 
     Raises BadInput, naming what differs, when the file is not a safetensors file of exactly this network's names and shapes in
     16 or 32 bit floats.
@@ -43,7 +43,7 @@ def load_weights(
 
 
 def fill_weights(net: Network, state: Mapping[str, Tensor], file: str, dtype: torch.dtype, help: str) -> Network:
-    """Fill a network with what was read from a file of that name, ready for inference. Raises BadInput, naming what differs."""
+    """Fill a network with tensors read from the file of that name, ready for inference. Raises BadInput, naming what differs."""
     wanted = {name: tuple(parameter.shape) for name, parameter in net.state_dict().items()}
     compare_shapes({name: tuple(tensor.shape) for name, tensor in state.items()}, wanted, file, help)
     net.load_state_dict({name: tensor.to(dtype) for name, tensor in state.items()}, strict=True, assign=True)
@@ -79,13 +79,13 @@ def read_config(path: Path, help: str) -> dict:
 
 
 def read_tensors(path: Path, help: str, skip: tuple[str, ...] = ()) -> Iterator[tuple[str, Tensor]]:
-    """The names and tensors of a safetensors file, one at a time, but for names that begin with one of `skip`. Raises BadInput as `load`
-    does."""
+    """The names and tensors of a safetensors file, one at a time, except for names that begin with one of `skip`. Raises BadInput as
+    `load_weights` does."""
     if not path.is_file():
         raise BadInput(f"There are no weights at {path}: {help}.")
     with open(path, "rb") as file:
         head = file.read(9)
-    if head.startswith(PICKLES) and head[8:] != b"{":  # after a length of 8 bytes, which may begin like a pickle, stands the header
+    if head.startswith(PICKLES) and head[8:] != b"{":  # safetensors: 8 bytes of length, which may look like a pickle, then a JSON header
         raise BadInput(f"{path} is a pickle, which can run code and is never opened: {help} as safetensors.")
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,4 +1,4 @@
-"""Long sequences in overlapping windows of the length that a network knows."""
+"""Splits long sequences into overlapping windows of the length that a network was trained on."""
 
 import math
 from collections.abc import Sequence
@@ -7,9 +7,9 @@ import numpy as np
 
 
 def split_windows(count: int, length: int, overlap: int) -> list[range]:
-    """Windows of `length` that together cover range(count), each sharing `overlap` or more with the one before; a single one if it fits.
+    """Windows of `length` that together cover range(count), each sharing at least `overlap` with the one before. A single one if it fits.
 
-    The starts are spread evenly, so that the last window is as long as all others.
+    The starts are spaced evenly, so that the last window is as long as the others.
     """
     if not 0 <= overlap < length:
         raise ValueError(f"an overlap of {overlap} does not fit windows of {length}")
@@ -21,9 +21,9 @@ def split_windows(count: int, length: int, overlap: int) -> list[range]:
 
 
 def split_loop(count: int, length: int, overlap: int, stride: int = 1) -> list[list[int]]:
-    """Windows of a loop, as Animate Anyone's published pipeline has them: each of `length`, the last ones going on with the loop's begin.
+    """Windows of a loop, as in Animate Anyone's published pipeline: each of `length`, the last ones continuing with the loop's start.
 
-    With `stride` there are windows of every 2nd, 4th, … element as well, in up to so many levels, as far as the sequence is long enough.
+    With `stride` above 1 there are also windows of every 2nd, 4th, … element, on up to `stride` levels, if the sequence is long enough.
     """
     if count <= length:
         return [list(range(count))]
@@ -36,7 +36,7 @@ def split_loop(count: int, length: int, overlap: int, stride: int = 1) -> list[l
 
 
 def blend_weights(spans: Sequence[Sequence[int]], count: int, even: bool = False) -> np.ndarray:
-    """How much each window counts for each element, float32 (len(spans), count): less towards its ends, or all the same if `even`.
+    """The blending weight of each window for each element, float32 (len(spans), count): lower towards its ends, or the same if `even`.
     Columns add up to 1."""
     table = np.zeros((len(spans), count), np.float32)
     for row, span in zip(table, spans, strict=True):

@@ -4,5 +4,5 @@ from .adapter import AniDoc
 
 
 def load(device: str) -> AniDoc:
-    """The model; its networks are loaded by the job that needs them. Raises nothing before that."""
+    """The model. Its networks are loaded by the first job that needs them; nothing is raised before that."""
     return AniDoc(device)

@@ -1,4 +1,4 @@
-"""AniDoc as a model of the engine: a job in, pictures out."""
+"""The adapter of AniDoc to the engine: runs a job and yields its pictures."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,7 +57,7 @@ def _describe_weights(task: str) -> ModelWeights[AniDocNetworks]:
 
 
 def _check_stage(sparse: bool, task: str) -> None:
-    """Raises BadInput for weights that do something else."""
+    """Raises BadInput for weights of the other stage."""
     if sparse and task != "inbetween":
         raise BadInput("These weights are of the sparse stage, which makes inbetweens: give weights of the dense stage to color drawings.")
     if task == "inbetween" and not sparse:

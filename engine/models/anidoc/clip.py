@@ -1,4 +1,4 @@
-"""What AniDoc paints of a cel: its windows, the figure that each is painted after, and the conditions that they are made from."""
+"""The clip that AniDoc renders for a cel: its windows, and the figure and the conditions of each window."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -12,8 +12,8 @@ from .pipeline import AniDocPipeline, AniDocWindow
 
 @dataclass(frozen=True)
 class AniDocClip(WindowedClip):
-    """`figures` the number of the figure that each window is painted after · `show_figure` makes its picture uint8 (H, W, 3),
-    `build_condition` the condition (1, F, 8 or 9, H, W) of a window and its figure, of the sparse stage or not."""
+    """`figures` the index of each window's reference figure · `show_figure` returns the picture of a figure, uint8 (H, W, 3) ·
+    `build_condition` the condition (1, F, 8 or 9, H, W) of a window and its figure, for the sparse stage if the last argument is True."""
 
     windows: Sequence[range]
     figures: Sequence[int]
@@ -22,7 +22,7 @@ class AniDocClip(WindowedClip):
 
 
 class AniDocRenderer(WindowedRenderer[AniDocPipeline, AniDocClip]):
-    """The frames of a cel by AniDoc."""
+    """Renders the frames of a cel with AniDoc."""
 
     CACHE_NAME = "anidoc-latents"
 

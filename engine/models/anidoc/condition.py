@@ -1,4 +1,4 @@
-"""The condition that AniDoc's ControlNet reads: sketches, numbered points, the reference."""
+"""The condition that AniDoc's ControlNet reads: sketches, numbered points and the reference."""
 
 import numpy as np
 import torch
@@ -9,9 +9,9 @@ from .correspondence import Tracks
 
 
 def build_condition(sketches: np.ndarray, reference: np.ndarray, tracks: Tracks) -> Tensor:
-    """Sketches bool (F, H, W), True on lines, and a reference uint8 (H, W, 3) as one tensor (1, F, 8, H, W), float32.
+    """Stack sketches bool (F, H, W), True on lines, and a reference uint8 (H, W, 3) as one tensor (1, F, 8, H, W), float32.
 
-    Channels: sketch RGB in -1..1, -1 on lines; reference points and frame points as whole numbers; reference RGB in -1..1.
+    Channels: sketch RGB in -1..1, -1 on lines; reference points and frame points as integers; reference RGB in -1..1.
     """
     frames, height, width = sketches.shape
     size = (width, height)
@@ -24,8 +24,8 @@ def build_condition(sketches: np.ndarray, reference: np.ndarray, tracks: Tracks)
 
 
 def build_sparse_condition(first: np.ndarray, last: np.ndarray, frames: int, reference: np.ndarray, tracks: Tracks) -> Tensor:
-    """The condition of the sparse stage, (1, F, 9, H, W): as `condition`, with paper for the sketches between the first and the last,
-    and a last channel with Gaussian heatmaps of the points, 0..1. The tracks are straight ones."""
+    """The condition of the sparse stage, (1, F, 9, H, W): as `build_condition`, but the sketches between the first and the last are blank,
+    and a last channel has Gaussian heatmaps of the points, 0..1. The tracks must be straight."""
     sketches = np.zeros((frames, *first.shape), bool)
     sketches[0], sketches[-1] = first, last
     heat = torch.from_numpy(points.build_heatmap(tracks.tracks, tracks.visible, first.shape[::-1])).float() / 255.0

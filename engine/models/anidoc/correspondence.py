@@ -1,7 +1,7 @@
-"""Points of a reference, found in the first drawing of a window and followed through the others.
+"""Points of a reference that are located in the first drawing of a window and followed through the others.
 
-Regions are matched by the trained matcher and the measured evidence together. Within its region a point is found by the matcher's features
-of places; where these lead out of the region, its deepest point is taken. docs/anidoc.md has what was measured.
+Regions are matched by the trained matcher and the measured evidence together. Within its region a point is located by the matcher's
+features. If these lead out of the region, its deepest point is used. docs/anidoc.md has the measurements.
 """
 
 from collections.abc import Sequence
@@ -31,8 +31,8 @@ class Tracks:
 
 @dataclass(frozen=True)
 class FeatureView:
-    """A picture in which points are found: `labels` int32 (h, w) its regions · `scale` label map pixels in one of the picture ·
-    `deepest` float32 (R + 1, 2) a point in each region, in pixels of the picture · `dense` what the matcher sees in places."""
+    """A picture in which points are located: `labels` int32 (h, w) its regions · `scale` pixels of the label map per picture pixel ·
+    `deepest` float32 (R + 1, 2) a point in each region, in pixels of the picture · `dense` the matcher's features at each place."""
 
     labels: np.ndarray
     scale: float
@@ -41,7 +41,7 @@ class FeatureView:
 
     @staticmethod
     def from_shapes(shapes: Shapes, dense: embedding.DenseFeatures, width: int) -> "FeatureView":
-        """Of a picture that is `width` px wide."""
+        """The view of a picture that is `width` px wide."""
         return FeatureView(shapes.labels, shapes.labels.shape[1] / width, find_deepest_points(shapes, width), dense)
 
     def look_up_regions(self, at: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ class FeatureView:
         return self.labels[y, x].astype(np.int64)
 
     def find_points(self, other: "FeatureView", at: np.ndarray, regions: np.ndarray) -> np.ndarray:
-        """Where points `at` (K, 2) of another picture are in `regions` (K,) of this one, float32 (K, 2)."""
+        """Locate points `at` (K, 2) of another picture in `regions` (K,) of this one, float32 (K, 2)."""
         if len(at) == 0:
             return np.zeros((0, 2), np.float32)
         found = embedding.match_points(other.dense, at * other.scale, self.dense)[0] / self.scale
@@ -60,7 +60,7 @@ class FeatureView:
 
 @dataclass(frozen=True)
 class TrackStart:
-    """K points `reference` float32 (K, 2) of a figure, found in a drawing: `places` float32 (K, 2) in its pixels, in `regions` (K,)."""
+    """K points `reference` float32 (K, 2) of a figure, located in a drawing: `places` float32 (K, 2) in its pixels, in `regions` (K,)."""
 
     reference: np.ndarray
     places: np.ndarray
@@ -68,16 +68,16 @@ class TrackStart:
 
 
 def start_tracks(fit: FigureFit, figure: Figure, clear: np.ndarray, shown: FeatureView, drawing: FeatureView) -> TrackStart:
-    """The regions of a drawing that wear paint in the figure, one point each. `clear` bool (P,) tells what is no paint in the palette."""
+    """One point for each region of a drawing that is painted in the figure. `clear` bool (P,) marks palette entries that are not paint."""
     assert figure.shapes.swatch is not None
-    wears = figure.shapes.swatch[fit.region]
-    regions = np.flatnonzero((fit.region > 0) & (wears >= 0) & ~clear[wears])
+    swatch = figure.shapes.swatch[fit.region]
+    regions = np.flatnonzero((fit.region > 0) & (swatch >= 0) & ~clear[swatch])
     places = drawing.deepest[regions]
     return TrackStart(shown.find_points(drawing, places, fit.region[regions]), places, regions)
 
 
 def follow_tracks(begin: TrackStart, drawings: Sequence[FeatureView], links: Sequence[shot.RegionLink]) -> Tracks:
-    """The points in all drawings, the first of which they were found in. `links[i]` tells how drawing i + 1 follows from drawing i."""
+    """Follow the points from the first drawing through the others. `links[i]` links the regions of drawing i to those of drawing i + 1."""
     belief = np.zeros((len(begin.regions), len(drawings[0].deepest)), np.float32)
     belief[np.arange(len(begin.regions)), begin.regions] = 1.0
     tracks, visible = [begin.places], [np.ones(len(begin.regions), bool)]
@@ -89,14 +89,14 @@ def follow_tracks(begin: TrackStart, drawings: Sequence[FeatureView], links: Seq
 
 
 def straighten_tracks(tracks: Tracks, places: Sequence[float]) -> Tracks:
-    """The tracks of the first frame, at 0, and the last, at 1, on straight lines at all `places`."""
+    """Interpolate tracks on straight lines between the first frame, at 0, and the last, at 1, at all `places`."""
     moved = points.interpolate_tracks(tracks.tracks[0], tracks.tracks[-1], places).astype(np.float32)
     both = tracks.visible[0] & tracks.visible[-1]
     return Tracks(tracks.reference, moved, np.broadcast_to(both, moved.shape[:2]))
 
 
 def select_tracks(tracks: Tracks, mode: str, seed: int, most: int) -> Tracks:
-    """The tracks that the network is shown: as published those that are `moving`, or `all`, or `none`; `most` of them at random."""
+    """Choose the tracks for the network: those that are `moving`, as published, or `all`, or `none`. At most `most` of them, at random."""
     tracks = tracks.keep_points(points.pick_points(tracks.tracks.shape[1], seed))
     count = tracks.tracks.shape[1]
     if mode == "none" or count == 0:
@@ -107,7 +107,7 @@ def select_tracks(tracks: Tracks, mode: str, seed: int, most: int) -> Tracks:
 
 
 def find_deepest_points(shapes: Shapes, width: int) -> np.ndarray:
-    """The point of each region that is farthest from its edge, float32 (R + 1, 2), in pixels of the picture, which is `width` px wide."""
+    """The point of each region that is farthest from its edge, float32 (R + 1, 2), in pixels of the picture of `width` px."""
     labels = np.pad(shapes.labels, 1)
     edge = np.zeros(labels.shape, bool)
     for shift, axis in ((1, 0), (-1, 0), (1, 1), (-1, 1)):
@@ -115,6 +115,6 @@ def find_deepest_points(shapes: Shapes, width: int) -> np.ndarray:
     depth = cv2.distanceTransform((~edge).astype(np.uint8), cv2.DIST_L2, 3)[1:-1, 1:-1]
     order = np.argsort(depth.ravel(), kind="stable")
     place = np.zeros(shapes.count + 1, np.int64)
-    place[shapes.labels.ravel()[order]] = order  # the last, and deepest, stays
+    place[shapes.labels.ravel()[order]] = order  # the last assignment, the deepest, wins
     y, x = np.divmod(place, shapes.labels.shape[1])
     return ((np.stack([x, y], axis=1) + 0.5) * (width / shapes.labels.shape[1])).astype(np.float32)

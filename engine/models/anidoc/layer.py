@@ -1,4 +1,4 @@
-"""A cel of a job, painted by AniDoc: its windows, and the conditions that they are painted by."""
+"""A cel of a job that AniDoc paints: its windows and their conditions."""
 
 import functools
 import itertools
@@ -26,11 +26,11 @@ from .dift import DiftMatcher
 from .networks import AniDocNetworks
 from .pipeline import AniDocPipeline
 
-MOST = 96  # drawings that can lie between two keys, both included: the network sees all of them at once
+MOST = 96  # drawings between two keys at most, including both: the network processes all of them at once
 
 
 class AniDocLayer(SnappedLayer):
-    """Its windows hear each other, so that all frames depend on all drawings."""
+    """A layer whose windows depend on each other, so that all frames depend on all drawings."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class AniDocLayer(SnappedLayer):
         loader: PipelineLoader[AniDocNetworks, AniDocPipeline],
         network_options: Mapping[str, object],
     ) -> None:
-        """`network_options` are those of the job that change what the networks paint. Raises BadInput when weights are missing."""
+        """`network_options` are the job's options that affect the output of the networks. Raises BadInput when weights are missing."""
         super().__init__(context, store, number)
         self.loader = loader
         places = [self.job.drawing(drawing).at for drawing in self.order]
@@ -58,7 +58,7 @@ class AniDocLayer(SnappedLayer):
         return self.canvas.put_back(self.renderer.render_frame(self.order.index(drawing)), self.job.size)
 
     def render(self, drawing: str) -> tuple[np.ndarray, Counts]:
-        self.loader.choose_device()  # whether there is one is told before anything is read
+        self.loader.choose_device()  # fails early, before anything is read, if there is none
         return super().render(drawing)
 
     # --- the clip ---
@@ -100,11 +100,11 @@ class AniDocLayer(SnappedLayer):
         return [range(before, after + 1) for before, after in itertools.pairwise(keys)]
 
     def _choose_figure(self, span: range) -> int:
-        """Which figure a window is painted after: that in which most of its first drawing is found."""
+        """The index of a window's reference figure: the one in which most of its first drawing is found."""
         return int(np.argmax([fit.share for fit in self.match_drawing(self.order[span.start]).fits]))
 
     def _show_figure(self, which: int) -> np.ndarray:
-        """A figure as the network sees it, uint8 (H, W, 3)."""
+        """The network's input picture of a figure, uint8 (H, W, 3)."""
         pixels = self.palette_and_figures[1][which].pixels
         return _fit_whole(pixels, self.canvas.size).fit_picture(pixels)
 
@@ -112,7 +112,7 @@ class AniDocLayer(SnappedLayer):
 
     @functools.cached_property
     def _dift(self) -> DiftMatcher | None:
-        """Points by the features of a Stable Diffusion model, if they are wanted. Raises BadInput, JobFailed."""
+        """The matcher by features of a Stable Diffusion model, if the option is set. Raises BadInput, JobFailed."""
         folder = str(self.job.options["dift"])
         return DiftMatcher(Path(folder).expanduser(), self.loader.choose_device(), self.job.seed) if folder else None
 
@@ -121,11 +121,11 @@ class AniDocLayer(SnappedLayer):
         return FeatureView.from_shapes(shapes, embedding.load_matcher().dense(shapes), self.job.size[0])
 
     def _place_in_time(self, span: range) -> list[float]:
-        """Where the drawings of a window lie in time between its keys."""
+        """The places in time of a window's drawings between its keys."""
         return [0.0, *(self.job.drawing(self.order[i]).at for i in span[1:-1]), 1.0]
 
     def _build_condition(self, span: range, which: int, sparse: bool) -> torch.Tensor:
-        """What a window is painted by, float32 (1, F, 8 or 9, H, W), for the network of the sparse stage or of the dense one."""
+        """The condition of a window, float32 (1, F, 8 or 9, H, W), for the network of the sparse stage or of the dense one."""
         swatches, known = self.palette_and_figures
         drawn = [self.order[i] for i in span if self.order[i] in self.lined]
         matches = [self.match_drawing(drawing) for drawing in drawn]
@@ -148,7 +148,7 @@ class AniDocLayer(SnappedLayer):
 
 
 def _fit_whole(pixels: np.ndarray, size: tuple[int, int]) -> canvases.Canvas:
-    """How a figure is fitted whole into the middle of the network's pictures of `size` (width, height)."""
+    """Fit a whole figure into the middle of the network's pictures of `size` (width, height)."""
     height, width = pixels.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     inner = (max(1, round(width * scale)), max(1, round(height * scale)))

@@ -1,4 +1,4 @@
-"""How AniDoc is placed in a device's memory."""
+"""The placement of AniDoc in a device's memory."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,14 +11,14 @@ from ...diffusion.parts import apply_shortcuts, estimate_needs
 from .networks import AniDocNetworks
 from .pipeline import PRESETS, AniDocPipeline, AniDocSettings
 
-KEPT = 50  # copies of the widest layer that attention takes which is used again, for both halves of the guidance
+KEPT = 50  # memory of reused attention, in copies of the widest layer, for both halves of the guidance
 
 
 def place_pipeline(
     networks: AniDocNetworks, size: tuple[int, int], frames: int, settings: AniDocSettings, device: torch.device, wanted: str
 ) -> LoadedPipeline[AniDocPipeline]:
-    """AniDoc's pipeline where it can paint windows of `frames` pictures of `size` (width, height) px. `wanted` is the option Memory. Raises
-    JobFailed when there is no room for that."""
+    """Place AniDoc's pipeline for windows of `frames` pictures of `size` (width, height) px. `wanted` is the option Memory. Raises
+    JobFailed when memory is too small."""
 
     def estimate(halves: int) -> MemoryNeeds:
         return estimate_needs(networks, size, frames, halves, KEPT if settings.reuse > 1 else 0)
@@ -38,7 +38,7 @@ def place_pipeline(
 def place_for_job(
     networks: AniDocNetworks, size: tuple[int, int], frames: int, options: Mapping[str, object], device: torch.device
 ) -> LoadedPipeline[AniDocPipeline]:
-    """The same by the options of a job, with all shortcuts that change nothing."""
+    """The same with the options of a job, and with all exact shortcuts."""
     settings = replace(PRESETS[str(options["preset"])], context_order=str(options["context_order"]), reuse=int(str(options["reuse"])))
     apply_shortcuts(networks, bool(options["compile"]))
     return place_pipeline(networks, size, frames, settings, device, str(options["memory"]))

@@ -1,4 +1,4 @@
-"""The networks of AniDoc as a set, and how they are built."""
+"""The set of AniDoc's networks, and how they are built."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ class AniDocNetworks(SvdNetworks):
 
     @property
     def sparse(self) -> bool:
-        """Whether the weights are made for sketches on the first and last frame alone."""
+        """Whether the weights are for sketches on the first and last frame only."""
         return self.controlnet.config["conditioning_channels"] == CONDITION_CHANNELS + 1
 
 
 def build_controlnet(config: Mapping[str, Any], help: str = HELP) -> SvdControlNet:
-    """Raises BadInput when the configuration is another ControlNet's."""
+    """Build the ControlNet. Raises BadInput when the configuration is another ControlNet's."""
     net = parts.build_controlnet({name: value for name, value in config.items() if name not in UNUSED}, help)
     channels = net.config["conditioning_channels"]
     if channels not in (CONDITION_CHANNELS, CONDITION_CHANNELS + 1):

@@ -1,4 +1,4 @@
-"""AniDoc's pipeline between pictures and tensors: encode a reference, denoise a clip's windows, decode its frames."""
+"""AniDoc's pipeline: encode a reference, denoise a clip's windows, decode its frames."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ from ...diffusion.sampling import NO_HOOKS, DenoisingHooks, DenoisingState, Deno
 from ...diffusion.svd import clip_pixels, decode_frames, set_context_order
 from .networks import AniDocNetworks
 
-TIME_IDS = (6.0, 128.0, 0.02)  # frames a second, motion, noise of the reference: the published weights know no others
+TIME_IDS = (6.0, 128.0, 0.02)  # frames per second, motion, noise of the reference: the published weights were trained with these only
 REFERENCE_NOISE = 0.02
 GUIDANCE = (1.0, 3.0)  # of the first and the last frame
-FEW = 4  # windows whose hints and kept attention have room on the card
+FEW = 4  # windows whose hints and reused attention fit on the GPU
 
 
 @dataclass(frozen=True)
 class AniDocSettings:
-    """`sigmas` noise levels ending in 0, instead of `steps` of the scheduler's own · `guidance` of the first and last frame ·
-    `cfg_until` the share of the steps, from the first on, that are guided; the others take half the time · `context_order` of the
-    temporal context, see `set_context_order`; the released one needs `batched_cfg` · `batched_cfg` whether both halves of the guidance
-    are one batch, which takes more memory · `control_scale` of the residuals · `reuse` attention is computed at every so many steps in
-    the middle, 1 for all.
+    """`sigmas` noise levels ending in 0, used instead of `steps` of the scheduler's own · `guidance` of the first and last frame ·
+    `cfg_until` the fraction of the steps, from the first on, that are guided; the others take half the time · `context_order` of the
+    temporal context, see `set_context_order`; 'released' needs `batched_cfg` · `batched_cfg` whether both halves of the guidance are one
+    batch, which takes more memory · `control_scale` of the residuals · `reuse` attention is computed only at every `reuse`-th step in the
+    middle, 1 for all.
     """
 
     steps: int = 25
@@ -40,13 +40,13 @@ class AniDocSettings:
 
     @property
     def step_count(self) -> int:
-        """Steps of denoising, whichever way they are given."""
+        """The number of denoising steps, by `sigmas` or `steps`."""
         return self.steps if self.sigmas is None else len(self.sigmas) - 1
 
 
 _ALIGNED = tuple(AysSchedules["StableDiffusionVideoSigmas"])  # "align your steps": ten noise levels, then 0
 
-# How much time a clip takes, against how near it comes to the published pictures.
+# Trade-offs between speed and similarity to the published pictures.
 PRESETS = {
     "reference": AniDocSettings(steps=25),
     "fast": AniDocSettings(sigmas=_ALIGNED),
@@ -56,7 +56,7 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class EncodedReference:
-    """A reference: `token` (1, 1, C) of the image encoder, `latent` (1, 4, h, w), not scaled."""
+    """An encoded reference: `token` (1, 1, C) of the image encoder, `latent` (1, 4, h, w), not scaled."""
 
     token: Tensor
     latent: Tensor
@@ -64,7 +64,7 @@ class EncodedReference:
 
 @dataclass(frozen=True)
 class AniDocWindow:
-    """A run of `frames` of the clip, its reference, and the function that makes its condition (1, F, 8 or 9, 8 h, 8 w)."""
+    """A range of `frames` of the clip, its reference, and a function that builds its condition (1, F, 8 or 9, 8 h, 8 w)."""
 
     frames: range
     reference: EncodedReference
@@ -81,13 +81,13 @@ def encode_token(networks: AniDocNetworks, picture: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def encode_latent(networks: AniDocNetworks, picture: Tensor, noise: Tensor) -> Tensor:
-    """The latent (1, 4, H / 8, W / 8) of a picture (1, 3, H, W) in 0..1, with a little of the given noise; in single precision."""
+    """The latent (1, 4, H / 8, W / 8) of a picture (1, 3, H, W) in 0..1, with a little of the given noise, in single precision."""
     noisy = picture * 2.0 - 1.0 + REFERENCE_NOISE * noise
     return networks.vae.encode(noisy.to(networks.vae.device, networks.vae.dtype)).latent_dist.mode()
 
 
 class AniDocPipeline:
-    """`engine.diffusion.pipeline.VideoPipeline`: a reference is a token and a latent, conditions are the windows of the clip."""
+    """An `engine.diffusion.pipeline.VideoPipeline`: a reference is a token and a latent, conditions are the windows of the clip."""
 
     def __init__(self, networks: AniDocNetworks, placement: Placement, settings: AniDocSettings) -> None:
         self.networks, self.placement, self.settings = networks, placement, settings
@@ -101,7 +101,7 @@ class AniDocPipeline:
         return draw_noise((1, count, self.networks.unet.config["out_channels"], size[1] // 8, size[0] // 8), seed + 1)
 
     def encode_reference(self, picture: np.ndarray, seed: int) -> EncodedReference:
-        """Of a picture uint8 (H, W, 3); `seed` is that of the little noise that its latent is given."""
+        """Encode a picture uint8 (H, W, 3). `seed` is for the small noise that is added before its latent is encoded."""
         pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255.0
         with self.placement.hold_networks(self.networks.image_encoder, self.networks.vae):
             token = encode_token(self.networks, pixels)
@@ -111,7 +111,7 @@ class AniDocPipeline:
     def denoise_clip(
         self, conditions: Sequence[AniDocWindow], noise: Tensor, hooks: DenoisingHooks = NO_HOOKS, begin: DenoisingState | None = None
     ) -> Tensor:
-        """Latents (1, N, 4, h, w) of a clip, from noise of that shape or from a kept state. Raises Cancelled."""
+        """Latents (1, N, 4, h, w) of a clip, from noise of that shape or from a cached state. Raises Cancelled."""
         unet, controlnet, device = self.networks.unet, self.networks.controlnet, self.placement.device
         for net in (unet, controlnet):
             set_context_order(net, self.settings.context_order)
@@ -123,7 +123,7 @@ class AniDocPipeline:
             return denoise_latents(scheduler, denoiser, noise.to(device, torch.float32), spans, hooks, begin)
 
     def decode_latents(self, latents: Tensor, chunk: int) -> Iterator[Tensor]:
-        """Frames (n, 3, H, W) in 0..1 of latents (1, N, 4, h, w), `chunk` at a time; each chunk is decoded as a clip of its own."""
+        """Decode latents (1, N, 4, h, w) to frames (n, 3, H, W) in 0..1, `chunk` at a time. Each chunk is decoded as a clip of its own."""
         vae = self.networks.vae
         with self.placement.hold_networks(vae):
             for part in latents[0].split(chunk):
@@ -133,7 +133,7 @@ class AniDocPipeline:
 
 
 class AniDocDenoiser:
-    """`engine.diffusion.sampling.Denoiser`; what does not depend on the step is computed once."""
+    """An `engine.diffusion.sampling.Denoiser`. What does not depend on the step is computed once."""
 
     def __init__(
         self,
@@ -144,11 +144,11 @@ class AniDocDenoiser:
         device: torch.device,
         reuse: AttentionReuse,
     ) -> None:
-        """`count` frames are in all windows together."""
+        """`count` is the number of frames in all windows together."""
         self.networks, self.windows, self.settings, self.device, self.reuse = networks, windows, settings, device, reuse
         self.guidance = torch.linspace(*settings.guidance, count, device=device).view(1, -1, 1, 1, 1)
         self.time_ids = torch.tensor([TIME_IDS], dtype=networks.dtype, device=device)
-        self.store = device if len(windows) <= FEW else torch.device("cpu")  # hints of long clips wait outside the card
+        self.store = device if len(windows) <= FEW else torch.device("cpu")  # hints of long clips are kept in main memory
         self.hints: dict[int, Tensor] = {}
 
     def __call__(self, window: int, noisy: Tensor, step: DenoisingStep) -> Tensor:

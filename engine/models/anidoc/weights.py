@@ -13,17 +13,17 @@ from ...job.errors import BadInput
 from .networks import BUILDERS, HELP, AniDocNetworks
 
 
-def load_networks(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = lambda name, part: None) -> AniDocNetworks:
-    """The networks of a folder, on the processor. `tell` is told which one is read next, and what share of all bytes was read.
+def load_networks(folder: Path, dtype: torch.dtype, report: Callable[[str, float], None] = lambda name, part: None) -> AniDocNetworks:
+    """Load the networks of a folder, on the CPU. `report` gets the name of the next one and the fraction of all bytes read so far.
 
-    The VAE is in single precision, in which it encodes. Raises BadInput, naming what is wrong.
+    The VAE is in single precision, as needed for encoding. Raises BadInput, naming what is wrong.
     """
     files = {name: find_weights(folder, name) for name in FILES}
     sizes = {name: path.stat().st_size for name, path in files.items()}
     done = 0
     nets: dict[str, Any] = {}
     for name in files:
-        tell(name, done / sum(sizes.values()))
+        report(name, done / sum(sizes.values()))
         nets[name] = parts.load_part(folder, name, torch.float32 if name == "vae" else dtype, HELP, BUILDERS[name])
         done += sizes[name]
     scheduler = read_config(folder / "scheduler" / "scheduler_config.json", HELP)
@@ -31,7 +31,7 @@ def load_networks(folder: Path, dtype: torch.dtype, tell: Callable[[str, float],
 
 
 def find_weights(folder: Path, name: str) -> Path:
-    """The file of a network. Raises BadInput when there is none."""
+    """The weights file of a network. Raises BadInput when there is none."""
     path = parts.find_part(folder, name)
     if not path.is_file():
         raise BadInput(f"AniDoc's weights are not there: {path} is missing; {HELP}.")

@@ -4,5 +4,5 @@ from .adapter import AnimateAnyone
 
 
 def load(device: str) -> AnimateAnyone:
-    """The model; its networks are loaded by the job that needs them. Raises nothing before that."""
+    """The model. Its networks are loaded by the first job that needs them; nothing is raised before that."""
     return AnimateAnyone(device)

@@ -1,4 +1,4 @@
-"""Animate Anyone as a model of the engine: a job in, pictures out."""
+"""The adapter of Animate Anyone to the engine: runs a job and yields its pictures."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""A figure's poses with the proportions of a drawing: bones keep their directions and take the drawing's lengths.
+"""Gives a figure's poses the proportions of a drawing: bones keep their directions and take the drawing's lengths.
 
-As in the paper, which rescales the driving skeleton; the published code does not. The figure keeps its height, its feet stay on their
-ground and its hips over their place. Coordinates are pixels, y down; a joint that is not seen is nan.
+As in the paper, which rescales the driving skeleton; the published code does not. The figure keeps its height, its feet stay on the
+ground and its hips in their place. Coordinates are pixels, y down. A joint that is not visible is nan.
 """
 
 from collections.abc import Sequence
@@ -16,25 +16,25 @@ SHOULDERS, HIPS, ANKLES = (2, 5), (8, 11), (10, 13)
 LIMBS = ((2, 3), (3, 4), (5, 6), (6, 7), (8, 9), (9, 10), (11, 12), (12, 13))  # parent, child; the parent first
 HEAD = ((0, 14), (0, 15), (14, 16), (15, 17))
 TWINS = {5: 2, 6: 3, 7: 4, 11: 8, 12: 9, 13: 10, 15: 14, 17: 16}  # the same bone of the other side, by its child
-WIDEST = 0.95  # quantile of a bone's length over a shot that is its length seen from the side
-MOST = 4.0  # times that a bone may become longer or shorter: what is more is a mark in the wrong place
+WIDEST = 0.95  # this quantile of a bone's length over a shot is taken as its length from the side
+MOST = 4.0  # the largest factor by which a bone may become longer or shorter: more means that a mark is in the wrong place
 
 
 @dataclass(frozen=True)
 class PoseAlignment:
-    """`scale` pixels of the shot a pixel of the drawing · the ratios are new lengths over old ones, by a bone's child; 'torso', 'shoulders'
-    and 'hips' are those of the trunk, 'neck' from there to the nose."""
+    """`scale` pixels of the shot per pixel of the drawing · `ratios` new lengths over old ones, by a bone's child; 'torso', 'shoulders' and
+    'hips' are those of the trunk, 'neck' from there to the nose."""
 
     scale: float
     ratios: dict[int | str, float]
 
     def align_pose(self, pose: Pose) -> Pose:
         """A pose with the drawing's proportions."""
-        old = _array(pose.body)
+        old = _to_array(pose.body)
         new = np.full_like(old, np.nan)
         start = _find_middle(old, HIPS) if np.isfinite(_find_middle(old, HIPS)).all() else old[NECK]
         if not np.isfinite(start).all():
-            return pose  # neither hips nor neck: nothing to build on
+            return pose  # neither hips nor neck: there is no anchor
         new[NECK] = old[NECK]
         for pair, width in ((SHOULDERS, "shoulders"), (HIPS, "hips")):
             middle = _find_middle(old, pair)
@@ -56,13 +56,13 @@ class PoseAlignment:
             "right_hand": _move_points(pose.right_hand, old[4], new[4], hand),
             "face": _move_points(pose.face, old[NOSE], new[NOSE], self._find_ratio("face")),
         }
-        return replace(pose, body=_points(new), **parts)
+        return replace(pose, body=_to_points(new), **parts)
 
     def _find_ratio(self, bone: int | str) -> float:
         return self.ratios.get(bone, 1.0)
 
     def _place_lonely_joints(self, old: np.ndarray, new: np.ndarray) -> np.ndarray:
-        """Joints whose parents are not seen keep their place relative to the nearest joint that is."""
+        """Joints whose parents are not visible keep their place relative to the nearest visible joint."""
         there = np.isfinite(new[:, 0])
         for joint in np.flatnonzero(np.isfinite(old[:, 0]) & ~there):
             if there.any():
@@ -74,20 +74,21 @@ class PoseAlignment:
 
 
 def place_reference(drawing: Pose, poses: Sequence[Pose], scale: float) -> tuple[float, float]:
-    """Where in the shot the drawing's top left corner lies when it stands, at this scale, where the figure of these poses mostly is."""
-    here = scale * _array(drawing.body)
-    apart = [np.nanmean(_array(pose.body) - here, axis=0) for pose in poses if np.isfinite(_array(pose.body) - here).any()]
+    """The place of the drawing's top left corner in the shot, at this scale, when it is where the figure of these poses is on average."""
+    here = scale * _to_array(drawing.body)
+    apart = [np.nanmean(_to_array(pose.body) - here, axis=0) for pose in poses if np.isfinite(_to_array(pose.body) - here).any()]
     x, y = np.median(np.array(apart), axis=0) if apart else (0.0, 0.0)
     return float(x), float(y)
 
 
 def fit_alignment(drawing: Pose, poses: Sequence[Pose]) -> PoseAlignment:
-    """How the poses of a shot get the proportions of a drawing, whose joints are `drawing`. What either does not show keeps its length.
+    """The alignment of a shot's poses to the proportions of a drawing with the joints `drawing`. Bones that are missing in either keep
+    their length.
 
-    A bone's own length is nearly the longest that it is seen; left and right are alike.
+    A bone's own length is nearly the longest one in the shot. Left and right are treated alike.
     """
-    wanted = _measure_bones(np.stack([_array(drawing.body)]))
-    given = _measure_bones(np.stack([_array(pose.body) for pose in poses])) if poses else {}
+    wanted = _measure_bones(np.stack([_to_array(drawing.body)]))
+    given = _measure_bones(np.stack([_to_array(pose.body) for pose in poses])) if poses else {}
     known = [bone for bone in ("neck", "torso", 9, 10) if bone in wanted and bone in given]
     if not known:
         known = [bone for bone in wanted if bone in given]
@@ -100,7 +101,7 @@ def fit_alignment(drawing: Pose, poses: Sequence[Pose]) -> PoseAlignment:
 
 
 def _measure_bones(bodies: np.ndarray) -> dict[int | str, float]:
-    """Lengths of the bones of bodies (N, 18, 2), of those that are seen."""
+    """The lengths of the visible bones of bodies (N, 18, 2)."""
     shoulders, hips = _find_middle(bodies, SHOULDERS), _find_middle(bodies, HIPS)
     spans: dict[int | str, list[np.ndarray]] = {
         "torso": [hips - bodies[:, NECK]],
@@ -114,28 +115,28 @@ def _measure_bones(bodies: np.ndarray) -> dict[int | str, float]:
     found = {}
     for bone, vectors in spans.items():
         lengths = np.linalg.norm(np.concatenate(vectors), axis=1)
-        seen = lengths[np.isfinite(lengths)]
-        if len(seen) and (length := float(np.quantile(seen, WIDEST if len(bodies) > 1 else 1.0))) > 0:
+        finite = lengths[np.isfinite(lengths)]
+        if len(finite) and (length := float(np.quantile(finite, WIDEST if len(bodies) > 1 else 1.0))) > 0:
             found[bone] = length
     return found
 
 
-def _array(points: Points) -> np.ndarray:
+def _to_array(points: Points) -> np.ndarray:
     return np.array([point or (np.nan, np.nan) for point in points], np.float64)
 
 
-def _points(array: np.ndarray) -> Points:
+def _to_points(array: np.ndarray) -> Points:
     return tuple((float(x), float(y)) if np.isfinite(x) else None for x, y in array)
 
 
 def _find_middle(bodies: np.ndarray, pair: tuple[int, int]) -> np.ndarray:
-    """The middle of two joints, or the one of them that is seen."""
+    """The middle of two joints, or the visible one of them."""
     a, b = bodies[..., pair[0], :], bodies[..., pair[1], :]
     return np.where(np.isfinite(a), np.where(np.isfinite(b), (a + b) / 2.0, a), b)
 
 
 def _move_points(points: Points, old: np.ndarray, new: np.ndarray, ratio: float) -> Points:
-    """Points that hang on a joint."""
+    """Move points along with the joint that they belong to."""
     if not (np.isfinite(old).all() and np.isfinite(new).all()):
         return points
     return tuple(point and tuple((new + ratio * (np.array(point) - old)).tolist()) for point in points)

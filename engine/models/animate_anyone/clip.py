@@ -1,4 +1,4 @@
-"""What Animate Anyone paints of a cel: its windows, the reference, and the poses that it follows."""
+"""The clip that Animate Anyone renders for a cel: its windows, the reference, and the poses."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from .pipeline import AnimateAnyonePipeline, PosedWindows
 
 @dataclass(frozen=True)
 class AnimateAnyoneClip(WindowedClip):
-    """`show_reference` makes the picture of the reference, uint8 (H, W, 3), `draw_poses` those of the poses of some frames,
+    """`show_reference` returns the picture of the reference, uint8 (H, W, 3), `draw_poses` the pictures of the poses of given frames,
     uint8 (F, H, W, 3)."""
 
     show_reference: Callable[[], np.ndarray] = field(repr=False)
@@ -19,7 +19,7 @@ class AnimateAnyoneClip(WindowedClip):
 
 
 class AnimateAnyoneRenderer(WindowedRenderer[AnimateAnyonePipeline, AnimateAnyoneClip]):
-    """The frames of a cel by Animate Anyone."""
+    """Renders the frames of a cel with Animate Anyone."""
 
     CACHE_NAME = "animate-latents"
 

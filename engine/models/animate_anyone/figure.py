@@ -1,4 +1,4 @@
-"""The reference as the networks see it: the figure alone, as large as in the shot, on an even ground that none of its colors comes near."""
+"""The networks' input picture of the reference: the figure alone, at its size in the shot, on a background unlike any of its colors."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,16 @@ import numpy as np
 from ...drawing.colors import palette
 from ...job.errors import BadInput
 
-# What the figure is put on, the best first: even, and like the studios that the networks learned from.
+# Background colors for the figure, best first: even, and like the studios in the training data.
 GROUNDS = ((255, 255, 255), (200, 200, 200), (128, 128, 128), (150, 190, 230), (170, 220, 170), (235, 190, 210))
-APART = 22.0  # CIELAB; a ground as far from all swatches can be told from the figure by its color alone
+APART = 22.0  # CIELAB; a background so far from all swatches can be keyed by color alone
 
 
 @dataclass(frozen=True)
 class ReferenceFigure:
     """`pixels` uint8 (H, W, 4), the reference without its background · `swatches` uint8 (P, 4), all opaque · `box` x, y, width, height of
-    what is opaque · `ground` the color to put it on, or None when its background stays · `apart` whether no swatch comes near it."""
+    the opaque part · `ground` the background color, or None when it keeps its own background · `apart` whether all swatches are far from
+    it."""
 
     pixels: np.ndarray
     swatches: np.ndarray
@@ -26,7 +27,7 @@ class ReferenceFigure:
 
 
 def find_figure(pixels: np.ndarray, background: str, name: str) -> ReferenceFigure:
-    """The figure of a reference uint8 (H, W, 4); `background` as in `palette.BACKGROUNDS`. Raises BadInput when there is none."""
+    """Cut out the figure of a reference uint8 (H, W, 4). `background` as in `palette.BACKGROUNDS`. Raises BadInput when there is none."""
     painted = palette.extract_palette(pixels, background)
     clear = painted.swatches[:, 3] == 0
     swatches = painted.swatches[~clear]
@@ -46,8 +47,8 @@ def find_figure(pixels: np.ndarray, background: str, name: str) -> ReferenceFigu
 
 
 def lay_on_ground(figure: ReferenceFigure, size: tuple[int, int], scale: float, at: tuple[float, float]) -> np.ndarray:
-    """The figure in a picture of `size` (width, height), uint8 (H, W, 3): `scale` pixels a pixel of the reference, whose top left corner
-    comes to lie at `at`. It is made smaller and moved if it would be cut off; a reference with a background fills the picture."""
+    """Draw the figure into a picture of `size` (width, height), uint8 (H, W, 3), at `scale` pixels per pixel of the reference, whose top
+    left corner is placed at `at`. It is shrunk and moved if it would be cut off. A reference with a background fills the picture."""
     x, y, width, height = figure.box
     most = min(size[0] / width, size[1] / height)
     middle = at[0] + scale * (x + width / 2.0), at[1] + scale * (y + height / 2.0)

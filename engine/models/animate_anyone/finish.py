@@ -1,4 +1,4 @@
-"""After the network: the figure off its ground, what is painted evenly brought to exact swatches, lines drawn clean."""
+"""Finishes the network's frames: removes the background, snaps patches of even paint to exact swatches, and cleans the lines."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,19 @@ from skimage.measure import label
 from ...drawing.colors import paint, snap
 from ...drawing.colors.palette import convert_to_lab, grow_labels
 
-STROKE = 1 / 90  # of the picture's longer side: the widest line that is found
-FAINT, BOLD = 12.0, 50.0  # CIELAB lightness by which the frame's lines are darker than what lies beside them, at least and at most
-NEAR, FAR = 6.0, 16.0  # CIELAB; ground is nearer to the ground's color, the figure farther
-DRIFT = 20.0  # CIELAB; so far the network's ground strays from the one it was shown
-SPECK = 0.004  # of the figure's area; what is smaller and lies apart from it is ground
-FLECK = 5e-5  # of the picture's area; a smaller patch of one color is noise
+STROKE = 1 / 90  # the widest line that is detected, as a fraction of the picture's longer side
+FAINT, BOLD = 12.0, 50.0  # CIELAB lightness by which lines are darker than their surroundings, at least and at most
+NEAR, FAR = 6.0, 16.0  # CIELAB; background is nearer than this to the background color, the figure farther
+DRIFT = 20.0  # CIELAB; the largest difference of the network's background from that of its input
+SPECK = 0.004  # of the figure's area; smaller parts that are separate from it are background
+FLECK = 5e-5  # of the picture's area; smaller patches of one color are noise
 SOFT = 2.0  # px at the figure's edge, where a pixel may be both
 
 
 @dataclass(frozen=True)
 class CutFrame:
-    """A frame taken apart: `ink` uint8 (H, W, 4) its lines · `regions` int32 (H, W), every pixel in one of the patches 1..R of even paint,
-    which lines part · `swatch` int32 (R + 1,) what each wears, -1 for the ground · `confidence` float32 (R + 1,)."""
+    """A frame split into parts: `ink` uint8 (H, W, 4) its lines · `regions` int32 (H, W), every pixel in one of the patches 1..R of even
+    paint, separated by lines · `swatch` int32 (R + 1,) of each, -1 for the background · `confidence` float32 (R + 1,)."""
 
     ink: np.ndarray
     regions: np.ndarray
@@ -30,13 +30,14 @@ class CutFrame:
 
     @property
     def ground(self) -> np.ndarray:
-        """Where the ground is, bool (H, W), under the lines too."""
+        """The mask of the background, bool (H, W), also under lines."""
         return (self.swatch < 0)[self.regions]
 
 
 def cut_frame(frame: np.ndarray, swatches: np.ndarray, ground: tuple[int, int, int] | None, apart: bool, clean: bool) -> CutFrame:
-    """Take a frame uint8 (H, W, 3) apart that was painted with `swatches` uint8 (P, 4) on `ground`; None has no ground. Unless the ground
-    is `apart` from all swatches, what the figure encloses belongs to it. `clean`: lines are of one color, and their edges even."""
+    """Split a frame uint8 (H, W, 3) that was painted with `swatches` uint8 (P, 4) on the background color `ground`, None for no background.
+    Unless that is `apart` from all swatches, what the figure encloses belongs to the figure. `clean`: lines get one color and even
+    edges."""
     even = cv2.medianBlur(frame, 5)
     lab = cv2.cvtColor(frame.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
     ink = _measure_ink(frame, lab[..., 0], clean)
@@ -60,7 +61,7 @@ def cut_frame(frame: np.ndarray, swatches: np.ndarray, ground: tuple[int, int, i
     regions = (regions.reshape(lines.shape) + 1).astype(np.int32)
     first = np.zeros(len(numbers) + 1, np.int64)
     kept = patches.ravel() > 0
-    first[regions.ravel()[kept]] = index.ravel()[kept]  # a patch is of one color
+    first[regions.ravel()[kept]] = index.ravel()[kept]  # all pixels of a patch have the same color
     known = np.concatenate([swatches, [[*ground, 255]]]).astype(np.uint8) if ground is not None else swatches
     confidence = snap.snap_to_swatches(frame, regions, lines, len(numbers), known)[1]
     swatch = np.where(first == len(swatches), -1, first).astype(np.int32)
@@ -68,36 +69,36 @@ def cut_frame(frame: np.ndarray, swatches: np.ndarray, ground: tuple[int, int, i
     return CutFrame(ink, regions, swatch, confidence)
 
 
-def compose_painted(frame: np.ndarray, of: CutFrame, ground: tuple[int, int, int] | None) -> np.ndarray:
-    """The network's own picture without its ground, uint8 (H, W, 4); the ground's color is taken out of the figure's edge."""
-    if ground is None or not of.ground.any():
+def compose_painted(frame: np.ndarray, cut: CutFrame, ground: tuple[int, int, int] | None) -> np.ndarray:
+    """The network's own picture without its background, uint8 (H, W, 4). The background color is removed from the figure's edge."""
+    if ground is None or not cut.ground.any():
         return np.dstack([frame, np.full(frame.shape[:2], 255, np.uint8)])
     lab = cv2.cvtColor(frame.astype(np.float32) / 255.0, cv2.COLOR_RGB2LAB)
     far = np.linalg.norm(lab - _find_ground_color(lab, ground), axis=2)
-    figure = ~of.ground
+    figure = ~cut.ground
     inside = cv2.distanceTransform(figure.astype(np.uint8), cv2.DIST_L2, 3)
     outside = cv2.distanceTransform((~figure).astype(np.uint8), cv2.DIST_L2, 3)
     alpha = np.where((inside < SOFT) & (outside < SOFT), np.clip((far - NEAR) / (FAR - NEAR), 0.0, 1.0), figure)
-    alpha = np.maximum(alpha, of.ink[..., 3] / 255.0)[..., None]
+    alpha = np.maximum(alpha, cut.ink[..., 3] / 255.0)[..., None]
     color = (frame - (1.0 - alpha) * np.array(ground, np.float32)) / np.maximum(alpha, 0.05)
     return np.dstack([color.clip(0, 255), alpha * 255.0]).round().astype(np.uint8)
 
 
-def compose_snapped(of: CutFrame, swatches: np.ndarray, lines: bool) -> np.ndarray:
-    """The frame in exact swatches, clear on the ground, uint8 (H, W, 4); with the lines over it if these are wanted."""
-    colors = np.concatenate([swatches, np.zeros((1, 4), np.uint8)])[of.swatch]
-    return paint.compose_picture(of.regions, colors, of.ink, None, lines)
+def compose_snapped(cut: CutFrame, swatches: np.ndarray, lines: bool) -> np.ndarray:
+    """The frame in exact swatches with a transparent background, uint8 (H, W, 4), with its lines on top if `lines`."""
+    colors = np.concatenate([swatches, np.zeros((1, 4), np.uint8)])[cut.swatch]
+    return paint.compose_picture(cut.regions, colors, cut.ink, None, lines)
 
 
 def _measure_ink(frame: np.ndarray, lightness: np.ndarray, clean: bool) -> np.ndarray:
-    """The lines of a frame, uint8 (H, W, 4): what is thin and darker than both its sides."""
+    """The lines of a frame, uint8 (H, W, 4): thin parts that are darker than both sides."""
     wide = max(3, round(STROKE * max(lightness.shape)) | 1)
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (wide + 2, wide + 2))
     depth = cv2.morphologyEx(lightness, cv2.MORPH_CLOSE, kernel) - lightness
     ridge = (depth >= cv2.dilate(depth, np.ones((3, 3), np.uint8))) & (depth > FAINT)
     if not ridge.any():
         return np.zeros((*depth.shape, 4), np.uint8)
-    full = float(np.clip(np.percentile(depth[ridge], 60), 1.5 * FAINT, BOLD))  # blurred lines are fainter, all of them
+    full = float(np.clip(np.percentile(depth[ridge], 60), 1.5 * FAINT, BOLD))  # in a blurred frame all lines are fainter
     alpha = np.clip((depth - 0.2 * full) / (0.6 * full), 0.0, 1.0)
     strong = depth > 0.5 * full
     pieces = label(alpha > 0.05, connectivity=2)
@@ -114,7 +115,7 @@ def _measure_ink(frame: np.ndarray, lightness: np.ndarray, clean: bool) -> np.nd
 
 
 def _find_ground_color(lab: np.ndarray, ground: tuple[int, int, int]) -> np.ndarray:
-    """The color that the ground really has: the median of what is near it along the frame's edge."""
+    """The actual color of the background: the median of similar colors along the frame's edge."""
     shown = convert_to_lab(np.array([ground], np.uint8))[0]
     edge = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
     near = edge[np.linalg.norm(edge - shown, axis=1) < DRIFT]
@@ -128,7 +129,7 @@ def _flood_from_edge(mask: np.ndarray) -> np.ndarray:
 
 
 def _find_holes(figure: np.ndarray, lines: np.ndarray) -> np.ndarray:
-    """The parts of a mask that are small and, with the lines, lie apart from the rest."""
+    """The parts of a mask that are small and, together with the lines, separate from the rest."""
     parts = label(figure | lines, connectivity=2)
     sizes = np.bincount(parts.ravel(), weights=figure.ravel())
     small = sizes < SPECK * max(sizes[1:].sum(), 1.0)
@@ -137,7 +138,7 @@ def _find_holes(figure: np.ndarray, lines: np.ndarray) -> np.ndarray:
 
 
 def _find_nearest_colors(picture: np.ndarray, colors: np.ndarray) -> np.ndarray:
-    """The nearest of `colors`, CIELAB (P, 3), to each pixel of uint8 (H, W, 3), int64 (H, W); to within four levels of a channel."""
+    """The index of the nearest of `colors`, CIELAB (P, 3), for each pixel of uint8 (H, W, 3), int64 (H, W). Channels are quantized by 4."""
     levels = np.arange(2, 256, 4, dtype=np.uint8)
     lab = convert_to_lab(np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3))
     nearest, least = np.zeros(len(lab), np.int64), np.full(len(lab), np.inf, np.float32)

@@ -1,4 +1,4 @@
-"""A cel of a job: a figure in its poses, painted together, and brought to exact swatches."""
+"""A cel of a job that Animate Anyone paints: a figure in all its poses, snapped to exact swatches."""
 
 import functools
 import zlib
@@ -23,13 +23,13 @@ from .clip import AnimateAnyoneClip, AnimateAnyoneRenderer
 from .networks import AnimateAnyoneNetworks
 from .pipeline import AnimateAnyonePipeline, plan_windows, resize_picture
 
-LEARNED = 7.5  # drawings a second: every 4th frame of films of 30
-DENSE = 1.6  # times as many, from which on it is told
+LEARNED = 7.5  # drawings per second in training: every 4th frame of 30 fps films
+DENSE = 1.6  # times as many drawings per second give a warning
 
 
 class AnimateAnyoneLayer:
-    """`order` its drawings in the order of their first appearance: what is held or comes again is painted once. `shown` are those in which
-    something of the figure is to be seen. All frames are painted together, and have one fingerprint."""
+    """A layer of Animate Anyone. `order` its drawings in order of first appearance: a drawing that is held or returns is painted once.
+    `shown` are those in which part of the figure is visible. All frames are painted together, and have one fingerprint."""
 
     def __init__(
         self,
@@ -38,8 +38,8 @@ class AnimateAnyoneLayer:
         loader: PipelineLoader[AnimateAnyoneNetworks, AnimateAnyonePipeline],
         network_options: Mapping[str, object],
     ) -> None:
-        """`network_options` are those of the job that change what the networks paint. Raises BadInput when weights are missing, or a
-        drawing is no pose."""
+        """`network_options` are the job's options that affect the output of the networks. Raises BadInput when weights are missing or a
+        drawing is not a pose."""
         self.context, self.number, self.loader, self.job = context, number, loader, context.job
         self.order = [d for d in dict.fromkeys(e.drawings[number] for e in self.job.frames) if d is not None]
         given = [[ref.sha256, ref.pose] for ref in self.job.cels[number].references]
@@ -55,7 +55,7 @@ class AnimateAnyoneLayer:
     @functools.cached_property
     def figure(self) -> figure.ReferenceFigure:
         """The figure of the first reference. Raises BadInput."""
-        cel, given = self.job.cels[self.number], self._given
+        cel, given = self.job.cels[self.number], self._reference
         picture = reference.read_reference(self.context.folder / given.file, given.name)
         for text in picture.warnings:
             self.context.warn(text)
@@ -67,7 +67,7 @@ class AnimateAnyoneLayer:
         return found
 
     @property
-    def _given(self) -> Reference:
+    def _reference(self) -> Reference:
         """The first reference. Raises BadInput."""
         cel = self.job.cels[self.number]
         if not cel.references:
@@ -75,8 +75,8 @@ class AnimateAnyoneLayer:
         return cel.references[0]
 
     @functools.cached_property
-    def _read(self) -> dict[str, Pose | None]:
-        """Every drawing: a pose, or None for the picture of one. Raises BadInput, Cancelled."""
+    def _unaligned_poses(self) -> dict[str, Pose | None]:
+        """The pose of every drawing, or None if it is a picture of a pose. Raises BadInput, Cancelled."""
         found: dict[str, Pose | None] = {}
         for done, name in enumerate(self.order):
             self.context.check()
@@ -94,25 +94,25 @@ class AnimateAnyoneLayer:
         return pixels if pixels.shape[1::-1] == self.job.size else cv2.resize(pixels, self.job.size, interpolation=cv2.INTER_AREA)
 
     @functools.cached_property
-    def _marked(self) -> Pose | None:
-        """Where the joints are in the reference, if that was said."""
-        file = self._given.pose
+    def _marked_pose(self) -> Pose | None:
+        """The joints that are marked in the reference, if there are any."""
+        file = self._reference.pose
         return read_pose(self.context.folder / file)[0] if file else None
 
     @functools.cached_property
     def _alignment(self) -> alignment.PoseAlignment | None:
-        poses = [pose for pose in self._read.values() if pose is not None]
-        return alignment.fit_alignment(self._marked, poses) if self._marked and poses else None
+        poses = [pose for pose in self._unaligned_poses.values() if pose is not None]
+        return alignment.fit_alignment(self._marked_pose, poses) if self._marked_pose and poses else None
 
     @functools.cached_property
     def poses(self) -> dict[str, Pose | None]:
-        """Every drawing as it is drawn for the network: poses have the drawing's proportions, if that is wanted."""
+        """The pose of every drawing as the network gets it: with the drawing's proportions, if the option is on."""
         if self._alignment is None or not self.job.options["align"]:
-            return self._read
-        return {name: pose and self._alignment.align_pose(pose) for name, pose in self._read.items()}
+            return self._unaligned_poses
+        return {name: pose and self._alignment.align_pose(pose) for name, pose in self._unaligned_poses.items()}
 
-    def _covered(self, name: str) -> np.ndarray | None:
-        """x0, y0, x1, y1 of a drawing's figure in the shot's pictures; None when nothing of it is inside."""
+    def _find_extent(self, name: str) -> np.ndarray | None:
+        """x0, y0, x1, y1 of a drawing's figure in the shot's pictures, or None when all of it is outside."""
         pose = self.poses[name]
         if pose is not None:
             inside = any(0 <= x < self.job.size[0] and 0 <= y < self.job.size[1] for x, y in pose.seen)
@@ -122,16 +122,16 @@ class AnimateAnyoneLayer:
 
     @functools.cached_property
     def _beyond(self) -> np.ndarray:
-        """How far the figure reaches beyond its joints, left, top, right, bottom in pixels of the shot, as far as that was marked."""
-        if self._alignment is None or self._marked is None or not self._marked.seen:
+        """How far the figure extends beyond its joints: left, top, right, bottom in pixels of the shot. 0 without marked joints."""
+        if self._alignment is None or self._marked_pose is None or not self._marked_pose.seen:
             return np.zeros(4)
-        joints, (x, y, width, height) = np.array(self._marked.seen), self.figure.box
+        joints, (x, y, width, height) = np.array(self._marked_pose.seen), self.figure.box
         outer = np.concatenate([joints.min(axis=0) - (x, y), (x + width, y + height) - joints.max(axis=0)])
         return np.maximum(outer, 0.0) * self._alignment.scale
 
     @functools.cached_property
     def _boxes(self) -> dict[str, np.ndarray]:
-        boxes = {name: self._covered(name) for name in self.order}
+        boxes = {name: self._find_extent(name) for name in self.order}
         return {name: box for name, box in boxes.items() if box is not None}
 
     @functools.cached_property
@@ -165,19 +165,19 @@ class AnimateAnyoneLayer:
         return AnimateAnyoneRenderer(self.context, self.loader.load_pipeline, clip)
 
     def _draw_pose(self, name: str) -> np.ndarray:
-        """A pose as the network sees it, uint8 (H, W, 3): drawn as for its training, then resized."""
+        """The network's input picture of a pose, uint8 (H, W, 3): drawn as in training, then resized."""
         pose, size = self.poses[name], self.framing.size
         if pose is None:
             return self.framing.show_picture(self._read_picture(name))
         return resize_picture(pose_image.draw_training_pose(pose.moved(self.framing.map_point), size), size)
 
     def _show_reference(self) -> np.ndarray:
-        """The reference as the network sees it, uint8 (H, W, 3): as large as the figure is in the shot, and where it stands there."""
+        """The network's input picture of the reference, uint8 (H, W, 3), with the figure at its size and place in the shot."""
         x, y, width, height = self.figure.box
-        if self._alignment is not None and self._marked is not None:
+        if self._alignment is not None and self._marked_pose is not None:
             scale = self._alignment.scale
-            at = alignment.place_reference(self._marked, [pose for pose in self.poses.values() if pose is not None], scale)
-        else:  # its feet are where those of the poses mostly are
+            at = alignment.place_reference(self._marked_pose, [pose for pose in self.poses.values() if pose is not None], scale)
+        else:  # its feet are at the median place of those of the poses
             boxes = np.stack([self._boxes[name] for name in self.shown])
             scale = float(np.quantile(boxes[:, 3] - boxes[:, 1], 0.9)) / height
             foot = np.median((boxes[:, 0] + boxes[:, 2]) / 2.0), np.median(boxes[:, 3])
@@ -185,7 +185,7 @@ class AnimateAnyoneLayer:
         return figure.lay_on_ground(self.figure, self.framing.size, scale * self.framing.scale, self.framing.map_point(at))
 
     def _warn_of_spacing(self) -> None:
-        """The networks learned from drawings that lie farther apart than ones do."""
+        """Warn when drawings are closer in time than in training, as on ones."""
         pace = self.job.fps / mean(exposure.exposure for exposure in self.job.frames)
         if len(self.shown) > 2 and pace > DENSE * LEARNED:
             self.context.warn(
@@ -201,8 +201,8 @@ class AnimateAnyoneLayer:
         return [f"{AnimateAnyoneRenderer.CACHE_NAME}-{self._fingerprint[:24]}"]
 
     def render(self, drawing: str) -> tuple[np.ndarray, Counts]:
-        """A drawing's picture, uint8 (H, W, 4), and the number of its patches of paint, of which regions/<id>.npz tells."""
-        self.loader.choose_device()  # whether there is one is told before anything is read
+        """A drawing's picture, uint8 (H, W, 4), and the number of its patches of paint, which are written to regions/<id>.npz."""
+        self.loader.choose_device()  # fails early, before anything is read, if there is none
         if drawing not in self.shown:
             return np.zeros((self.job.size[1], self.job.size[0], 4), np.uint8), Counts()
         found, options = self.figure, self.job.options
@@ -216,7 +216,7 @@ class AnimateAnyoneLayer:
         return self.framing.put_back(picture, self.job.size), Counts(len(cut.swatch) - 1)
 
     def _write_regions_file(self, drawing: str, cut: finish.CutFrame) -> None:
-        """Write regions/<id>.npz, unless it says the same already. What the networks did not paint is a region more."""
+        """Write regions/<id>.npz, unless it has the same content already. The part that the networks did not paint is one more region."""
         rest = len(cut.swatch)
         labels = self.framing.put_back(cut.regions[..., None], self.job.size)[..., 0]
         labels[labels == 0] = rest

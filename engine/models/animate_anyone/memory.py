@@ -1,4 +1,4 @@
-"""How Animate Anyone is placed in a device's memory."""
+"""Animate Anyone's memory needs, and the placement of its networks."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,8 +16,8 @@ from .pipeline import FEW, AnimateAnyonePipeline, AnimateAnyoneSettings
 
 
 def estimate_needs(networks: AnimateAnyoneNetworks, size: tuple[int, int], frames: int, halves: int) -> MemoryNeeds:
-    """For calls of `halves` of the guidance and `frames` pictures of `size` px. What reads the reference is smaller than what paints, and
-    gone by then."""
+    """The needs of calls with `halves` of the guidance and `frames` pictures of `size` px. The networks that read the reference are
+    smaller, and are unloaded by then."""
     unet, dtype = networks.denoising_unet, networks.dtype
     layer = unet.config["block_out_channels"][0] * (size[0] // 8) * (size[1] // 8) * frames * dtype.itemsize  # type: ignore[index]
     decoding = DECODING * networks.vae.config["block_out_channels"][0] * size[0] * size[1] * 4
@@ -32,7 +32,7 @@ def estimate_needs(networks: AnimateAnyoneNetworks, size: tuple[int, int], frame
 
 
 def choose_modes(networks: AnimateAnyoneNetworks, mode: str) -> dict[nn.Module, str]:
-    """How each network waits: what reads the reference leaves the card again in every mode."""
+    """The mode of each network. Those that read the reference are unloaded from the GPU in every mode."""
     early = memory.STAGES if mode == memory.WHOLE else mode
     modes: dict[nn.Module, str] = dict.fromkeys((networks.reference_unet, networks.image_encoder), early)
     modes |= dict.fromkeys((networks.denoising_unet, networks.pose_guider, networks.vae), mode)
@@ -40,7 +40,7 @@ def choose_modes(networks: AnimateAnyoneNetworks, mode: str) -> dict[nn.Module, 
 
 
 def apply_shortcuts(networks: AnimateAnyoneNetworks) -> None:
-    """The order of weights that tensor cores read."""
+    """Use the memory format of tensor cores for the weights."""
     if networks.dtype != torch.float32:
         for net in (networks.denoising_unet, networks.reference_unet, networks.pose_guider):
             use_channels_last(net)
@@ -49,8 +49,8 @@ def apply_shortcuts(networks: AnimateAnyoneNetworks) -> None:
 def place_for_job(
     networks: AnimateAnyoneNetworks, size: tuple[int, int], frames: int, options: Mapping[str, object], device: torch.device
 ) -> LoadedPipeline[AnimateAnyonePipeline]:
-    """Animate Anyone's pipeline where it can paint windows of `frames` pictures of `size` (width, height) px, by the options of a job.
-    Raises JobFailed when there is no room for that."""
+    """Place Animate Anyone's pipeline for windows of `frames` pictures of `size` (width, height) px, with the options of a job. Raises
+    JobFailed when memory is too small."""
     settings = AnimateAnyoneSettings(int(str(options["steps"])), float(str(options["guidance"])), str(options["schedule"]))
     apply_shortcuts(networks)
     return place_networks(

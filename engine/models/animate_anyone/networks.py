@@ -1,7 +1,7 @@
-"""The networks of Animate Anyone on those of diffusers: what the denoising UNet does otherwise, and how the reference is read.
+"""The networks of Animate Anyone, built on diffusers: how the denoising UNet differs, and how the reference is read.
 
-All latents are (B, 4, F, h, w). The reference goes through a UNet of its own once; what each of its self-attentions is given is kept, made
-into the keys and values of the same attention in the denoising UNet, and stands beside that one's own in every frame and step.
+All latents are (B, 4, F, h, w). The reference goes through a UNet of its own once. The inputs of its self-attentions are kept and projected
+to keys and values by the same attention of the denoising UNet, which appends them to its own in every frame and step.
 """
 
 from collections.abc import Mapping
@@ -36,8 +36,8 @@ Features = Mapping[str, Tensor]  # (R, n, C) by the name of a self-attention
 
 @dataclass(frozen=True)
 class ReferenceReading:
-    """`keys` key and value (R, n, C) of the reference by the name of a self-attention. The last R samples of a batch read them, those
-    before do not; each has `frames` frames."""
+    """`keys` key and value (R, n, C) of the reference, by the name of a self-attention. Only the last R samples of a batch read them. Each
+    sample has `frames` frames."""
 
     keys: Mapping[str, tuple[Tensor, Tensor]]
     frames: int
@@ -49,8 +49,8 @@ class DenoisingUNet(UNetMotionModel):
     def forward(
         self, sample: Tensor, timestep: Tensor, token: Tensor, poses: Tensor | None = None, keys: Mapping[str, tuple[Tensor, Tensor]] = {}
     ) -> Tensor:
-        """The prediction (B, 4, F, h, w). `timestep` a number, or (B,) · `token` (B, 1, C) of the image encoder · `poses` features
-        (B or 1, C, F, h, w) of the pose guider · `keys` as in Reading; none is read when there are none."""
+        """The prediction (B, 4, F, h, w). `timestep` a scalar, or (B,) · `token` (B, 1, C) of the image encoder · `poses` features
+        (B or 1, C, F, h, w) of the pose guider · `keys` as in `ReferenceReading`; empty to read no reference."""
         batch, frames = sample.shape[0], sample.shape[2]
         time = self.time_proj(timestep.reshape(-1).expand(batch)).to(sample.dtype)
         common: dict[str, Any] = {
@@ -73,7 +73,7 @@ class DenoisingUNet(UNetMotionModel):
             used = len(block.resnets)  # type: ignore[arg-type]
             taken = tuple(skips[-used:])
             del skips[-used:]
-            size = skips[-1].shape[2:] if skips else None  # of odd latents, which doubling would miss
+            size = skips[-1].shape[2:] if skips else None  # for odd sizes, which doubling does not restore
             more = crossed if _has_cross_attention(block) else {}
             hidden = block(hidden_states=hidden, res_hidden_states_tuple=taken, upsample_size=size, **common, **more)
         hidden = self.conv_out(self.conv_act(self.conv_norm_out(hidden)))  # type: ignore[misc]
@@ -81,7 +81,7 @@ class DenoisingUNet(UNetMotionModel):
 
 
 class FrameNorm(nn.GroupNorm):
-    """The group norm of a motion module, for each frame alone: diffusers' own is over all frames, which is another network."""
+    """The group norm of a motion module, over each frame separately. Diffusers' own is over all frames, which is a different network."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, C, F, h, w) to the same."""
@@ -90,10 +90,10 @@ class FrameNorm(nn.GroupNorm):
 
 
 class MotionModule(AnimateDiffTransformer3D):
-    """A motion module that can be computed again instead of being kept for the gradients, which diffusers' blocks leave out."""
+    """A motion module with gradient checkpointing, which diffusers' blocks lack."""
 
     gradient_checkpointing = False
-    _gradient_checkpointing_func: Any  # diffusers puts it there with the flag
+    _gradient_checkpointing_func: Any  # diffusers sets it together with the flag
 
     def forward(self, hidden_states: Tensor, *given: Any, **named: Any) -> Tensor:
         if not (self.gradient_checkpointing and torch.is_grad_enabled()):
@@ -102,14 +102,14 @@ class MotionModule(AnimateDiffTransformer3D):
 
 
 class IdentityMotion(nn.Module):
-    """In a motion module's place: frames know nothing of each other."""
+    """Replaces a motion module when frames are independent of each other."""
 
     def forward(self, hidden_states: Tensor, *given: Any, **named: Any) -> Tensor:
         return hidden_states
 
 
 def build_denoising(config: Mapping[str, Any], motion: bool = True) -> DenoisingUNet:
-    """The denoising UNet for a configuration of Stable Diffusion's UNet; without its motion modules it paints single frames."""
+    """Build the denoising UNet from a configuration of Stable Diffusion's UNet. Without motion modules it paints single frames."""
     unet: Any = DenoisingUNet(
         block_out_channels=tuple(config["block_out_channels"]),
         layers_per_block=config["layers_per_block"],
@@ -125,14 +125,14 @@ def build_denoising(config: Mapping[str, Any], motion: bool = True) -> Denoising
             module.__class__, norm = MotionModule, module.norm  # the blocks build their own
             module.norm = FrameNorm(norm.num_groups, norm.num_channels, norm.eps)
         elif isinstance(module, SinusoidalPositionalEmbedding):
-            module.register_buffer("pe", cast(Tensor, module.pe), persistent=False)  # a constant, of which files may have copies
+            module.register_buffer("pe", cast(Tensor, module.pe), persistent=False)  # a constant; files may have copies of it
     for name, layer in _find_attentions(unet).items():
         layer.set_processor(ReadingAttention(name) if name.endswith(".attn1") else TokenAttention())  # pyright: ignore[reportArgumentType]  # any callable
     return unet
 
 
 def build_reference(config: Mapping[str, Any]) -> Any:
-    """The UNet that the reference goes through, without the layers that only its unused output needs."""
+    """Build the reference's UNet, without the output layers, which are not used."""
     unet: Any = UNet2DConditionModel.from_config({name: value for name, value in config.items() if not name.startswith("_")})
     unet.conv_norm_out, unet.conv_out = None, nn.Identity()
     for name, layer in _find_attentions(unet).items():
@@ -141,15 +141,15 @@ def build_reference(config: Mapping[str, Any]) -> Any:
 
 
 def collect_features(reference: Any, latent: Tensor, token: Tensor) -> dict[str, Tensor]:
-    """What the self-attentions of the reference's UNet are given for latents (R, 4, h, w) and tokens (R, 1, C)."""
+    """The inputs of the self-attentions of the reference's UNet for latents (R, 4, h, w) and tokens (R, 1, C)."""
     written: dict[str, Tensor] = {}
     reference(latent, torch.zeros((), device=latent.device), token, cross_attention_kwargs={"written": written})
     return written
 
 
 def project_keys(unet: DenoisingUNet, written: Features, half: bool = False) -> dict[str, tuple[Tensor, Tensor]]:
-    """The keys and values that the denoising UNet makes of them: the same for every frame and step. With `half` they are rounded to half
-    precision first, as the published pipeline does."""
+    """Project them to keys and values of the denoising UNet, which are the same for every frame and step. With `half` they are rounded to
+    half precision first, as in the published pipeline."""
     found = {}
     for name, layer in _find_attentions(unet).items():
         if name.endswith(".attn1"):
@@ -163,7 +163,7 @@ def project_keys(unet: DenoisingUNet, written: Features, half: bool = False) -> 
 
 @dataclass(frozen=True)
 class AnimateAnyoneNetworks:
-    """The networks as a set. `note` is what the folder of the weights says to the person."""
+    """The set of networks. `note` is a text for the user from the folder of the weights."""
 
     denoising_unet: DenoisingUNet
     reference_unet: Any  # their libraries' types say less than they have
@@ -182,22 +182,22 @@ class AnimateAnyoneNetworks:
 
 
 def build_guider(config: Mapping[str, Any]) -> Any:
-    """The network that makes pictures of poses as small and wide as the denoising UNet's first layer."""
+    """Build the network that embeds pictures of poses for the denoising UNet's first layer."""
     return ControlNetConditioningEmbedding(config["conditioning_embedding_channels"], 3, tuple(config["block_out_channels"]))
 
 
 def build_vae(config: Mapping[str, Any]) -> Any:
-    """The autoencoder of single pictures."""
+    """Build the autoencoder of single pictures."""
     return AutoencoderKL.from_config({name: value for name, value in config.items() if not name.startswith("_")})
 
 
 def build_image_encoder(config: Mapping[str, Any]) -> Any:
-    """CLIP's image side, with its projection."""
+    """Build CLIP's image encoder, with its projection."""
     return CLIPVisionModelWithProjection(CLIPVisionConfig.from_dict(dict(config)))
 
 
 def build_guider_config(unet: Mapping[str, Any]) -> dict[str, Any]:
-    """The pose guider's configuration for a UNet's."""
+    """The pose guider's configuration that fits a UNet's."""
     return {"conditioning_embedding_channels": unet["block_out_channels"][0], "block_out_channels": WIDTHS}
 
 
@@ -205,7 +205,7 @@ def build_guider_config(unet: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class ReadingAttention:
-    """Self-attention of the samples' own tokens, and for those samples that read the reference, of its tokens too."""
+    """Self-attention to the samples' own tokens and, for samples that read the reference, to its tokens too."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -215,17 +215,17 @@ class ReadingAttention:
     ) -> Tensor:
         query, key, value = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
         if reading is None or self.name not in reading.keys:
-            return attn.to_out[0](_attend(attn.heads, query, key, value))
+            return attn.to_out[0](_attend_heads(attn.heads, query, key, value))
         more = [part.repeat_interleave(reading.frames, dim=0) for part in reading.keys[self.name]]
         alone = len(query) - len(more[0])
-        made = [_attend(attn.heads, query[:alone], key[:alone], value[:alone])] if alone else []
+        made = [_attend_heads(attn.heads, query[:alone], key[:alone], value[:alone])] if alone else []
         both = (torch.cat([own[alone:], its], dim=1) for own, its in zip((key, value), more, strict=True))
-        made.append(_attend(attn.heads, query[alone:], *both))
+        made.append(_attend_heads(attn.heads, query[alone:], *both))
         return attn.to_out[0](torch.cat(made))
 
 
 class WritingAttention:
-    """Plain self-attention that writes down what it was given."""
+    """Plain self-attention that stores its input."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -235,11 +235,11 @@ class WritingAttention:
     ) -> Tensor:
         written[self.name] = hidden_states
         parts = attn.to_q(hidden_states), attn.to_k(hidden_states), attn.to_v(hidden_states)
-        return attn.to_out[0](_attend(attn.heads, *parts))
+        return attn.to_out[0](_attend_heads(attn.heads, *parts))
 
 
 class TokenAttention:
-    """Attention to the single token of the image encoder, whose weight is always 1: its value, and no query to compute it with. Exact."""
+    """Attention to the single token of the image encoder, whose weight is always 1: its value. No query is computed. Exact."""
 
     def __call__(
         self,
@@ -255,14 +255,14 @@ class TokenAttention:
         return attn.to_out[0](attn.to_v(encoder_hidden_states)).expand(-1, hidden_states.shape[1], -1)
 
 
-def _attend(heads: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+def _attend_heads(heads: int, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """(B, n, C), (B, m, C), (B, m, C) to (B, n, C)."""
     q, k, v = (part.unflatten(2, (heads, -1)).transpose(1, 2) for part in (query, key, value))
     return functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 def _find_attentions(net: nn.Module) -> dict[str, Any]:
-    """The spatial attentions of a UNet by name, `attn1` to its own tokens and `attn2` to the image's; those over frames are left out."""
+    """The spatial attentions of a UNet by name, `attn1` to its own tokens and `attn2` to the image's, without those over frames."""
     layers = {name: module for name, module in net.named_modules() if isinstance(module, Attention)}
     return {name: layer for name, layer in layers.items() if "motion_modules" not in name}
 

@@ -1,4 +1,4 @@
-"""Animate Anyone's pipeline between pictures and tensors: encode a reference, denoise a clip's windows, decode its frames."""
+"""Animate Anyone's pipeline: encode a reference, denoise a clip's windows, decode its frames."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,8 +16,8 @@ from ...diffusion.sampling import NO_HOOKS, DenoisingHooks, DenoisingState, Deno
 from ...diffusion.windows import split_loop, split_windows
 from .networks import AnimateAnyoneNetworks, collect_features, project_keys
 
-LENGTH, OVERLAP = 24, 4  # frames of a window, as trained, and how many neighbors share
-FEW = 4  # windows whose pose features have room on the card
+LENGTH, OVERLAP = 24, 4  # frames of a window, as in training, and how many neighboring windows share
+FEW = 4  # windows whose pose features fit on the GPU
 SCALING = 0.18215  # of the VAE's latents
 SCHEDULER = {
     "num_train_timesteps": 1000,
@@ -46,7 +46,7 @@ class AnimateAnyoneSettings:
 
 @dataclass(frozen=True)
 class ReferenceFeatures:
-    """What the networks keep of a reference: `token` (1, 1, C) of the image encoder, `features` by self-attention, on the processor."""
+    """An encoded reference: `token` (1, 1, C) of the image encoder, `features` by self-attention, on the CPU."""
 
     token: Tensor
     features: Mapping[str, Tensor]
@@ -54,7 +54,7 @@ class ReferenceFeatures:
 
 @dataclass(frozen=True)
 class PosedWindows:
-    """What a clip is made from: the `reference` · its `windows`, each a sequence of frames · `draw_poses` draws the poses of some frames,
+    """The conditions of a clip: the `reference` · its `windows`, each a sequence of frames · `draw_poses` draws the poses of given frames,
     uint8 (F, H, W, 3) of the size of the networks' pictures."""
 
     reference: ReferenceFeatures
@@ -63,8 +63,8 @@ class PosedWindows:
 
 
 def plan_windows(count: int, length: int = LENGTH, overlap: int = OVERLAP, cyclic: bool = False, stride: int = 1) -> list[list[int]]:
-    """The windows of a clip. Those of a cycle go on with its begin; a cycle in one window has another one that begins in its middle, so
-    that its seam is no end to both. With `stride` there are windows of every 2nd, 4th … frame as well."""
+    """The windows of a clip. Those of a cycle wrap around. A cycle that fits into one window gets a second one that starts in its middle,
+    so that the seam is not at the end of both. With `stride` above 1 there are also windows of every 2nd, 4th … frame."""
     if cyclic:
         if 2 < count <= length:
             return [list(range(count)), [(count // 2 + place) % count for place in range(count)]]
@@ -72,7 +72,7 @@ def plan_windows(count: int, length: int = LENGTH, overlap: int = OVERLAP, cycli
     found = []
     for every in (1 << level for level in range(stride)):
         if every > 1 and count <= length * every // 2:
-            break  # the level before has seen all at once
+            break  # the previous level has one window over everything
         for first in range(every):
             part = range(first, count, every)
             found += [[part[place] for place in span] for span in split_windows(len(part), length, min(overlap, length - 1))]
@@ -83,7 +83,7 @@ def plan_windows(count: int, length: int = LENGTH, overlap: int = OVERLAP, cycli
 
 
 def resize_picture(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture uint8 (H, W, 3) at `size` (width, height), whatever its shape: uint8."""
+    """Resize a picture uint8 (H, W, 3) to `size` (width, height), whatever its aspect ratio: uint8."""
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS))
 
 
@@ -93,7 +93,7 @@ def normalize_pictures(pictures: np.ndarray) -> Tensor:
 
 
 def prepare_clip_pixels(picture: np.ndarray, side: int = 224) -> Tensor:
-    """What the image encoder sees, (1, 3, 224, 224), of a picture uint8 (H, W, 3): squeezed into a square, as published."""
+    """The image encoder's input, (1, 3, 224, 224), for a picture uint8 (H, W, 3): stretched to a square, as published."""
     small = np.asarray(Image.fromarray(picture).resize((side, side), Image.Resampling.BICUBIC))
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (OPENAI_CLIP_MEAN, OPENAI_CLIP_STD))
     return (normalize_pictures(small[None]) - mean) / std
@@ -108,14 +108,14 @@ def encode_token(networks: AnimateAnyoneNetworks, picture: np.ndarray) -> Tensor
 
 @torch.inference_mode()
 def encode_latent(networks: AnimateAnyoneNetworks, picture: np.ndarray, size: tuple[int, int]) -> Tensor:
-    """The latent (1, 4, h, w) of a picture uint8 (H, W, 3) at `size` (width, height); in single precision."""
+    """The latent (1, 4, h, w) of a picture uint8 (H, W, 3) at `size` (width, height), in single precision."""
     given = normalize_pictures(resize_picture(picture, size)[None]) * 2.0 - 1.0
     return networks.vae.encode(given.to(networks.vae.device, networks.vae.dtype)).latent_dist.mean * SCALING
 
 
 @torch.inference_mode()
 def encode_features(networks: AnimateAnyoneNetworks, token: Tensor, latent: Tensor) -> ReferenceFeatures:
-    """The one time that the reference's own network runs."""
+    """Run the reference's own network, once, and collect its features."""
     net = networks.reference_unet
     written = collect_features(net, latent.to(net.device, net.dtype), token.to(net.device, net.dtype))
     return ReferenceFeatures(token.cpu(), {name: tensor.half().cpu() for name, tensor in written.items()})
@@ -130,7 +130,7 @@ def embed_poses(networks: AnimateAnyoneNetworks, pictures: np.ndarray) -> Tensor
 
 
 def draw_clip_noise(count: int, size: tuple[int, int], seed: int) -> Tensor:
-    """Noise (1, N, 4, h, w), one draw for all frames in the order of the published pipeline, so that seeds mean the same."""
+    """Noise (1, N, 4, h, w), drawn for all frames at once in the order of the published pipeline, so that seeds give the same noise."""
     return draw_noise((1, 4, count, size[1] // 8, size[0] // 8), seed).transpose(1, 2)
 
 
@@ -138,7 +138,7 @@ def draw_clip_noise(count: int, size: tuple[int, int], seed: int) -> Tensor:
 
 
 class AnimateAnyonePipeline:
-    """`engine.diffusion.pipeline.VideoPipeline`: a reference is what its own UNet has seen, conditions are poses in windows."""
+    """An `engine.diffusion.pipeline.VideoPipeline`: a reference is the features of its own UNet, conditions are poses in windows."""
 
     def __init__(self, networks: AnimateAnyoneNetworks, placement: Placement, settings: AnimateAnyoneSettings) -> None:
         self.networks, self.placement, self.settings = networks, placement, settings
@@ -152,7 +152,8 @@ class AnimateAnyonePipeline:
         return draw_clip_noise(count, size, seed)
 
     def encode_reference(self, picture: np.ndarray, seed: int = 0) -> ReferenceFeatures:
-        """Of a picture uint8 (H, W, 3) in the size of the frames; nothing is drawn by chance. What has read it leaves the card."""
+        """Encode a picture uint8 (H, W, 3) of the size of the frames, without randomness. The networks that read it are unloaded
+        afterwards."""
         networks, height, width = self.networks, *picture.shape[:2]
         with self.placement.hold_networks(networks.vae):
             latent = encode_latent(networks, picture, (width, height))
@@ -165,7 +166,7 @@ class AnimateAnyonePipeline:
     def denoise_clip(
         self, conditions: PosedWindows, noise: Tensor, hooks: DenoisingHooks = NO_HOOKS, begin: DenoisingState | None = None
     ) -> Tensor:
-        """Latents (1, N, 4, h, w) of a clip, from noise of that shape or from a kept state. Raises Cancelled."""
+        """Latents (1, N, 4, h, w) of a clip, from noise of that shape or from a cached state. Raises Cancelled."""
         settings, device = self.settings, self.placement.device
         scheduler = build_ddim({**SCHEDULER, "beta_schedule": settings.schedule}, settings.steps, device)
         with self.placement.hold_networks(self.networks.denoising_unet, self.networks.pose_guider):
@@ -174,7 +175,8 @@ class AnimateAnyonePipeline:
             return denoise_latents(scheduler, denoiser, start, conditions.windows, hooks, begin, even=True)
 
     def decode_latents(self, latents: Tensor, chunk: int = 1) -> Iterator[Tensor]:
-        """Frames (n, 3, H, W) in 0..1, on the processor, of latents (1, N, 4, h, w), `chunk` at a time; no frame knows of another."""
+        """Decode latents (1, N, 4, h, w) to frames (n, 3, H, W) in 0..1, on the CPU, `chunk` at a time. Frames are decoded
+        independently."""
         vae: Any = self.networks.vae
         with self.placement.hold_networks(vae):
             for part in latents[0].split(chunk):
@@ -184,7 +186,7 @@ class AnimateAnyonePipeline:
 
 
 class AnimateAnyoneDenoiser:
-    """`engine.diffusion.sampling.Denoiser`; what depends on neither step nor window is computed once."""
+    """An `engine.diffusion.sampling.Denoiser`. What depends on neither step nor window is computed once."""
 
     def __init__(
         self, networks: AnimateAnyoneNetworks, conditions: PosedWindows, settings: AnimateAnyoneSettings, device: torch.device

@@ -1,9 +1,9 @@
-"""Animate Anyone's weights: the files of a folder, read into its networks.
+"""Loads Animate Anyone's weights from the files of a folder.
 
-denoising_unet  reference_unet  motion_module  pose_guider     .safetensors, or .pth as published, which are converted once
+denoising_unet  reference_unet  motion_module  pose_guider     .safetensors, or the published .pth, which are converted once
 image_encoder/  config.json  model.safetensors                 or pytorch_model.bin
 vae/            config.json  diffusion_pytorch_model.safetensors
-unet/           config.json                                    of Stable Diffusion's UNet; 1.5's if there is none
+unet/           config.json                                    of Stable Diffusion's UNet, 1.5's if it is missing
 """
 
 import re
@@ -39,10 +39,10 @@ FILES = {
     "image_encoder": ("image_encoder/model.safetensors", "image_encoder/pytorch_model.bin"),
     "vae": ("vae/diffusion_pytorch_model.safetensors", "vae/diffusion_pytorch_model.bin"),
 }
-FORKS: dict[tuple[int, ...], str] = {  # of this layout but for the pose guider, by its widths
+FORKS: dict[tuple[int, ...], str] = {  # same layout except for the pose guider, by its widths
     (16, 32, 64, 128): "novita-ai/AnimateAnyone",
 }
-CONSTANTS = ("vision_model.embeddings.position_ids",)  # which files may hold, and the networks compute themselves
+CONSTANTS = ("vision_model.embeddings.position_ids",)  # may be in the files; the networks compute them themselves
 _MOTION = (
     (".temporal_transformer", ""),
     (".norms.0", ".norm1"),
@@ -64,17 +64,19 @@ def read_unet_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def load_networks(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = lambda name, part: None) -> AnimateAnyoneNetworks:
-    """The networks of a folder, on the processor. `tell` is told which one is read next, and what share of all bytes was read.
+def load_networks(
+    folder: Path, dtype: torch.dtype, report: Callable[[str, float], None] = lambda name, part: None
+) -> AnimateAnyoneNetworks:
+    """Load the networks of a folder, on the CPU. `report` gets the name of the next one and the fraction of all bytes read so far.
 
-    The VAE is in single precision. Raises BadInput, naming what is wrong; a file that was published as a pickle is converted first.
+    The VAE is in single precision. A file that was published as a pickle is converted first. Raises BadInput, naming what is wrong.
     """
     sizes = {name: find_weights(folder, name).stat().st_size for name in FILES}
     config, done = read_unet_config(folder), 0
 
     def state(name: str) -> dict[str, Tensor]:
         nonlocal done
-        tell(name, done / sum(sizes.values()))
+        report(name, done / sum(sizes.values()))
         done += sizes[name]
         return read_weights(folder, name)
 
@@ -83,10 +85,10 @@ def load_networks(folder: Path, dtype: torch.dtype, tell: Callable[[str, float],
     reference = build_empty(lambda: build_reference(config))
     fill_weights(reference, state("reference_unet"), "reference_unet", dtype, HELP)
     guider = build_empty(lambda: build_guider(build_guider_config(config)))
-    told = state("pose_guider")
-    check_guider(told)
-    fill_weights(guider, told, "pose_guider", dtype, HELP)
-    tell("image_encoder", done / sum(sizes.values()))
+    guider_state = state("pose_guider")
+    check_guider(guider_state)
+    fill_weights(guider, guider_state, "pose_guider", dtype, HELP)
+    report("image_encoder", done / sum(sizes.values()))
     vae, encoder = load_encoders(folder, dtype)
     about = read_config(folder / "about.json", HELP) if (folder / "about.json").is_file() else {}
     return AnimateAnyoneNetworks(unet, reference, guider, vae, encoder, str(about.get("note", "")))
@@ -101,7 +103,7 @@ def load_encoders(folder: Path, dtype: torch.dtype) -> tuple[Any, Any]:
 
 
 def find_weights(folder: Path, name: str) -> Path:
-    """The file of a network, best first. Raises BadInput when there is none."""
+    """The best weights file of a network. Raises BadInput when there is none."""
     for file in FILES[name]:
         if (folder / file).is_file():
             return folder / file
@@ -109,7 +111,7 @@ def find_weights(folder: Path, name: str) -> Path:
 
 
 def read_weights(folder: Path, name: str) -> dict[str, Tensor]:
-    """The weights of a file under the names of our networks. A pickle is converted to safetensors beside it. Raises BadInput, JobFailed."""
+    """The weights of a file under our names. A pickle is converted to a safetensors file next to it. Raises BadInput, JobFailed."""
     return {rename_tensor(name, key): tensor for key, tensor in read_tensors(convert_weights(folder, name), HELP) if not is_constant(key)}
 
 
@@ -120,14 +122,14 @@ def convert_weights(folder: Path, name: str) -> Path:
 
 
 def rename_tensor(component: str, name: str) -> str:
-    """What a tensor of a published file is called in our networks."""
+    """The name in our networks of a tensor of a published file."""
     for old, new in {"motion_module": _MOTION, "vae": _VAE}.get(component, ()):
         name = name.replace(old, new)
     return name
 
 
 def publish_name(component: str, name: str) -> str:
-    """What a tensor of our networks is called in a published file."""
+    """The name in a published file of a tensor of our networks."""
     if component != "motion_module":
         return name
     name = re.sub(r"(motion_modules\.\d+)", r"\1.temporal_transformer", name)
@@ -142,18 +144,18 @@ def is_constant(name: str) -> bool:
 
 
 def fill_denoising(unet: DenoisingUNet, spatial: Mapping[str, Tensor], motion: Mapping[str, Tensor], dtype: torch.dtype) -> DenoisingUNet:
-    """Fill the denoising UNet from its two files: each must hold all of its part, and nothing of the other's. Raises BadInput."""
+    """Fill the denoising UNet from its two files. Each must have exactly its own part. Raises BadInput."""
     wanted = {name: tuple(value.shape) for name, value in unet.state_dict().items()}
     for file, given, part in (("denoising_unet", spatial, False), ("motion_module", motion, True)):
         own = {name: shape for name, shape in wanted.items() if ("motion_modules" in name) is part}
         compare_shapes({name: tuple(tensor.shape) for name, tensor in given.items()}, own, file, HELP)
-    for table in unet.buffers():  # of positions
+    for table in unet.buffers():  # position tables
         table.data = table.data.to(dtype)
     return fill_weights(unet, {**spatial, **motion}, "denoising_unet", dtype, HELP)
 
 
 def check_guider(state: Mapping[str, Tensor]) -> None:
-    """Raise BadInput, naming the fork if it is known, when a pose guider is not that of the published"""
+    """Raise BadInput, naming the fork if it is known, when a pose guider differs from the published one."""
     layers = ("conv_in", "blocks.1", "blocks.3", "blocks.5")
     widths = tuple(len(state[f"{layer}.weight"]) for layer in layers if f"{layer}.weight" in state)
     if widths != WIDTHS:

@@ -1,4 +1,4 @@
-"""LVCD as a model of the engine: a job in, pictures out."""
+"""The adapter of LVCD to the engine: runs a job and yields its pictures."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,14 +51,14 @@ class Lvcd:
 
 
 class SegmentProgress:
-    """How much is denoised of all segments that were left to do when the first was begun."""
+    """The progress of denoising, over all segments that were not cached when the first one started."""
 
     def __init__(self, context: JobContext, layers: list[LvcdLayer]) -> None:
         self._context, self._layers = context, layers
         self._finished, self._count = 0.0, 0
 
     def report(self, part: float, whole: bool) -> None:
-        """So many more segments are denoised; `whole` when they are finished."""
+        """Report that `part` segments more are denoised. `whole`: whether these are finished."""
         if not self._count:
             names = {name for layer in self._layers if layer.drawn for name in layer.renderer.cache_keys()}
             self._count = max(1, sum(not self._context.cache.has(name) for name in names))

@@ -1,4 +1,4 @@
-"""What LVCD paints of a cel: segments, kept as they are finished, and frames, decoded when they are asked for."""
+"""The clip that LVCD renders for a cel: segments, cached when they are finished, and frames, decoded on demand."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,10 +20,9 @@ from .plan import KeyStretch, SegmentChain, find_segment
 
 @dataclass(frozen=True)
 class LvcdClip(ClipSpec):
-    """`fingerprint` of what all depends on beside the drawings · `drawings` their ids, in order · `references` the keys, by number, with
-    the sha of each · `stretches` how the drawings are painted from them · `show_key` makes the picture uint8 (H, W, 3) of a key,
-    `draw_lines` the lines float32 (H, W) in 0..1 of a drawing · `report` is told how much of a segment is denoised, and when that is all
-    of it."""
+    """`fingerprint` of everything except the drawings · `drawings` their ids, in order · `references` the sha of each key, by number ·
+    `stretches` how the drawings are painted from the keys · `show_key` returns the picture uint8 (H, W, 3) of a key, `draw_lines` the
+    lines float32 (H, W) in 0..1 of a drawing · `report` gets the fraction of a segment that is denoised, and whether it is finished."""
 
     drawings: Sequence[str]
     references: Mapping[int, str]
@@ -35,7 +34,7 @@ class LvcdClip(ClipSpec):
 
 @dataclass(frozen=True)
 class ChainPosition:
-    """Where a drawing is painted: in chain number `way` of a stretch, `local` drawings from its key."""
+    """The position of a drawing: in chain number `way` of a stretch, `local` drawings from its key."""
 
     stretch: KeyStretch
     way: int
@@ -47,9 +46,9 @@ class ChainPosition:
 
 
 class LvcdRenderer(ClipRenderer[LvcdPipeline, LvcdClip]):
-    """The frames of a cel, whose segments go on from each other.
+    """Renders the frames of a cel in segments that continue each other.
 
-    A segment is known by its drawings and by all before it in its chain, so that a drawing made anew lets those stand that come before.
+    The cache key of a segment depends on its drawings and on all before them in its chain, so a redrawn drawing keeps earlier segments.
     """
 
     def __init__(self, context: JobContext, load_pipeline: Callable[[], LoadedPipeline[LvcdPipeline]], spec: LvcdClip) -> None:
@@ -62,10 +61,10 @@ class LvcdRenderer(ClipRenderer[LvcdPipeline, LvcdClip]):
         self._segment = functools.lru_cache(4)(self._load_segment)
         self._reference = functools.lru_cache(2)(self._encode_key)
 
-    # --- what depends on what ---
+    # --- cache keys ---
 
     def _name_segments(self, stretch: KeyStretch) -> Iterator[list[str]]:
-        """For each chain the names, in the cache, of its segments."""
+        """For each chain the cache keys of its segments."""
         drawings, chains = self.spec.drawings, []
         for chain in stretch.ways:
             names, before = [], compute_digest(self.spec.fingerprint, self.spec.references[chain.order[0]], drawings[chain.order[0]])
@@ -73,14 +72,14 @@ class LvcdRenderer(ClipRenderer[LvcdPipeline, LvcdClip]):
                 before = compute_digest(before, [drawings[chain.order[min(local, len(chain.order) - 1)]] for local in span])
                 names.append(before)
             chains.append(names)
-        if stretch.ties:  # the last of both are one
+        if stretch.ties:  # the last segments of both chains depend on each other
             both = compute_digest(chains[0][-1], chains[1][-1])
             chains = [[*names[:-1], compute_digest(both, number)] for number, names in enumerate(chains)]
         for names in chains:
             yield [f"lvcd-{name[:24]}" for name in names]
 
     def fingerprint_frame(self, number: int) -> str:
-        """What a drawing's frame depends on: the last segment that it can be decoded together with."""
+        """The fingerprint of a drawing's frame: of the last segment that it can be decoded with."""
         place = self.places[number]
         last = min(max(CHUNK - 1, place.local + CHUNK - 2 - AGAIN), place.chain.frames - 1)
         return self.names[place.stretch][place.way][find_segment(last, SCHEME.overlap)]
@@ -101,7 +100,7 @@ class LvcdRenderer(ClipRenderer[LvcdPipeline, LvcdClip]):
         return {place.chain.order[local]: to_uint8(frame.numpy()) for local, frame in frames.items()}
 
     def _find_latent(self, place: ChainPosition, local: int) -> Tensor:
-        """Scaled latents (4, h, w) of the drawing so far from the key."""
+        """Scaled latents (4, h, w) of the drawing that is `local` drawings from the key."""
         if local == 0:
             return self._reference(place.chain.order[0]).latent[0].cpu() * SCALE
         number = find_segment(local, SCHEME.overlap)
@@ -111,34 +110,34 @@ class LvcdRenderer(ClipRenderer[LvcdPipeline, LvcdClip]):
     # --- segments ---
 
     def _load_segment(self, stretch: KeyStretch, way: int, number: int) -> FinishedSegment:
-        """A segment, on the processor; all before it in its chain are finished first, and so is the other chain if they meet in it."""
+        """A segment, on the CPU. All before it in its chain are denoised first, and so is the other chain if both meet in it."""
         names, cache = self.names[stretch], self.context.cache
         kept = cache.get(names[way][number])
         if kept is None:
             both = bool(stretch.ties) and number == stretch.ways[way].segments - 1
-            asked = [(each, stretch.ways[each].segments - 1) for each in (0, 1)] if both else [(way, number)]
+            requests = [(each, stretch.ways[each].segments - 1) for each in (0, 1)] if both else [(way, number)]
             before = []
-            for each, last in asked:
-                for earlier in range(last):  # one after the other: each goes on from the one before
+            for each, last in requests:
+                for earlier in range(last):  # in order: each continues the one before
                     if earlier == last - 1 or not cache.has(names[each][earlier]):
                         self._segment(stretch, each, earlier)
                 before.append(self._segment(stretch, each, last - 1) if last else None)
             length = np.array(self.load_pipeline().plan.chunk)
-            for (each, last), done in zip(asked, self._denoise_segments(stretch, asked, before), strict=True):
+            for (each, last), done in zip(requests, self._denoise_segments(stretch, requests, before), strict=True):
                 cache.put(names[each][last], {**done.arrays(), "chunk": length}, level=0)
             kept = cache.get(names[way][number]) or {}
         return FinishedSegment.from_arrays(kept)
 
     def _denoise_segments(
-        self, stretch: KeyStretch, asked: Sequence[tuple[int, int]], before: Sequence[FinishedSegment | None]
+        self, stretch: KeyStretch, requests: Sequence[tuple[int, int]], before: Sequence[FinishedSegment | None]
     ) -> list[FinishedSegment]:
         pipeline = self.load_pipeline().pipeline
-        begun = [(self._build_chain(stretch.ways[way]), number, earlier) for (way, number), earlier in zip(asked, before, strict=True)]
+        begun = [(self._build_chain(stretch.ways[way]), number, earlier) for (way, number), earlier in zip(requests, before, strict=True)]
         hooks = DenoisingHooks(
-            on_call=lambda done, count: self.spec.report(len(asked) * done / count, done == count), check=self.context.check
+            on_call=lambda done, count: self.spec.report(len(requests) * done / count, done == count), check=self.context.check
         )
         noise = pipeline.draw_noise(self.spec.size, self.context.job.seed)
-        return pipeline.denoise_segments(begun, noise, stretch.ties if len(asked) > 1 else (), hooks)
+        return pipeline.denoise_segments(begun, noise, stretch.ties if len(requests) > 1 else (), hooks)
 
     def _build_chain(self, chain: SegmentChain) -> LvcdChain:
         def sketch(local: int) -> Tensor:

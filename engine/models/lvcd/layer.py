@@ -1,4 +1,4 @@
-"""A cel of a job, painted by LVCD from one colored drawing of it, or from several."""
+"""A cel of a job that LVCD paints from one or several of its drawings in color."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -22,12 +22,12 @@ from .clip import LvcdClip, LvcdRenderer
 from .pipeline import SCHEME, LvcdPipeline
 from .plan import plan_stretches
 
-GRID = 16  # parts of the longer side, by which the network's part of the pictures grows: redrawn lines seldom change it
-MARGIN = 0.02  # of the longer side, left free around the lines
+GRID = 16  # the crop is snapped to this fraction of the longer side, so that redrawn lines rarely change it
+MARGIN = 0.02  # around the lines, as a fraction of the longer side
 
 
 class LvcdLayer(SnappedLayer):
-    """`drawn` its drawings without those that are blank, which the network does not see and nobody paints."""
+    """A layer of LVCD. `drawn` are its drawings without blank ones, which are not painted."""
 
     def __init__(
         self,
@@ -38,11 +38,11 @@ class LvcdLayer(SnappedLayer):
         network_options: Mapping[str, object],
         report: Callable[[float, bool], None],
     ) -> None:
-        """`network_options` are those of the job that change what the networks paint · `report` is told how much of a segment is denoised,
-        and when it is whole. Raises BadInput when weights are missing."""
+        """`network_options` are the job's options that affect the output of the networks · `report` gets the fraction of a segment that is
+        denoised, and whether it is finished. Raises BadInput when weights are missing."""
         super().__init__(context, store, number)
         self.loader, self._network_options, self._report = loader, network_options, report
-        self._weights = loader.weights_fingerprint  # whether there are weights is told before anything is read
+        self._weights = loader.weights_fingerprint  # fails early, before anything is read, if weights are missing
         self.survey_drawing = functools.lru_cache(KEPT)(self._survey_drawing)
 
     def cut_figures(self, picture: np.ndarray) -> list[Cutout]:
@@ -74,7 +74,7 @@ class LvcdLayer(SnappedLayer):
 
     @functools.cached_property
     def places(self) -> dict[str, int]:
-        """The place of each drawing among those drawn."""
+        """The index of each drawing among those that are not blank."""
         return {drawing: place for place, drawing in enumerate(self.drawn)}
 
     @functools.cached_property
@@ -90,9 +90,9 @@ class LvcdLayer(SnappedLayer):
 
     @functools.cached_property
     def keys(self) -> dict[int, int]:
-        """The reference, by number, of each drawing that one colors, by its place among those drawn, in order.
+        """The number of the reference of each drawing that has one, by the drawing's place among those drawn, in order.
 
-        Each colors the drawing whose lines meet its own best. Raises BadInput when none meets any.
+        Each reference colors the drawing whose lines fit best. Raises BadInput when none fits.
         """
         fits = self._fit_references()
         found: dict[int, int] = {}
@@ -127,7 +127,8 @@ class LvcdLayer(SnappedLayer):
         return "keys-" + compute_digest(self.figures_fingerprint, self.drawn)[:24]
 
     def _fit_references(self) -> Mapping[str, np.ndarray]:
-        """For each reference the `place` of the drawing that its lines meet best, the `share` of them, and that of the `first` one's."""
+        """For each reference the `place` of the drawing that fits its lines best, the `share` of lines that fit, and that of the
+        `first`."""
         kept = self.context.cache.get(self._fits_key)
         if kept is not None:
             return kept
@@ -156,7 +157,7 @@ class LvcdLayer(SnappedLayer):
         return ref.name or ref.file
 
     def read_reference(self, number: int) -> np.ndarray:
-        """A reference in the shot's size, uint8 (H, W, 4)."""
+        """A reference, resized to the shot's size, uint8 (H, W, 4)."""
         ref = self.job.cels[self.number].references[number]
         pixels = reference.read_reference(self.context.folder / ref.file, ref.name, self.job.size).pixels
         if pixels.shape[1::-1] == self.job.size:
@@ -190,12 +191,12 @@ class LvcdLayer(SnappedLayer):
         return self.canvas.fit_picture(self._read_key(place))
 
     def _draw_lines(self, place: int) -> np.ndarray:
-        """A drawing's lines as the network reads them, float32 (H, W) in 0..1."""
+        """The network's input for a drawing's lines, float32 (H, W) in 0..1."""
         sketch = self.store.read_sketch(self.drawn[place])
         if self.job.options["line_art"] == "binary":
             return canvases.binarize_lines(sketch.lines, self.canvas).astype(np.float32)
         ink = self.canvas.fit_picture(sketch.paint[..., 3].astype(np.float32) / 255.0, 0.0)
-        return np.clip(ink / min(1.0, 2.0 * self.canvas.scale), 0.0, 1.0)  # lines 2 px wide stay dark when they shrink
+        return np.clip(ink / min(1.0, 2.0 * self.canvas.scale), 0.0, 1.0)  # lines 2 px wide stay dark when they are scaled down
 
     # --- frames ---
 
@@ -212,7 +213,7 @@ class LvcdLayer(SnappedLayer):
         return self.canvas.put_back(self.renderer.render_frame(place), self.job.size)
 
     def render(self, drawing: str) -> tuple[np.ndarray, Counts]:
-        self.loader.choose_device()  # whether there is one is told before anything is read
+        self.loader.choose_device()  # fails early, before anything is read, if there is none
         if drawing in self.places:
             return super().render(drawing)
         return np.zeros((self.job.size[1], self.job.size[0], 4), np.uint8), Counts()

@@ -1,4 +1,4 @@
-"""How LVCD is placed in a device's memory."""
+"""The placement of LVCD in a device's memory."""
 
 from collections.abc import Mapping
 
@@ -8,14 +8,14 @@ from ...diffusion.loaded import LoadedPipeline, place_networks
 from ...diffusion.parts import SvdNetworks, apply_shortcuts, estimate_needs
 from .pipeline import AGAIN, CHUNK, PRESETS, SLOTS, LvcdPipeline
 
-MORE = 6  # copies of the widest layer that attention to two slots takes beside what it takes anyway
+MORE = 6  # additional memory of attention to two slots, in copies of the widest layer
 
 
 def place_for_job(
     networks: SvdNetworks, size: tuple[int, int], options: Mapping[str, object], device: torch.device
 ) -> LoadedPipeline[LvcdPipeline]:
-    """LVCD's pipeline where it can paint pictures of `size` (width, height) px, by the options of a job. Raises JobFailed when there is no
-    room for that."""
+    """Place LVCD's pipeline for pictures of `size` (width, height) px, with the options of a job. Raises JobFailed when memory is too
+    small."""
     apply_shortcuts(networks)
     return place_networks(
         lambda placement, batched_cfg: LvcdPipeline(networks, placement, PRESETS[str(options["preset"])]),
@@ -24,6 +24,6 @@ def place_for_job(
         device,
         str(options["memory"]),
         SLOTS,
-        batched_cfg=False,  # it is not guided
+        batched_cfg=False,  # there is no guidance
         chunks=range(AGAIN + 2, CHUNK + 1),
     )

@@ -1,4 +1,4 @@
-"""The names of published weights, in the layout of Stability AI's code, as those of diffusers' and transformers' networks.
+"""Maps names of published weights, which have the layout of Stability AI's code, to those of diffusers' and transformers' networks.
 
 Files: svd.safetensors (all of Stable Video Diffusion), and lvcd.ckpt or lvcd-fp16.safetensors (the ControlNet, the UNet's self-attention).
 """
@@ -11,7 +11,7 @@ from torch import Tensor
 
 UNET, CONTROL, VAE = "model.diffusion_model.", "control_model.", "first_stage_model."
 CLIP = "conditioner.embedders.0.open_clip.model."
-# Stable Video Diffusion's file holds what no part of it uses: CLIP's text side, and the VAE's encoder once more.
+# Unused parts of Stable Video Diffusion's file: CLIP's text encoder, and a second copy of the VAE's encoder.
 UNUSED = ("conditioner.embedders.3.encoder.", *(CLIP + part for part in ("logit_scale", "ln_final.", "positional_embedding")))
 UNUSED += tuple(CLIP + part for part in ("text_projection", "token_embedding.", "transformer."))
 
@@ -68,7 +68,7 @@ _CLIP_LAYER = {
 
 
 def rename_denoiser(name: str) -> str:
-    """A name of the UNet or the ControlNet, without its prefix. One that is not known stays as it is, and so will be missed."""
+    """Rename a tensor of the UNet or the ControlNet, given without prefix. Unknown names are returned unchanged, and reported later."""
     for old, new in _WHOLE.items():
         if name.startswith(f"{old}."):
             return _rename_inside(f"{new}.", name.removeprefix(f"{old}."))
@@ -113,7 +113,7 @@ def _rename_resnet(rest: str) -> str:
 
 
 def rename_vae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The VAE's weights under diffusers' names. Its layer between encoder and latents, which the published file lacks, does nothing."""
+    """The VAE's weights under diffusers' names. The layer after the encoder, which the published file lacks, becomes the identity."""
     made = {}
     for name, tensor in state.items():
         for pattern, to in _VAE:
@@ -129,7 +129,7 @@ def rename_vae(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def rename_image_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """CLIP's image side under transformers' names."""
+    """The weights of CLIP's image encoder under transformers' names."""
     made = {}
     for name, tensor in state.items():
         layer = re.match(r"transformer\.resblocks\.(\d+)\.(.*)", name)

@@ -1,4 +1,4 @@
-"""The networks of LVCD: those of Stable Video Diffusion, which work in slots."""
+"""The networks of LVCD: those of Stable Video Diffusion, patched to work in slots."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,21 +8,21 @@ from ...diffusion.networks import SvdControlNet
 from . import slots
 
 HELP = "docs/lvcd.md says which files go where"
-CHANNELS = 3  # of a sketch, all alike: 1 on lines, 0 on paper
+CHANNELS = 3  # of a sketch, all the same: 1 on lines, 0 on paper
 
 
 def build_unet(config: Mapping[str, Any], help: str = HELP) -> Any:
-    """A UNet of Stable Video Diffusion that works in slots. Raises BadInput."""
+    """Build a UNet of Stable Video Diffusion that works in slots. Raises BadInput."""
     return slots.patch_attention(parts.build_unet(config, help))
 
 
 def build_controlnet(config: Mapping[str, Any], help: str = HELP) -> Any:
-    """A ControlNet that reads sketches and works in slots, of its own configuration or of the UNet's. Raises BadInput."""
+    """Build a ControlNet that reads sketches and works in slots, from its own configuration or from the UNet's. Raises BadInput."""
     return slots.patch_attention(parts.build_controlnet({**config, "conditioning_channels": CHANNELS}, help))
 
 
 def copy_controlnet(unet: Any) -> Any:
-    """A ControlNet to be trained: a copy of the UNet's down path and middle that adds nothing yet."""
+    """Build a ControlNet to be trained: a copy of the UNet's down path and middle block whose residuals are 0."""
     return slots.patch_attention(SvdControlNet.from_unet(unet, CHANNELS))
 
 

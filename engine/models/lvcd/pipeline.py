@@ -1,7 +1,7 @@
-"""LVCD's pipeline between pictures and tensors: a shot is denoised segment by segment, each of which goes on from the one before.
+"""LVCD's pipeline: a shot is denoised segment by segment, each of which continues the one before.
 
-A segment is T = 15 + overlap slots: the reference, `overlap` frames that the segment before painted, and 14 frames to be painted, the first
-`overlap` of which are those again. These keep their noise and are held to the model output for them before.
+A segment has T = 15 + overlap slots: the reference, `overlap` frames that the previous segment painted, and 14 frames to be painted, the
+first `overlap` of which are the same frames again. These keep their noise, and their model output is replaced by the earlier one.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,16 +21,16 @@ from ...diffusion.svd import clip_pixels, decode_frames
 from . import slots
 from .slots import VIDEO
 
-TIME_IDS = (6.0, 160.0, 0.0)  # frames a second, motion, noise of the reference: the published weights know no others
-SCALE = 0.18215  # of latents that are denoised, against those of the VAE
-CHUNK, AGAIN = 10, 3  # latents that are decoded together, the reference's the first; those of a chunk that were decoded already
+TIME_IDS = (6.0, 160.0, 0.0)  # frames per second, motion, noise of the reference: the published weights were trained with these only
+SCALE = 0.18215  # of the denoised latents, relative to those of the VAE
+CHUNK, AGAIN = 10, 3  # latents that are decoded together, the reference's first; how many of a chunk were decoded before
 
 
 @dataclass(frozen=True)
 class SegmentScheme:
-    """How segments hang together. `overlap` frames of the segment before, 0 for segments that know nothing of each other · `alpha` how much
-    more these count than their own noise · `previous` whether new frames look at frames before them · `attention` whether anything looks
-    at the reference. The defaults are those of the paper, the others its ablations."""
+    """How segments are connected. `overlap` frames shared with the previous segment, 0 for independent segments · `alpha` how much more
+    these count than their own noise · `previous` whether new frames attend to frames before them · `attention` whether frames attend to
+    the reference. The defaults are those of the paper, other values its ablations."""
 
     overlap: int = 4
     alpha: float = slots.ALPHA
@@ -38,7 +38,7 @@ class SegmentScheme:
     attention: bool = True
 
     def build_layout(self, segment: int) -> slots.SlotLayout:
-        """Of a segment's slots."""
+        """The layout of a segment's slots."""
         goes_on = segment > 0 and self.overlap > 0 and self.previous
         layout = slots.build_later_layout(self.overlap, self.alpha) if goes_on else slots.build_first_layout(self.overlap)
         return layout if self.attention else slots.drop_reference(layout)
@@ -46,8 +46,8 @@ class SegmentScheme:
 
 @dataclass(frozen=True)
 class LvcdReference:
-    """The colored first frame: `token` (1, 1, C) of the image encoder, `latent` (1, 4, h, w), not scaled, and `at_first` the same for the
-    first segment, where the original takes another draw of it."""
+    """The encoded first frame in color: `token` (1, 1, C) of the image encoder, `latent` (1, 4, h, w), not scaled, and `at_first` the
+    latent for the first segment, for which the original takes another sample."""
 
     token: Tensor
     latent: Tensor
@@ -56,7 +56,7 @@ class LvcdReference:
     @staticmethod
     @torch.inference_mode()
     def encode_picture(networks: SvdNetworks, picture: Tensor) -> "LvcdReference":
-        """Of a picture (1, 3, H, W) in 0..1."""
+        """Encode a picture (1, 3, H, W) in 0..1."""
         pixels = clip_pixels(picture, networks.image_encoder.config.image_size)
         token = networks.image_encoder(pixels.to(networks.image_encoder.device, networks.image_encoder.dtype)).image_embeds[:, None]
         latent = networks.vae.encode((picture * 2.0 - 1.0).to(networks.vae.device, networks.vae.dtype)).latent_dist.mode()
@@ -65,7 +65,8 @@ class LvcdReference:
 
 @dataclass(frozen=True)
 class LvcdChain:
-    """A run of `count` drawings from a colored first one: `sketch` makes that at an index as (3, 8 h, 8 w), 1 on lines, 0 on paper."""
+    """A sequence of `count` drawings, the first in color. `sketch` returns the drawing at an index, (3, 8 h, 8 w), 1 on lines, 0 on
+    paper."""
 
     reference: LvcdReference
     count: int
@@ -74,28 +75,29 @@ class LvcdChain:
 
 @dataclass(frozen=True)
 class FinishedSegment:
-    """What a segment leaves to the next: `noise` and `latents` (T, 4, h, w) at its start and end · `model_output` (steps, overlap, 4, h, w)
-    for its last frames at each step, the clean latents that the networks saw."""
+    """What a segment passes on to the next: `noise` and `latents` (T, 4, h, w) at its start and end · `model_output`
+    (steps, overlap, 4, h, w) of its last frames at each step, as clean latents."""
 
     noise: Tensor
     latents: Tensor
     model_output: Tensor
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """As a cache keeps it, under the names of `from_arrays`."""
+        """The arrays that a cache keeps, as `from_arrays` reads them. 'said' is the model output: caches of earlier versions have this
+        name."""
         kept = {"noise": self.noise, "latents": self.latents, "said": self.model_output}
         return {name: tensor.cpu().numpy() for name, tensor in kept.items()}
 
     @staticmethod
     def from_arrays(kept: Mapping[str, np.ndarray]) -> "FinishedSegment":
-        """What was kept, on the processor."""
+        """The cached segment, on the CPU."""
         return FinishedSegment(*(torch.from_numpy(kept[name].copy()) for name in ("noise", "latents", "said")))
 
 
 @dataclass(frozen=True)
 class SegmentTask:
-    """A segment to be denoised: `denoiser` makes clean latents of (T, 4, h, w) noisy ones at a noise level, `pinned`
-    (steps, overlap, 4, h, w) are those that it must make of the frames that it shares with the segment before."""
+    """A segment to be denoised: `denoiser` predicts clean latents from noisy ones (T, 4, h, w) at a noise level · `pinned`
+    (steps, overlap, 4, h, w) replaces its predictions for the frames that it shares with the previous segment."""
 
     noise: Tensor
     denoiser: Callable[[Tensor, Tensor], Tensor] = field(repr=False)
@@ -104,7 +106,7 @@ class SegmentTask:
 
 @dataclass(frozen=True)
 class TiedFrame:
-    """A frame that two parts see, in the slot `one` of the first and `other` of the second, which counts `share`."""
+    """A frame that is in two segments, in slot `one` of the first and `other` of the second, whose weight is `share`."""
 
     one: int
     other: int
@@ -112,7 +114,7 @@ class TiedFrame:
 
 
 def split_segments(count: int, overlap: int = SegmentScheme.overlap) -> list[range]:
-    """The frames that each segment paints, by index; frame 0 is the reference. The last may reach beyond the last drawing."""
+    """The frames that each segment paints, by index. Frame 0 is the reference. The last segment may extend beyond the last drawing."""
     ends = [VIDEO + 1]
     while ends[-1] < count:
         ends.append(ends[-1] + VIDEO - overlap)
@@ -129,7 +131,8 @@ def begin_segment(
     scheme: SegmentScheme,
     device: torch.device,
 ) -> SegmentTask:
-    """A segment of a chain, `before` what the one before it left, None for the first, which begins from `noise` (T, 4, h, w)."""
+    """Prepare a segment of a chain. `before` is the finished segment before it, None for the first, which starts from `noise` (T, 4, h,
+    w)."""
     overlap, reference = scheme.overlap, chain.reference
     span, layout = split_segments(chain.count, overlap)[segment], scheme.build_layout(segment)
     shared = range(span.start, span.start + overlap) if segment else [0] * overlap
@@ -166,9 +169,9 @@ def denoise_segments(
     ties: Sequence[TiedFrame] = (),
     hooks: DenoisingHooks = NO_HOOKS,
 ) -> list[FinishedSegment]:
-    """Denoise a segment, or two that are tied, step by step together: what is seen in a tied frame is mixed.
+    """Denoise a segment, or two that are tied, step by step together: predictions for a tied frame are mixed.
 
-    `sigmas` are noise levels, the last of them 0. Nothing is kept between the steps of a segment. Raises Cancelled.
+    `sigmas` are noise levels, the last of them 0. Nothing is cached between the steps of a segment. Raises Cancelled.
     """
     sigmas = sigmas.to(tasks[0].noise)
     tasks = [tasks[0], *(replace(other, noise=_tie_noise(tasks[0].noise, other.noise, ties)) for other in tasks[1:])]
@@ -187,12 +190,12 @@ def denoise_segments(
         for tie in ties:
             mixed = torch.lerp(clean[0][tie.one], clean[1][tie.other], tie.share)
             clean[0][tie.one] = clean[1][tie.other] = mixed
-        latents = [edm.step_euler(noisy, seen, sigma, following) for noisy, seen in zip(latents, clean, strict=True)]
+        latents = [edm.step_euler(noisy, predicted, sigma, following) for noisy, predicted in zip(latents, clean, strict=True)]
     return [FinishedSegment(task.noise, end, torch.stack(kept)) for task, end, kept in zip(tasks, latents, outputs, strict=True)]
 
 
 def _tie_noise(one: Tensor, other: Tensor, ties: Sequence[TiedFrame]) -> Tensor:
-    """The second part's noise, with that of the first where they see the same frame."""
+    """The second segment's noise, with that of the first for tied frames."""
     other = other.clone()
     for tie in ties:
         other[tie.other] = one[tie.one]
@@ -204,15 +207,15 @@ def _tie_noise(one: Tensor, other: Tensor, ties: Sequence[TiedFrame]) -> Tensor:
 
 @dataclass(frozen=True)
 class DecodingChunk:
-    """Frames that are decoded together, by index; those before `first` are only looked at."""
+    """Frames that are decoded together, by index. Those before `first` only give context."""
 
     frames: tuple[int, ...]
     first: int
 
 
 def find_chunk(index: int, count: int, length: int = CHUNK) -> DecodingChunk:
-    """The chunk of `length` frames, 5 or more, that decodes a frame of so many: the reference and others, three of which an earlier chunk
-    has decoded."""
+    """The chunk that decodes frame `index` of `count`: `length` frames, 5 or more, the reference and others, three of which an earlier
+    chunk has decoded."""
     stride = length - 1 - AGAIN
     if index < length:
         return DecodingChunk(tuple(range(min(length, count))), 0)
@@ -222,7 +225,7 @@ def find_chunk(index: int, count: int, length: int = CHUNK) -> DecodingChunk:
 
 @torch.inference_mode()
 def decode_chunk(vae: Any, chunk: DecodingChunk, latent: Callable[[int], Tensor]) -> dict[int, Tensor]:
-    """Frames (3, H, W) in 0..1 by index; `latent` gives the scaled latents (4, h, w) of each."""
+    """Decode a chunk: frames (3, H, W) in 0..1 by index. `latent` returns the scaled latents (4, h, w) of each."""
     made = decode_frames(vae, torch.stack([latent(index) for index in chunk.frames]).to(vae.device))
     return {index: frame for index, frame in zip(chunk.frames, made, strict=True) if index >= chunk.first}
 
@@ -233,8 +236,8 @@ def decode_chunk(vae: Any, chunk: DecodingChunk, latent: Callable[[int], Tensor]
 def run_chain(
     networks: SvdNetworks, chain: LvcdChain, noise: Tensor, sigmas: Tensor, scheme: SegmentScheme, device: torch.device
 ) -> Iterator[tuple[range, Tensor]]:
-    """All segments of a chain, one after the other: the indices that are new in each, and their latents (n, 4, h, w). Index 0 is the
-    reference's own."""
+    """Denoise all segments of a chain in order: the indices that are new in each, and their latents (n, 4, h, w). Index 0 is the
+    reference itself."""
     yield range(1), chain.reference.latent.to(device) * SCALE
     before, done = None, 1
     for number, span in enumerate(split_segments(chain.count, scheme.overlap)):
@@ -257,20 +260,20 @@ PRESETS: Mapping[str, Tensor] = {
 
 
 class LvcdPipeline:
-    """The stages of a chain of segments, as jobs make them. It brings its networks to the device for each, as they were placed."""
+    """The stages of a chain of segments. For each stage it moves its networks to the device, by their placement."""
 
     def __init__(self, networks: SvdNetworks, placement: Placement, sigmas: Tensor) -> None:
         """`sigmas` are the noise levels of each segment, the last of them 0."""
         self.networks, self.placement, self.sigmas = networks, placement, sigmas
 
     def encode_reference(self, picture: np.ndarray) -> LvcdReference:
-        """Of a picture uint8 (H, W, 3) in the size of the frames."""
+        """Encode a picture uint8 (H, W, 3) of the size of the frames."""
         pixels = torch.from_numpy(picture).permute(2, 0, 1)[None].float() / 255.0
         with self.placement.hold_networks(self.networks.image_encoder, self.networks.vae):
             return LvcdReference.encode_picture(self.networks, pixels)
 
     def draw_noise(self, size: tuple[int, int], seed: int) -> Tensor:
-        """Noise (T, 4, h / 8, w / 8), from which every segment of frames of `size` (width, height) px begins."""
+        """Noise (T, 4, h / 8, w / 8) from which the segments start, for frames of `size` (width, height) px."""
         return draw_noise((SLOTS, self.networks.unet.config["out_channels"], size[1] // 8, size[0] // 8), seed + 1)
 
     def denoise_segments(
@@ -280,13 +283,14 @@ class LvcdPipeline:
         ties: Sequence[TiedFrame],
         hooks: DenoisingHooks,
     ) -> list[FinishedSegment]:
-        """A segment, or two that are tied: each its chain, its number there, and the segment before it. Raises Cancelled."""
+        """Denoise a segment, or two that are tied. Each is given as its chain, its number there, and the segment before it. Raises
+        Cancelled."""
         networks, device = self.networks, self.placement.device
         with self.placement.hold_networks(networks.unet, networks.controlnet):
             tasks = [begin_segment(networks, chain, number, before, noise, SCHEME, device) for chain, number, before in begun]
             return denoise_segments(tasks, self.sigmas, SCHEME, ties, hooks)
 
     def decode_chunk(self, chunk: DecodingChunk, latent: Callable[[int], Tensor]) -> dict[int, Tensor]:
-        """Frames float32 (3, H, W) in 0..1, on the processor, by index; `latent` gives the scaled latents (4, h, w) of each."""
+        """Decode a chunk: frames float32 (3, H, W) in 0..1, on the CPU, by index. `latent` returns the scaled latents (4, h, w) of each."""
         with self.placement.hold_networks(self.networks.vae):
             return decode_chunk(self.networks.vae, chunk, latent)

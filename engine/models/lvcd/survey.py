@@ -1,4 +1,4 @@
-"""What is known of drawings before any is painted: where their lines are, which are blank, and which of them the references color."""
+"""Surveys drawings before any is painted: where their lines are, which are blank, and which of them the references color."""
 
 from dataclasses import dataclass
 
@@ -7,18 +7,18 @@ import numpy as np
 
 from ...drawing.colors import palette
 
-SIDE = 384  # px; the longer side at which lines are laid over each other
-REACH = 2.0  # px of these; so far lines may lie apart and still be the same
-SIMILAR = 0.1  # of the share; drawings no farther behind the best are looked at more closely, so many of them:
+SIDE = 384  # px; the longer side at which lines are compared
+REACH = 2.0  # px at that size; lines no farther apart count as the same
+SIMILAR = 0.1  # drawings whose share is this close to the best are compared at full size, at most so many:
 MOST = 8
-SURE = 0.8  # of the share; below it a person is told
-ALIGNED = 0.5  # of the share, from which a picture is taken for a drawing's colors
+SURE = 0.8  # below this share there is a warning
+ALIGNED = 0.5  # from this share on a picture is taken as a drawing in color
 
 
 @dataclass(frozen=True)
 class DrawingSurvey:
-    """Of a drawing: `box` (left, top, right, bottom) px that holds its lines, in the shot's pictures, all 0 when it is blank · `lines` bool
-    (h, w) at `SIDE`."""
+    """The survey of a drawing: `box` (left, top, right, bottom) px around its lines, in the shot's pictures, all 0 when it is blank ·
+    `lines` bool (h, w) at `SIDE`."""
 
     box: tuple[int, int, int, int]
     lines: np.ndarray
@@ -29,7 +29,7 @@ class DrawingSurvey:
 
 
 def survey_lines(lines: np.ndarray) -> DrawingSurvey:
-    """Of lines bool (H, W)."""
+    """Survey lines bool (H, W)."""
     rows, columns = np.flatnonzero(lines.any(axis=1)), np.flatnonzero(lines.any(axis=0))
     box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if len(rows) else (0, 0, 0, 0)
     return DrawingSurvey(box, _shrink_mask(lines, _fit_side(lines.shape)))
@@ -37,7 +37,7 @@ def survey_lines(lines: np.ndarray) -> DrawingSurvey:
 
 @dataclass(frozen=True)
 class ReferenceMarks:
-    """Of a reference: its `lines`, and these with the `edges` of its paint, bool (H, W)."""
+    """The marks of a reference, bool (H, W): its `lines`, and `edges`, which are the lines and the edges of its paint."""
 
     lines: np.ndarray
     edges: np.ndarray
@@ -50,20 +50,20 @@ class ReferenceMarks:
         return ReferenceMarks(painted.lines, edges)
 
     def shrink_marks(self) -> "ReferenceMarks":
-        """As those of surveys."""
+        """The marks at the size of surveys."""
         size = _fit_side(self.lines.shape)
         return ReferenceMarks(_shrink_mask(self.lines, size), _shrink_mask(self.edges, size))
 
 
 def measure_overlap(drawing: np.ndarray, marks: ReferenceMarks) -> float:
-    """The share of a drawing's lines bool (H, W) that lies on lines or edges of a reference, which may show more than the drawing."""
+    """The share of a drawing's lines bool (H, W) that lies on lines or edges of a reference. The reference may show more."""
     if not drawing.any() or not marks.edges.any():
         return 0.0
     return float((_measure_distance(marks.edges)[drawing] <= REACH).mean())
 
 
 def measure_closeness(drawing: np.ndarray, marks: ReferenceMarks) -> float:
-    """0..1, how close a drawing's lines and a reference's lie, both ways: tells which of several similar drawings it is."""
+    """How close a drawing's lines and a reference's are, both ways, 0..1. This tells similar drawings apart."""
     if not drawing.any() or not marks.edges.any():
         return 0.0
     near = np.exp(-_measure_distance(marks.edges)[drawing]).mean()
@@ -76,7 +76,7 @@ def _fit_side(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 def _shrink_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A mask at another size: whatever is touched is set."""
+    """Resize a mask: a pixel is set if any of its source pixels is."""
     return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA if size[0] < mask.shape[1] else cv2.INTER_NEAREST) > 0
 
 

@@ -1,7 +1,7 @@
-"""LVCD's weights: published files, or a folder as training leaves it, read into its networks.
+"""Loads LVCD's weights from published files, or from a folder that training has written.
 
-A folder has Stable Video Diffusion, in one file (svd.safetensors) or as diffusers lays it out (unet/, vae/, image_encoder/), and LVCD
-over it: lvcd-fp16.safetensors or lvcd.ckpt, the ControlNet and the UNet's self-attention. A training leaves unet/ and controlnet/ whole.
+A folder has Stable Video Diffusion, in one file (svd.safetensors) or in the diffusers layout (unet/, vae/, image_encoder/), and LVCD on top
+of it: lvcd-fp16.safetensors or lvcd.ckpt, the ControlNet and the UNet's self-attention. Training writes a whole unet/ and controlnet/.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,24 +19,24 @@ from . import naming, slots
 from .networks import BUILDERS, HELP, build_controlnet
 
 WHOLE = ("svd-fp16.safetensors", "svd.safetensors")  # Stable Video Diffusion in one file
-HALF = "lvcd-fp16.safetensors"  # what the checkpoint is made into once
+HALF = "lvcd-fp16.safetensors"  # the checkpoint is converted to this file once
 OVER = ("lvcd.ckpt", HALF, "lvcd.safetensors")  # what LVCD's authors trained; the first that is there is what pictures are known by
 CONFIGS: Mapping[str, Mapping[str, Any]] = {"unet": parts.UNET, "vae": parts.VAE, "image_encoder": parts.IMAGE_ENCODER}  # of one file
 
 
-def load_networks(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None] = lambda name, part: None) -> SvdNetworks:
-    """The networks of a folder, on the processor. `tell` is told what is read next, and what share was read.
+def load_networks(folder: Path, dtype: torch.dtype, report: Callable[[str, float], None] = lambda name, part: None) -> SvdNetworks:
+    """Load the networks of a folder, on the CPU. `report` gets the name of the next part and the fraction read so far.
 
-    The VAE is in single precision, in which it encodes and decodes. Raises BadInput, naming what is wrong, JobFailed.
+    The VAE is in single precision, as needed for encoding and decoding. Raises BadInput, naming what is wrong, JobFailed.
     """
     found, nets = find_files(folder), {}
-    tell("lvcd", 0.0)
+    report("lvcd", 0.0)
     if "lvcd" in found and found["lvcd"].suffix == ".ckpt":
         half = folder / HALF
         found["lvcd"] = half if half.is_file() else pickles.convert_pickle(found["lvcd"], half, HELP)
     over = dict(read_tensors(found["lvcd"], HELP)) if "lvcd" in found else {}
     for place, name in enumerate(("unet", "vae", "image_encoder"), 1):
-        tell(name, place / 5)
+        report(name, place / 5)
         config, state = _read_base(folder, found, name)
         net = build_empty(lambda name=name, config=config: BUILDERS[name](config))
         file = found[name if name in found else "svd"].name
@@ -45,7 +45,7 @@ def load_networks(folder: Path, dtype: torch.dtype, tell: Callable[[str, float],
             if over:
                 state |= _read_tuned(net, over, found["lvcd"].name)
         nets[name] = fill_weights(net, state, file, torch.float32 if name == "vae" else dtype, HELP)
-    tell("controlnet", 0.8)
+    report("controlnet", 0.8)
     if over:
         net = build_empty(lambda: build_controlnet(unet_config))
         state = naming.rename_denoisers(
@@ -58,7 +58,7 @@ def load_networks(folder: Path, dtype: torch.dtype, tell: Callable[[str, float],
 
 
 def find_files(folder: Path) -> dict[str, Path]:
-    """The files that a folder's networks are read from: `svd`, or `unet`, `vae` and `image_encoder`; `lvcd` or `controlnet`.
+    """The weights files of a folder: `svd`, or `unet`, `vae` and `image_encoder`; `lvcd` or `controlnet`.
 
     Raises BadInput when a part is missing.
     """
@@ -91,7 +91,7 @@ def _read_base(folder: Path, found: Mapping[str, Path], part: str) -> tuple[Mapp
 
 
 def _read_tuned(net: Any, over: Mapping[str, Tensor], file: str) -> dict[str, Tensor]:
-    """LVCD's weights of the UNet, which are all of its self-attention and nothing else. Raises BadInput."""
+    """LVCD's weights for the UNet, which must be exactly those of its self-attention. Raises BadInput."""
     state = naming.rename_denoisers({name.removeprefix(naming.UNET): t for name, t in over.items() if name.startswith(naming.UNET)})
     wanted = {name: tuple(parameter.shape) for name, parameter in slots.list_self_attention(net)}
     compare_shapes({name: tuple(tensor.shape) for name, tensor in state.items()}, wanted, file, HELP)

@@ -1,4 +1,4 @@
-"""ToonCrafter as a model of the engine: a job in, pictures out."""
+"""The adapter of ToonCrafter to the engine: runs a job and yields its pictures."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -34,16 +34,16 @@ class ToonCrafter:
         def is_guided() -> bool:
             return any(clip.guides for layer in layers for clip in layer.clips)
 
-        def load_guided(folder: Path, dtype: torch.dtype, tell: Callable[[str, float], None]) -> ToonCrafterNetworks:
-            text.tokenize_prompt(str(job.options["prompt"]), folder / "tokenizer")  # so that nothing is loaded for one that can't be read
-            return load_networks(folder, dtype, is_guided(), tell=tell)
+        def load_guided(folder: Path, dtype: torch.dtype, report: Callable[[str, float], None]) -> ToonCrafterNetworks:
+            text.tokenize_prompt(str(job.options["prompt"]), folder / "tokenizer")  # fails before anything is loaded
+            return load_networks(folder, dtype, is_guided(), report=report)
 
         def place_pipeline(networks: ToonCrafterNetworks, device: torch.device) -> LoadedPipeline[ToonCrafterPipeline]:
             largest = max((layer.canvas.size for layer in layers if layer.clips), key=lambda size: size[0] * size[1])
             return place_for_job(networks, largest, job.options, device)
 
         def report_clips(number: int, done: float) -> None:
-            """So many clips of a layer are denoised."""
+            """Report that `done` clips of a layer are denoised."""
             before = sum(len(layer.clips) for layer in layers if layer.number < number)
             context.progress("Denoising", (before + done) / sum(len(layer.clips) for layer in layers))
 

@@ -1,4 +1,4 @@
-"""What the networks make of a cel's clips: latents, kept in the cache after each step, and those frames that become drawings."""
+"""The clips that ToonCrafter renders for a cel: latents, cached after each step, and those frames that become drawings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +21,9 @@ from .plan import ToonCrafterClip
 
 @dataclass(frozen=True)
 class ClipTree(ClipSpec):
-    """The `clips` of a cel, each after those that make its ends · `show_key` makes a key as the networks see it, uint8 (H, W, 3),
-    `draw_lines` line art as the sketch encoder reads it, float32 (H, W), 1 on lines · `report` is told how many clips are denoised."""
+    """The `clips` of a cel, each after those that make its ends · `show_key` returns the networks' input picture of a key, uint8 (H, W, 3)
+    · `draw_lines` the sketch encoder's input for line art, float32 (H, W), 1 on lines · `report` gets the number of clips denoised so
+    far."""
 
     clips: Sequence[ToonCrafterClip]
     show_key: Callable[[str], np.ndarray] = field(repr=False)
@@ -31,29 +32,29 @@ class ClipTree(ClipSpec):
 
 
 class ToonCrafterRenderer(ClipRenderer[ToonCrafterPipeline, ClipTree]):
-    """The clips of a cel, whose frames are known by the drawings that they become. Each clip depends on its ends alone, so that a changed
-    key makes none anew but those beside it."""
+    """Renders the clips of a cel, whose frames are identified by the drawings that they become. Each clip depends on its ends alone, so a
+    changed key affects only the clips on both sides of it."""
 
     def __init__(self, context: JobContext, load_pipeline: Callable[[], LoadedPipeline[ToonCrafterPipeline]], spec: ClipTree) -> None:
         super().__init__(context, load_pipeline, spec)
         self.source = {drawing: (number, frame) for number, clip in enumerate(spec.clips) for frame, drawing in clip.kept.items()}
         self._frames: dict[int, dict[str, np.ndarray]] = {}
 
-    # --- what depends on what ---
+    # --- cache keys ---
 
     def fingerprint_latents(self, number: int) -> str:
-        """What the latents of a clip depend on."""
+        """The fingerprint of everything that the latents of a clip depend on."""
         clip = self.spec.clips[number]
         ends = self._fingerprint_end(clip.first), self._fingerprint_end(clip.last)
         return compute_digest(self.spec.fingerprint, *ends, sorted(clip.guides.items()))
 
     def fingerprint_frames(self, number: int) -> str:
-        """What the frames of a clip depend on."""
+        """The fingerprint of everything that the frames of a clip depend on."""
         options = [self.context.job.options[name] for name in ("passes", "contrast", "tones")]
         return compute_digest(self.fingerprint_latents(number), options, sorted(self.spec.clips[number].kept))
 
     def fingerprint_drawing(self, drawing: str) -> tuple[str, int]:
-        """What the picture of a drawing depends on: its clip's frames, and its number among them."""
+        """The fingerprint of the frames of a drawing's clip, and the drawing's number among them."""
         number, frame = self.source[drawing]
         return self.fingerprint_frames(number), frame
 
@@ -68,13 +69,13 @@ class ToonCrafterRenderer(ClipRenderer[ToonCrafterPipeline, ClipTree]):
         return f"tooncrafter-frames-{self.fingerprint_frames(number)[:24]}"
 
     def _fingerprint_end(self, drawing: str) -> str:
-        """The content of an end of a clip: a key, or a frame of another clip."""
+        """The fingerprint of an end of a clip: a key, or a frame of another clip."""
         return compute_digest(*self.fingerprint_drawing(drawing)) if drawing in self.source else drawing
 
     # --- frames ---
 
     def render_drawing(self, drawing: str) -> np.ndarray:
-        """The networks' picture of a drawing, uint8 (h, w, 3). Raises Cancelled, BadInput, JobFailed."""
+        """The networks' output picture of a drawing, uint8 (h, w, 3). Raises Cancelled, BadInput, JobFailed."""
         number, frame = self.source[drawing]
         if number not in self._frames:
             found = self.context.cache.get(self._name_frames(number))
@@ -87,7 +88,7 @@ class ToonCrafterRenderer(ClipRenderer[ToonCrafterPipeline, ClipTree]):
         return self._frames[number][str(frame)]
 
     def _show_end(self, drawing: str) -> Tensor:
-        """An end of a clip as the networks see it, (1, 3, H, W) in -1..1."""
+        """The networks' input for an end of a clip, (1, 3, H, W) in -1..1."""
         pixels = self.render_drawing(drawing) if drawing in self.source else self.spec.show_key(drawing)
         return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1.0
 
@@ -114,8 +115,8 @@ class ToonCrafterRenderer(ClipRenderer[ToonCrafterPipeline, ClipTree]):
         begin = DenoisingState.from_arrays(context.cache.get(name), shape)
         if begin is not None and begin.step == pipeline.step_count:
             return begin.latents.to(pipeline.placement.device)
-        told, free = pipeline.encode_contexts(str(context.job.options["prompt"]), first)
-        conditions = ClipConditions(keys, told, free, lambda step: self._draw_noise(clip, shape, step), self._draw_sketches(clip))
+        context_tokens, free = pipeline.encode_contexts(str(context.job.options["prompt"]), first)
+        conditions = ClipConditions(keys, context_tokens, free, lambda step: self._draw_noise(clip, shape, step), self._draw_sketches(clip))
         hooks = DenoisingHooks(
             on_call=lambda done, count: self.spec.report(number + done / count),
             check=context.check,
@@ -124,7 +125,7 @@ class ToonCrafterRenderer(ClipRenderer[ToonCrafterPipeline, ClipTree]):
         return pipeline.denoise_clip(conditions, self._draw_noise(clip, shape, -1), hooks, begin)
 
     def _draw_sketches(self, clip: ToonCrafterClip) -> Tensor | None:
-        """What the sketch encoder reads of a clip, (1, 16, 1, H, W): 1 on lines, nothing where there is no sketch."""
+        """The sketch encoder's input for a clip, (1, 16, 1, H, W): 1 on lines, all 0 for frames without a sketch."""
         if not clip.guides:
             return None
         width, height = self.spec.size
@@ -134,7 +135,7 @@ class ToonCrafterRenderer(ClipRenderer[ToonCrafterPipeline, ClipTree]):
         return sketches
 
     def _draw_noise(self, clip: ToonCrafterClip, shape: tuple[int, ...], step: int) -> Tensor:
-        """Noise of a step, -1 before the first: neighboring clips have that of the end that they share in common."""
+        """The noise of a step, -1 before the first. Neighboring clips have the same noise at the end that they share."""
         noise = draw_noise(shape, self._derive_seed("clip", step))
         for place, drawing in ((0, clip.first), (-1, clip.last)):
             noise[0, place] = draw_noise(shape[2:], self._derive_seed("end", self._fingerprint_end(drawing), step))

@@ -1,4 +1,4 @@
-"""The published schedule: DDIM whose last noise level has no signal left, and whose clean latents shrink towards the noisy end."""
+"""The published schedule: DDIM whose last noise level has no signal left, and whose clean latents are scaled down towards the noisy end."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -8,35 +8,35 @@ import torch
 from torch import Tensor
 
 TRAINED = 1000  # timesteps
-SHRUNK, LEAST = 400, 0.7  # clean latents are scaled from 1 to this within so many timesteps
+SHRUNK, LEAST = 400, 0.7  # within so many timesteps clean latents are scaled from 1 to this
 MOST_STEPS = 60
 
 
 def compute_alphas() -> np.ndarray:
-    """The share of the signal, float64 (1000,), at each timestep; none at the last."""
+    """The power of the signal, float64 (1000,), at each timestep; 0 at the last."""
     betas = np.linspace(0.00085**0.5, 0.012**0.5, TRAINED) ** 2
     root = np.sqrt(np.cumprod(1.0 - betas))
     return ((root - root[-1]) * root[0] / (root[0] - root[-1])) ** 2
 
 
 def compute_shrinkage() -> np.ndarray:
-    """What clean latents are multiplied by, float64 (1000,), at each timestep."""
+    """The scale of clean latents, float64 (1000,), at each timestep."""
     return np.concatenate([np.linspace(1.0, LEAST, SHRUNK), np.full(TRAINED - SHRUNK, LEAST)])
 
 
 def compute_timesteps(steps: int) -> np.ndarray:
-    """The timesteps of a run, int64 (steps,), from the noisiest one on."""
+    """The timesteps of a run, int64 (steps,), starting with the noisiest."""
     return np.round(np.arange(TRAINED, 0, -TRAINED / steps)).astype(np.int64) - 1
 
 
 def compute_end_scale(steps: int) -> float:
-    """What the latents at the end of so many steps are multiplied by."""
+    """The scale of the latents at the end of a run of `steps` steps."""
     return float(compute_shrinkage()[compute_timesteps(steps)[-1]])
 
 
 class ShrinkingDdim:
-    """A scheduler for `engine.diffusion.sampling.denoise_latents`. `noise` makes what is added at a step, of the latents' shape;
-    `eta` how much of it: 0 none, 1 as published."""
+    """A scheduler for `engine.diffusion.sampling.denoise_latents`. `noise` draws the noise that is added at a step, of the latents' shape.
+    `eta` is its amount: 0 none, 1 as published."""
 
     init_noise_sigma = 1.0
 
@@ -46,7 +46,7 @@ class ShrinkingDdim:
         self.timesteps = torch.from_numpy(times).to(device)
         self.now = signal[times]
         self.next = np.append(signal[times[1:]], signal[0])
-        # Rounding makes this a little less than nothing at the first step, and the root of that is no number.
+        # Rounding can make this slightly negative at the first step, and its root NaN.
         self.sigma = eta * np.sqrt(np.maximum((1 - self.next) / (1 - self.now) * (1 - self.now / self.next), 0.0))
         self.rest = np.sqrt(np.maximum(1.0 - self.next - self.sigma**2, 0.0))
         self.shrink = np.append(scale[times[1:]] / scale[times[:-1]], 1.0)
@@ -60,7 +60,7 @@ class ShrinkingDdim:
         return latents
 
     def estimate_clean(self, output: Tensor, latents: Tensor) -> Tensor:
-        """What the clean latents are thought to be at the next step, of the network's output, v."""
+        """The estimated clean latents, at the scale of the next step, from the network's output v."""
         now = self.now[self.index]
         return (now**0.5 * latents - (1.0 - now) ** 0.5 * output) * self.shrink[self.index]
 
@@ -77,7 +77,7 @@ class ShrinkingDdim:
 
 
 def apply_guidance(unconditioned: Tensor, conditioned: Tensor, scale: float, rescale: float) -> Tensor:
-    """Guided v (B, F, C, h, w), brought `rescale` of the way to the spread that it has without guidance."""
+    """Guided v (B, F, C, h, w). Its standard deviation is moved by the fraction `rescale` towards that without guidance."""
     guided = unconditioned + scale * (conditioned - unconditioned)
     if rescale == 0.0:
         return guided

@@ -1,4 +1,4 @@
-"""A cel of a job: its keys and the line art that drawings follow, and what becomes of the networks' pictures."""
+"""A cel of a job that ToonCrafter paints: its keys, the line art that guides drawings, and the finishing of the networks' pictures."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -22,15 +22,15 @@ from .pipeline import ToonCrafterPipeline
 from .plan import COARSE, BetweenDrawing, ToonCrafterClip, plan_clips
 from .weights import ToonCrafterNetworks
 
-AROUND = 0.12  # of the longer side of what cut-out keys hold, left free around it for motion that leaves both
-SHORTER = 5 / 8  # of the longer side, which no side of the network's pictures is below: it was trained on 512 x 320
-ALIKE = 0.1  # share of colors that keys have in common at least, if they are of one shot
+AROUND = 0.12  # margin around the content of cut-out keys, as a fraction of its longer side, for motion beyond both
+SHORTER = 5 / 8  # the least ratio of the sides of the network's pictures: it was trained on 512 x 320
+ALIKE = 0.1  # keys of one shot have at least this share of colors in common
 DENOISING = ("prompt", "steps", "guidance", "fps", "side")  # options that the latents depend on
-FINISHING = ("snap", "nearest", "lines", "gap")  # options that say what becomes of frames
+FINISHING = ("snap", "nearest", "lines", "gap")  # options of the finishing of frames
 
 
 class ToonCrafterLayer:
-    """`clips` what its drawings are made by."""
+    """A layer of ToonCrafter. `clips` are the clips from which its drawings are taken."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class ToonCrafterLayer:
         loader: PipelineLoader[ToonCrafterNetworks, ToonCrafterPipeline],
         report_clips: Callable[[int, float], None],
     ) -> None:
-        """`report_clips` is told how many clips of a layer, by its number, are denoised."""
+        """`report_clips` gets the number of a layer and how many of its clips are denoised."""
         self.context, self.store, self.number, self.loader, self.job = context, store, number, loader, context.job
         shown = [self.job.drawing(d) for e in self.job.frames if (d := e.drawings[number]) is not None]
         self.order = [d for before, d in zip([None, *shown], shown, strict=False) if d != before]
@@ -53,11 +53,11 @@ class ToonCrafterLayer:
         self.warn_person = functools.cache(self._warn_person)
         self._report_clips = functools.partial(report_clips, number)
 
-    # --- what is given ---
+    # --- input ---
 
     @functools.cached_property
     def given(self) -> Mapping[str, np.ndarray]:
-        """The keys as they are, uint8 (H, W, 4). Raises BadInput."""
+        """The unchanged keys, uint8 (H, W, 4). Raises BadInput."""
         found = {}
         for drawing in map(self.job.drawing, self.keys):
             if drawing.kind != "painted":
@@ -75,17 +75,17 @@ class ToonCrafterLayer:
 
     @functools.cached_property
     def cut_out(self) -> bool:
-        """Whether there is nothing around the figures of the keys."""
+        """Whether the figures of the keys are cut out of their background."""
         return any((picture[..., 3] < 128).any() for picture in self.given.values())
 
     @property
     def line_art(self) -> bool:
-        """Whether the keys are line art, of which ink alone is kept."""
+        """Whether the keys are line art. Only the ink of their frames is kept."""
         return all(self.job.drawing(drawing).kind != "painted" for drawing in self.keys)
 
     @functools.cached_property
     def canvas(self) -> canvases.Canvas:
-        """Where the shot lies in the network's pictures: whole, or what cut-out keys hold."""
+        """How the shot is fitted into the network's pictures: whole, or cropped to the content of cut-out keys."""
         width, height = self.job.size
         box = (0, 0, width, height)
         if self.cut_out:
@@ -99,13 +99,13 @@ class ToonCrafterLayer:
         return canvases.fit_canvas(box, side, max(canvases.STEP, round(side * SHORTER / canvases.STEP) * canvases.STEP))
 
     def show_key(self, drawing: str) -> np.ndarray:
-        """A key as the networks see it, uint8 (H, W, 3): on white, if there is nothing around its figure."""
+        """The networks' input picture of a key, uint8 (H, W, 3): on white if its figure is cut out."""
         picture = self.given[drawing]
         white = paint.composite_over(np.full_like(picture, 255), picture)[..., :3]
         return self.canvas.fit_picture(white, 255 if self.cut_out else None)
 
     def draw_lines(self, guide: str) -> np.ndarray:
-        """Line art as the sketch encoder reads it, float32 (H, W), 1 on lines: thin ones are not lost when they shrink."""
+        """The sketch encoder's input for line art, float32 (H, W), 1 on lines. Thin lines survive downscaling."""
         share = self.canvas.fit_picture(self.store.read_sketch(guide).lines.astype(np.float32), 0.0)
         return (share > min(0.25, 0.4 * self.canvas.scale)).astype(np.float32)
 
@@ -118,7 +118,7 @@ class ToonCrafterLayer:
         return ToonCrafterRenderer(self.context, self.loader.load_pipeline, tree)
 
     def _warn_person(self) -> None:
-        """Tell what a person should look at, once. Raises BadInput."""
+        """Warn of everything that the user should check. Raises BadInput."""
         named = self.job.cels[self.number].name
         if self.job.cels[self.number].references:
             self.context.warn(
@@ -144,33 +144,33 @@ class ToonCrafterLayer:
         shares = []
         for drawing in (one, other):
             small = cv2.resize(self.show_key(drawing), (64, 64), interpolation=cv2.INTER_NEAREST)
-            seen = (small // 32).astype(int) @ np.array([64, 8, 1])
-            shares.append(np.bincount(seen.ravel(), minlength=512) / seen.size)
+            color_index = (small // 32).astype(int) @ np.array([64, 8, 1])
+            shares.append(np.bincount(color_index.ravel(), minlength=512) / color_index.size)
         return float(np.minimum(*shares).sum())
 
-    # --- what is made ---
+    # --- output ---
 
     def cache_key(self, drawing: str) -> str:
-        asked = self.job.drawing(drawing)
-        if asked.kind != "between":
+        target = self.job.drawing(drawing)
+        if target.kind != "between":
             return drawing
         options = {name: self.job.options[name] for name in FINISHING}
-        return compute_digest(*self.renderer.fingerprint_drawing(drawing), options, asked.guide, self.keys)
+        return compute_digest(*self.renderer.fingerprint_drawing(drawing), options, target.guide, self.keys)
 
     def cache_keys(self) -> list[str]:
         guides = [key for d in self.guides for key in (match_key(self.figures_fingerprint, d, None), *self.store.cache_keys(d))]
         return [*(self.renderer.cache_keys() if self.clips else []), *guides]
 
     def render(self, drawing: str) -> tuple[np.ndarray, Counts]:
-        """A drawing's picture, uint8 (H, W, 4), and the number of its regions where it follows line art."""
-        self.loader.choose_device()  # whether there is one is told before anything is made
-        asked = self.job.drawing(drawing)
-        if asked.kind != "between":
+        """A drawing's picture, uint8 (H, W, 4), and the number of its regions if it follows line art."""
+        self.loader.choose_device()  # fails early, before anything is computed, if there is none
+        target = self.job.drawing(drawing)
+        if target.kind != "between":
             return self.given[drawing], Counts()
         self.warn_person()
         frame = self.canvas.put_back(self.renderer.render_drawing(drawing), self.job.size)
-        if asked.guide is not None and self.job.options["snap"] and not self.line_art:
-            return self._snap_frame(frame, asked.guide)
+        if target.guide is not None and self.job.options["snap"] and not self.line_art:
+            return self._snap_frame(frame, target.guide)
         if self.job.options["nearest"] and not self.line_art:
             frame = self._match_swatches(frame)
         if self.line_art:
@@ -183,11 +183,12 @@ class ToonCrafterLayer:
 
     @functools.cached_property
     def _palette_and_figures(self) -> tuple[np.ndarray, list[Figure]]:
-        """The swatches of the keys, uint8 (P, 4), and the keys as the matcher knows them."""
+        """The swatches of the keys, uint8 (P, 4), and the keys as figures for the matcher."""
         return describe_cutouts(self._cutouts)
 
     def _snap_frame(self, frame: np.ndarray, guide: str) -> tuple[np.ndarray, Counts]:
-        """Each region of the line art in the swatch that it was painted nearest to and that the matcher finds likely, the lines over it."""
+        """Paint each region of the line art with the swatch that is nearest to its paint and likely by the matcher, with the lines on
+        top."""
         pixels, swatches = self.store.load_pixels(guide), self._palette_and_figures[0]
         match = match_drawing(self.store, guide, None, self.figures_fingerprint, lambda: self._palette_and_figures)
         probs, grown = match.reference_probs, pixels["grown"].astype(np.int32)
@@ -196,7 +197,7 @@ class ToonCrafterLayer:
         return picture, Counts(self.store.analyze(guide).count)
 
     def _match_swatches(self, frame: np.ndarray) -> np.ndarray:
-        """Each pixel in the nearest color of the keys, that of their lines among them."""
+        """Paint each pixel in the nearest color of the keys, including that of their lines."""
         swatches = palette.merge_palettes([cutout.painted for cutout in self._cutouts])[0]
         inked = [cutout.pixels[cutout.painted.lines] for cutout in self._cutouts]
         lines = [np.median(np.concatenate(inked), axis=0)] if any(len(pixels) for pixels in inked) else []
@@ -209,7 +210,7 @@ class ToonCrafterLayer:
 
 
 def fit_key(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A key uint8 (H, W, 4) of any size as one of `size` (width, height): whole and in its shape, with nothing at its sides."""
+    """Fit a key uint8 (H, W, 4) of any size into `size` (width, height), whole and undistorted, with transparent borders."""
     height, width = picture.shape[:2]
     if (width, height) == size:
         return picture
@@ -222,7 +223,7 @@ def fit_key(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def extract_ink(frame: np.ndarray) -> np.ndarray:
-    """What is inked on white in a frame uint8 (H, W, 3), as uint8 (H, W, 4) without the white."""
+    """The ink of a frame uint8 (H, W, 3) on white, as uint8 (H, W, 4) without the white."""
     alpha = 255 - frame.min(axis=2, keepdims=True).astype(np.float32)
     color = (frame - (255.0 - alpha)) * 255.0 / np.maximum(alpha, 1.0)
     return np.dstack([np.clip(color + 0.5, 0, 255), alpha]).astype(np.uint8)

@@ -1,7 +1,7 @@
-"""The published files' names: which network each tensor belongs to, and what it is called there.
+"""Names of the published files: which network each tensor belongs to, and its name there.
 
-One checkpoint holds everything; its names are those of the code that trained it. `placed` turns them into the networks' names, and
-`published` turns those back, so that what is trained here is written as it was published.
+One checkpoint has everything, under the names of the code that trained it. `assign_tensors` maps them to the networks' names, and
+`publish_tensors` maps them back, so that weights trained here are written in the published layout.
 """
 
 import re
@@ -23,8 +23,8 @@ BUFFERS = frozenset(
         *("betas", "alphas_cumprod_prev", "posterior_variance", "posterior_log_variance_clipped"),
         *("posterior_mean_coef1", "posterior_mean_coef2", "scale_arr"),
     )
-)  # constants, which are computed here
-UNUSED = {  # parts of the published files that nothing reads
+)  # constants that the code computes itself
+UNUSED = {  # unused parts of the published files
     "vae": re.compile(r"post_quant_conv\..*"),
     "text_encoder": re.compile(r"text_projection|logit_scale"),  # and the last block
     "image_encoder": re.compile(
@@ -38,9 +38,9 @@ Placed = tuple[str, str, Tensor]  # network, name, tensor
 
 
 def assign_tensors(state: Iterable[tuple[str, Tensor]], text_blocks: int) -> Iterator[Placed]:
-    """Where the tensors of a checkpoint belong. What has no place keeps its name, in a network called '': it is surplus.
+    """Assign the tensors of a checkpoint to networks. Unknown ones keep their name, in a network called ''.
 
-    `text_blocks` of the text tower are used; the checkpoint holds one more.
+    `text_blocks` blocks of the text encoder are used. The checkpoint has one more.
     """
     known = (*PREFIXES.values(), *BUFFERS)
     for name, tensor in state:
@@ -71,7 +71,7 @@ def assign_tensors(state: Iterable[tuple[str, Tensor]], text_blocks: int) -> Ite
 
 
 def publish_tensors(state: Mapping[str, Tensor], part: str, known: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, Tensor]]:
-    """A network's tensors as they are published; `known` are the names and shapes of a checkpoint, of ToonCrafter or of DynamiCrafter."""
+    """A network's tensors under published names. `known` are the names and shapes of a checkpoint of ToonCrafter or DynamiCrafter."""
     prefix = PREFIXES["unet" if part == "sketch_encoder" else part]
     names = [name.removeprefix(prefix) for name in known if name.startswith(prefix)]
     if part == "sketch_encoder":
@@ -97,11 +97,11 @@ def publish_tensors(state: Mapping[str, Tensor], part: str, known: Mapping[str, 
 
 
 def _flatten_matrix(tensor: Tensor) -> Tensor:
-    """The matrix of a convolution over single places."""
+    """The matrix of a 1 x 1 convolution."""
     return tensor.flatten(1)
 
 
-# --- the UNet and its like ----------------------------------------------------------------------------------------
+# --- the UNet and the sketch encoder ------------------------------------------------------------------------------
 
 _RESNET = {
     "in_layers.0": "norm1",
@@ -129,7 +129,7 @@ _PARTS = ("", "attentions", "temp_attentions")  # of a block: its resnet, its tr
 
 
 def rename_unet(name: str) -> str:
-    """A name of the UNet in the published file, without prefix, as the network's; unknown ones stay as they are."""
+    """Rename a tensor of the UNet, given without prefix. Unknown names are returned unchanged."""
     for begin, ours in _TOP.items():
         if name.startswith(begin + "."):
             return ours + name.removeprefix(begin)
@@ -165,7 +165,7 @@ def _rename_resnet(where: str, layer: int, rest: str) -> str:
 
 
 def rename_sketch_encoder(name: str) -> str:
-    """A name of the sketch encoder's published file as the network's."""
+    """Rename a tensor of the sketch encoder's published file."""
     if found := re.fullmatch(r"zero_convs\.(\d+)\.0\.(.*)", name):
         return f"controlnet_down_blocks.{found[1]}.{found[2]}"
     if name.startswith("middle_block.2."):
@@ -191,7 +191,7 @@ _TEMPORAL = {"in_layers.0": "norm1", "in_layers.2": "conv1", "out_layers.0": "no
 
 
 def rename_vae(name: str) -> str:
-    """A name of the autoencoder in the published file, without prefix, as the network's."""
+    """Rename a tensor of the autoencoder, given without prefix."""
     for pattern, ours in _VAE:
         name, count = re.subn(f"^{pattern}", ours, name)
         if count:
@@ -227,7 +227,7 @@ _CLIP_BLOCK = {
 
 
 def _rename_tower(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """A tensor of OpenCLIP's as transformers' ones."""
+    """Convert a tensor of OpenCLIP to those of transformers."""
     if name in ("positional_embedding", "visual.positional_embedding"):
         yield "embeddings.position_embedding.weight", tensor
         return
@@ -250,15 +250,15 @@ def _rename_tower(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
 
 
 def select_tower(state: Iterable[tuple[str, Tensor]], tower: str) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of one tower, 'text_model' or 'vision_model', in a file of transformers', which may hold more of CLIP."""
+    """The tensors of one encoder, 'text_model' or 'vision_model', in a file of transformers, which may have more of CLIP."""
     for name, tensor in state:
         if name.startswith(f"{tower}.") and not name.endswith("position_ids"):
             inner = name.removeprefix(f"{tower}.")
-            if not inner.startswith("post_layernorm."):  # after what is read
+            if not inner.startswith("post_layernorm."):  # not used
                 yield inner, tensor
 
 
 def build_meta_tensors(shapes: Mapping[str, Iterable[int]]) -> Iterator[tuple[str, Tensor]]:
-    """Tensors of these names and shapes without contents, on the meta device."""
+    """Empty tensors of these names and shapes, on the meta device."""
     for name, shape in shapes.items():
         yield name, torch.empty(tuple(shape), device="meta")

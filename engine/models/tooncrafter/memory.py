@@ -1,4 +1,4 @@
-"""What ToonCrafter takes of a device's memory, and where its networks wait."""
+"""ToonCrafter's memory needs, and the placement of its networks."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,15 +15,15 @@ from .networks import FRAMES
 from .pipeline import ToonCrafterPipeline, ToonCrafterSettings
 from .weights import ToonCrafterNetworks
 
-# Intermediate results, in pictures of a key or of all frames as wide as the widest layer of the autoencoder at full size.
+# Memory of intermediate results, in full-size pictures with as many channels as the first level of the autoencoder.
 ENCODING = 10
-TOGETHER = 6  # of the decoder's layers that connect the frames
-APART = 10  # of those that do not, were all frames to go through them at once
+TOGETHER = 6  # of the decoder's layers that connect frames
+APART = 10  # of those that do not, for each frame that they process at once
 
 
 def estimate_needs(networks: ToonCrafterNetworks, size: tuple[int, int], halves: int) -> MemoryNeeds:
-    """For clips of pictures of `size` px and so many `halves` of the guidance at once. `decoding` is that of the layers that take frames
-    one by one."""
+    """The needs for clips of `size` px and 1 or 2 `halves` of the guidance at once. `decoding` is for the layers that process frames
+    separately."""
     item = networks.unet.conv_in.weight.element_size()
     pixels = size[0] * size[1]
     layer = networks.unet.config["block_out_channels"][0] * pixels // 64 * FRAMES * item
@@ -50,7 +50,7 @@ def estimate_needs(networks: ToonCrafterNetworks, size: tuple[int, int], halves:
 
 
 def choose_modes(networks: ToonCrafterNetworks, mode: str) -> dict[nn.Module, str]:
-    """How each network waits: encoders and decoder come and go as wholes, the denoiser may be fed a few layers at a time."""
+    """The mode of each network: encoders and decoder are moved as a whole, the denoiser may be loaded a few layers at a time."""
     light = memory.WHOLE if mode == memory.WHOLE else memory.STAGES
     heavy = [net for net in (networks.unet, networks.sketch_encoder) if net is not None]
     encoders = (networks.vae, networks.text_encoder, networks.image_encoder, networks.projector)
@@ -62,8 +62,8 @@ def choose_modes(networks: ToonCrafterNetworks, mode: str) -> dict[nn.Module, st
 def place_for_job(
     networks: ToonCrafterNetworks, size: tuple[int, int], options: Mapping[str, object], device: torch.device
 ) -> LoadedPipeline[ToonCrafterPipeline]:
-    """ToonCrafter's pipeline where it can make clips of `size` (width, height) px, by the options of a job. Raises JobFailed when there is
-    no room for that."""
+    """Place ToonCrafter's pipeline for clips of `size` (width, height) px, with the options of a job. Raises JobFailed when memory is too
+    small."""
     settings = ToonCrafterSettings(
         steps=int(str(options["steps"])), guidance=float(str(options["guidance"])), fps=float(str(options["fps"]))
     )

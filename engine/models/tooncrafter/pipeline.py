@@ -1,6 +1,6 @@
-"""ToonCrafter's pipeline between pictures and tensors: encode two keys and a prompt, denoise the clip between them, decode its frames.
+"""ToonCrafter's pipeline: encode two keys and a prompt, denoise the clip between them, decode its frames.
 
-Pictures are (N, 3, H, W) in -1..1, H and W multiples of 64; latents (1, 16, 4, H / 8, W / 8), those of the autoencoder times `SCALE`.
+Pictures are (N, 3, H, W) in -1..1, H and W multiples of 64. Latents are (1, 16, 4, H / 8, W / 8), those of the autoencoder times `SCALE`.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,14 @@ from .networks import FRAMES
 from .vae import SCALE, build_references
 from .weights import ToonCrafterNetworks
 
-SECOND_PASS = tuple(index for index in range(FRAMES) if index not in (1, FRAMES - 2))  # frames that are decoded once more
-REPLACED = (FRAMES // 2 - 1, FRAMES // 2)  # those that are taken of it
+SECOND_PASS = tuple(index for index in range(FRAMES) if index not in (1, FRAMES - 2))  # frames that are decoded a second time
+REPLACED = (FRAMES // 2 - 1, FRAMES // 2)  # frames that are taken from the second pass
 
 
 @dataclass(frozen=True)
 class ToonCrafterSettings:
-    """`steps` of denoising · `guidance` how much the prompt and the first key count, `rescale` how far the guided spread is taken back ·
-    `fps` frames a second of the clip: the fewer, the larger the motion · `eta` noise that is added at each step, 1 as published ·
+    """`steps` of denoising · `guidance` scale for the prompt and the first key, `rescale` of the guided standard deviation · `fps` frames
+    per second of the clip: the fewer, the larger the motion · `eta` amount of noise that is added at each step, 1 as published ·
     `batched_cfg` whether both halves of the guidance are one batch, which takes more memory."""
 
     steps: int = 50
@@ -38,7 +38,7 @@ class ToonCrafterSettings:
 
 @dataclass(frozen=True)
 class EncodedKeys:
-    """Two keys: `latents` (2, 4, h, w) scaled · `references` what the decoder looks at."""
+    """Two encoded keys: `latents` (2, 4, h, w) scaled · `references` the hidden states that the decoder attends to."""
 
     latents: Tensor
     references: list[Tensor]
@@ -46,8 +46,8 @@ class EncodedKeys:
 
 @dataclass(frozen=True)
 class ClipConditions:
-    """What a clip is made of: `keys` · `context` (1, 77 + 256, C) of prompt and first key, `free` that of nothing · `sketches`
-    (1, 16, 1, H, W), 1 on lines, all 0 where there is none, or None without any · `draw_step_noise` makes what is added at a step."""
+    """The conditions of a clip: `keys` · `context` (1, 77 + 256, C) of prompt and first key, `free` the unconditioned one · `sketches`
+    (1, 16, 1, H, W), 1 on lines, all 0 for frames without one, or None without any · `draw_step_noise` draws the noise of a step."""
 
     keys: EncodedKeys
     context: Tensor
@@ -58,7 +58,7 @@ class ClipConditions:
 
 @torch.inference_mode()
 def encode_keys(networks: ToonCrafterNetworks, pictures: Tensor, noise: Tensor) -> EncodedKeys:
-    """Two pictures (2, 3, H, W); their latents are drawn by `noise` (2, 4, h, w) of variance 1."""
+    """Encode two pictures (2, 3, H, W). `noise` (2, 4, h, w) of variance 1 samples their latents."""
     where = next(networks.vae.parameters())
     mean, variance, hidden = networks.vae.encode_keys(pictures.to(where))
     latents = mean.float() + torch.exp(0.5 * variance.float()) * noise.to(where.device)
@@ -75,19 +75,19 @@ def encode_image(networks: ToonCrafterNetworks, picture: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def encode_text(networks: ToonCrafterNetworks, ids: Tensor) -> Tensor:
-    """The prompt's tokens (B, 77, C), of their ids (B, 77)."""
+    """The prompt's tokens (B, 77, C) from their ids (B, 77)."""
     return networks.text_encoder(ids.to(networks.text_encoder.device)).last_hidden_state
 
 
 def place_keys(latents: Tensor) -> Tensor:
-    """What the UNet is told of two keys (2, 4, h, w): their latents at both ends of a clip (1, 16, 4, h, w), nothing between."""
+    """The UNet's condition for two keys (2, 4, h, w): their latents at both ends of a clip (1, 16, 4, h, w), zeros between."""
     placed = latents.new_zeros(1, FRAMES, *latents.shape[1:])
     placed[0, 0], placed[0, -1] = latents
     return placed
 
 
 class ToonCrafterPipeline:
-    """The stages of a clip between two keys. It brings its networks to the device for each, as they were placed."""
+    """The stages of a clip between two keys. For each stage it moves its networks to the device, by their placement."""
 
     def __init__(self, networks: ToonCrafterNetworks, placement: Placement, settings: ToonCrafterSettings) -> None:
         self.networks, self.placement, self.settings = networks, placement, settings
@@ -95,17 +95,17 @@ class ToonCrafterPipeline:
 
     @property
     def step_count(self) -> int:
-        """Steps of denoising."""
+        """The number of denoising steps."""
         return self.settings.steps
 
     def encode_keys(self, pictures: Tensor, noise: Tensor) -> EncodedKeys:
-        """Two pictures (2, 3, H, W); their latents are drawn by `noise` (2, 4, h, w) of variance 1."""
+        """Encode two pictures (2, 3, H, W). `noise` (2, 4, h, w) of variance 1 samples their latents."""
         with self.placement.hold_networks(self.networks.vae):
             return encode_keys(self.networks, pictures, noise)
 
     def encode_contexts(self, prompt: str, first: Tensor) -> tuple[Tensor, Tensor]:
-        """The contexts (1, 77 + 256, C) of a prompt and the first key (1, 3, H, W), and of nothing, which is computed once. Raises BadInput
-        for a prompt that can't be read."""
+        """The context (1, 77 + 256, C) of a prompt and the first key (1, 3, H, W), and the unconditioned one, which is computed once.
+        Raises BadInput for a prompt that can't be tokenized."""
         networks, device = self.networks, self.placement.device
         with self.placement.hold_networks(networks.text_encoder, networks.image_encoder, networks.projector):
             words = encode_text(networks, text.tokenize_prompt(prompt, networks.folder / "tokenizer"))
@@ -119,7 +119,7 @@ class ToonCrafterPipeline:
     def denoise_clip(
         self, conditions: ClipConditions, noise: Tensor, hooks: DenoisingHooks = NO_HOOKS, begin: DenoisingState | None = None
     ) -> Tensor:
-        """Latents of the clip from noise (1, 16, 4, h, w) or from a kept state. Raises Cancelled."""
+        """Latents of the clip from noise (1, 16, 4, h, w) or from a cached state. Raises Cancelled."""
         networks, settings, device = self.networks, self.settings, self.placement.device
         scheduler = ShrinkingDdim(settings.steps, conditions.draw_step_noise, settings.eta, device)
         with self.placement.hold_networks(*filter(None, (networks.unet, networks.sketch_encoder))):
@@ -128,10 +128,10 @@ class ToonCrafterPipeline:
 
     @torch.inference_mode()
     def decode_clip(self, latents: Tensor, references: list[Tensor], two_passes: bool, scale: float = 1.0) -> Tensor:
-        """Frames (16, 3, H, W), float32 on the processor, about -1..1.
+        """Decode latents to frames (16, 3, H, W), float32 on the CPU, about -1..1.
 
-        As published in `two_passes`: the two in the middle are taken from a second one, without the second frame and the last but one.
-        `scale` is what the latents are divided by. What overflows half precision is decoded once more in single.
+        With `two_passes`, as published, the two middle frames are taken from a second pass, without the second and the last but one frame.
+        Latents are divided by `scale`. If half precision overflows, the clip is decoded again in single precision.
         """
         vae, given = self.networks.vae, latents[0] / (SCALE * scale)
         with self.placement.hold_networks(vae):
@@ -145,17 +145,17 @@ class ToonCrafterPipeline:
     def _decode_passes(self, latents: Tensor, references: list[Tensor], two_passes: bool) -> Tensor:
         vae = self.networks.vae
         where = next(vae.parameters())
-        given, seen = latents.to(where), [level.to(where) for level in references]
-        frames = vae.decode_clip(given, seen, FRAMES).float()
+        given, levels = latents.to(where), [level.to(where) for level in references]
+        frames = vae.decode_clip(given, levels, FRAMES).float()
         if two_passes:
-            again = vae.decode_clip(given[list(SECOND_PASS)], seen, len(SECOND_PASS)).float()
+            again = vae.decode_clip(given[list(SECOND_PASS)], levels, len(SECOND_PASS)).float()
             for index in REPLACED:
                 frames[index] = again[SECOND_PASS.index(index)]
         return frames
 
 
 class ToonCrafterDenoiser:
-    """`engine.diffusion.sampling.Denoiser` of the one window that a clip is."""
+    """An `engine.diffusion.sampling.Denoiser`. A clip is a single window."""
 
     def __init__(
         self, networks: ToonCrafterNetworks, conditions: ClipConditions, settings: ToonCrafterSettings, device: torch.device

@@ -1,7 +1,7 @@
-"""Which clips of sixteen frames make the drawings of a cel, and which of their frames are kept.
+"""Plans which clips of sixteen frames make the drawings of a cel, and which of their frames are kept.
 
-A clip lies between two pictures. Up to fourteen drawings between two keys are frames of one clip, those nearest to their places in time.
-Of more, some are made first, and are the ends of further clips.
+A clip is between two pictures. Up to fourteen drawings between two keys are frames of one clip: those nearest to their places in time.
+If there are more, some are made first and become the ends of further clips.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from .networks import FRAMES
 INNER = FRAMES - 2  # frames of a clip that are not its ends
 LAST = FRAMES - 1
 MOST = LAST * LAST - 1  # drawings between two keys
-COARSE = 1.0  # frames that a drawing may lie off its place before a person is told
+COARSE = 1.0  # a drawing that is more frames off its place gives a warning
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class BetweenDrawing:
 
 @dataclass(frozen=True)
 class ToonCrafterClip:
-    """Sixteen frames from the drawing `first` to `last`. `kept` which drawing a frame becomes, `guides` which line art it follows, by
-    their numbers 1 to 14 · `off` how many frames the drawing farthest from its place is off it."""
+    """Sixteen frames from the drawing `first` to `last`. `kept` the drawing that a frame becomes, `guides` the line art that it follows, by
+    frame numbers 1 to 14 · `off` the largest distance of a drawing from its place, in frames."""
 
     first: str
     last: str
@@ -41,8 +41,8 @@ class ToonCrafterClip:
 
 
 def plan_clips(order: Sequence[str | BetweenDrawing]) -> list[ToonCrafterClip]:
-    """The clips of a cel, each after those that make its ends. `order` has its drawings as they follow each other, keys as their ids;
-    what comes again is made once. Raises BadInput when too many lie between two keys."""
+    """The clips of a cel, each after those that make its ends. `order` has its drawings in order of time, keys as their ids. A drawing that
+    returns is made once. Raises BadInput when there are too many drawings between two keys."""
     clips: list[ToonCrafterClip] = []
     made: set[str] = set()
     before, betweens = "", []
@@ -65,7 +65,9 @@ def plan_between(first: str, last: str, drawings: Sequence[BetweenDrawing]) -> l
         raise BadInput(f"ToonCrafter makes {MOST} drawings between two keys at most, not {len(drawings)}: draw keys between them.")
     if parts == 1:
         return [_build_clip(first, last, drawings, [d.at for d in drawings], drawings)]
-    ends = [round(part * (len(drawings) + 1) / parts) - 1 for part in range(parts + 1)]  # of drawings, from the key before to that after
+    ends = [
+        round(part * (len(drawings) + 1) / parts) - 1 for part in range(parts + 1)
+    ]  # indices of drawings, from the key before to the key after
     middle = [drawings[number] for number in ends[1:-1]]
     clips = [_build_clip(first, last, middle, [d.at for d in middle], drawings)]
     known = [BetweenDrawing(first, 0.0), *middle, BetweenDrawing(last, 1.0)]
@@ -85,7 +87,7 @@ def _build_clip(
     off = max((abs(LAST * min(max(place, 0.0), 1.0) - number) for place, number in zip(at, numbers, strict=True)), default=0.0)
     kept = {number: drawing.id for number, drawing in zip(numbers, drawings, strict=True)}
     guides = {number: d.guide for number, d in zip(numbers, drawings, strict=True) if d.guide is not None}
-    for drawing in guided:  # those that are made by further clips guide this one, too
+    for drawing in guided:  # sketches of drawings that further clips make guide this one too
         number = round(LAST * drawing.at)
         if drawing.guide is not None and drawing not in drawings and 0 < number < LAST:
             guides.setdefault(number, drawing.guide)
@@ -93,10 +95,10 @@ def _build_clip(
 
 
 def assign_frames(at: Sequence[float]) -> list[int]:
-    """The frames 1 to 14, each another, that lie nearest to places 0 to 1 in all. At most fourteen places."""
+    """Assign distinct frames 1 to 14 to places 0 to 1, as near as possible in total. At most fourteen places."""
     wanted = LAST * np.array(at, float)[:, None]
     _, columns = linear_sum_assignment((wanted - np.arange(1, LAST)) ** 2)
-    chosen = np.sort(columns) + 1  # of equally good choices the one that keeps their order
+    chosen = np.sort(columns) + 1  # of equally good assignments the one in order
     result = np.empty(len(at), int)
     result[np.argsort(at, kind="stable")] = chosen
     return result.tolist()

@@ -1,4 +1,4 @@
-"""Prompts as the numbers that the text tower reads."""
+"""Turns prompts into token ids for the text encoder."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ KNOWN = {"": (), "an anime scene": (550, 6469, 3562)}  # prompts that need no to
 
 
 def tokenize_prompt(prompt: str, folder: Path) -> Tensor:
-    """The ids (1, 77) of a prompt in any script; what is too long is cut off. `folder` holds the tokenizer's files, which the published
-    prompt and none at all do without. Raises BadInput."""
+    """The token ids (1, 77) of a prompt in any script. A prompt that is too long is truncated. `folder` has the tokenizer's files, which
+    are not needed for the published prompt and the empty one. Raises BadInput."""
     words = " ".join(prompt.split())
     if words in KNOWN:
         ids = [BEGIN, *KNOWN[words], END]
     else:
-        for file in (folder / "vocab.json", folder / "merges.txt"):  # without which the library makes up an empty one
+        for file in (folder / "vocab.json", folder / "merges.txt"):  # without them the library builds an empty tokenizer
             if not file.is_file():
                 raise BadInput(f"A prompt of your own needs the tokenizer, and {file} is missing: {HELP}.")
         try:

@@ -1,10 +1,10 @@
-"""The networks of ToonCrafter as a set, and the files of a folder that are read into them.
+"""The set of ToonCrafter's networks, and how they are loaded from the files of a folder.
 
 model.safetensors                        everything in one file, as published, or without CLIP; see NAMES for other names
-sketch_encoder.safetensors               needed for sketches only
-text_encoder/, image_encoder/            model.safetensors of CLIP ViT-H/14, where the first file is without it
-tokenizer/                               vocab.json, merges.txt; needed for prompts of one's own only
-config.json                              {network: {setting: value}} where networks are not of the published size; "note": a text
+sketch_encoder.safetensors               only for sketches
+text_encoder/, image_encoder/            model.safetensors of CLIP ViT-H/14, if the first file lacks it
+tokenizer/                               vocab.json, merges.txt; only for custom prompts
+config.json                              {network: {setting: value}} for networks of another size; "note": a text for the user
 """
 
 from collections.abc import Callable, Mapping
@@ -82,7 +82,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class ToonCrafterNetworks:
-    """`sketch_encoder` None where there is none · `folder` they come from · `note` what its config.json says to the person."""
+    """`sketch_encoder` may be None · `folder` of their weights · `note` a text for the user from its config.json."""
 
     unet: ToonCrafterUNet
     vae: ToonCrafterVae
@@ -104,9 +104,9 @@ class ToonCrafterNetworks:
 
 
 def build_image_encoder(config: Mapping[str, Any]) -> Any:
-    """CLIP's image side, of which all tokens are read."""
+    """Build CLIP's image encoder, all of whose tokens are read."""
     net: Any = CLIPVisionModel(CLIPVisionConfig.from_dict(dict(config)))
-    net.post_layernorm = nn.Identity()  # for a token that nothing reads
+    net.post_layernorm = nn.Identity()  # for a token that is not used
     return net
 
 
@@ -121,7 +121,7 @@ BUILDERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
 
 
 def read_configs(folder: Path) -> tuple[dict[str, dict[str, Any]], str]:
-    """The networks' settings, those of a config.json over the published ones, and its note. Raises BadInput."""
+    """The networks' settings, where those of config.json override the published ones, and its note. Raises BadInput."""
     path = folder / "config.json"
     given = read_config(path, HELP) if path.is_file() else {}
     return {name: config | given.get(name, {}) for name, config in CONFIGS.items()}, str(given.get("note", ""))
@@ -132,12 +132,11 @@ def load_networks(
     dtype: torch.dtype,
     sketches: bool = False,
     plain: bool = False,
-    tell: Callable[[str, float], None] = lambda name, part: None,
+    report: Callable[[str, float], None] = lambda name, part: None,
 ) -> ToonCrafterNetworks:
-    """The networks of a folder, on the processor; the sketch encoder if there are `sketches`. With `plain` a decoder that does not look at
-    the keys, such as DynamiCrafter's, will do, for training. `tell` is told what is read, and what share of its
-    bytes was. Raises BadInput,
-    naming what is wrong."""
+    """Load the networks of a folder, on the CPU, with the sketch encoder if there are `sketches`. With `plain` a decoder that does not
+    attend to the keys, such as DynamiCrafter's, is accepted, for training. `report` gets the name of what is read and the fraction read so
+    far. Raises BadInput, naming what is wrong."""
     wanted, note = read_configs(folder)
     main = convert_weights(find_weights(folder, "model"))
     sketching = convert_weights(find_weights(folder, "sketch_encoder")) if sketches else None
@@ -148,7 +147,7 @@ def load_networks(
         states[part][name] = tensor.to(dtype)
         before, done = done, done + tensor.numel() * tensor.element_size()
         if done >> 26 > before >> 26:
-            tell("model", done / whole)
+            report("model", done / whole)
     if plain and states["vae"]:
         states["vae"] = ToonCrafterVae(**wanted["vae"]).init_lacking(states["vae"]) | states["vae"]
     check_parts(main.name, states)
@@ -170,7 +169,7 @@ def load_networks(
 
 
 def check_parts(file: str, states: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise BadInput, naming what lacks, when a file is no ToonCrafter."""
+    """Raise BadInput, naming what is missing, when a file is not a checkpoint of ToonCrafter."""
     if states[""]:
         some = ", ".join(sorted(states[""])[:3])
         raise BadInput(f"{file} is no checkpoint of ToonCrafter: it has weights that it does not know, {some}; {HELP}.")
@@ -180,14 +179,14 @@ def check_parts(file: str, states: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def _read_tower(path: Path, tower: str, config: Mapping[str, Any], dtype: torch.dtype) -> dict[str, Tensor]:
-    """A tower of CLIP; text blocks beyond those that are used are left out."""
+    """Read one encoder of CLIP, without unused text blocks."""
     last = f"encoder.layers.{config['num_hidden_layers']}."
     found = layout.select_tower(read_tensors(path, HELP), tower)
     return {name: tensor.to(dtype) for name, tensor in found if tower != "text_model" or not name.startswith(last)}
 
 
 def find_weights(folder: Path, name: str) -> Path:
-    """The file of a network. Raises BadInput when there is none."""
+    """The weights file of a network. Raises BadInput when there is none."""
     for file in NAMES[name]:
         if (folder / file).is_file():
             return folder / file
@@ -197,6 +196,7 @@ def find_weights(folder: Path, name: str) -> Path:
 
 
 def convert_weights(path: Path) -> Path:
-    """A file of weights as safetensors: itself, or what a pickle is turned into once, which lies beside it. Raises BadInput, JobFailed."""
+    """The safetensors file of some weights: the file itself, or the one next to a pickle, which is converted once. Raises BadInput,
+    JobFailed."""
     target = path.with_suffix(".safetensors")
     return target if target.is_file() else pickles.convert_pickle(path, target, HELP)
