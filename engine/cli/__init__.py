@@ -1,4 +1,4 @@
-"""The commands of `python -m engine`. A command imports what it needs when it runs: `serve` must be up at once, and without any library."""
+"""The commands of `python -m engine`. A command imports what it needs when it runs: `serve` must start at once, and without libraries."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from ..job.errors import BadInput, ShiageError
 from . import catalog, process, tasks
 from .common import Commands
 
-IN_LABORATORY = ("synth", "evaluate", "train")  # commands that were the engine's
+IN_LABORATORY = ("synth", "evaluate", "train")  # commands that have moved from the engine to the lab
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,10 +31,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse_early_options(given: Sequence[str]) -> argparse.Namespace:
-    """`--models DIR` and `--model ID` are read before the rest, because the options that there are depend on them."""
+    """Parse `--models DIR` and `--model ID` before the rest, because the other options depend on them."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--models", action="append", default=[], type=Path)
-    parser.add_argument("--model", default=next((models.DEFAULTS[word] for word in given if word in models.DEFAULTS), models.DEFAULT))
+    parser.add_argument(
+        "--model", default=next((models.DEFAULTS[argument] for argument in given if argument in models.DEFAULTS), models.DEFAULT)
+    )
     try:
         early = parser.parse_known_args(given)[0]
     except argparse.ArgumentError as error:
@@ -55,9 +57,9 @@ def _build_parser(model: str) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=VERSION)
     folders = argparse.ArgumentParser(add_help=False)
     folders.add_argument("--models", action="append", type=Path, metavar="DIR", help="a further folder of models")
-    told = argparse.ArgumentParser(add_help=False)
-    told.add_argument("--json", action="store_true", help="print every event as a line of JSON on stdout, and no progress")
-    commands = Commands(parser.add_subparsers(title="commands", required=True, metavar="COMMAND"), folders, told)
+    event_options = argparse.ArgumentParser(add_help=False)
+    event_options.add_argument("--json", action="store_true", help="print every event as a line of JSON on stdout, and no progress")
+    commands = Commands(parser.add_subparsers(title="commands", required=True, metavar="COMMAND"), folders, event_options)
     tasks.add_task_commands(commands, model)
     process.add_process_commands(commands)
     catalog.add_model_commands(commands)

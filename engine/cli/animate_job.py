@@ -1,4 +1,4 @@
-"""A folder of poses and a reference -> a job folder that animates the figure, for the shell."""
+"""Builds a job folder for the shell: a folder of poses and a reference -> an animated figure."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ from .colorize_job import Size, build_exposures, check_output_folder, fit_sketch
 
 @dataclass(frozen=True)
 class _PoseInput:
-    """One file of poses: a pose, or None when it is a picture of one; its picture's size, None when a file does not say it."""
+    """One input file: its pose, or None if it is a picture of a pose; the size of its picture, None if the file does not give it."""
 
     path: Path
     pose: Pose | None
@@ -34,11 +34,11 @@ def build_animate_job(
     options: Mapping[str, object] | None = None,
     joints: Path | None = None,
 ) -> Job:
-    """Make `out` the job folder that animates the figure of the references: frame i has the i-th pose, in the natural order of names.
+    """Build the job folder `out`, which animates the figure of the references: frame i has the i-th pose, in the natural order of names.
 
-    Poses are files as `engine.job.pose` describes them, or pictures of poses as detectors draw them. `size` in px is that of the frames,
-    else it is the poses' own; poses are brought to it. Of every `step` frames the first one's pose is held. `joints` says where the
-    joints are in the first reference. Raises BadInput, JobFailed; `out` is not touched before the input is known to be good.
+    Poses are pose files (`engine.job.pose`), or pictures of poses as detectors draw them. `size` in px is that of the frames, by default
+    the poses' own; poses are scaled to it. Of every `step` frames the first one's pose is held. `joints` is a pose file with the joints of
+    the first reference. Raises BadInput, JobFailed. `out` is not changed before the input has been checked.
     """
     given = [_read_pose_input(path) for path in list_sketch_files(poses, "poses", (".json",))]
     size = _find_common_size(given, size)
@@ -81,12 +81,12 @@ def _find_common_size(given: Sequence[_PoseInput], wanted: Size | None) -> Size:
 
 
 def _make_drawing(given: _PoseInput, size: Size) -> tuple[Drawing, Callable[[], bytes]]:
-    """A drawing of the job, and what its file holds."""
+    """A drawing of the job, and the content of its file."""
     if given.pose is None:
         name = compute_digest(compute_file_sha256(given.path), list(size), 0)[:16]
         file = name_file("raster", name, given.path.suffix.lower())
         return Drawing(name, 0, "raster", file, given.path.name), functools.partial(fit_sketch, given.path, size)
     width, height = given.size or size
-    content = given.pose.moved(lambda point: (point[0] * size[0] / width, point[1] * size[1] / height)).json()
+    content = given.pose.map_points(lambda point: (point[0] * size[0] / width, point[1] * size[1] / height)).json()
     name = compute_digest(content, list(size), 0)[:16]
     return Drawing(name, 0, "pose", name_file("pose", name, ".json"), given.path.name), json.dumps(content).encode

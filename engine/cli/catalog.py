@@ -1,4 +1,4 @@
-"""The commands about models: models, weights."""
+"""The commands for models: models, weights."""
 
 import argparse
 import json

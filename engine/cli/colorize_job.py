@@ -1,4 +1,4 @@
-"""A folder of sketches and some references -> a job folder, for the shell; and what all such gathering needs."""
+"""Builds a job folder for the shell from a folder of sketches and references. Also helpers for the other jobs."""
 
 import functools
 import io
@@ -32,10 +32,10 @@ def build_colorize_job(
     options: Mapping[str, object] | None = None,
     hints: Sequence[Hint] = (),
 ) -> Job:
-    """Make `out` the job folder that colors every picture in `sketches`, frame i being the i-th in the natural order of names.
+    """Build the job folder `out`, which colors every picture in `sketches`. Frame i is the i-th in the natural order of names.
 
-    `size` in px is that of the frames, else it is the sketches' own; a sketch of another shape is fitted into it whole, with paper
-    at its sides. Equal sketches are one drawing. Raises BadInput, JobFailed; `out` is not touched before the input is known to be good.
+    `size` in px is that of the frames, by default the sketches' own. A sketch of another aspect ratio is fitted into it whole and padded
+    with paper. Equal sketches are one drawing. Raises BadInput, JobFailed. `out` is not changed before the input has been checked.
     """
     paths = list_sketch_files(sketches)
     size = find_common_size(paths, size)
@@ -43,7 +43,7 @@ def build_colorize_job(
         read_picture_size(path, "reference")
     check_output_folder(out, [sketches, *references])
     ids = [compute_digest(compute_file_sha256(path), list(size), 0)[:16] for path in paths]
-    sources = dict(zip(ids[::-1], paths[::-1], strict=True))  # of equal sketches the first
+    sources = dict(zip(ids[::-1], paths[::-1], strict=True))  # the first of equal sketches
     drawings = {key: Drawing(key, 0, "raster", name_file("raster", key, sources[key].suffix.lower()), sources[key].name) for key in ids}
     builder = JobBuilder("colorize", model, size)
     builder.add_cel("sketches", references)
@@ -54,7 +54,7 @@ def build_colorize_job(
 
 
 def link_held_frames(job: Job, folder: Path) -> None:
-    """Give every frame that shows a held drawing a file of its own, beside the one that the job has made. Raises JobFailed."""
+    """Give every frame of a held drawing a file of its own, in addition to the one that the job has made. Raises JobFailed."""
     first = {}
     for exposure in job.frames:
         made = folder / "frames" / first.setdefault(exposure.drawings, format_frame_name(exposure.frame))
@@ -76,8 +76,8 @@ def _link_frame(made: Path, target: Path) -> None:
 
 
 def list_sketch_files(folder: Path, what: str = "sketches", more: Sequence[str] = ()) -> list[Path]:
-    """The pictures of a folder, and files with the suffixes `more`, in the natural order of their names: a2 before a10. Raises BadInput
-    when there are none."""
+    """List the pictures of a folder, and files with the suffixes `more`, in the natural order of their names: a2 before a10. Raises
+    BadInput when there are none."""
     suffixes = (*more, *SUFFIXES)
     if not folder.is_dir():
         raise BadInput(f"There is no folder of {what} at {folder}.")
@@ -91,12 +91,12 @@ def list_sketch_files(folder: Path, what: str = "sketches", more: Sequence[str] 
 
 
 def _make_sort_key(name: str) -> list[tuple[int, str]]:
-    """A key that sorts by the value of the numbers in a name: text and numbers by turns."""
+    """A sort key with the values of the numbers in a name: alternating text and numbers."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name.casefold()) if part]
 
 
 def read_picture_size(path: Path, what: str = "sketch") -> Size:
-    """The size of a picture that can be read to its end. Raises BadInput."""
+    """The size of a picture. Raises BadInput when it can't be read."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -126,7 +126,7 @@ def find_common_size(paths: Sequence[Path], wanted: Size | None) -> Size:
 
 
 def fit_sketch(path: Path, size: Size) -> bytes:
-    """The sketch's file; with paper added at its sides when its shape is another than that of `size`, which the model scales it to."""
+    """The content of a sketch's file, padded with paper if its aspect ratio differs from that of `size`, to which the model scales it."""
     with Image.open(path) as image:
         turned = ImageOps.exif_transpose(image)
         width, height = turned.size
@@ -143,7 +143,7 @@ def fit_sketch(path: Path, size: Size) -> bytes:
 
 
 def build_exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
-    """One exposure for each run of equal drawings; frames count from 0."""
+    """One exposure for each run of equal drawings. Frames start at 0."""
     frames, frame = [], 0
     for key, run in groupby(ids):
         length = len(list(run))
@@ -153,7 +153,7 @@ def build_exposures(ids: Sequence[str]) -> tuple[Exposure, ...]:
 
 
 def check_output_folder(out: Path, given: Sequence[Path]) -> None:
-    """A job folder is tidied when it is used again: so it must be one, and nothing that was given may lie in it."""
+    """Raise BadInput unless `out` is empty or a job folder, in which old files are removed, and no input file is inside it."""
     check_owner(out)
     if not (out / JOB_FILE).is_file():
         for name in FOLDERS:

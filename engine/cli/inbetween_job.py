@@ -1,4 +1,4 @@
-"""Keys of a shot -> a job folder that makes what lies between them, for the shell."""
+"""Builds a job folder for the shell: keys of a shot -> the drawings between them."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,8 +13,8 @@ MAX_BETWEEN = 999
 
 
 def compute_places(count: int, keys: Sequence[int], easing: str, chart: str) -> dict[int, float]:
-    """Where the drawings between keys lie: {number: place}. `keys` are their numbers, from 0 to `count` + 1; an easing holds from each key
-    to the next. Raises BadInput for a timing chart that has not a place for each drawing between two keys."""
+    """The places of the drawings between keys: {number: place}. `keys` are their numbers, from 0 to `count` + 1. An easing applies from
+    each key to the next. Raises BadInput for a timing chart that does not have one place for each drawing between two keys."""
     if not chart:
         return {
             number: timing.ease_place((number - before) / (after - before), easing)
@@ -41,10 +41,10 @@ def build_inbetween_job(
     easing: str = "linear",
     chart: str = "",
 ) -> Job:
-    """Make `out` the job folder that makes the drawings between keys: frame 0 is the first key, frame `count` + 1 the last.
+    """Build the job folder `out`, which makes the drawings between keys: frame 0 is the first key, frame `count` + 1 the last.
 
-    `keys` by their numbers, among them these two. With `references` they are line art, without any they are painted pictures. `sketches`
-    are line art that drawings between follow. Raises BadInput, JobFailed; `out` is not touched before the input is known to be good.
+    `keys` by their numbers, including these two. With `references` they are line art, without any they are painted pictures. `sketches`
+    are line art that drawings between follow. Raises BadInput, JobFailed. `out` is not changed before the input has been checked.
     """
     sketches = sketches or {}
     if not 1 <= count <= MAX_BETWEEN:

@@ -1,4 +1,4 @@
-"""The commands that run what is there: run, serve, selftest."""
+"""The commands that run jobs: run, serve, selftest."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ from .common import Commands
 
 
 def add_process_commands(commands: Commands) -> None:
-    run = commands.add("run", "run a job folder, or finish what an interrupted run left", commands.folders, commands.told)
+    run = commands.add("run", "run a job folder, or finish what an interrupted run left", commands.folders, commands.event_options)
     run.add_argument("job", type=Path, metavar="JOB", help="the job folder")
     run.set_defaults(command=_run_folder)
 

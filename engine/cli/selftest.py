@@ -1,4 +1,4 @@
-"""Colors a small drawing with the default model from the request to the picture, to see that an installation is whole."""
+"""Colors a small drawing with the default model, from the request to the picture, to check an installation."""
 
 import tempfile
 from pathlib import Path
@@ -18,7 +18,7 @@ _RED = (200, 40, 40, 255)
 
 
 def run_selftest() -> str:
-    """One sentence on what was tested. Raises JobFailed with what is wrong."""
+    """Run the self-test. Returns a sentence for the user. Raises JobFailed, saying what is wrong."""
     with tempfile.TemporaryDirectory(prefix="shiage-") as name:
         folder = Path(name)
         (folder / "in").mkdir()

@@ -1,4 +1,4 @@
-"""The commands that paint: colorize, inbetween, animate."""
+"""The commands for tasks: colorize, inbetween, animate."""
 
 import argparse
 from pathlib import Path
@@ -9,8 +9,8 @@ from .common import Commands, parse_size
 
 
 def add_task_commands(commands: Commands, model: str) -> None:
-    """`model` is the one whose options are options of the command."""
-    paint = (commands.folders, commands.told)
+    """Add the commands. The options of `model` become options of the commands."""
+    paint = (commands.folders, commands.event_options)
 
     colorize = commands.add("colorize", "color every drawing of a folder", *paint)
     colorize.add_argument("--sketches", required=True, type=Path, metavar="DIR", help="folder of line art, in the order of the names")

@@ -1,1 +1,1 @@
-"""Blender's side of the engine: the client of its process, its environment and its weights. Standard library only."""
+"""Blender's side of the engine: the client of the engine process, the Python environment, the weights. Standard library only."""

@@ -1,5 +1,5 @@
-"""A child process of Blender's that tells its events in a file: it is polled from a timer, and cancelled at any time. Standard library
-only."""
+"""A child process of Blender that writes its events to a file. It is polled from a timer, and can be cancelled at any time. Standard
+library only."""
 
 import contextlib
 import os
@@ -12,21 +12,21 @@ from pathlib import Path
 from ..job.errors import JobFailed
 from ..job.messages import TERMINAL, Cancelled, Event, Failed, decode_message, encode_message
 
-# A child of Blender that opens no window, and that Ctrl-C in Blender's terminal does not reach.
+# A child of Blender that opens no window and does not receive Ctrl-C from Blender's terminal.
 DETACHED: Mapping = {"creationflags": 0x08000000} if os.name == "nt" else {"start_new_session": True}
 
 
 class ChildProcess:
-    """A process at work, which ends with this one. Its events, the last of them terminal, are lines of the file `events`, its prints go to
-    the file `log`; `name` is what its events call their job, `what` how a person calls it."""
+    """A running process, which ends with this one. Its events, the last of them terminal, are lines of the file `events`. Its output goes
+    to the file `log`. `name` is the job of its events, `what` its name in messages to the user."""
 
     def __init__(self, command: Sequence[object], events: Path, log: Path, variables: Mapping[str, str], name: str, what: str) -> None:
-        """Start it. Raises OSError."""
+        """Start the process. Raises OSError."""
         self.events, self.log = events, log
         self.running = True
         self._name, self._what = name, what
         self._offset = 0
-        self._held: list[Event] = []  # the terminal event, until the process is gone
+        self._held: list[Event] = []  # the terminal event, until the process has exited
         events.unlink(missing_ok=True)
         with open(log, "wb") as file:
             self._process = subprocess.Popen(
@@ -40,10 +40,10 @@ class ChildProcess:
             )
 
     def poll(self) -> list[Event]:
-        """What has happened since the last call, the terminal event once the process is gone. Never waits."""
+        """The events since the last call; the terminal event once the process has exited. Never waits."""
         if not self.running:
             return []
-        code = self._process.poll()  # before reading: what it said last must not be missed
+        code = self._process.poll()  # before reading, so that the last events are not missed
         events = self._held + self._read_events()
         ended = bool(events) and isinstance(events[-1], TERMINAL)
         self._held = [events.pop()] if ended and code is None else []
@@ -64,7 +64,7 @@ class ChildProcess:
         return [decode_message(line) for line in whole.splitlines()]  # type: ignore[misc]  # such a child writes events only
 
     def cancel(self) -> list[Event]:
-        """End it at once, with everything that it started. Returns what was not polled yet, the last of it terminal."""
+        """Kill the process and everything that it started. Returns the remaining events, the last of them terminal."""
         if not self.running:
             return []
         kill_tree(self._process)
@@ -76,7 +76,7 @@ class ChildProcess:
 
 
 def kill_tree(process: subprocess.Popen) -> None:
-    """End a process that was started DETACHED, and all that it started."""
+    """Kill a process that was started with DETACHED, and everything that it started."""
     if process.poll() is None:
         kill_group(process.pid)
         process.wait(10)
@@ -96,16 +96,16 @@ def kill_group(pid: int) -> None:
 
 
 def write_event(events: Path, event: Event) -> None:
-    """Write an event where `Child` reads it."""
+    """Append an event to the file that `ChildProcess` reads."""
     with open(events, "ab", buffering=0) as file:
         file.write(encode_message(event) + b"\n")
 
 
 def end_with_parent() -> None:
-    """From now on, end this process and all that it started when its stdin closes: when it is cancelled, or whoever started it is gone."""
+    """Kill this process and everything that it started as soon as its stdin closes: when it is cancelled, or its parent is gone."""
 
     def wait_for_stdin() -> None:
-        while os.read(0, 4096):  # not sys.stdin: its lock, held by a thread, makes an orderly end of Python abort
+        while os.read(0, 4096):  # not sys.stdin: if a thread holds its lock, Python aborts on exit
             pass
         kill_group(os.getpid())
 

@@ -1,7 +1,7 @@
-"""Blender's side of the engine process: starts it, asks it, listens to it, and never waits for it. Standard library only.
+"""Blender's side of the engine process: starts it, sends requests, receives events, and never waits for it. Standard library only.
 
-`Engine.poll` is called from one timer (or by `Engine.wait` where there are no timers) and takes what has arrived. The queue of
-jobs is kept here, the engine has one job at a time: so an engine that dies or hangs takes the running job with it and no other.
+`EngineClient.poll` is called from one timer (or by `EngineClient.wait` where there are no timers) and takes what has arrived. The
+queue of jobs is kept here, and the engine has one job at a time: so if the engine dies or hangs, only the running job fails.
 """
 
 import os
@@ -15,16 +15,16 @@ from ..job.messages import TERMINAL, Cancelled, CancelRequest, Done, Failed, Fra
 from .process import EngineProcess, JobEvent
 
 SILENCE = 60.0  # seconds without a sign of life, after which the engine counts as hung
-PATIENCE = 20.0  # seconds that a job has to heed its cancellation before the engine is ended
+PATIENCE = 20.0  # seconds that a cancelled job has to stop before the engine is killed
 
 
 @dataclass(frozen=True)
 class JobState:
-    """What is known of a job. `folder` is its absolute path and names it everywhere.
+    """The state of a job. `folder` is its absolute path, which identifies it everywhere.
 
     `state` is queued, running, done, failed or cancelled; `position` in the queue is 1 for the next, 0 for a job that left it;
-    `fraction` 0..1; `remaining` seconds, negative while unknown; `finished` of `pictures` are in place; `text` is one sentence once
-    the job has ended and `kind` that of its failure (`engine.job.errors`).
+    `fraction` 0..1; `remaining` seconds, negative while unknown; `finished` of `pictures` are done; `text` is one sentence once the
+    job has ended, and `kind` that of its failure (`engine.job.errors`).
     """
 
     folder: str
@@ -45,9 +45,9 @@ class JobState:
 
 
 class EngineClient:
-    """The engine process of one Blender session and the jobs asked of it. Not for use from several threads.
+    """The engine process of one Blender session and its jobs. Not thread-safe.
 
-    `python`: the engine's Python. `log_folder`: where the process may write its log and byte code. `models`: further folders of models.
+    `python`: the engine's Python. `log_folder`: for the process's log and byte code. `models`: further folders of models.
     """
 
     def __init__(
@@ -62,15 +62,15 @@ class EngineClient:
         self._jobs: dict[str, JobState] = {}
         self._queue: list[str] = []
         self._running: str | None = None
-        self._cancelled_at: float | None = None  # when the running job was told to stop
-        self._begun: set[str] = set()  # jobs whose Started has been told
-        self._events: list[tuple[str, JobEvent]] = []  # that the next poll hands over
+        self._cancelled_at: float | None = None  # when cancelling the running job was requested
+        self._begun: set[str] = set()  # jobs whose Started event was recorded
+        self._events: list[tuple[str, JobEvent]] = []  # for the next poll
 
-    # --- asking ---------------------------------------------------------------------------------------------------
+    # --- requests -------------------------------------------------------------------------------------------------
 
     @property
     def jobs(self) -> tuple[JobState, ...]:
-        """Every job in the order they were asked for, until it is forgotten."""
+        """All jobs in the order of submission, except forgotten ones."""
         return tuple(self._jobs.values())
 
     @property
@@ -81,12 +81,12 @@ class EngineClient:
         return self._jobs.get(_normalize_folder(folder))
 
     def start(self) -> None:
-        """Start the process if it isn't up, to have it warm. Raises, at once, EngineMissing, or JobFailed when it can't write its log."""
+        """Start the process if it isn't running, to have it warm. Raises EngineMissing, or JobFailed when it can't write its log."""
         if self._worker is None:
             self._worker = EngineProcess(self._python, self._log_folder, self._models)
 
     def submit(self, folder: str | Path, title: str = "") -> JobState:
-        """Put a job at the end of the queue. Raises EngineMissing for want of an engine, BadInput when it is queued already."""
+        """Append a job to the queue. Raises EngineMissing when there is no engine, BadInput when the job is queued already."""
         key = _normalize_folder(folder)
         if key in self._queue or key == self._running:
             raise BadInput("This job is being worked on already: wait until it is done, or cancel it.")
@@ -99,7 +99,7 @@ class EngineClient:
         return self._jobs[key]
 
     def cancel(self, folder: str | Path) -> None:
-        """Take a job out of the queue, or stop it within one picture. Nothing happens when it has ended."""
+        """Remove a job from the queue, or stop it within one picture. Does nothing when it has ended."""
         key = _normalize_folder(folder)
         if key in self._queue:
             self._queue.remove(key)
@@ -115,15 +115,15 @@ class EngineClient:
             self.cancel(key)
 
     def forget(self, folder: str | Path) -> None:
-        """Drop a job that has ended from `jobs`."""
+        """Remove a job that has ended from `jobs`."""
         key = _normalize_folder(folder)
         if key in self._jobs and self._jobs[key].ended:
             del self._jobs[key]
 
-    # --- listening ------------------------------------------------------------------------------------------------
+    # --- events ---------------------------------------------------------------------------------------------------
 
     def poll(self) -> list[tuple[str, JobEvent]]:
-        """What has happened since the last call, as (job folder, event). Never waits."""
+        """The events since the last call, as (job folder, event). Never waits."""
         if self._worker is not None:
             for event in self._worker.receive():
                 if event.job == self._running:
@@ -134,7 +134,7 @@ class EngineClient:
         return events
 
     def wait(self, folder: str | Path, on_event: Callable[[JobEvent], None] = lambda event: None) -> JobState:
-        """Poll until the job has ended, where no timer runs. Ctrl-C cancels it, twice ends the engine at once. Raises KeyError."""
+        """Poll until the job has ended, for use without timers. Ctrl-C cancels it, a second one kills the engine. Raises KeyError."""
         key = _normalize_folder(folder)
         while not self._jobs[key].ended or self._events:
             try:
@@ -150,25 +150,25 @@ class EngineClient:
         return self._jobs[key]
 
     def close(self) -> None:
-        """Cancel everything and end the process, within about a second. The engine may be used again."""
+        """Cancel everything and end the process, within about a second. The client can be used again afterwards."""
         for key in [*self._queue, *([self._running] if self._running else [])]:
             self._record_event(Cancelled(key))
         self._queue.clear()
         self._stop_process(0.5)
 
-    # --- inside ---------------------------------------------------------------------------------------------------
+    # --- internals ------------------------------------------------------------------------------------------------
 
     def _watch_process(self, worker: EngineProcess) -> None:
-        """An engine that is dead or hung fails the running job; one that did not even start, the job it was started for."""
+        """If the engine is dead or hung, fail the running job; if it did not even start, the job that it was started for."""
         fault = worker.fault(self._silence)
         if fault is None and self._cancelled_at is not None and time.monotonic() - self._cancelled_at > self._patience:
-            fault = Cancelled("")  # it does not heed it: end it
+            fault = Cancelled("")  # it does not react: kill it
         if fault is None:
             return
         key = self._running or (self._queue.pop(0) if self._queue and not worker.greeted else None)
         self._stop_process()
         if key is not None and key not in self._begun and worker.used and self._cancelled_at is None:
-            self._running = None  # it died at rest, and the job was handed to the dead: a new one takes it
+            self._running = None  # the engine died while idle, before the job reached it: a new engine takes the job
             self._queue.insert(0, key)
             self._jobs[key] = replace(self._jobs[key], state="queued", stage="")
             key = None
@@ -176,7 +176,7 @@ class EngineClient:
             self._record_event(replace(fault, job=key) if self._cancelled_at is None else Cancelled(key))
 
     def _start_next_job(self) -> None:
-        """Hand the next job to the engine."""
+        """Send the next job to the engine."""
         if self._running is not None or not self._queue:
             return
         try:
@@ -192,7 +192,7 @@ class EngineClient:
         self._number_queue()
 
     def _record_event(self, event: JobEvent) -> None:
-        """Bring the job's state up to date and keep the event for the next poll; a job's first event is Started always."""
+        """Update the job's state and keep the event for the next poll. A job's first event is always Started."""
         key = event.job
         if key not in self._begun and not isinstance(event, Started):
             self._record_event(Started(key))

@@ -1,7 +1,7 @@
-"""Finds, checks and installs the engine's Python. Standard library only; what it starts are child processes, never threads.
+"""Finds, checks and installs the engine's Python. Standard library only; it starts child processes, never threads.
 
-The engine's Python is, first wins: the environment variable SHIAGE_ENGINE_PYTHON, one that the person chose, the environment that
-`Install` makes. It must be 3.11 or newer and have the packages of engine/requirements.txt.
+The engine's Python is the first of: the environment variable SHIAGE_ENGINE_PYTHON, the user's choice, the environment that
+`start_install` makes. It must be 3.11 or newer and have the packages of engine/requirements.txt.
 """
 
 import json
@@ -16,32 +16,32 @@ from pathlib import Path
 from ..job.errors import BadInput, EngineMissing, JobFailed
 from .child import DETACHED, ChildProcess
 
-PACKAGE = "engine"  # the engine runs as this, however Blender has named the package
-ROOT = Path(__file__).resolve().parents[2]  # of the extension: the folder that holds `engine`
+PACKAGE = "engine"  # the package name in the engine process, whatever its name in Blender
+ROOT = Path(__file__).resolve().parents[2]  # of the extension: the folder that contains `engine`
 REQUIREMENTS = ROOT / "engine" / "requirements.txt"
-INSTALL_BYTES = 8 << 30  # what an installation takes at its fullest
+INSTALL_BYTES = 8 << 30  # the most that an installation takes
 PYTHON_VARIABLE = "SHIAGE_ENGINE_PYTHON"
 VERSIONS = ("3.12", "3.11", "3.13")  # in order of preference
-MARK_FILE = "unfinished"  # in the target while an installation has not come to its end
+MARK_FILE = "unfinished"  # in the target until an installation is complete
 EVENTS_FILE = "install.jsonl"
 LOG_FILE = "install.log"
 
 
 @dataclass(frozen=True)
 class EngineStatus:
-    """What is known of an engine's Python: `state` is ready, missing, outdated or broken; `text` one sentence for the person."""
+    """The status of an engine's Python: `state` is ready, missing, outdated or broken; `text` is one sentence for the user."""
 
     state: str
     text: str
 
     @property
     def usable(self) -> bool:
-        """An outdated engine runs; what it lacks is told by the job that misses it."""
+        """Whether jobs can run. An outdated engine can; a job that needs something newer fails with a message."""
         return self.state in ("ready", "outdated")
 
 
 def locate_python(target: Path, chosen: str = "") -> Path:
-    """The engine's Python: of the environment variable, else the chosen one, else the one installed under `target`."""
+    """The engine's Python: that of the environment variable, else the chosen one, else the one installed under `target`."""
     return Path(os.environ.get(PYTHON_VARIABLE) or chosen or locate_venv_python(target))
 
 
@@ -50,11 +50,11 @@ def locate_venv_python(target: Path) -> Path:
 
 
 def build_process_environment(cache: Path) -> dict[str, str]:
-    """The environment of an engine process: no PYTHON* of Blender's, the engine on the path, byte code under `cache` and nowhere else."""
+    """The environment of an engine process: without Blender's PYTHON* variables, with the engine on the path, byte code only in `cache`."""
     kept = {key: value for key, value in os.environ.items() if not key.upper().startswith(("PYTHON", "__PYVENV"))}
     return kept | {
         "PYTHONPATH": str(ROOT),
-        "PYTHONSAFEPATH": "1",  # the working folder is nobody's library
+        "PYTHONSAFEPATH": "1",  # don't import from the working folder
         "PYTHONPYCACHEPREFIX": str(cache / "pycache"),
         "PYTHONUTF8": "1",
         "PYTHONUNBUFFERED": "1",
@@ -71,7 +71,7 @@ print(json.dumps([list(sys.version_info[:2]), sys.executable, found]))
 
 
 def check_engine(python: Path, requirements: Path = REQUIREMENTS) -> EngineStatus:
-    """Whether this Python can be the engine's. It is started for it, which takes 0.1 to 0.5 s: keep the answer."""
+    """Whether this Python can be the engine's. This starts it, which takes 0.1 to 0.5 s: keep the result."""
     if not python.is_file():
         return EngineStatus("missing", f"There is no engine at {python}: install it, or choose another Python.")
     target = python.absolute().parent.parent.parent
@@ -81,7 +81,7 @@ def check_engine(python: Path, requirements: Path = REQUIREMENTS) -> EngineStatu
 
 
 def check_packages(python: Path, requirements: Path) -> EngineStatus:
-    """`status` by what the Python itself says."""
+    """The status by the packages that the Python itself lists."""
     probe = _probe_python(python)
     if probe is None:
         return EngineStatus("broken", f"{python} does not run: install the engine again, or choose another Python.")
@@ -112,7 +112,7 @@ def _abbreviate_names(names: list[str]) -> str:
 
 
 def _probe_python(python: Path) -> tuple[list[int], str, dict[str, str]] | None:
-    """(version, the executable proper, its packages) of a Python; None when it does not run."""
+    """(version, real executable, packages) of a Python; None when it does not run."""
     try:
         done = subprocess.run(
             [str(python), "-I", "-c", _PROBE], stdin=subprocess.DEVNULL, capture_output=True, timeout=30, check=True, **DETACHED
@@ -124,7 +124,7 @@ def _probe_python(python: Path) -> tuple[list[int], str, dict[str, str]] | None:
 
 
 def run_self_test(python: Path, log_folder: Path) -> EngineStatus:
-    """Color a small picture with this Python, start to end. Takes a few seconds."""
+    """Color a small picture with this Python, from start to end. Takes a few seconds."""
     try:
         log_folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
@@ -140,15 +140,17 @@ def run_self_test(python: Path, log_folder: Path) -> EngineStatus:
         return EngineStatus("broken", "The engine's self-test did not end within 5 minutes: install the engine again.")
     except OSError as error:
         return EngineStatus("missing", f"The engine at {python} can't be started ({error.strerror}): install it, or choose another Python.")
-    said = (done.stdout if done.returncode == 0 else done.stderr).decode("utf-8", "replace").strip().splitlines()
-    return EngineStatus("ready" if done.returncode == 0 else "broken", said[-1] if said else f"The self-test ended with {done.returncode}.")
+    output = (done.stdout if done.returncode == 0 else done.stderr).decode("utf-8", "replace").strip().splitlines()
+    return EngineStatus(
+        "ready" if done.returncode == 0 else "broken", output[-1] if output else f"The self-test ended with {done.returncode}."
+    )
 
 
 # --- installing ---------------------------------------------------------------------------------------------------
 
 
 def find_python() -> Path | None:
-    """A Python of this machine that can make virtual environments and is none of Blender's; None when there is none."""
+    """A Python of this machine that can make virtual environments and is not Blender's; None when there is none."""
     names = [f"python{version}" for version in VERSIONS] + ["python3", "python"]
     for name in names:
         path = shutil.which(name)
@@ -159,7 +161,7 @@ def find_python() -> Path | None:
 
 
 def can_make_environments(python: Path) -> bool:
-    """Debian's Pythons lack ensurepip until python3-venv is installed."""
+    """Whether a Python can make virtual environments. On Debian it lacks ensurepip until python3-venv is installed."""
     try:
         return (
             subprocess.run([str(python), "-I", "-c", "import ensurepip, venv"], capture_output=True, timeout=30, **DETACHED).returncode == 0
@@ -169,13 +171,13 @@ def can_make_environments(python: Path) -> bool:
 
 
 def start_install(target: Path, online: bool, requirements: Path = REQUIREMENTS, need: int = INSTALL_BYTES) -> ChildProcess:
-    """Begin to install the engine under `target`, or to complete or update what is there.
+    """Start installing the engine under `target`, or completing or updating what is there.
 
-    Everything is written below `target`: the environment in venv/, the log in install.log. What an interrupted installation has
-    downloaded is used by the next. The child's events are Started, Progress, and one of Done, Failed, Cancelled; `job` is the target.
+    Everything is written below `target`: the environment in venv/, the log in install.log. Downloads of an interrupted installation
+    are reused by the next. The child's events are Started, Progress, and one of Done, Failed, Cancelled; `job` is the target.
 
-    `online`: whether the person allows network access. Raises BadInput when not, EngineMissing when no Python or uv is there to
-    install with, JobFailed when the disk is too full or read-only.
+    `online`: whether the user allows network access. Raises BadInput when not, EngineMissing when there is no Python or uv to install
+    with, JobFailed when the disk is too full or read-only.
     """
     if not online:
         raise BadInput("Installing the engine needs the network: allow online access in Blender's preferences, under System.")

@@ -1,8 +1,7 @@
 """Builds the engine's environment: `python -m engine.host.installer TARGET REQUIREMENTS`, started by `environment.start_install`.
 
-Standard library only. Everything it makes lies in TARGET, the downloads and temporary files too. Its events go to install.jsonl
-there, its prints are the log. It ends, and what it started with it, when its stdin closes: when it is cancelled, or whoever started
-it is gone.
+Standard library only. Everything is written to TARGET, including downloads and temporary files. Its events go to install.jsonl there,
+its output is the log. It ends, with everything that it started, when its stdin closes: when it is cancelled, or its parent is gone.
 """
 
 import os
@@ -17,11 +16,11 @@ from ..job.messages import Done, Event, Failed, Progress, Started
 from . import environment
 from .child import end_with_parent, write_event
 
-INSTALLED = 0.9  # the fraction at which all packages are in place
+INSTALLED = 0.9  # the progress when all packages are installed
 
 
 def main(target: Path, requirements: Path) -> int:
-    """Install, or complete or update what is there; tell exactly one terminal event. Returns the exit code."""
+    """Install, or complete or update what is there, and write exactly one terminal event. Returns the exit code."""
     name = str(target)
     write_event(target / environment.EVENTS_FILE, Started(name))
     try:
@@ -42,13 +41,13 @@ def _install_engine(target: Path, requirements: Path) -> None:
     uv = shutil.which("uv")
     _report_progress(target, "Making the environment", 0.0)
     if mark.exists() or environment.check_engine(python, requirements).state not in ("ready", "outdated"):
-        shutil.rmtree(target / "venv", ignore_errors=True)  # a half-written package looks whole to pip; its download is kept
+        shutil.rmtree(target / "venv", ignore_errors=True)  # pip takes a half-written package for complete; its download is kept
     mark.touch()
     (target / "tmp").mkdir(exist_ok=True)
     if not python.exists():
         base = environment.find_python()
         if uv:
-            _run_step([uv, "venv", "--python", base or environment.VERSIONS[0], target / "venv"], target)  # it fetches a Python if need be
+            _run_step([uv, "venv", "--python", base or environment.VERSIONS[0], target / "venv"], target)  # uv downloads a Python if needed
         else:
             _run_step([base or _require_own_python(), "-m", "venv", target / "venv"], target)
     if uv:
@@ -66,14 +65,14 @@ def _install_engine(target: Path, requirements: Path) -> None:
 
 
 def _require_own_python() -> Path:
-    """The Python that runs this, which may be Blender's: the last resort, because it goes when that Blender goes."""
+    """The Python that runs this, which may be Blender's. The last resort, because it is removed together with that Blender."""
     if not environment.can_make_environments(Path(sys.executable)):
         raise EngineMissing("No Python 3.11 to 3.13 with the module venv was found: install one from python.org, then try again.")
     return Path(sys.executable)
 
 
 def _run_step(command: list, target: Path, packages: int = 0) -> None:
-    """Run one step, its output into the log. The step's words tell how far it is: pip names each package that it collects."""
+    """Run one step and copy its output to the log. The progress is read from the output: pip prints each package that it collects."""
     print("$", *command, flush=True)
     process = subprocess.Popen(
         [str(part) for part in command],
@@ -101,7 +100,7 @@ def _run_step(command: list, target: Path, packages: int = 0) -> None:
 
 
 def _build_step_environment(target: Path) -> dict[str, str]:
-    """pip and uv keep to the target: their downloads, their temporary files, and the Python that uv may fetch."""
+    """An environment in which pip and uv write to the target only: downloads, temporary files, and the Python that uv may download."""
     kept = {key: value for key, value in os.environ.items() if not key.upper().startswith("PYTHON") and key != "VIRTUAL_ENV"}
     temporary, cache = str(target / "tmp"), str(target / "cache")
     return kept | {

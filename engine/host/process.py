@@ -1,4 +1,4 @@
-"""One engine process, seen from Blender: its start, the connection, its signs of life, its end. Standard library only."""
+"""One engine process, as seen from Blender: start, connection, heartbeats, end. Standard library only."""
 
 import contextlib
 import json
@@ -22,14 +22,14 @@ JobEvent = Started | Progress | FrameDone | Warned | Done | Failed | Cancelled
 
 class EngineProcess:
     """One `python -m engine serve` and the connection to it. Raises EngineMissing when there is no such Python, JobFailed when its log
-    can't be written. Nothing here waits for it, but `stop`.
+    can't be written. Nothing here waits for it, except `stop`.
     """
 
     def __init__(self, python: Path, log_folder: Path, models: Sequence[Path]) -> None:
-        self.greeted = False  # it has said Hello
+        self.greeted = False  # its Hello has arrived
         self.used = False  # a job has ended in it
         self._channel: Channel | None = None
-        self._strangers: list[Channel] = []  # connected, and yet to show the token
+        self._strangers: list[Channel] = []  # connections that have not shown the token yet
         self._token = secrets.token_hex(32).encode()
         self._polled = time.monotonic()
         self._silent = 0.0
@@ -52,7 +52,7 @@ class EngineProcess:
         first = {"port": self._listener.getsockname()[1], "token": self._token.decode()}
         stdin = self._process.stdin
         assert stdin is not None
-        with contextlib.suppress(OSError), stdin:  # it may be gone already, which `fault` finds out
+        with contextlib.suppress(OSError), stdin:  # it may have exited already, which `fault` detects
             stdin.write(json.dumps(first).encode() + b"\n")
 
     def _spawn_process(self, python: Path, log_folder: Path, models: Sequence[Path], log) -> subprocess.Popen:
@@ -72,7 +72,7 @@ class EngineProcess:
 
     def receive(self) -> list[JobEvent]:
         now = time.monotonic()
-        self._silent += min(now - self._polled, 1.0)  # a Blender or a laptop that slept is no silence of the engine
+        self._silent += min(now - self._polled, 1.0)  # time in which Blender or the machine slept does not count
         self._polled = now
         if self._channel is None:
             return self._accept_connection()
@@ -83,8 +83,8 @@ class EngineProcess:
         return [message for message in messages if isinstance(message, JobEvent)]
 
     def _accept_connection(self) -> list[JobEvent]:
-        """Take the connection that shows the token; others are closed."""
-        with contextlib.suppress(OSError):  # nobody there
+        """Accept the connection that shows the token, and close others."""
+        with contextlib.suppress(OSError):  # no connection
             while True:
                 self._strangers.append(Channel(self._listener.accept()[0], blocking=False))
         for channel in list(self._strangers):
@@ -100,7 +100,7 @@ class EngineProcess:
         return []
 
     def fault(self, silence: float) -> Failed | None:
-        """What is wrong with the process, for the job that suffers from it; None while all is well."""
+        """The failure of the process, for the affected job; None while it works."""
         code = self._process.poll()
         if code is None and self._silent <= silence and (self._channel is None or self._channel.open):
             return None
@@ -122,7 +122,7 @@ class EngineProcess:
         return f"see {self._log}"
 
     def stop(self, patience: float) -> None:
-        """Ask it to end, give it so many seconds, then see to it."""
+        """Ask the process to quit, and kill it after `patience` seconds."""
         self.send(QuitRequest())
         for channel in (self._channel, *self._strangers):
             if channel is not None:
@@ -132,7 +132,7 @@ class EngineProcess:
             self._process.wait(patience if self.greeted else 0)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in the system, for instance on a dead network disk
+            with contextlib.suppress(subprocess.TimeoutExpired):  # stuck in a system call, for instance on a dead network disk
                 self._process.wait(0.5)
 
     def _close_listener(self) -> None:

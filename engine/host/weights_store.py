@@ -1,7 +1,7 @@
-"""Where the weights of models are kept, which of them are there, and how Blender has the missing ones fetched. Standard library only.
+"""The storage of model weights: their folders, which files are missing, and how Blender starts a download. Standard library only.
 
 <folder>/<model>/...            the files that the model's model.toml names
-<folder>/<model>/accepted.json  [repository, commit] of each license that a person has accepted
+<folder>/<model>/accepted.json  [repository, commit] of each license that the user has accepted
 <folder>/<model>/files.json     {file: {repository, commit, sha256}} of what was downloaded
 """
 
@@ -38,18 +38,18 @@ class WeightsSource:
 
 
 def locate_weights(model: str) -> Path:
-    """The folder of a model's weights: below that of the environment variable, else below the person's own data."""
+    """The folder of a model's weights: below that of the environment variable, else below the user's data folder."""
     return Path(os.environ.get(WEIGHTS_VARIABLE) or _locate_data_folder()) / model
 
 
 def list_missing(model: str, sources: Sequence[WeightsSource]) -> list[str]:
-    """The files that are not there."""
+    """The files that are missing."""
     target = locate_weights(model)
     return [file for source in sources for file in source.files if not (target / file).is_file()]
 
 
 def describe_manual_download(model: str, sources: Sequence[WeightsSource]) -> str:
-    """Which files go where, for a machine without network."""
+    """Instructions on which files go where, for a machine without network."""
     target = locate_weights(model)
     lines = [f"Put these files into {target}:"]
     for source in sources:
@@ -59,10 +59,11 @@ def describe_manual_download(model: str, sources: Sequence[WeightsSource]) -> st
 
 
 def start_download(model: str, python: Path, logs: Path, online: bool) -> ChildProcess:
-    """Begin to fetch a model's missing weights by the engine's Python, whose licenses are accepted; the log goes to the folder `logs`.
+    """Start downloading a model's missing weights, whose licenses are accepted, with the engine's Python. The log goes to the folder
+    `logs`.
 
-    What an interrupted download has fetched is used by the next. The child's events are Started, Progress, and one of Done, Failed,
-    Cancelled; `job` is the model. `online`: whether the person allows network access. Raises BadInput when not, EngineMissing, JobFailed.
+    Files of an interrupted download are reused by the next. The child's events are Started, Progress, and one of Done, Failed, Cancelled;
+    `job` is the model. `online`: whether the user allows network access. Raises BadInput when not, EngineMissing, JobFailed.
     """
     if not online:
         raise BadInput("Downloading needs the network: allow online access in Blender's preferences, under System.")
@@ -77,22 +78,22 @@ def start_download(model: str, python: Path, logs: Path, online: bool) -> ChildP
         raise JobFailed(f"The download can't be started ({error.strerror or error}): make {logs} writable.") from error
 
 
-# --- what is written beside them ----------------------------------------------------------------------------------
+# --- licenses and records -----------------------------------------------------------------------------------------
 
 
 def is_license_accepted(target: Path, source: WeightsSource) -> bool:
-    """Whether the license of a repository was accepted, once, for the weights in this folder."""
+    """Whether the license of a repository has been accepted for the weights in this folder."""
     return [source.repository, source.commit] in _read_json(target / ACCEPTED_FILE, [])
 
 
 def accept_license(target: Path, source: WeightsSource) -> None:
-    """Note it. Raises JobFailed when the folder can't be written to."""
+    """Record that a license is accepted. Raises JobFailed when the folder can't be written."""
     if not is_license_accepted(target, source):
         write_json(target / ACCEPTED_FILE, [*_read_json(target / ACCEPTED_FILE, []), [source.repository, source.commit]])
 
 
 def read_records(target: Path) -> dict[str, dict[str, str]]:
-    """What was downloaded into a folder, by file."""
+    """The records of downloads into a folder, by file."""
     return _read_json(target / RECORDS_FILE, {})
 
 

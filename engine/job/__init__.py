@@ -1,4 +1,4 @@
-"""The job folder, which Blender's side and the engine share: its schema, its files, its messages. Standard library only."""
+"""The job folder, shared by Blender's side and the engine: its schema, its files, its messages. Standard library only."""
 
 from .folder import (
     CANCEL_FILE,

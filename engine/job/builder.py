@@ -1,4 +1,4 @@
-"""How a job folder is made, by whoever asks: Blender, the shell, the laboratory. Standard library only."""
+"""Builds job folders for all callers: Blender, the shell, the lab. Standard library only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +16,9 @@ Content = Callable[[], bytes]
 
 @dataclass
 class JobBuilder:
-    """A job that is put together in memory; nothing is written before `write_job`. `size` is (width, height) in px.
+    """A job that is assembled in memory. Nothing is written before `write_job`. `size` is (width, height) in px.
 
-    Cels are numbered in the order they are added, back to front.
+    Cels are numbered in the order in which they are added, back to front.
     """
 
     task: str
@@ -38,19 +38,19 @@ class JobBuilder:
         return len(self._cels) - 1
 
     def add_drawing(self, drawing: Drawing, content: Content | None = None) -> None:
-        """Add a drawing, once for each id. `content` gives the bytes of its file; a drawing that is to be made has none yet."""
+        """Add a drawing, once for each id. `content` returns the bytes of its file. A drawing that is to be made has none yet."""
         self._drawings[drawing.id] = drawing
         if content is not None:
             self.add_file(drawing.file, content)
 
     def add_painted_key(self, id: str, cel: int, path: Path, name: str = "") -> None:
-        """Add a key in color; it is copied byte for byte, as references are. Raises BadInput when it can't be read."""
+        """Add a key in color. It is copied byte for byte, like references. Raises BadInput when it can't be read."""
         check_reference(path)
         self._drawings[id] = Drawing(id, cel, "painted", "", name or path.name)
         self._painted[id] = path
 
     def add_file(self, file: str, content: Content) -> None:
-        """Add a file, named by its content and relative to the job folder. `content` is asked only where it is not there yet."""
+        """Add a file, named by its content and relative to the job folder. `content` is called only if the file does not exist yet."""
         self._contents[file] = content
 
     def write_job(
@@ -67,14 +67,14 @@ class JobBuilder:
         pairs: Sequence[StrokePair] = (),
         also: Callable[[], None] = lambda: None,
     ) -> Job:
-        """Write the job folder under its lock, job.json last, and remove what an earlier request left there and this one does not name.
+        """Write the job folder under its lock, job.json last, and remove files of an earlier request that this one does not use.
 
-        `also` writes what belongs to the job beside it. Raises BadInput when another process works on the folder or the job is not
-        complete, and nothing is changed then; JobFailed when the folder can't be written.
+        `also` writes additional files of the job. Raises BadInput when another process works on the folder or the job is incomplete, and
+        then changes nothing; JobFailed when the folder can't be written.
         """
         with open_job_folder(folder):
             for file, content in self._contents.items():
-                if not (folder / file).is_file():  # a file is there whole or not at all
+                if not (folder / file).is_file():  # an existing file is complete
                     write_atomic(folder / file, content())
             for id, path in self._painted.items():
                 self._drawings[id] = replace(self._drawings[id], file=add_reference(folder, path).file)
@@ -100,7 +100,7 @@ class JobBuilder:
 
 
 def name_file(kind: str, id: str, suffix: str) -> str:
-    """Where the file of a drawing lies, relative to the job folder; `suffix` with its dot."""
+    """The path of a drawing's file, relative to the job folder. `suffix` includes the dot."""
     return f"{FOLDER_OF_KIND[kind]}/{id}{suffix}"
 
 

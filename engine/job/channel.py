@@ -5,14 +5,14 @@ import threading
 
 from .messages import Event, Request, decode_message, encode_message
 
-MAX_BYTES = 1 << 20  # read at a time; no line comes near it, and a stranger must not fill the memory
+MAX_BYTES = 1 << 20  # read at a time; longer than any line, and a stranger must not fill the memory
 _CHUNK = 1 << 16
 
 
 class Channel:
-    """One end of a connection. `open` turns False when the far end is gone or talks nonsense; nothing here raises for that.
+    """One end of a connection. `open` becomes False when the other end is gone or sends an invalid message. Nothing raises for that.
 
-    `blocking`: whether `receive` waits for the next data. The end that must never wait (Blender) takes what has arrived.
+    `blocking`: whether `receive` waits for data. The end that must never wait (Blender) takes what has arrived.
     """
 
     def __init__(self, connection: socket.socket, blocking: bool) -> None:
@@ -26,7 +26,7 @@ class Channel:
         self.send_line(encode_message(message))
 
     def send_line(self, line: bytes) -> None:
-        """Send one line whole; any thread may."""
+        """Send one whole line. Thread-safe."""
         with self._sending:
             try:
                 self._socket.sendall(line + b"\n")
@@ -34,7 +34,7 @@ class Channel:
                 self.open = False
 
     def receive(self) -> list[Event | Request]:
-        """The messages that arrived. A line that is none closes the channel after those before it."""
+        """The messages that have arrived. An invalid line closes the channel after the messages before it."""
         messages = []
         self._read_socket()
         while b"\n" in self._received:
@@ -47,7 +47,7 @@ class Channel:
         return messages
 
     def receive_line(self) -> bytes | None:
-        """The next line alone, whatever it is; None while there is none."""
+        """The next raw line, or None while there is none."""
         self._read_socket()
         if b"\n" not in self._received:
             return None

@@ -1,4 +1,4 @@
-"""Hashes of what is in files, and files that are there whole or not at all. Standard library only."""
+"""Hashes of file contents, and atomic writes. Standard library only."""
 
 import hashlib
 import json
@@ -11,7 +11,8 @@ from .errors import JobFailed
 
 
 def compute_digest(*parts: object) -> str:
-    """A SHA-256 in hexadecimal of strings, bytes, buffers and JSON values, unambiguous about where each part ends."""
+    """The hexadecimal SHA-256 of strings, bytes, buffers and JSON values. Each part is prefixed by its length, so that it is
+    unambiguous."""
     sha = hashlib.sha256()
     for part in parts:
         if isinstance(part, (bytes, bytearray, memoryview)):
@@ -29,7 +30,7 @@ def compute_file_sha256(path: Path) -> str:
 
 
 def identify_folder(folder: str | Path) -> str:
-    """What tells one folder from another, however its path is written: through links, or in another case where the system knows none."""
+    """A string that identifies a folder, however its path is written: through links, or in another case on a case-insensitive system."""
     path = os.path.normcase(os.path.realpath(folder))
     return path.casefold() if sys.platform == "darwin" else path
 
@@ -51,5 +52,5 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write JSON as UTF-8; what is no UTF-8 in a text, as in old names of files, is written as '?'. Raises JobFailed."""
+    """Write JSON as UTF-8. Characters that are not valid UTF-8, as in old file names, are written as '?'. Raises JobFailed."""
     write_atomic(path, (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "replace"))

@@ -1,18 +1,18 @@
-"""The job folder: what is asked of the engine, and everything the engine answers. Standard library only.
+"""The job folder: the request to the engine, and everything that the engine writes. Standard library only.
 
     job.json             the request, `engine.job.schema.Job`; every input by content hash
     strokes/<id>.npz     drawings as strokes        (written by the scene, read by `engine.drawing.sketch.strokes`)
     sketches/<id>.<x>    drawings as pictures       (scans, and what strokes can't express)
     poses/<id>.json      poses of a figure          (for the task animate)
     reference/<sha>.<x>  references and painted keys, byte for byte as the animator gave them
-    frames/NNNN.png      the answer: straight-alpha RGBA, one file for each distinct picture, named by its first frame
+    frames/NNNN.png      the result: straight-alpha RGBA, one file for each distinct picture, named by its first frame
     regions/<id>.npz     labels, swatches and confidences of each drawing
     events.jsonl         the events of the last run (`engine.job.messages`)
     engine.log           whatever the engine or a library printed
     result.json          the outcome of the last run
 
-The folder is the contract, the cache, the crash recovery and what a farm ships around. A file in it is there whole or not
-at all: it is written beside its place and renamed (`engine.job.files`).
+The folder is the contract, the cache, the crash recovery, and what a farm copies. Files in it are written atomically
+(`engine.job.files`).
 """
 
 import json
@@ -33,14 +33,14 @@ EVENTS_FILE = "events.jsonl"
 LOG_FILE = "engine.log"
 RESULT_FILE = "result.json"
 CANCEL_FILE = "cancel"
-FOLDERS = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # out of which old files are removed
+FOLDERS = ("strokes", "sketches", "poses", "reference", "regions", "frames")  # old files are removed from these
 
 
 # --- job.json -----------------------------------------------------------------------------------------------------
 
 
 def save_job(job: Job, folder: Path) -> None:
-    """Write job.json; a result of an earlier request is no longer this job's and goes. Raises BadInput, JobFailed."""
+    """Write job.json, and remove the result of an earlier request. Raises BadInput, JobFailed."""
     validate_job(job)
     check_owner(folder)
     for name in (RESULT_FILE, EVENTS_FILE, CANCEL_FILE):
@@ -49,7 +49,7 @@ def save_job(job: Job, folder: Path) -> None:
 
 
 def check_owner(folder: Path) -> None:
-    """Raise BadInput when the folder's job.json is another program's. One that is damaged, as by a power cut, is made again."""
+    """Raise BadInput when the folder's job.json is another program's. A damaged one, for example by a power cut, may be overwritten."""
     path = folder / JOB_FILE
     try:
         raw = json.loads(path.read_text("utf-8")) if path.is_file() else None
@@ -60,8 +60,8 @@ def check_owner(folder: Path) -> None:
 
 
 def check_links(folder: Path) -> None:
-    """Raise BadInput when something in a job folder is neither a folder nor a plain file: what is written through a link, or removed
-    behind it, is not the job's, and a pipe may be waited for endlessly."""
+    """Raise BadInput when something in a job folder is neither a folder nor a plain file: files behind a link do not belong to the job, and
+    reading a pipe may block forever."""
     names = (*FOLDERS, "cache", "lock", JOB_FILE, EVENTS_FILE, LOG_FILE, RESULT_FILE, CANCEL_FILE)
     for path in map(folder.joinpath, names):
         _check_plain(path)
@@ -72,16 +72,16 @@ def check_links(folder: Path) -> None:
 
 def _check_plain(path: Path) -> None:
     try:
-        seen = path.lstat()
+        status = path.lstat()
     except OSError:
-        return  # it is not there
-    junction = getattr(seen, "st_reparse_tag", 0) == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)  # Windows' link to a folder
-    if junction or not (stat.S_ISDIR(seen.st_mode) or stat.S_ISREG(seen.st_mode)):
+        return  # it does not exist
+    junction = getattr(status, "st_reparse_tag", 0) == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", None)  # Windows' link to a folder
+    if junction or not (stat.S_ISDIR(status.st_mode) or stat.S_ISREG(status.st_mode)):
         raise BadInput(f"{path} is a link, or no plain file, as no job of Shiage's has: remove it, or choose another folder.")
 
 
 def load_job(folder: Path) -> Job:
-    """Read and check job.json. Raises BadInput with one sentence, that names the field, when it isn't a job of this schema."""
+    """Read and check job.json. Raises BadInput, naming the field, when it isn't a job of this schema."""
     path = folder / JOB_FILE
     try:
         if path.exists() and not path.is_file():
@@ -133,8 +133,8 @@ def add_reference(folder: Path, source: Path) -> Reference:
 
 
 def clear_stale(folder: Path, job: Job) -> None:
-    """Remove what an earlier request left behind and this one does not name: old inputs, frames of another range. Raises BadInput for
-    a folder that is a link to another place."""
+    """Remove files of an earlier request that this one does not use: old inputs, frames of another range. Raises BadInput for a folder that
+    is a link."""
     keep = {*list_files(job), *list_pictures(job).values(), *(f"regions/{d.id}.npz" for d in job.drawings)}
     for name in FOLDERS:
         _check_plain(folder / name)

@@ -1,7 +1,7 @@
-"""One process at a time works on a job folder. Standard library only.
+"""The lock of a job folder: one process at a time works on it. Standard library only.
 
-The lock is the operating system's, on a file in the folder, so it ends with the process that held it, however that ended:
-there is no stale lock to clear by hand.
+It is a lock of the operating system on a file in the folder, so it ends with its process, however that ends. There are no stale
+locks to remove by hand.
 """
 
 import os
@@ -13,15 +13,16 @@ from .errors import BadInput, JobFailed
 from .folder import check_links
 
 LOCK_FILE = "lock"
-_BYTE = 1 << 30  # Windows locks bytes, and keeps others from reading them: lock one that isn't there
+_BYTE = 1 << 30  # Windows locks bytes, and prevents others from reading them: lock one beyond the end
 
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. Raises BadInput when another process has it or links lie in it, JobFailed when it can't be written."""
+    """Hold the folder's lock. Raises BadInput when another process has it or the folder contains links, JobFailed when it can't be
+    written."""
     check_links(folder)
     try:
-        file = open(folder / LOCK_FILE, "a+b")  # noqa: SIM115  # closed below, and errors of the body are not errors of opening
+        file = open(folder / LOCK_FILE, "a+b")  # noqa: SIM115  # closed below; errors of the body must not be handled here
     except OSError as error:
         raise JobFailed(f"Can't write to {folder} ({error.strerror}): make it writable or choose another output folder.") from error
     with file:
@@ -37,7 +38,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def open_job_folder(folder: Path) -> Iterator[None]:
-    """Hold the lock of a folder that is made if need be. Raises as `locked` does."""
+    """Create a folder if needed, and hold its lock. Raises as `lock_folder` does."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

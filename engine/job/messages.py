@@ -1,8 +1,8 @@
-"""What the engine tells while it works, and what it is told. JSON objects; standard library only.
+"""The engine's events, and the requests that it receives. JSON objects; standard library only.
 
-Each class below is one message: `type` in JSON is its `TYPE`, the other keys are its fields. Events go engine -> caller, are
-appended to events.jsonl as they happen and sent over the connection. Requests go caller -> engine over the connection only.
-A job's events begin with one Started and close with exactly one of Done, Failed, Cancelled.
+Each class below is one message: `type` in JSON is its `TYPE`, the other keys are its fields. Events go from the engine to the
+caller. They are appended to events.jsonl as they happen, and sent over the connection. Requests go from the caller to the engine,
+over the connection only. A job's events begin with one Started and end with exactly one of Done, Failed, Cancelled.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 @dataclass(frozen=True)
 class Hello:
-    """Event, once a connection: the engine is up."""
+    """Event, once per connection: the engine is ready."""
 
     TYPE: ClassVar[str] = "hello"
     version: str
@@ -22,7 +22,7 @@ class Hello:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """Event, about once a second: the engine is alive. `rss` is its resident memory in bytes, 0 where unknown."""
+    """Event, about once a second: the engine is alive. `rss` is its resident memory in bytes, 0 if unknown."""
 
     TYPE: ClassVar[str] = "heartbeat"
     rss: int = 0
@@ -30,7 +30,7 @@ class Heartbeat:
 
 @dataclass(frozen=True)
 class Started:
-    """Event: the engine begins with a job. `job` is the job folder, here and in all events of a job."""
+    """Event: the engine starts a job. `job` is the job folder, here and in all events of a job."""
 
     TYPE: ClassVar[str] = "started"
     job: str
@@ -40,7 +40,7 @@ class Started:
 
 @dataclass(frozen=True)
 class Progress:
-    """Event: `fraction` of the whole job, 0..1, never falling; `remaining` seconds, negative while unknown."""
+    """Event: `fraction` of the whole job, 0..1, never decreasing; `remaining` seconds, negative while unknown."""
 
     TYPE: ClassVar[str] = "progress"
     job: str
@@ -51,7 +51,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class FrameDone:
-    """Event: a picture is in place. `reused`: an earlier run had made it and nothing of it changed."""
+    """Event: a picture is finished. `reused`: an earlier run made it, and nothing changed."""
 
     TYPE: ClassVar[str] = "frame"
     job: str
@@ -62,7 +62,7 @@ class FrameDone:
 
 @dataclass(frozen=True)
 class Warned:
-    """Event: something a person should look at; the job goes on. One sentence."""
+    """Event: something that the user should check; the job continues. One sentence."""
 
     TYPE: ClassVar[str] = "warning"
     job: str
@@ -72,7 +72,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class Done:
-    """Terminal event: every picture is in place; `summary` is one sentence, the details are in result.json."""
+    """Terminal event: all pictures are finished. `summary` is one sentence, the details are in result.json."""
 
     TYPE: ClassVar[str] = "done"
     job: str
@@ -91,7 +91,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Cancelled:
-    """Terminal event: a person cancelled; finished pictures stay."""
+    """Terminal event: the user cancelled; finished pictures are kept."""
 
     TYPE: ClassVar[str] = "cancelled"
     job: str
@@ -99,7 +99,7 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Request: run the job in this folder, after those already asked for."""
+    """Request: run the job in this folder, after those already requested."""
 
     TYPE: ClassVar[str] = "run"
     job: str
@@ -107,7 +107,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class CancelRequest:
-    """Request: stop this job, or take it out of the queue."""
+    """Request: stop this job, or remove it from the queue."""
 
     TYPE: ClassVar[str] = "cancel"
     job: str
@@ -115,7 +115,7 @@ class CancelRequest:
 
 @dataclass(frozen=True)
 class QuitRequest:
-    """Request: stop what is running and end."""
+    """Request: stop the running job and exit."""
 
     TYPE: ClassVar[str] = "quit"
 
@@ -134,7 +134,7 @@ def encode_message(message: Event | Request) -> bytes:
 
 
 def decode_message(data: bytes | str) -> Event | Request:
-    """The inverse of `encode`. Unknown keys are ignored, so that a newer engine may say more. Raises ValueError."""
+    """The inverse of `encode_message`. Unknown keys are ignored, so that a newer engine may send more. Raises ValueError."""
     raw = json.loads(data)
     if not isinstance(raw, dict) or raw.get("type") not in _CLASSES:
         raise ValueError(f"not a message: {data!r:.200}")

@@ -1,8 +1,8 @@
-"""Poses of a figure: where its joints are in a picture. Standard library only.
+"""Poses of a figure: the places of its joints in a picture. Standard library only.
 
 A pose file is JSON: {"body": 18 joints, "left_hand": 21, "right_hand": 21, "face": 68, "size": [width, height]}, each joint [x, y] in
-pixels from the picture's top left, or null when it is not seen; a hand or face may be null as a whole. `size` is that of the picture,
-which a job says itself. Left and right are the figure's own. The body is in the order of OpenPose (COCO), the face in that of iBUG.
+pixels from the picture's top left, or null when it is not visible. A hand or face may be null as a whole. `size` is that of the picture;
+in a job it is the job's. Left and right are the figure's own. The body has OpenPose's (COCO) order, the face that of iBUG.
 """
 
 import json
@@ -25,31 +25,31 @@ Points = tuple[Point | None, ...]
 
 @dataclass(frozen=True)
 class Pose:
-    """Joints in pixels, None where one is not seen; empty for a hand or face that is not seen at all."""
+    """Joints in pixels, None if not visible. A hand or face that is not visible at all is empty."""
 
     body: Points
     left_hand: Points = ()
     right_hand: Points = ()
     face: Points = ()
 
-    def moved(self, change: Callable[[Point], Point]) -> "Pose":
-        """The pose with every joint that is seen put elsewhere."""
+    def map_points(self, change: Callable[[Point], Point]) -> "Pose":
+        """The pose with `change` applied to every visible joint."""
         parts = {name: tuple(point and change(point) for point in getattr(self, name)) for name in COUNTS}
         return replace(self, **parts)
 
     @property
     def seen(self) -> list[Point]:
-        """Every joint that is seen."""
+        """All visible joints."""
         return [point for name in COUNTS for point in getattr(self, name) if point is not None]
 
     def json(self) -> dict[str, list | None]:
-        """As a pose file says it, to a hundredth of a pixel."""
+        """The content of a pose file, rounded to a hundredth of a pixel."""
         parts = {name: [point and [round(at, 2) for at in point] for point in getattr(self, name)] for name in COUNTS}
         return {name: points or None for name, points in parts.items()}
 
 
 def read_pose(path: Path) -> tuple[Pose, tuple[int, int] | None]:
-    """A pose and the size of its picture, if the file says it. Raises BadInput."""
+    """Read a pose and the size of its picture, if the file has it. Raises BadInput."""
     try:
         raw = json.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -63,7 +63,7 @@ def read_pose(path: Path) -> tuple[Pose, tuple[int, int] | None]:
 
 
 def parse_pose(raw: Mapping) -> Pose:
-    """A pose from the JSON of its file. Raises TypeError, ValueError, AttributeError, saying what is wrong."""
+    """Parse the JSON of a pose file. Raises TypeError, ValueError, AttributeError, saying what is wrong."""
     if not isinstance(raw, Mapping) or not isinstance(raw.get("body"), list):
         raise ValueError("it has no list of 18 joints under 'body'")
     parts = {}

@@ -1,4 +1,4 @@
-"""JSON as frozen dataclasses, every value of the type that its field says. Standard library only."""
+"""Reads JSON into frozen dataclasses, with type checks for every field. Standard library only."""
 
 import math
 import re
@@ -11,7 +11,7 @@ MAX_TEXT = 10_000  # characters; texts end in messages, whose lines have a limit
 
 
 def read_value(kind: Any, raw: Any, name: str) -> Any:
-    """A JSON value as one of a field's type `kind`. Raises ValueError, saying what the field of this name must be."""
+    """Convert a JSON value to a field's type `kind`. Raises ValueError, saying what the field `name` must be."""
     if is_dataclass(kind):
         return _read_fields(kind, raw, name)
     inner = get_args(kind)
@@ -33,7 +33,7 @@ def read_value(kind: Any, raw: Any, name: str) -> Any:
 
 
 def _read_fields(kind: Any, raw: Any, name: str) -> Any:
-    """A JSON object as the dataclass `kind`; see `read_value`."""
+    """Convert a JSON object to the dataclass `kind`; see `read_value`."""
     if not isinstance(raw, dict):
         raise _make_type_error(name, "a table", raw)
     known = {part.name: part for part in fields(kind)}

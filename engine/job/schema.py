@@ -1,4 +1,4 @@
-"""What is asked of the engine: one job, in frozen dataclasses. Standard library only."""
+"""The request to the engine: one job, in frozen dataclasses. Standard library only."""
 
 import math
 import re
@@ -13,15 +13,14 @@ SCHEMA = 1
 TASKS = ("colorize", "inbetween", "animate")
 KINDS = ("strokes", "raster", "painted", "between", "pose")
 MAX_SIDE = 16384  # px; a picture of this side still fits OpenCV's and PNG's limits
-MAX_FRAME = 1 << 20  # Blender's scenes have no frame beyond it
+MAX_FRAME = 1 << 20  # the limit of Blender's scenes
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A coloured picture: a frame of the shot, or a sheet in any pose. `file` is relative to the job folder.
+    """A colored picture: a frame of the shot, or a sheet in any pose. `file` is relative to the job folder.
 
-    `pose`, for the task animate, is a file like those of poses (`engine.job.pose`) that says where the figure's joints are in it, in its
-    own pixels.
+    `pose`, for the task animate, is a pose file (`engine.job.pose`) with the figure's joints in the reference's own pixels.
     """
 
     file: str
@@ -32,7 +31,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Cel:
-    """What is coloured together, from the same references: a character, or the whole shot. Cels are stacked back to front."""
+    """A group of drawings that are colored from the same references: a character, or the whole shot. Cels are stacked back to front."""
 
     name: str
     references: tuple[Reference, ...]
@@ -43,10 +42,10 @@ class Drawing:
     """One drawing of one cel as the camera sees it. `id` is a hash of its content: equal drawings are one drawing. Files are named by it,
     so it has at most 64 of the characters 0-9, a-z, _ and -.
 
-    `kind`: line art as `strokes` or as a `raster` picture, or, for the task inbetween, a `painted` key, or one `between` that is to be
-    made. The `file` of the latter does not exist yet: a model that makes strokes writes them there, others leave it out. `at` is its
-    place in time between the keys around it, 0 at the one before, 1 at the one after; an overshoot lies outside. `guide` names a drawing
-    of line art that it is to follow. A `pose`, for the task animate, is a figure's joints.
+    `kind`: line art as `strokes` or as a `raster` picture, or, for the task inbetween, a `painted` key, or a drawing `between` that is to
+    be made. The `file` of the latter does not exist yet: a model that makes strokes writes them there, others do not create it. `at` is
+    its place in time between the keys around it, 0 at the one before, 1 at the one after, outside for an overshoot. `guide` is the id of
+    a drawing of line art that it follows. A `pose`, for the task animate, is a figure's joints.
     """
 
     id: str
@@ -60,9 +59,9 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Exposure:
-    """A run of `exposure` scene frames, from `frame` on, that shows the same drawings.
+    """`exposure` consecutive scene frames, starting at `frame`, that show the same drawings.
 
-    `drawings` holds a drawing id, or None where the cel shows nothing, for each cel of the job, back to front.
+    `drawings` has a drawing id for each cel of the job, back to front, or None if the cel is empty.
     """
 
     frame: int
@@ -72,7 +71,7 @@ class Exposure:
 
 @dataclass(frozen=True)
 class FramePoint:
-    """A point of the picture that is shown at scene frame `frame`: `point` x, y in pixels from its top left."""
+    """A point of the picture at scene frame `frame`: `point` x, y in pixels from its top left."""
 
     frame: int
     point: tuple[float, float]
@@ -80,10 +79,10 @@ class FramePoint:
 
 @dataclass(frozen=True)
 class Hint:
-    """What a person says of the region at a point of the picture that is shown at scene frame `frame`; see Place.
+    """The user's correction of the region at a point of the picture at scene frame `frame`; see `FramePoint`.
 
-    `swatch` is its color, '#rrggbb' or '#rrggbbaa', or None to leave it unpainted. With `same_as` it wears what the region there wears,
-    and `swatch` says nothing. Of two hints for one region the later one counts.
+    `swatch` is its color, '#rrggbb' or '#rrggbbaa', or None to leave it unpainted. With `same_as` it gets the color of the region there,
+    and `swatch` is ignored. Of two hints for one region the later one counts.
     """
 
     frame: int
@@ -98,7 +97,7 @@ class Hint:
 
 @dataclass(frozen=True)
 class StrokePair:
-    """A person says that stroke `a` of the key `first` becomes stroke `b` of the key `last`; both count from 0 in their strokes files."""
+    """The user's pairing of stroke `a` of the key `first` with stroke `b` of the key `last`, indices from 0 in their strokes files."""
 
     first: str
     a: int
@@ -108,11 +107,11 @@ class StrokePair:
 
 @dataclass(frozen=True)
 class Picture:
-    """A finished picture, as a model yields it.
+    """A finished picture, yielded by a model.
 
-    `frame` the scene frame that it is first shown at, `file` its path relative to the job folder, `reused` whether an earlier run
-    made it, `regions` / `unknown` / `leaks` how many regions it has, of which so many are left unpainted for doubt, and so many
-    for a leak, `seconds` what it took.
+    `frame` the scene frame at which it is first shown, `file` its path relative to the job folder, `reused` whether an earlier run
+    made it, `regions` the number of its regions, of which `unknown` are left unpainted for doubt and `leaks` for a leak, `seconds`
+    the time that it took.
     """
 
     frame: int
@@ -126,7 +125,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Job:
-    """One request to the engine. Sizes are in pixels (width, height); `options` are the model's own, see its model.toml."""
+    """One request to the engine. Sizes are (width, height) in pixels. `options` are the model's own, see its model.toml."""
 
     task: str
     model: str
@@ -147,7 +146,7 @@ class Job:
         return next(d for d in self.drawings if d.id == drawing_id)
 
     def find_exposure(self, place: FramePoint) -> Exposure | str:
-        """What is shown at a place of the picture, or why nothing is."""
+        """The exposure that is shown at a point, or the reason why there is none."""
         exposure = next((e for e in self.frames if e.frame <= place.frame < e.frame + e.exposure), None)
         if exposure is None:
             return f"frame {place.frame} is not in the shot"
@@ -169,7 +168,7 @@ def list_pictures(job: Job) -> dict[tuple[str | None, ...], str]:
 
 
 def validate_job(job: Job) -> None:
-    """Check what the types can't say. Raises BadInput."""
+    """Check what types can't express. Raises BadInput."""
     if job.task not in TASKS:
         raise BadInput(f"Unknown task '{job.task}': use one of {', '.join(TASKS)}.")
     width, height = job.size
@@ -212,17 +211,17 @@ def validate_job(job: Job) -> None:
         if not path.parts or path.is_absolute() or ".." in path.parts or _NO_FILE.search(file):
             raise BadInput(f"The job names a file outside its folder ({file!r:.200}): it was not opened.")
     for drawing in job.drawings:
-        if drawing.kind == "between" and PurePosixPath(drawing.file).parent != PurePosixPath("strokes"):  # the one file that is written
+        if drawing.kind == "between" and PurePosixPath(drawing.file).parent != PurePosixPath("strokes"):  # the only file that is written
             raise BadInput(f"The drawing {drawing.id} is to be written to {drawing.file!r:.200}, not among strokes: make the job again.")
 
 
 _ID = re.compile("[0-9a-z][0-9a-z_-]{0,63}")
-_NO_FILE = re.compile(r"[\\:\x00-\x1f\x7f\ud800-\udfff]")  # what a path in a job has none of, on any system
-_ONLY = {"painted": ("inbetween",), "between": ("inbetween",), "pose": ("animate",)}  # kinds that one task alone knows
+_NO_FILE = re.compile(r"[\\:\x00-\x1f\x7f\ud800-\udfff]")  # not allowed in a job's paths, on any system
+_ONLY = {"painted": ("inbetween",), "between": ("inbetween",), "pose": ("animate",)}  # kinds that only one task supports
 
 
 def _check_keys(job: Job) -> None:
-    """What is to be made lies between drawings of its cel, at a time, and follows line art that is there."""
+    """Check that drawings to be made are between keys of their cel, have a valid place in time, and follow existing line art."""
     kinds = {drawing.id: drawing.kind for drawing in job.drawings}
     for cel, named in enumerate(job.cels):
         shown = [kinds[id] for exposure in job.frames if (id := exposure.drawings[cel]) is not None]
@@ -257,7 +256,7 @@ def _check_hint(hint: Hint) -> None:
 
 
 def parse_hint(text: str) -> Hint:
-    """A hint as the shells take it: 'FRAME,X,Y,#RRGGBB', 'FRAME,X,Y,none' or 'FRAME,X,Y,=FRAME,X,Y'. Raises BadInput."""
+    """Parse a hint from the command line: 'FRAME,X,Y,#RRGGBB', 'FRAME,X,Y,none' or 'FRAME,X,Y,=FRAME,X,Y'. Raises BadInput."""
     number = r"([-+]?\d{1,12}(?:\.\d*)?)"
     place = rf"([-+]?\d{{1,12}}),{number},{number}"
     match = re.fullmatch(rf"{place},(?:({_COLOR.pattern})|none|={place})", text.replace(" ", ""))
@@ -269,7 +268,7 @@ def parse_hint(text: str) -> Hint:
 
 
 def _list_ids(job: Job) -> Iterable[str]:
-    """The ids of drawings, wherever the job names them."""
+    """All ids of drawings that occur in a job."""
     yield from (d.id for d in job.drawings)
     yield from (d.guide for d in job.drawings if d.guide is not None)
     yield from (id for e in job.frames for id in e.drawings if id is not None)

@@ -1,4 +1,4 @@
-"""When drawings between two keys lie: easings, an animator's timing chart, ones, twos and threes. Standard library only.
+"""The timing of drawings between two keys: easings, timing charts, ones, twos and threes. Standard library only.
 
 A place is a fraction of the way from the key before, 0, to the key after, 1.
 """
@@ -13,8 +13,8 @@ EASINGS = ("linear", "in", "out", "in_out")
 
 
 def ease_place(place: float, easing: str) -> float:
-    """Where an easing puts what lies at `place` of the time. `in` leaves the first key slowly, `out` comes slowly to the last one; both
-    are half a sine's swing, which is how drawings are spaced by halving the distance again and again."""
+    """Apply an easing to a place in time. `in` leaves the first key slowly, `out` arrives slowly at the last one. Both are half of a sine
+    wave, which is close to the traditional spacing by repeated halving."""
     if easing == "in":
         return 1.0 - math.cos(place * math.pi / 2.0)
     if easing == "out":
@@ -25,7 +25,7 @@ def ease_place(place: float, easing: str) -> float:
 
 
 def space_drawings(count: int, easing: str = "linear") -> tuple[float, ...]:
-    """The places of `count` drawings that are evenly spread in time."""
+    """The places of `count` drawings that are evenly spaced in time."""
     return tuple(ease_place(number / (count + 1), easing) for number in range(1, count + 1))
 
 
@@ -35,15 +35,15 @@ def list_frames(first: int, last: int, step: int) -> range:
 
 
 def parse_timing_chart(text: str) -> tuple[float, ...]:
-    """A timing chart as it is written beside a key: '1/8 1/4 1/2', '12.5% 25% 50%' or '0.125 0.25 0.5'; a ratio or percentage for each
-    drawing. Raises BadInput for one that is no number or goes further than a whole way beyond the keys."""
+    """Parse a timing chart: '1/8 1/4 1/2', '12.5% 25% 50%' or '0.125 0.25 0.5', a fraction or percentage for each drawing. Raises BadInput
+    for a place that is not a number or is more than one whole interval beyond the keys."""
     places = []
-    for word in re.split(r"[\s,;]+", text.strip()):
-        number, percent = word.removesuffix("%"), word.endswith("%")
+    for token in re.split(r"[\s,;]+", text.strip()):
+        number, percent = token.removesuffix("%"), token.endswith("%")
         try:
             places.append(float(Fraction(number) / (100 if percent else 1)))
         except (ValueError, ZeroDivisionError) as error:
-            raise BadInput(f"'{word}' is no place on a timing chart: write 1/4, 0.25 or 25% for each drawing.") from error
+            raise BadInput(f"'{token}' is no place on a timing chart: write 1/4, 0.25 or 25% for each drawing.") from error
     if any(not -1.0 <= place <= 2.0 for place in places):
         raise BadInput(f"The timing chart {text} goes too far: 0 is the key before, 1 the one after, and up to 1 more an overshoot.")
     return tuple(places)

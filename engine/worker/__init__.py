@@ -1,1 +1,1 @@
-"""What the engine's process runs: jobs, for Blender, the shell and farms alike."""
+"""Runs jobs in the engine process, for Blender, the shell and farms."""

@@ -1,4 +1,4 @@
-"""What the shell sees of a job: progress on stderr, JSON lines on stdout, Ctrl-C and SIGTERM as a cancellation."""
+"""Runs a job for the shell: progress on stderr, JSON lines on stdout, Ctrl-C and SIGTERM cancel."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ EXIT_CODES = {error.kind: error.exit_code for error in (BadInput, EngineMissing,
 
 
 def run_job(folder: Path, as_json: bool) -> int:
-    """Run a job before the eyes of the person at the terminal; returns the exit code."""
+    """Run a job and print its events. Returns the exit code."""
     with _duplicate_streams() as (out, err), _watch_signals() as cancelled:
         show = _make_json_printer(out) if as_json else Console(err)
         end = execute_job(folder, show, cancelled)
@@ -26,7 +26,7 @@ def run_job(folder: Path, as_json: bool) -> int:
 
 
 class Console:
-    """Events as text: one line rewritten in place on a terminal, a line for every tenth elsewhere."""
+    """Prints events as text: on a terminal one line that is rewritten in place, elsewhere a line for every 10 %."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -71,7 +71,7 @@ def _make_json_printer(stream: TextIO):
 
 
 def write_text(stream: TextIO, text: str) -> None:
-    """Write at once. A reader that went away (`| head`) is no reason to stop a job."""
+    """Write and flush. A reader that has gone away (`| head`) does not stop the job."""
     try:
         stream.write(text)
         stream.flush()
@@ -81,7 +81,7 @@ def write_text(stream: TextIO, text: str) -> None:
 
 @contextmanager
 def _duplicate_streams() -> Iterator[tuple[TextIO, TextIO]]:
-    """Copies of stdout and stderr, because a running job sends the process's own to engine.log."""
+    """Yields copies of stdout and stderr, because a running job redirects the process's own to engine.log."""
     streams = [os.fdopen(os.dup(handle), "w", encoding="utf-8", errors="replace") for handle in (1, 2)]
     try:
         yield streams[0], streams[1]
@@ -89,23 +89,23 @@ def _duplicate_streams() -> Iterator[tuple[TextIO, TextIO]]:
         for stream in streams:
             try:
                 stream.close()
-            except OSError:  # a reader that went away, again
+            except OSError:  # again a reader that has gone away
                 pass
 
 
 @contextmanager
 def _watch_signals():
-    """Yields `should_cancel`. The first signal asks, the second interrupts at once."""
-    asked = []
+    """Yields `should_cancel`. The first signal cancels, the second interrupts at once."""
+    signals = []
 
     def on_signal(number: int, frame: object) -> None:
-        if asked:
+        if signals:
             raise KeyboardInterrupt
-        asked.append(number)
+        signals.append(number)
 
     saved = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(asked)
+        yield lambda: bool(signals)
     finally:
         for number, handler in saved.items():
             signal.signal(number, handler)

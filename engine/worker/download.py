@@ -1,6 +1,6 @@
-"""Weights from the hub, when a person asks for them: at a pinned commit, resumed where they broke off, checked before they are used.
+"""Downloads weights from the hub, only on request: at a pinned commit, resumed after interruptions, and checked before use.
 
-`python -m engine.worker.download MODEL EVENTS` is what `weights.start_get` starts.
+`weights_store.start_download` runs `python -m engine.worker.download MODEL EVENTS`.
 """
 
 import hashlib
@@ -12,8 +12,7 @@ from pathlib import Path
 
 from .. import models
 from ..host import weights_store as weights
-from ..host.child import end_with_parent
-from ..host.child import write_event as tell_event
+from ..host.child import end_with_parent, write_event
 from ..host.weights_store import WeightsSource
 from ..job.errors import BadInput, JobFailed, ShiageError
 from ..job.files import compute_file_sha256
@@ -21,13 +20,13 @@ from ..job.messages import Done, Event, Failed, Progress, Started
 from ..models import ModelInfo
 
 SPARE = 1 << 30  # bytes that must stay free on the disk
-PARTS = ".parts"  # where unfinished files wait, below the model's folder
+PARTS = ".parts"  # for unfinished files, below the model's folder
 
-OnProgress = Callable[[str, int, int], None]  # file, bytes done and in all
+OnProgress = Callable[[str, int, int], None]  # file, bytes done, total bytes
 
 
 def describe_placement(info: ModelInfo) -> str:
-    """Which files of a model's weights go where, for whoever puts them there."""
+    """Instructions on which files of a model's weights go where, for a download by hand."""
     if info.by_hand:
         place = weights.locate_weights(info.id)
         return f"The weights of '{info.id}' can't be fetched: put the files that docs/{info.id}.md names into {place}."
@@ -35,13 +34,13 @@ def describe_placement(info: ModelInfo) -> str:
 
 
 def download_weights(
-    info: ModelInfo, accept: bool = False, tell: OnProgress = lambda file, done, all: None, endpoint: str | None = None
+    info: ModelInfo, accept: bool = False, report: OnProgress = lambda file, done, all: None, endpoint: str | None = None
 ) -> Path:
-    """Fetch what is missing of a model's weights; returns their folder. `accept` accepts the licenses, which is asked for once.
+    """Download the missing files of a model's weights. Returns their folder. `accept` accepts the licenses, which is needed once.
 
-    Raises BadInput for a model without weights, or whose weights are put in place by hand, and for a license that is not accepted,
-    JobFailed, saying which file goes where by hand, when the hub can't be reached, and when the disk is too full or a file is not what
-    the hub says it is.
+    Raises BadInput for a model without weights or with weights that must be downloaded by hand, and for a license that is not accepted.
+    Raises JobFailed when the hub can't be reached (with instructions for a download by hand), when the disk is too full, and when a file
+    does not match the hub's checksum.
     """
     if not info.weights:
         raise BadInput(describe_placement(info))
@@ -58,12 +57,12 @@ def download_weights(
     for source in info.weights:
         weights.accept_license(target, source)
     for source in info.weights:
-        _fetch_source(info, source, target, tell, endpoint)
+        _fetch_source(info, source, target, report, endpoint)
     shutil.rmtree(target / PARTS, ignore_errors=True)
     return target
 
 
-def _fetch_source(info: ModelInfo, source: WeightsSource, target: Path, tell: OnProgress, endpoint: str | None) -> None:
+def _fetch_source(info: ModelInfo, source: WeightsSource, target: Path, report: OnProgress, endpoint: str | None) -> None:
     have = weights.read_records(target)
     wanted = [f for f in source.files if not ((target / f).is_file() and have.get(f, {}).get("commit") == source.commit)]
     if not wanted:
@@ -89,7 +88,7 @@ def _fetch_source(info: ModelInfo, source: WeightsSource, target: Path, tell: On
             if name not in known:
                 by_hand = weights.describe_manual_download(info.id, info.weights)
                 raise JobFailed(f"{source.repository} has no file {name} at {source.commit[:8]}.\n{by_hand}")
-            _fetch_file(source, file, target, known[name], tell, endpoint)
+            _fetch_file(source, file, target, known[name], report, endpoint)
     except (HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled, httpx2.HTTPError, ConnectionError, TimeoutError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         by_hand = weights.describe_manual_download(info.id, info.weights)
@@ -98,7 +97,7 @@ def _fetch_source(info: ModelInfo, source: WeightsSource, target: Path, tell: On
         raise JobFailed(f"The weights can't be written to {target} ({error.strerror or error}): free some space.") from error
 
 
-def _fetch_file(source: WeightsSource, file: str, target: Path, known, tell: OnProgress, endpoint: str | None) -> None:
+def _fetch_file(source: WeightsSource, file: str, target: Path, known, report: OnProgress, endpoint: str | None) -> None:
     from huggingface_hub import hf_hub_url
     from huggingface_hub.file_download import http_get
     from huggingface_hub.utils import build_hf_headers
@@ -107,9 +106,9 @@ def _fetch_file(source: WeightsSource, file: str, target: Path, known, tell: OnP
     path.parent.mkdir(parents=True, exist_ok=True)
     url = hf_hub_url(source.repository, source.prefix + file, revision=source.commit, endpoint=endpoint)
     with open(path, "ab") as part:
-        tell(file, part.tell(), known.size)
+        report(file, part.tell(), known.size)
         if part.tell() < known.size:
-            shown = _make_progress_class(file, tell)
+            shown = _make_progress_class(file, report)
             http_get(url, part, resume_size=part.tell(), headers=build_hf_headers(), expected_size=known.size, tqdm_class=shown)
     sha256 = compute_file_sha256(path)
     right = sha256 == known.lfs.sha256 if known.lfs else _compute_git_sha1(path) == known.blob_id
@@ -122,50 +121,50 @@ def _fetch_file(source: WeightsSource, file: str, target: Path, known, tell: OnP
 
 
 def _compute_git_sha1(path: Path) -> str:
-    """What git calls a file, which is how the hub knows the small ones."""
+    """The git hash of a file, which the hub uses for small files."""
     data = path.read_bytes()
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
 
 
-def _make_progress_class(file: str, tell: OnProgress) -> type:
+def _make_progress_class(file: str, report: OnProgress) -> type:
     from tqdm import tqdm
 
-    class Teller(tqdm):
+    class ReportingBar(tqdm):
         def __init__(self, *args, **kwargs) -> None:
             kwargs.pop("name", None)
             super().__init__(*args, **{**kwargs, "disable": False, "file": open(os.devnull, "w")})  # noqa: SIM115  # closed below
 
         def update(self, n: float | None = 1) -> bool | None:
             shown = super().update(n)
-            tell(file, int(self.n), int(self.total or 0))
+            report(file, int(self.n), int(self.total or 0))
             return shown
 
         def close(self) -> None:
             super().close()
             self.fp.close()
 
-    return Teller
+    return ReportingBar
 
 
 def main(model: str, events: Path) -> int:
-    """Fetch the weights of a model whose licenses are accepted; tell exactly one terminal event. Returns the exit code."""
-    tell_event(events, Started(model))
+    """Download the weights of a model whose licenses are accepted, and write exactly one terminal event. Returns the exit code."""
+    write_event(events, Started(model))
     try:
         info = models.info(model)
         total, there = sum(source.bytes for source in info.weights), {}
 
         def report_progress(file: str, done: int, size: int) -> None:
             there[file] = done
-            tell_event(events, Progress(model, file, min(1.0, sum(there.values()) / max(total, 1))))
+            write_event(events, Progress(model, file, min(1.0, sum(there.values()) / max(total, 1))))
 
         for file in set(weights.read_records(weights.locate_weights(model))):
             path = weights.locate_weights(model) / file
             there[file] = path.stat().st_size if path.is_file() else 0
-        download_weights(info, tell=report_progress)
+        download_weights(info, report=report_progress)
         end: Event = Done(model, f"The weights of {info.title} are in place.")
     except ShiageError as error:
-        end = Failed(model, error.kind, str(error).partition("\n")[0])  # where files go by hand, the panel shows
-    tell_event(events, end)
+        end = Failed(model, error.kind, str(error).partition("\n")[0])  # the panel shows the instructions for a download by hand
+    write_event(events, end)
     return 0 if isinstance(end, Done) else JobFailed.exit_code
 
 

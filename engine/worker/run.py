@@ -1,5 +1,5 @@
-"""Runs one job folder from its request to exactly one terminal event, whatever happens in between. Standard library only;
-a model brings its own libraries.
+"""Runs one job folder from its request to exactly one terminal event, whatever happens. Standard library only; models import their own
+libraries.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from ..job.messages import Done, Event, Failed, FrameDone, Progress, Started, Wa
 from ..models import Picture
 
 SPARE = 64 << 20  # bytes that must stay free on the disk
-LOG_BYTES = 1 << 20  # of the log, beyond which a run begins a new one
+LOG_BYTES = 1 << 20  # a run starts a new log if the old one is larger
 Terminal = Done | Failed | CancelledEvent
 
 
@@ -33,10 +33,10 @@ def execute_job(
     should_cancel: Callable[[], bool] = lambda: False,
     name: str | None = None,
 ) -> Terminal:
-    """Run the job in `folder`; returns its terminal event, which `on_event` has had too, and raises nothing.
+    """Run the job in `folder`. Returns its terminal event, which `on_event` gets too. Raises nothing.
 
-    `should_cancel` is asked often, from this thread; a file named `cancel` in the folder cancels as well. Events name the job as
-    `name`, the folder's path unless told otherwise. While it runs, whatever the process prints goes to engine.log.
+    `should_cancel` is called often, from this thread. A file named `cancel` in the folder cancels as well. `name` is the job's name in
+    events, by default the folder's path. While the job runs, all output of the process goes to engine.log.
     """
     return _JobRunner(folder, on_event, should_cancel, str(folder) if name is None else name).run()
 
@@ -64,18 +64,18 @@ class _JobRunner:
                 end: Terminal = Done(self.name, self._summarize_pictures())
             except (JobCancelled, KeyboardInterrupt):
                 end = CancelledEvent(self.name)
-            except BaseException as error:  # noqa: BLE001  # exactly one terminal event was promised; reported as Failed
-                self._log(error)
+            except BaseException as error:  # noqa: BLE001  # there must be exactly one terminal event; reported as Failed
+                self._log_error(error)
                 end = _describe_failure(self.name, error)
             end = self._finish_job(end)
-        for event in self._list_last_events(end):  # now the folder is free: who hears of the end may write the next request into it
+        for event in self._list_last_events(end):  # the folder is unlocked now, so a listener may write the next request into it
             self._on_event(event)
         return end
 
-    # --- beginning and end ----------------------------------------------------------------------------------------
+    # --- start and end --------------------------------------------------------------------------------------------
 
     def _open_folder(self, stack: contextlib.ExitStack) -> None:
-        """Take the folder for this process: until this is done, nothing in it is touched."""
+        """Lock the folder for this process. Before that, nothing in it is changed."""
         try:
             if not (self.folder / JOB_FILE).is_file():
                 raise BadInput(f"There is no job in {self.folder}: it has no {JOB_FILE}.")
@@ -87,13 +87,13 @@ class _JobRunner:
             raise JobFailed(f"Can't write to {self.folder} ({error.strerror}): make it writable or choose another folder.") from error
 
     def _finish_job(self, end: Terminal) -> Terminal:
-        """Write the outcome down; returns what is to be told. The folder may be gone or full by now, which must not silence that."""
+        """Write the result, and return the event to emit. If the folder is gone or the disk is full, the event is still emitted."""
         try:
             if self._journal is not None and self._folder_exists():
                 write_json(self.folder / RESULT_FILE, self._build_result(end))
                 (self.folder / CANCEL_FILE).unlink(missing_ok=True)
         except (JobFailed, OSError) as error:
-            self._log(error)
+            self._log_error(error)
             if isinstance(end, Done):
                 end = _describe_failure(self.name, error)
         for event in self._list_last_events(end):
@@ -104,8 +104,8 @@ class _JobRunner:
     def _list_last_events(self, end: Terminal) -> tuple[Event, ...]:
         return (end,) if self._started else (Started(self.name), end)
 
-    def _log(self, error: BaseException) -> None:
-        """The traceback, into engine.log: nowhere while the folder isn't ours, and as far as it goes on a full disk."""
+    def _log_error(self, error: BaseException) -> None:
+        """Write the traceback to engine.log, if the folder is locked and the disk has room."""
         if self._journal is not None:
             with contextlib.suppress(OSError), open(self.folder / LOG_FILE, "a", encoding="utf-8", errors="backslashreplace") as log:
                 traceback.print_exception(error, file=log)
@@ -133,7 +133,7 @@ class _JobRunner:
             text += f"; {unknown} regions left unpainted for doubt, {leaks} for a leak"
         return text + "."
 
-    # --- the work -------------------------------------------------------------------------------------------------
+    # --- pictures -------------------------------------------------------------------------------------------------
 
     def _make_pictures(self) -> None:
         job = self.job = load_job(self.folder)
@@ -154,7 +154,7 @@ class _JobRunner:
         for picture in model.run(job, self.folder, self._relay_event, self._is_cancelled):
             self.pictures.append(picture)
             self._emit_event(FrameDone(self.name, picture.frame, picture.file, picture.reused))
-            if len(self.pictures) / len(wanted) > self._fraction:  # the model said less
+            if len(self.pictures) / len(wanted) > self._fraction:  # the model has reported less progress
                 self._relay_event(Progress(self.name, self._stage, len(self.pictures) / len(wanted)))
             if len(self.pictures) < len(wanted):
                 self._check_cancelled()
@@ -164,7 +164,7 @@ class _JobRunner:
             raise JobFailed(f"The model '{job.model}' ended without making {min(missing)}: please report this.")
 
     def _check_space(self, job: Job, count: int) -> None:
-        """Flat frames and labels compress to far less than the one byte a pixel that is asked for here."""
+        """Raise JobFailed when the disk is too full. Flat frames and labels compress to far less than the required byte per pixel."""
         have = sum((self.folder / file).exists() for file in list_pictures(job).values())
         need = SPARE + (count - have) * job.size[0] * job.size[1]
         free = shutil.disk_usage(self.folder).free
@@ -186,7 +186,7 @@ class _JobRunner:
     # --- events ---------------------------------------------------------------------------------------------------
 
     def _relay_event(self, event: Event) -> None:
-        """An event of the model: its progress never falls, and the time left is worked out for it."""
+        """Emit an event of the model. Its progress never decreases, and its remaining time is computed here."""
         if isinstance(event, Progress):
             self._stage = event.stage
             self._fraction = min(max(self._fraction, event.fraction), 1.0)
@@ -211,7 +211,7 @@ class _JobRunner:
 
 
 def _describe_failure(name: str, error: BaseException) -> Failed:
-    """What a person is told about an exception; its traceback is in engine.log."""
+    """The Failed event for an exception, with a message for the user. The traceback is in engine.log."""
     if isinstance(error, ShiageError):
         return Failed(name, error.kind, str(error))
     if isinstance(error, ModuleNotFoundError):
@@ -230,7 +230,7 @@ def _describe_failure(name: str, error: BaseException) -> Failed:
 
 @contextlib.contextmanager
 def redirect_output(log: Path) -> Iterator[None]:
-    """Whatever this process prints, C libraries and child processes included, goes to the end of a file; one that is large begins anew."""
+    """Append all output of this process, including C libraries and child processes, to a file. A large file is emptied first."""
     with open(log, "ab", buffering=0) as file:
         if file.tell() > LOG_BYTES:
             file.truncate(0)

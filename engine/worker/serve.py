@@ -1,9 +1,9 @@
-"""The engine process that stays warm beside Blender: `python -m engine serve`. Standard library only until a job needs more.
+"""The engine process that stays warm next to Blender: `python -m engine serve`. Standard library only until a job needs more.
 
-It reads one JSON line from its stdin, {"port", "token"}, connects to that port of this machine, proves itself with the token, and
-then takes Run, Cancel and Quit and tells every event. Jobs run in the main thread, one after the other; a thread receives, another
-is the heartbeat. When the connection ends, however the other side ended, what runs is cancelled and the process ends. It also ends
-by itself after a long rest when a job left large libraries in it, or a card in use: the next job finds a new one.
+It reads one JSON line from its stdin, {"port", "token"}, connects to that port of this machine, sends the token, and then handles Run,
+Cancel and Quit requests and sends every event. Jobs run in the main thread, one after the other. One thread receives, another sends
+heartbeats. When the connection ends, for whatever reason, the running job is cancelled and the process ends. It also ends after a
+long idle time if a job left large libraries in memory or a GPU in use: the next job starts a new process.
 """
 
 import contextlib
@@ -25,13 +25,13 @@ from ..job.messages import TERMINAL, CancelRequest, Event, Heartbeat, Hello, Qui
 from .run import execute_job
 
 BEAT = 1.0  # seconds between heartbeats
-GRACE = 10.0  # seconds that a job has to notice that the process is to end
-REST = 120.0  # seconds without a job
-HEAVY = 250e6  # bytes; with more than that in memory the process does not rest for longer
+GRACE = 10.0  # seconds that a job has to stop when the process must end
+REST = 120.0  # idle seconds
+HEAVY = 250e6  # bytes; a process with more memory ends after REST
 
 
 def serve_jobs() -> None:
-    """Serve until the connection ends. Raises OSError when there is nobody to connect to, ValueError for a wrong first line."""
+    """Serve until the connection ends. Raises OSError when it can't connect, ValueError for an invalid first line."""
     hello = json.loads(sys.stdin.readline())
     channel = Channel(socket.create_connection(("127.0.0.1", int(hello["port"])), timeout=10), blocking=True)
     channel.send_line(str(hello["token"]).encode())
@@ -55,7 +55,7 @@ class JobWorker:
             _return_memory()
 
     def _wait_for_job(self) -> str | None:
-        """Wait for the next job; None when the process is to end. A job that comes too late for it is given to the next one."""
+        """Wait for the next job; None when the process must end. A job that arrives too late is taken by the next process."""
         while True:
             try:
                 return self._queue.get(timeout=REST)
@@ -65,11 +65,11 @@ class JobWorker:
 
     def _send_event(self, event: Event) -> None:
         if isinstance(event, TERMINAL):
-            del self._cancels[event.job]  # before it is told: from then on the job may be asked for again
+            del self._cancels[event.job]  # before sending: afterwards the job may be submitted again
         self._channel.send(event)
 
     def _receive_requests(self) -> None:
-        """In a thread: take requests until the connection ends."""
+        """In a thread: handle requests until the connection ends."""
         while self._channel.open:
             for request in self._channel.receive():
                 if isinstance(request, RunRequest) and request.job not in self._cancels:
@@ -82,23 +82,23 @@ class JobWorker:
         self._quitting.set()
         self._queue.put(None)
         time.sleep(GRACE)
-        os._exit(1)  # every file of a job is there whole or not at all, so nothing is lost
+        os._exit(1)  # files of a job are written atomically, so nothing is lost
 
     def _send_heartbeats(self) -> None:
-        """In a thread: show that the process is alive, until it ends."""
+        """In a thread: send heartbeats until the process ends."""
         while not self._quitting.wait(BEAT):
             self._channel.send(Heartbeat(_read_resident_bytes()))
 
 
 def _return_memory() -> None:
-    """Hand what a job held back to the system; glibc keeps some 200 MB of 1920 x 1080 pictures otherwise."""
+    """Return a job's memory to the system. Otherwise glibc keeps about 200 MB after 1920 x 1080 pictures."""
     gc.collect()
     with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 
 
 def _read_resident_bytes() -> int:
-    """This process's resident memory in bytes, 0 where the system does not say it cheaply."""
+    """This process's resident memory in bytes, 0 where the system does not provide it cheaply."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -73,7 +73,7 @@ def test_poses_take_the_proportions_of_the_drawing():
 
 def test_a_drawing_of_the_same_proportions_changes_nothing():
     shot = [pose(number / 9) for number in range(9)]
-    found = alignment.fit_alignment(shot[0].moved(lambda at: (3 * at[0], 3 * at[1])), shot)
+    found = alignment.fit_alignment(shot[0].map_points(lambda at: (3 * at[0], 3 * at[1])), shot)
     assert found.scale == pytest.approx(1 / 3, rel=0.05)
     made = found.align_pose(shot[2])
     assert max(math.dist(a, b) for a, b in zip(made.body, shot[2].body, strict=True)) < 8

@@ -41,8 +41,8 @@ def hub(tmp_path, monkeypatch):
 
 
 def test_fetches_what_is_named_and_nothing_else(hub):
-    heard = []
-    target = download_weights(INFO, accept=True, tell=lambda *said: heard.append(said), endpoint=hub.url)
+    reported = []
+    target = download_weights(INFO, accept=True, report=lambda *event: reported.append(event), endpoint=hub.url)
     assert {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()} == {
         "net/config.json",
         "net/model.safetensors",
@@ -51,7 +51,7 @@ def test_fetches_what_is_named_and_nothing_else(hub):
     }
     assert (target / "net/model.safetensors").read_bytes() == FILES[LARGE]
     assert weights.read_records(target)["net/model.safetensors"]["sha256"] == hashlib.sha256(FILES[LARGE]).hexdigest()
-    assert ("net/model.safetensors", len(FILES[LARGE]), len(FILES[LARGE])) in heard
+    assert ("net/model.safetensors", len(FILES[LARGE]), len(FILES[LARGE])) in reported
     assert weights.list_missing("toy", INFO.weights) == []
     hub.served.clear()
     download_weights(INFO, endpoint=hub.url)  # accepted once, and all is there
@@ -145,16 +145,16 @@ def anidocs(tmp_path, monkeypatch):
 
 
 def events(child):
-    heard = []
-    until(lambda: heard.extend(child.poll()) or not child.running, 60)
-    return heard
+    reported = []
+    until(lambda: reported.extend(child.poll()) or not child.running, 60)
+    return reported
 
 
 def test_a_child_fetches_and_tells(anidocs, tmp_path):
     child = weights.start_download("anidoc", Path(sys.executable), tmp_path / "logs", online=True)
-    heard = events(child)
-    assert isinstance(heard[0], Started) and isinstance(heard[-1], Done), heard
-    fractions = [event.fraction for event in heard if isinstance(event, Progress)]
+    reported = events(child)
+    assert isinstance(reported[0], Started) and isinstance(reported[-1], Done), reported
+    fractions = [event.fraction for event in reported if isinstance(event, Progress)]
     assert fractions and fractions == sorted(fractions)
     assert weights.list_missing("anidoc", models.info("anidoc").weights) == []
 

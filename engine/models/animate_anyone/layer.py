@@ -169,7 +169,7 @@ class AnimateAnyoneLayer:
         pose, size = self.poses[name], self.framing.size
         if pose is None:
             return self.framing.show_picture(self._read_picture(name))
-        return resize_picture(pose_image.draw_training_pose(pose.moved(self.framing.map_point), size), size)
+        return resize_picture(pose_image.draw_training_pose(pose.map_points(self.framing.map_point), size), size)
 
     def _show_reference(self) -> np.ndarray:
         """The network's input picture of the reference, uint8 (H, W, 3), with the figure at its size and place in the shot."""

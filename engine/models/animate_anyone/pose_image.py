@@ -46,7 +46,7 @@ def draw_pose(pose: Pose, size: tuple[int, int]) -> np.ndarray:
 def draw_training_pose(pose: Pose, size: tuple[int, int]) -> np.ndarray:
     """Draw a pose, given in pixels of a picture of `size`, as in training: uint8 (H, W, 3) of `find_training_size(size)`."""
     canvas = find_training_size(size)
-    return draw_pose(pose.moved(lambda point: (point[0] * canvas[0] / size[0], point[1] * canvas[1] / size[1])), canvas)
+    return draw_pose(pose.map_points(lambda point: (point[0] * canvas[0] / size[0], point[1] * canvas[1] / size[1])), canvas)
 
 
 def find_training_size(size: tuple[int, int]) -> tuple[int, int]:

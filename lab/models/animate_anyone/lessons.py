@@ -100,7 +100,8 @@ def _draw_poses(clip: TrainingClip, paths: Sequence[Path]) -> list[np.ndarray]:
         if file.is_file():
             pose, own = read_pose(file)
             width, height = own or size
-            drawn.append(pose_image.draw_training_pose(pose.moved(lambda at: (at[0] * size[0] / width, at[1] * size[1] / height)), size))  # noqa: B023
+            scaled = pose.map_points(lambda at: (at[0] * size[0] / width, at[1] * size[1] / height))  # noqa: B023  # called at once
+            drawn.append(pose_image.draw_training_pose(scaled, size))
         else:
             drawn.append(clips.flatten_pictures(_open_picture(file.with_suffix(".png")), 0))
     return drawn
