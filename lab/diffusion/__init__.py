@@ -1,1 +1,1 @@
-"""How the diffusion models are trained, on what, and how fast they are."""
+"""Training, training data and benchmarks of the diffusion models."""

@@ -1,4 +1,4 @@
-"""How long networks take and what memory, for the benchmarks of the models: what all of these build, are asked, measure and print."""
+"""Measures time and memory of networks: what the benchmarks of the models share (networks, options, measuring, printing)."""
 
 import argparse
 import sys
@@ -18,14 +18,14 @@ from engine.diffusion.memory import WHOLE
 from engine.diffusion.svd import use_channels_last, use_one_token
 
 Net = TypeVar("Net", bound=nn.Module)
-Networks = TypeVar("Networks", bound=Any)  # a model's set, which has `all`
+Networks = TypeVar("Networks", bound=Any)  # the set of a model's networks, with an attribute `all`
 
 
 # --- networks -----------------------------------------------------------------------------------------------------
 
 
 def build_svd_parts(device: torch.device, dtype: torch.dtype, builders: Mapping[str, Callable]) -> dict[str, Any]:
-    """Full-size parts of Stable Video Diffusion and a ControlNet, of random weights, by name; the VAE is in single precision."""
+    """Full-size parts of Stable Video Diffusion and a ControlNet, with random weights, by name. The VAE is in single precision."""
     torch.manual_seed(0)
     configs = {"unet": parts.UNET, "controlnet": parts.UNET, "vae": parts.VAE, "image_encoder": parts.IMAGE_ENCODER}
     with torch.device(device):
@@ -34,7 +34,7 @@ def build_svd_parts(device: torch.device, dtype: torch.dtype, builders: Mapping[
 
 
 def init_zero_weights(net: Net) -> Net:
-    """A network of random weights, no zero convolutions among them: with these, part of the work would be nothing times nothing."""
+    """Initialize zero convolutions randomly and return the network, so that no work is done on zeros."""
     for parameter in net.parameters():
         if parameter.dim() > 1 and not parameter.any():
             nn.init.normal_(parameter, std=0.02)
@@ -42,21 +42,21 @@ def init_zero_weights(net: Net) -> Net:
 
 
 def apply_one_token(networks: Networks) -> Networks:
-    """A lever: cross-attention of UNet and ControlNet to a single token takes its shortcut."""
+    """An optimization: `OneTokenAttention` in the UNet and the ControlNet."""
     for net in (networks.unet, networks.controlnet):
         use_one_token(net)
     return networks
 
 
 def apply_channels_last(networks: Networks) -> Networks:
-    """A lever: the weights of UNet and ControlNet in the order that tensor cores read."""
+    """An optimization: the memory format of tensor cores for the weights of the UNet and the ControlNet."""
     for net in (networks.unet, networks.controlnet):
         use_channels_last(net)
     return networks
 
 
 def cast_bfloat16(networks: Networks, names: Iterable[str] = ("unet", "controlnet", "image_encoder")) -> Networks:
-    """A lever: these networks in bfloat16."""
+    """An optimization: these networks in bfloat16."""
     return replace(networks, **{name: getattr(networks, name).to(torch.bfloat16) for name in names})
 
 
@@ -65,8 +65,8 @@ def cast_bfloat16(networks: Networks, names: Iterable[str] = ("unet", "controlne
 
 @dataclass(frozen=True, kw_only=True)
 class BenchLine:
-    """A line of a table: its `lever` · `changes` of fresh networks, one after the other · the `mode` in which they wait · `settings` over
-    the plain ones."""
+    """A row of a table: its `lever`, an optimization · `changes` that are applied to fresh networks in order · the memory `mode` of the
+    networks · `settings` that differ from the defaults."""
 
     lever: str
     changes: tuple[Callable[[Any], Any], ...] = ()
@@ -79,8 +79,8 @@ Line = TypeVar("Line", bound=BenchLine)
 
 @dataclass(frozen=True)
 class Measurement(Generic[Line]):
-    """Of a `line`: `seconds` of a run, `gigabytes` at its peak, the `share` of the matrix rate, and the `difference` of its latents from
-    the first ones of the same shape."""
+    """The result of a `line`: `seconds` of a run, peak memory in `gigabytes`, the `share` of the matrix rate, and the `difference` of its
+    latents from the first ones of the same shape."""
 
     line: Line
     seconds: float
@@ -89,7 +89,7 @@ class Measurement(Generic[Line]):
     difference: float
 
     def format_cells(self) -> str:
-        """The cells that most tables end with."""
+        """The last cells of most tables."""
         return f"{self.seconds:.2f} | {self.gigabytes:.1f} | {self.share:.0%} | {self.difference:.3f} |"
 
 
@@ -101,8 +101,8 @@ def measure_lines(
     rate: float,
     repeats: int,
 ) -> Iterator[Measurement[Line]]:
-    """Measure each line of a table. `make` makes networks on a device, `begin` a run of a line that returns its latents, and the FLOP that
-    it takes, about; `rate` is that of the device, see `measure_rate`."""
+    """Measure each row of a table. `make` builds networks on a device. `begin` returns the run of a row, which returns its latents, and its
+    approximate FLOP. `rate` is that of the device, see `measure_rate`."""
     bases: dict[torch.Size, Tensor] = {}
     for line in lines:
         networks = make(device if line.mode == WHOLE else torch.device("cpu"))
@@ -132,7 +132,7 @@ def write_header(*columns: str) -> str:
 
 
 def measure_rate(device: torch.device, dtype: torch.dtype) -> float:
-    """FLOP a second that a device reaches in a large matrix product."""
+    """The FLOP per second of a device in a large matrix product."""
     side = 8192 if device.type == "cuda" else 512
     a = torch.randn(side, side, device=device, dtype=dtype)
     for _ in range(3):
@@ -146,18 +146,18 @@ def measure_rate(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def synchronize_device(device: torch.device) -> None:
-    """Wait for what a card still computes."""
+    """Wait until a GPU has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
 
 def read_peak(device: torch.device) -> float:
-    """GB that a card has held at its peak, or that this process holds now."""
+    """The peak memory of a GPU, or the current memory of this process, in GB."""
     return (torch.cuda.max_memory_allocated() if device.type == "cuda" else psutil.Process().memory_info().rss) / 1e9
 
 
 def measure_run(run: Callable[[], Tensor], device: torch.device, repeats: int) -> tuple[float, float, Tensor]:
-    """Median seconds of `repeats` (at least 1) runs, peak GB and the last result; a card is warmed up by a run before."""
+    """The median seconds of `repeats` (at least 1) runs, peak GB, and the last result. A GPU is warmed up by a run first."""
     if device.type == "cuda":
         run()
         torch.cuda.reset_peak_memory_stats()
@@ -172,28 +172,28 @@ def measure_run(run: Callable[[], Tensor], device: torch.device, repeats: int) -
 
 
 def profile_run(run: Callable[[], object], device: torch.device) -> tuple[str, str]:
-    """Where the time of a run goes: one line of the largest shares, and the whole table."""
-    with torch.profiler.profile() as seen:
+    """Profile a run: one line with the largest shares, and the whole table."""
+    with torch.profiler.profile() as profiler:
         run()
     kind = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
-    rows = sorted(seen.key_averages(), key=lambda row: -getattr(row, kind))
+    rows = sorted(profiler.key_averages(), key=lambda row: -getattr(row, kind))
     total = sum(getattr(row, kind) for row in rows)
     shares = ", ".join(f"{row.key} {getattr(row, kind) / total:.0%}" for row in rows[:6])
-    return shares, seen.key_averages().table(sort_by=kind, row_limit=40)
+    return shares, profiler.key_averages().table(sort_by=kind, row_limit=40)
 
 
 # --- the command --------------------------------------------------------------------------------------------------
 
 
 def build_parser(description: str, size: str) -> argparse.ArgumentParser:
-    """What every benchmark can be asked; `size` is that of the pictures, WxH, if none is given."""
-    made = argparse.ArgumentParser(description=description)
-    made.add_argument("--size", type=_parse_size, default=size, metavar="WxH")
-    made.add_argument("--weights", type=Path, metavar="DIR", help="these networks instead of full-size ones of random weights")
-    made.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    made.add_argument("--repeats", type=int, default=3, help="runs of a line, of which the median counts")
-    made.add_argument("--profile", type=Path, metavar="FILE", help="write all of the profile there")
-    return made
+    """The command line options of all benchmarks. `size` is the default size of the pictures, WxH."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--size", type=_parse_size, default=size, metavar="WxH")
+    parser.add_argument("--weights", type=Path, metavar="DIR", help="these networks instead of full-size ones of random weights")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--repeats", type=int, default=3, help="runs of a line, of which the median counts")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="write all of the profile there")
+    return parser
 
 
 def _parse_size(text: str) -> tuple[int, int]:
@@ -204,7 +204,7 @@ def _parse_size(text: str) -> tuple[int, int]:
 def build_maker(
     options: argparse.Namespace, build: Callable[[torch.device, torch.dtype], Networks], load: Callable[[Path, torch.dtype], Networks]
 ) -> Callable[[torch.device], Networks]:
-    """Makes the networks that are asked for on a device: built anew, or loaded from a folder."""
+    """A function that makes the requested networks on a device: built from scratch, or loaded from a folder."""
 
     def make(where: torch.device) -> Networks:
         dtype = devices.inference_dtype(torch.device(options.device))
@@ -218,8 +218,8 @@ def build_maker(
     return make
 
 
-def print_report(options: argparse.Namespace, rows: Iterable[str], seen: Callable[[], tuple[str, str]], what: str) -> int:
-    """Print the rows of a table as they come, and where the time of `what` goes, as `seen` says; returns the exit status."""
+def print_report(options: argparse.Namespace, rows: Iterable[str], profile: Callable[[], tuple[str, str]], what: str) -> int:
+    """Print the rows of a table as they come, and the `profile` of `what`. Returns the exit status."""
     reason = devices.explain_no_cuda()
     if reason and options.device == "cuda":
         print(f"{reason}.", file=sys.stderr)
@@ -227,7 +227,7 @@ def print_report(options: argparse.Namespace, rows: Iterable[str], seen: Callabl
     print(torch.cuda.get_device_name() if options.device == "cuda" else "processor")
     for row in rows:
         print(row, flush=True)
-    shares, whole = seen()
+    shares, whole = profile()
     print(f"\nprofile of {what}: {shares}")
     if options.profile:
         options.profile.write_text(whole, encoding="utf-8")

@@ -1,19 +1,19 @@
-"""Clips that diffusion models learn from: shots of color pictures, and line art beside them or found in them.
+"""Training clips for diffusion models: shots of color pictures, with line art beside them or extracted from them.
 
-A folder of data holds clips, or is one itself. A clip is
-* a folder that `lab synth` wrote: lined_NN.png (color_NN.png where there are none), lines_NN.png, meta.json and truth.npz;
-* a folder of two or more pictures of any names, in the order of these; line art named lines_<what follows the last _ of a picture's
-  name>.png may lie beside them;
-* a shot of a video. Cuts are found by PySceneDetect, and the shots' frames are written once, as folders of pictures, to `work`.
+A data folder contains clips, or is one itself. A clip is
+* a folder written by `lab synth`: lined_NN.png (color_NN.png if there are none), lines_NN.png, meta.json and truth.npz;
+* a folder of two or more pictures, ordered by name; line art named lines_<part of a picture's name after the last _>.png may be beside
+  them;
+* a shot of a video. Cuts are detected by PySceneDetect, and the shots' frames are written once, as folders of pictures, to `work`.
 
-`find` lists the clips without reading a picture; `load` and `sketches` read what is asked for, so a model's lesson is
+`find_clips` lists the clips without reading pictures. `load_pictures` and `load_sketches` read them, so a model's training example is
 
     clip = found[rng.integers(len(found))]
     start = int(rng.integers(len(clip.frames) - 14 + 1))
-    colors = clips.over(clips.load(clip.frames[start : start + 14], size))
-    lines = clips.binary(clips.sketches(clip.frames[start : start + 14], size))
+    colors = clips.flatten_pictures(clips.load_pictures(clip.frames[start : start + 14], size))
+    lines = clips.binarize_gray(clips.load_sketches(clip.frames[start : start + 14], size))
 
-Pictures are stretched to `size` (width, height): give it the shape that they have.
+Pictures are stretched to `size` (width, height): choose a size with their aspect ratio.
 """
 
 import hashlib
@@ -34,13 +34,13 @@ from engine.job.errors import BadInput
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 VIDEOS = (".mp4", ".mkv", ".mov", ".webm", ".avi", ".m4v", ".mpg", ".mpeg")
-PAPER = 200  # of 255: what is lighter is no line
-LARGEST = 1024  # px; the longer side of frames that are kept of a video
+PAPER = 200  # of 255; lighter pixels are not lines
+LARGEST = 1024  # px; the largest longer side of a video's stored frames
 
 
 @dataclass(frozen=True)
 class TrainingClip:
-    """A shot: the pictures in its `folder`, `frames` in their order, and of a toon world `sheets`, the same figures in other poses."""
+    """A shot: its `folder`, its `frames` in order, and for a toon world `sheets`, the same figures in other poses."""
 
     folder: Path
     frames: tuple[Path, ...]
@@ -48,7 +48,8 @@ class TrainingClip:
 
 
 def find_clips(data: Path, work: Path, least: int = 2) -> list[TrainingClip]:
-    """The clips of `least` or more frames in a folder, or in a video; shots of videos go to `work`. Raises BadInput when there are none."""
+    """Find the clips of at least `least` frames in a folder or a video. Shots of videos go to `work`. Raises BadInput when there are
+    none."""
     found = []
     for path in (data, *sorted(data.glob("*"))):
         if path.is_dir():
@@ -65,7 +66,7 @@ def find_clips(data: Path, work: Path, least: int = 2) -> list[TrainingClip]:
 
 
 def read_folder(folder: Path) -> TrainingClip:
-    """The clip that lies in a folder, perhaps without any frames. Raises BadInput when a toon world's meta.json is not understood."""
+    """The clip in a folder, possibly without frames. Raises BadInput when a toon world's meta.json is invalid."""
     named = [sorted(folder.glob(f"{name}_*.png")) for name in ("lined", "color")]
     other = (path for path in folder.glob("*") if path.suffix.lower() in PICTURES and not path.name.startswith(("lines_", "plate")))
     paths = named[0] or named[1] or sorted(other)
@@ -80,7 +81,7 @@ def read_folder(folder: Path) -> TrainingClip:
 
 
 def parse_number(path: Path) -> int:
-    """Which drawing of a toon world a picture shows: its row in the arrays of truth.npz."""
+    """The number of a toon world's drawing from the name of its picture: its row in the arrays of truth.npz."""
     return int(path.stem.rpartition("_")[2])
 
 
@@ -88,18 +89,18 @@ def parse_number(path: Path) -> int:
 
 
 def load_pictures(paths: Sequence[Path], size: tuple[int, int]) -> np.ndarray:
-    """Pictures at `size` (width, height), uint8 (n, H, W, 4), straight alpha. Raises BadInput for one that can't be read."""
+    """Load pictures at `size` (width, height), uint8 (n, H, W, 4), straight alpha. Raises BadInput for one that can't be read."""
     return np.stack([_open_picture(path, size) for path in paths])
 
 
 def flatten_pictures(pictures: np.ndarray, paper: np.ndarray | int = 255) -> np.ndarray:
-    """Pictures uint8 (..., H, W, 4) over white, or over a color (3,), or a picture: uint8 (..., H, W, 3)."""
+    """Composite pictures uint8 (..., H, W, 4) over white, a color (3,), or a picture: uint8 (..., H, W, 3)."""
     alpha = pictures[..., 3:].astype(np.float32) / 255.0
     return (pictures[..., :3] * alpha + paper * (1.0 - alpha) + 0.5).astype(np.uint8)
 
 
 def load_sketches(paths: Sequence[Path], size: tuple[int, int]) -> np.ndarray:
-    """The line art of frames, uint8 (n, H, W), dark on 255: that which lies beside a frame, else what `lines_in` finds in it."""
+    """The line art of frames, uint8 (n, H, W), dark on 255: the file beside a frame, else what `detect_lines` extracts from it."""
     beside = [path.with_name(f"lines_{path.stem.rpartition('_')[2]}.png") for path in paths]
     return np.stack(
         [
@@ -112,19 +113,19 @@ def load_sketches(paths: Sequence[Path], size: tuple[int, int]) -> np.ndarray:
 
 
 def detect_lines(picture: np.ndarray) -> np.ndarray:
-    """Lines found in a color picture uint8 (H, W, 3), what is darker than its surroundings: uint8 (H, W), dark on 255."""
+    """Extract lines from a color picture uint8 (H, W, 3), as pixels darker than their surroundings: uint8 (H, W), dark on 255."""
     level = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     around = cv2.GaussianBlur(level, (0, 0), 3.0)
     return np.clip(255.0 - 4.0 * np.maximum(around.astype(np.float32) - level, 0.0), 0, 255).astype(np.uint8)
 
 
 def binarize_gray(gray: np.ndarray) -> np.ndarray:
-    """Line art with 0 on lines and 255 on paper, as AniDoc binarises: what is darker than PAPER is a line."""
+    """Line art with 0 on lines and 255 on paper, binarized as in AniDoc: a pixel darker than PAPER is a line."""
     return np.where(gray > PAPER, 255, 0).astype(np.uint8)
 
 
 def build_sheet(rows: Sequence[np.ndarray]) -> np.ndarray:
-    """Rows of pictures uint8 (n, H, W, 3) below each other, paper where a row is shorter: uint8 (rows * H, n * W, 3)."""
+    """Stack rows of pictures uint8 (n, H, W, 3), padding shorter rows with paper: uint8 (rows * H, n * W, 3)."""
     width = max(len(row) for row in rows)
     padded = [np.concatenate([row, np.full((width - len(row), *row.shape[1:]), 255, np.uint8)]) for row in rows]
     return np.concatenate([np.concatenate(list(row), axis=1) for row in padded])
@@ -142,7 +143,7 @@ def _open_picture(path: Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def split_video(video: Path, work: Path, least: int = 2) -> list[TrainingClip]:
-    """The shots of `least` or more frames of a video, frames no larger than LARGEST. They are written to `work` once. Raises BadInput."""
+    """Split a video into shots of at least `least` frames, no larger than LARGEST, which are written to `work` once. Raises BadInput."""
     status = video.stat()
     key = hashlib.sha256(f"{video.resolve()} {status.st_size} {status.st_mtime_ns} {least}".encode()).hexdigest()[:8]
     folder = work / f"{video.stem}-{key}"
@@ -177,7 +178,7 @@ def _write_shots(video: Path, out: Path, least: int) -> None:
 
 
 def _read_frames(stream, ends: Sequence) -> Iterator[tuple[int, np.ndarray]]:
-    """Every frame, and the number of the shot that it is in. Times are compared, not counts, so that uneven frame rates do no harm."""
+    """Every frame with the number of its shot. Times are compared, not counts, so that variable frame rates work."""
     index = 0
     while (frame := stream.read()) is not False:
         while index + 1 < len(ends) and stream.position >= ends[index]:

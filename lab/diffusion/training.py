@@ -1,27 +1,27 @@
-"""The training loop of all diffusion models, to be read in a sitting.
+"""The training loop of all diffusion models.
 
-A model's `train_model(settings)` makes a `TrainingSpec`, which is all that is its own, and hands it over:
+A model's `train_model(settings)` makes a `TrainingSpec` with everything that is specific to the model, and passes it on:
 
     def train_model(settings):
         found = clips.find_clips(settings["data"], settings["out"] / "shots", least=15)
         nets = load_trainable(settings["weights"])                                # in single precision
         spec = TrainingSpec(
-            networks={"unet": nets.unet, "controlnet": nets.controlnet},          # what is trained, in whole or in part
-            frozen=(nets.vae, nets.image_encoder),                                # what only has to be on the device
-            trainable=lambda name: "temporal" not in name,                        # of "unet.conv_in.weight" and so on
+            networks={"unet": nets.unet, "controlnet": nets.controlnet},          # trained in whole or in part
+            frozen=(nets.vae, nets.image_encoder),                                # not trained, moved to the device
+            trainable=lambda name: "temporal" not in name,                        # for names like "unet.conv_in.weight"
             draw_batch=lambda rng, device: build_batch(nets, read(found, rng)),   # anything; computed without gradients
-            compute_loss=lambda batch, rng: compute_loss(nets, batch, rng),       # a number, the mean over the batch
-            draw_sheet=lambda batch: draw_sheet(nets, batch),                     # uint8 (H, W, 3), what it is now
-            save_weights=lambda folder, states: save_weights(folder, states),     # in the model's layout, it must be read again
+            compute_loss=lambda batch, rng: compute_loss(nets, batch, rng),       # a scalar, the mean over the batch
+            draw_sheet=lambda batch: draw_sheet(nets, batch),                     # uint8 (H, W, 3), a sample of the current state
+            save_weights=lambda folder, states: save_weights(folder, states),     # in the model's layout, readable by it
             about=f"{len(found)} clips",
         )
         yield from training.run_training(spec, training.LoopSettings.select_options(settings))
 
-All chance comes from `rng` and from torch's own generator, both seeded anew for each batch by the seed, the step and the process; so a
-training that was stopped goes on as if it had not been. What it needs for that is in out/state/<step>, written beside and renamed: a
-folder there is whole. Nothing is pickled.
+All random numbers come from `rng` and from torch's own generator. Both are seeded for each batch by the seed, the step and the process, so
+a training that was stopped continues as if it had not been. Its state is in out/state/<step>, which is written under another name and
+renamed, so a folder there is complete. Nothing is pickled.
 
-`accelerate launch -m lab train …` uses several cards. The networks are wrapped together, with the loss as their one call.
+`accelerate launch -m lab train …` uses several GPUs. The networks are wrapped in one module whose call is the loss.
 """
 
 import shutil
@@ -43,15 +43,15 @@ from engine.diffusion import device as devices
 from engine.job.errors import BadInput
 
 States = Mapping[str, Mapping[str, Tensor]]  # by network and name
-TELL = 10  # steps between two lines
+TELL = 10  # steps between two lines of progress
 
 
 @dataclass(frozen=True)
 class LoopSettings:
     """`out` the folder of weights, sample sheets and state · `steps` of the optimizer · `rate` its learning rate · `accumulate` batches in
-    each step and process · `every` so many steps all is saved and a sheet drawn · `ema` the decay of the averaged weights · `clip` the
-    largest norm of a step's gradient, 0 for any · `decay` of the weights, and `betas`, the optimizer's · `bf16` mixed precision; without a
-    say, on graphics cards · `checkpointing` activations are computed again instead of kept, by networks that can."""
+    each step and process · `every` so many steps everything is saved and a sheet drawn · `ema` the decay of the averaged weights · `clip`
+    the largest norm of a step's gradient, 0 for no limit · `decay` of the weights, and `betas`, of the optimizer · `bf16` mixed precision,
+    by default on GPUs · `checkpointing` activations are recomputed instead of kept, by networks that support it."""
 
     out: Path
     steps: int
@@ -68,17 +68,17 @@ class LoopSettings:
 
     @staticmethod
     def select_options(given: Mapping[str, Any], **more: Any) -> "LoopSettings":
-        """Those of a command's options that are among them, and what the model itself sets."""
+        """The settings from a command's options and from the model (`more`)."""
         known = {field.name for field in fields(LoopSettings)}
         return LoopSettings(**{name: value for name, value in given.items() if name in known and value is not None} | more)
 
 
 @dataclass(frozen=True)
 class TrainingSpec:
-    """What a model gives to be trained; see the module's docstring.
+    """The model-specific part of a training; see the module's docstring.
 
-    `save_weights` is given a folder and the whole state of each trained network, float32 on the processor: once the weights as they are,
-    into `out`, once averaged, into out/average_weights.
+    `save_weights` gets a folder and the whole state of each trained network, float32 on the CPU. It is called twice: for the current
+    weights with `out`, and for the averaged ones with out/average_weights.
     """
 
     networks: Mapping[str, nn.Module]
@@ -92,7 +92,7 @@ class TrainingSpec:
 
 
 class LossModule(nn.Module):
-    """The networks of a spec as one, whose call is the loss."""
+    """The networks of a spec as one module, whose call is the loss."""
 
     def __init__(self, spec: TrainingSpec) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class LossModule(nn.Module):
 
 
 def run_training(spec: TrainingSpec, settings: LoopSettings) -> Iterator[str]:
-    """Train, or take up what was stopped; yields lines about the progress. Raises BadInput when what was stopped was something else."""
+    """Train, or resume a stopped training. Yields lines of progress. Raises BadInput when the stopped training was a different one."""
     device = devices.choose_device("auto")
     bf16 = device.type == "cuda" if settings.bf16 is None else settings.bf16
     accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if bf16 else "no")
@@ -154,7 +154,7 @@ def run_training(spec: TrainingSpec, settings: LoopSettings) -> Iterator[str]:
 
 
 def select_parameters(nets: Mapping[str, nn.Module] | nn.ModuleDict, trainable: Callable[[str], bool]) -> dict[str, nn.Parameter]:
-    """The parameters that are learned, by names such as "unet.conv_in.weight"; all others are frozen."""
+    """The trained parameters by names such as "unet.conv_in.weight". All others are frozen."""
     chosen = {}
     for part, net in nets.items():
         for name, parameter in net.named_parameters():
@@ -165,7 +165,7 @@ def select_parameters(nets: Mapping[str, nn.Module] | nn.ModuleDict, trainable: 
 
 
 def seed_generator(*seed: int) -> np.random.Generator:
-    """A generator for these whole numbers, after which torch's is seeded as well."""
+    """A generator with a seed of integers. Torch's generator is seeded too."""
     rng = np.random.default_rng(seed)
     torch.manual_seed(int(rng.integers(1 << 62)))
     return rng
@@ -181,7 +181,7 @@ def _update_average(average: Mapping[str, Tensor], learned: Mapping[str, nn.Para
 
 
 def write_weights(path: Path, state: Mapping[str, Tensor]) -> None:
-    """A safetensors file, float32 or what the tensors are, beside its place and renamed: it is there whole or not at all."""
+    """Write a safetensors file atomically, in the dtype of the tensors."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, part)
@@ -210,7 +210,7 @@ def _save_state(out: Path, learned: Mapping[str, Tensor], average: Mapping[str, 
 
 
 def _restore_state(out: Path, learned: Mapping[str, nn.Parameter], average: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> int:
-    """Put the last state in place, and return its step; 0 when there is none. Raises BadInput when it is of other weights."""
+    """Restore the last state and return its step, 0 when there is none. Raises BadInput when it is for other weights."""
     steps = [int(path.name) for path in (out / "state").glob("*") if path.name.isdecimal()]
     if not steps:
         return 0

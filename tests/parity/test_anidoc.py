@@ -142,9 +142,9 @@ def test_lineart(name) -> None:
     data = read_case(name)
     lines = net("lineart")(data["in.x"])
     near(lines, data["out.y"], NETWORK)
-    gray = lineart.gray(lines)[0]
+    gray = lineart.convert_to_gray(lines)[0]
     assert np.abs(gray.astype(int) - data["out.u8"].numpy().astype(int)).max() <= 1
-    assert (lineart.binary(data["out.u8"].numpy()) == data["out.binary"].numpy()).all()
+    assert (lineart.binarize_lines(data["out.u8"].numpy()) == data["out.binary"].numpy()).all()
 
 
 @pytest.mark.parametrize("name", list_cases("clip_preprocess"))

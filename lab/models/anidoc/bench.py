@@ -1,10 +1,10 @@
-"""Measures AniDoc, lever by lever: seconds a clip, peak memory, the share of the card's matrix rate, and how far the latents are from those
-of the preset `reference` without any lever; then where the time of that preset goes.
+"""Measures AniDoc with each optimization: seconds per clip, peak memory, the share of the GPU's matrix rate, and the difference of the
+latents from those of the preset `reference` without optimizations; then a profile of that preset.
 
     python -m lab.models.anidoc.bench [--size 512x320] [--frames 14] [--profile FILE]
 
-Full-size networks of random weights, so that time and memory are real and no weights are needed; it takes an NVIDIA card with 24 GB for the
-line without levers. `--weights DIR --device cpu` measures other networks on the processor.
+Full-size networks with random weights, so that time and memory are real and no weights are needed. It needs an NVIDIA GPU, with 24 GB for
+the row without optimizations. `--weights DIR --device cpu` measures other networks on the CPU.
 """
 
 import sys
@@ -26,16 +26,16 @@ from engine.models.anidoc.weights import load_networks
 from ...diffusion import bench
 
 STEP_FLOPS = 29.4e12  # of a guided step at 14 frames of 512 x 320
-PARAMETERS = 2_206_645_339  # of the full-size networks, with which their operations grow, about
+PARAMETERS = 2_206_645_339  # of the full-size networks, to which their FLOP are roughly proportional
 
 
 def build_networks(device: torch.device, dtype: torch.dtype) -> AniDocNetworks:
-    """Full-size networks of random weights, no zero convolutions among them."""
+    """Full-size networks with random weights, without zero convolutions."""
     return AniDocNetworks(**bench.build_svd_parts(device, dtype, BUILDERS), scheduler=parts.SCHEDULER)
 
 
 def make_clip(pipeline: AniDocPipeline, size: tuple[int, int], frames: int) -> Tensor:
-    """One clip from a reference to decoded frames; returns its latents on the processor."""
+    """Run one clip from a reference to decoded frames. Returns its latents, on the CPU."""
     picture = (draw_noise((size[1], size[0], 3), 1).clamp(0, 1) * 255.0).byte().numpy()
     window = AniDocWindow(range(frames), pipeline.encode_reference(picture, 2), lambda: draw_noise((1, frames, 8, size[1], size[0]), 3))
     latents = pipeline.denoise_clip([window], pipeline.draw_noise(frames, size, 3))
@@ -44,11 +44,11 @@ def make_clip(pipeline: AniDocPipeline, size: tuple[int, int], frames: int) -> T
     return latents.cpu()
 
 
-# --- levers -------------------------------------------------------------------------------------------------------
+# --- optimizations ------------------------------------------------------------------------------------------------
 
 
 def embed_always(networks: AniDocNetworks) -> AniDocNetworks:
-    """The condition is embedded anew at each call, as published."""
+    """Embed the condition at each call, as published."""
     net = networks.controlnet
     net.embed_condition = lambda condition: condition.flatten(0, 1)  # pyright: ignore[reportAttributeAccessIssue]  # for this line only
     embed = net.controlnet_cond_embedding
@@ -57,7 +57,7 @@ def embed_always(networks: AniDocNetworks) -> AniDocNetworks:
 
 
 def compile_blocks(networks: AniDocNetworks, backend: str) -> AniDocNetworks:
-    """A lever: the repeated blocks of both networks compiled."""
+    """An optimization: compile the repeated blocks of both networks."""
     for net in (networks.unet, networks.controlnet):
         net.compile_repeated_blocks(backend=backend)
     return networks
@@ -65,7 +65,7 @@ def compile_blocks(networks: AniDocNetworks, backend: str) -> AniDocNetworks:
 
 @dataclass(frozen=True, kw_only=True)
 class AniDocLine(bench.BenchLine):
-    """A line, whose settings are over those of a `preset`."""
+    """A row whose settings override those of a `preset`."""
 
     preset: str = "reference"
 
@@ -75,7 +75,7 @@ class AniDocLine(bench.BenchLine):
 
 
 def build_lines(backend: str) -> tuple[AniDocLine, ...]:
-    """Each lever by itself; the presets with all that change nothing of the result; the ways to take less memory."""
+    """Each optimization by itself, the presets with all exact ones, and the memory modes."""
     compiled = partial(compile_blocks, backend=backend)
     exact = (bench.apply_one_token, bench.apply_channels_last)
     halves = {"batched_cfg": False}
@@ -101,14 +101,14 @@ def build_lines(backend: str) -> tuple[AniDocLine, ...]:
 
 
 def place_pipeline(networks: AniDocNetworks, mode: str, settings: AniDocSettings, device: torch.device) -> AniDocPipeline:
-    """The pipeline with its networks waiting in a mode."""
+    """The pipeline with its networks placed in a memory mode."""
     return AniDocPipeline(networks, Placement(device, dict.fromkeys(networks.all, mode)), settings)
 
 
 def build_table(
     make: Callable[[torch.device], AniDocNetworks], device: torch.device, size: tuple[int, int], frames: int, backend: str, repeats: int
 ) -> Iterator[str]:
-    """The table, line by line. `make` makes the networks on a device."""
+    """The table, row by row. `make` makes the networks on a device."""
 
     def begin(line: AniDocLine, networks: AniDocNetworks) -> tuple[Callable[[], Tensor], float]:
         pipeline = place_pipeline(networks, line.mode, line.chosen, device)

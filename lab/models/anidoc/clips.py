@@ -1,6 +1,6 @@
-"""Clips as AniDoc learns from them: frames, their sketches, a reference, and points that are followed.
+"""Training examples for AniDoc: frames, their sketches, a reference, and tracked points.
 
-Of what `lab synth` wrote the points are true ones and the reference is another pose; of other clips they are followed by optical flow,
+For clips written by `lab synth` the points are exact and the reference is another pose. For other clips they are tracked by optical flow,
 and an earlier frame is the reference.
 """
 
@@ -16,7 +16,7 @@ from engine.models.anidoc.correspondence import Tracks
 
 from ...diffusion import clips
 
-BEFORE = 32  # frames that the reference lies before the clip, if there are so many
+BEFORE = 32  # frames between the reference and the example, if there are so many
 ASTRAY = 1.5  # px that a point may be off
 
 
@@ -33,8 +33,8 @@ class AniDocExample:
 def read_example(
     clip: clips.TrainingClip, size: tuple[int, int], frames: int, rng: np.random.Generator, binarize: bool = True, matching: bool = True
 ) -> AniDocExample:
-    """A random run of `frames` frames of a clip at `size` (width, height); a shorter clip gives all it has. Half of the references lose
-    their background, if they have an alpha channel. Raises BadInput for a picture that can't be read."""
+    """A random run of `frames` frames of a clip at `size` (width, height), or all of a shorter clip. Half of the references with an alpha
+    channel get a random background color. Raises BadInput for a picture that can't be read."""
     count = min(frames, len(clip.frames) - (not clip.sheets))
     start = int(rng.integers(0 if clip.sheets else 1, len(clip.frames) - count + 1))
     chosen = clip.frames[start : start + count]
@@ -58,25 +58,26 @@ def read_example(
 
 
 def _read_true_tracks(known: Mapping[str, np.ndarray], numbers: Sequence[int], size: tuple[int, int], rng: np.random.Generator) -> Tracks:
-    """Random points of the figure in the second of these drawings, where the toon world has them in the first, a reference, and the others.
+    """Exact tracks of random points of the figure: chosen in the second of these drawings, located in the first, a reference, and in the
+    rest.
 
-    What is known of each pixel is its place in drawing 0: two pixels of the same part that have the same are the same point.
+    For each pixel its place in drawing 0 is known: two pixels of the same part with the same place are the same point.
     """
     scale = np.array(size) / known["part"].shape[:0:-1]
 
-    def places(number: int) -> tuple[np.ndarray, np.ndarray]:
+    def locate_pixels(number: int) -> tuple[np.ndarray, np.ndarray]:
         y, x = np.nonzero(known["visible"][number] & (known["part"][number] >= 0))
         origin = known["to_first"][number, y, x].astype(np.float32)
         return np.column_stack([x, y]) + 0.5, np.column_stack([origin, 1e4 * known["part"][number, y, x]])
 
-    at, asked = places(numbers[1])
+    at, targets = locate_pixels(numbers[1])
     some = rng.choice(len(at), min(points.MATCHES, len(at)), replace=False)
     tracks, visible = [], []
     for number in numbers:
-        there, origins = places(number)
+        there, origins = locate_pixels(number)
         if len(there) == 0:
             return _build_empty_tracks(len(numbers) - 1)
-        far, nearest = cKDTree(origins).query(asked[some])
+        far, nearest = cKDTree(origins).query(targets[some])
         tracks.append((there[nearest] * scale).astype(np.float32))
         visible.append(far < ASTRAY)
     keep = np.flatnonzero(visible[0])
@@ -84,15 +85,16 @@ def _read_true_tracks(known: Mapping[str, np.ndarray], numbers: Sequence[int], s
 
 
 def _follow_tracks(reference: np.ndarray, frames: np.ndarray, rng: np.random.Generator) -> Tracks:
-    """Random points of the first frame, back to the reference and forth through the others, by dense flow; seen where it goes both ways."""
+    """Track random points of the first frame back to the reference and forward through the others, by dense flow. A point is visible where
+    forward and backward flow agree."""
     height, width = reference.shape[:2]
     first = rng.uniform((0, 0), (width - 1, height - 1), (points.MATCHES, 2)).astype(np.float32)
     back, there = _follow_step(frames[0], reference, first)
     tracks, visible = [first], [there]
     for a, b in zip(frames, frames[1:], strict=False):
-        moved, seen = _follow_step(a, b, tracks[-1])
+        moved, found = _follow_step(a, b, tracks[-1])
         tracks.append(moved)
-        visible.append(seen & visible[-1])
+        visible.append(found & visible[-1])
     keep = np.flatnonzero(there)
     return Tracks(back[keep], np.stack(tracks)[:, keep], np.stack(visible)[:, keep])
 

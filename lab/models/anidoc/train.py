@@ -1,6 +1,6 @@
 """AniDoc's training: the dense stage, its spatial phase at high resolution, and the sparse stage.
 
-The paper gives the stages and the data; it says nothing of noise levels, weights and dropout, which are those of Stable Video Diffusion.
+The paper gives the stages and the data. It does not mention noise levels, weights and dropout; those of Stable Video Diffusion are used.
 """
 
 import json
@@ -29,7 +29,7 @@ from . import clips
 
 LOG_SIGMA = (0.7, 1.6)  # mean and deviation of the noise levels' logarithm
 CPU = torch.device("cpu")
-DROP = 0.1  # of the clips lose the token, the latent, or both
+DROP = 0.1  # fraction of the clips without token, without latent, and without both
 NOTE = "These weights were trained here and are not those that AniDoc's authors published."
 
 
@@ -43,15 +43,15 @@ class AniDocBatch:
 
 
 def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Train, or take up a training again; yields lines about its progress. `settings` are the options of `train anidoc`.
+    """Train, or resume a training. Yields lines of progress. `settings` are the options of `train anidoc`.
 
-    Several cards are used when it is started by `accelerate launch`. Raises BadInput.
+    `accelerate launch` uses several GPUs. Raises BadInput.
     """
     stage, size, source = settings["stage"], settings["size"], Path(settings["weights"])
     if size[0] % 64 or size[1] % 64:
         raise BadInput(f"Pictures of {size[0]}x{size[1]} px can't be trained on: give --size in multiples of 64.")
     found = shots.find_clips(Path(settings["data"]), Path(settings["out"]) / "shots")
-    torch.manual_seed(settings["seed"])  # of weights that are new
+    torch.manual_seed(settings["seed"])  # for new weights
     loaded = load_trainable(source, stage)
 
     def draw(rng: np.random.Generator, device: torch.device) -> tuple[clips.AniDocExample, AniDocBatch]:
@@ -72,13 +72,13 @@ def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from training.run_training(spec, training.LoopSettings.select_options(settings))
 
 
-# --- what is learned ----------------------------------------------------------------------------------------------
+# --- batches and loss ---------------------------------------------------------------------------------------------
 
 
 def build_batch(
     loaded: AniDocNetworks, clip: clips.AniDocExample, stage: str, rng: np.random.Generator, device: torch.device = CPU
 ) -> AniDocBatch:
-    """A clip as the networks see it: up to 50 points in the dense stages, 5 that move in the sparse one."""
+    """The networks' input for a clip: up to 50 points in the dense stages, 5 moving ones in the sparse stage."""
     frames = _normalize_pictures(clip.frames)
     reference = _normalize_pictures(clip.reference[None])
     with torch.no_grad():
@@ -94,29 +94,29 @@ def build_batch(
         most = int(rng.integers(1, points.MATCHES + 1))
         tracks = clip.tracks.keep_points(points.pick_points(clip.tracks.tracks.shape[1], int(rng.integers(1 << 31)), most))
         made = build_condition(clip.sketches < 255, clip.reference, tracks)
-        made[0, :, 0:3] = torch.from_numpy(clip.sketches).float()[:, None] / 127.5 - 1.0  # gray ones in the ablation
+        made[0, :, 0:3] = torch.from_numpy(clip.sketches).float()[:, None] / 127.5 - 1.0  # gray in the ablation
     return AniDocBatch(latents[None], made.to(device), encoded)
 
 
-def compute_loss(loaded: AniDocNetworks, of: AniDocBatch, rng: np.random.Generator, drop: float = DROP) -> Tensor:
+def compute_loss(loaded: AniDocNetworks, batch: AniDocBatch, rng: np.random.Generator, drop: float = DROP) -> Tensor:
     """The weighted error of the denoised latents at a random noise level."""
-    target, device = of.target, of.target.device
+    target, device = batch.target, batch.target.device
     sigma = float(np.exp(rng.normal(*LOG_SIGMA)))
     noisy = target + sigma * torch.from_numpy(rng.standard_normal(target.shape, dtype=np.float32)).to(device)
     chance = rng.random()
-    token = of.reference.token.to(device) * float(chance >= 2 * drop)
-    latent = of.reference.latent.to(device) * float(not drop <= chance < 3 * drop)
+    token = batch.reference.token.to(device) * float(chance >= 2 * drop)
+    latent = batch.reference.latent.to(device) * float(not drop <= chance < 3 * drop)
     given = torch.cat([noisy / (sigma**2 + 1) ** 0.5, latent[:, None].expand_as(noisy)], dim=2)
     timestep = torch.tensor(0.25 * np.log(sigma), dtype=torch.float32, device=device)
     ids = torch.tensor([pipeline.TIME_IDS], device=device)
-    hint = loaded.controlnet.embed_condition(of.condition)
+    hint = loaded.controlnet.embed_condition(batch.condition)
     output = loaded.unet(given, timestep, token, ids, loaded.controlnet(given, timestep, token, ids, hint))
     denoised = noisy / (sigma**2 + 1) - sigma / (sigma**2 + 1) ** 0.5 * output
     return ((1 + sigma**2) / sigma**2 * (denoised - target) ** 2).mean()
 
 
 def load_trainable(folder: Path, stage: str) -> AniDocNetworks:
-    """Networks to train, from weights of Stable Video Diffusion, of AniDoc, or of an earlier stage; in single precision."""
+    """Load networks to train from weights of Stable Video Diffusion, of AniDoc, or of an earlier stage, in single precision."""
     if (folder / "controlnet" / "config.json").is_file():
         loaded = load_networks(folder, torch.float32)
         unet, controlnet = loaded.unet, loaded.controlnet
@@ -132,17 +132,17 @@ def load_trainable(folder: Path, stage: str) -> AniDocNetworks:
 
 
 def is_trained(name: str, stage: str) -> bool:
-    """Whether a stage trains a parameter: all, or in the spatial phase what does not look at other frames."""
+    """Whether a stage trains a parameter: all, except temporal ones in the spatial phase."""
     return stage != "spatial" or not any(part in name for part in ("temporal", "time_mixer", "time_pos_embed"))
 
 
 def _load_network(folder: Path, name: str) -> Any:
-    find_weights(folder, name)  # says where it should be
+    find_weights(folder, name)  # its error says where the file should be
     return parts.load_part(folder, name, torch.float32, HELP, networks.BUILDERS[name])
 
 
 def _widen_controlnet(dense: SvdControlNet) -> SvdControlNet:
-    """A ControlNet that reads one channel more, for heatmaps, and makes nothing of it yet."""
+    """A ControlNet with one more input channel, for heatmaps, whose weights start at 0."""
     config = {name: value for name, value in dense.config.items() if not name.startswith("_")}
     wider = SvdControlNet(**{**config, "conditioning_channels": config["conditioning_channels"] + 1})
     state = dict(dense.state_dict())
@@ -157,11 +157,11 @@ def _normalize_pictures(pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255.0
 
 
-# --- what is shown and kept ---------------------------------------------------------------------------------------
+# --- weights and sheets -------------------------------------------------------------------------------------------
 
 
 def save_weights(folder: Path, states: training.States, loaded: AniDocNetworks, source: Path) -> None:
-    """Weights in the published layout; what was not trained is taken from `source`."""
+    """Write weights in the published layout. Parts that were not trained are copied from `source`."""
     for part, state in states.items():
         config = {name: value for name, value in getattr(loaded, part).config.items() if not name.startswith("_")}
         training.write_weights(folder / part / FILES[part][0], state)
@@ -172,13 +172,13 @@ def save_weights(folder: Path, states: training.States, loaded: AniDocNetworks, 
     (folder / "about.json").write_text(json.dumps({"note": NOTE}), encoding="utf-8")
 
 
-def draw_sheet(loaded: AniDocNetworks, clip: clips.AniDocExample, of: AniDocBatch, steps: int = 8) -> np.ndarray:
-    """What the networks make of a clip now: reference, sketches, truth, result."""
-    device = of.target.device
-    window = pipeline.AniDocWindow(range(of.target.shape[1]), of.reference, lambda: of.condition)
+def draw_sheet(loaded: AniDocNetworks, clip: clips.AniDocExample, batch: AniDocBatch, steps: int = 8) -> np.ndarray:
+    """A sheet of the networks' current result for a clip: reference, sketches, truth, result."""
+    device = batch.target.device
+    window = pipeline.AniDocWindow(range(batch.target.shape[1]), batch.reference, lambda: batch.condition)
     settings = pipeline.AniDocSettings(steps=steps, batched_cfg=False)
-    present = pipeline.AniDocPipeline(loaded, Placement(device, {}), settings)
-    latents = present.denoise_clip([window], torch.randn(of.target.shape))
-    made = torch.cat(list(present.decode_latents(latents, 4)))
+    current = pipeline.AniDocPipeline(loaded, Placement(device, {}), settings)
+    latents = current.denoise_clip([window], torch.randn(batch.target.shape))
+    made = torch.cat(list(current.decode_latents(latents, 4)))
     frames = (made.permute(0, 2, 3, 1).numpy() * 255.0).astype(np.uint8)
     return shots.build_sheet([clip.reference[None], np.repeat(clip.sketches[..., None], 3, axis=3), clip.frames, frames])

@@ -1,10 +1,10 @@
-"""Measures Animate Anyone, lever by lever: seconds a clip, peak memory, the share of the card's matrix rate, and how far the latents are
-from those without any lever; then where the time goes.
+"""Measures Animate Anyone with each optimization: seconds per clip, peak memory, the share of the GPU's matrix rate, and the difference of
+the latents from those without optimizations; then a profile.
 
     python -m lab.models.animate_anyone.bench [--size 512x768] [--frames 24] [--steps 30] [--profile FILE]
 
-Full-size networks of random weights, so that time and memory are real and no weights are needed; it takes an NVIDIA card. `--weights DIR
---device cpu` measures other networks on the processor.
+Full-size networks with random weights, so that time and memory are real and no weights are needed. It needs an NVIDIA GPU. `--weights DIR
+--device cpu` measures other networks on the CPU.
 """
 
 import sys
@@ -52,7 +52,7 @@ PARAMETERS = 1_312_730_244  # of the full-size denoising UNet
 
 
 def build_networks(device: torch.device, dtype: torch.dtype) -> AnimateAnyoneNetworks:
-    """Full-size networks of random weights, no zero convolutions among them."""
+    """Full-size networks with random weights, without zero convolutions."""
     torch.manual_seed(0)
     with torch.device(device):
         unet: Any = parts.build_denoising(parts.UNET)
@@ -65,7 +65,7 @@ def build_networks(device: torch.device, dtype: torch.dtype) -> AnimateAnyoneNet
 
 
 def make_clip(pipeline: AnimateAnyonePipeline, size: tuple[int, int], frames: int) -> Tensor:
-    """One clip from a reference and poses to decoded frames; returns its latents on the processor."""
+    """Run one clip from a reference and poses to decoded frames. Returns its latents, on the CPU."""
     rng = np.random.default_rng(1)
     picture, drawn = rng.integers(0, 255, (size[1], size[0], 3), np.uint8), rng.integers(0, 255, (frames, size[1], size[0], 3), np.uint8)
     conditions = PosedWindows(pipeline.encode_reference(picture), plan_windows(frames), lambda which: drawn[list(which)])
@@ -75,18 +75,18 @@ def make_clip(pipeline: AnimateAnyonePipeline, size: tuple[int, int], frames: in
     return latents.cpu()
 
 
-# --- levers -------------------------------------------------------------------------------------------------------
+# --- optimizations ------------------------------------------------------------------------------------------------
 
 
 def apply_channels_last(networks: AnimateAnyoneNetworks) -> AnimateAnyoneNetworks:
-    """A lever: weights in the order that tensor cores read."""
+    """An optimization: the memory format of tensor cores for the weights."""
     for net in (networks.denoising_unet, networks.reference_unet, networks.pose_guider):
         use_channels_last(net)
     return networks
 
 
 def build_lines() -> tuple[BenchLine, ...]:
-    """Each lever by itself, and the ways to take less memory."""
+    """Each optimization by itself, and the memory modes."""
     fast, halves = (apply_channels_last,), {"batched_cfg": False}
     bfloat16 = partial(bench.cast_bfloat16, names=("denoising_unet", "reference_unet", "pose_guider", "image_encoder"))
     return (
@@ -103,7 +103,7 @@ def build_lines() -> tuple[BenchLine, ...]:
 def place_pipeline(
     networks: AnimateAnyoneNetworks, mode: str, settings: AnimateAnyoneSettings, device: torch.device
 ) -> AnimateAnyonePipeline:
-    """The pipeline with its networks waiting in a mode."""
+    """The pipeline with its networks placed in a memory mode."""
     return AnimateAnyonePipeline(networks, Placement(device, choose_modes(networks, mode)), settings)
 
 
@@ -115,7 +115,7 @@ def build_table(
     steps: int,
     repeats: int,
 ) -> Iterator[str]:
-    """The table, line by line. `make` makes the networks on a device."""
+    """The table, row by row. `make` makes the networks on a device."""
 
     def begin(line: BenchLine, networks: AnimateAnyoneNetworks) -> tuple[Callable[[], Tensor], float]:
         settings = replace(AnimateAnyoneSettings(steps), **line.settings)

@@ -1,7 +1,7 @@
-"""What Animate Anyone learns from: a reference, and frames of the same figure with their poses.
+"""Training examples for Animate Anyone: a reference, and frames of the same figure with their poses.
 
-Toon worlds know their joints, and their references are other poses of the figure. Any other clip has a folder `poses` in it, with a JSON
-file (`engine.job.pose`) or a drawn picture for each frame, of the same name; another frame of it is the reference.
+Toon worlds have the joints of their figures, and their references are other poses of the figure. Any other clip needs a folder `poses` with
+a JSON file (`engine.job.pose`) or a drawn picture for each frame, of the same name. Another frame of it is the reference.
 """
 
 from collections.abc import Sequence
@@ -18,15 +18,15 @@ from engine.models.animate_anyone import figure, pose_image
 from ...diffusion import clips
 from ...diffusion.clips import TrainingClip
 
-APART = 30  # frames that the reference lies from the frame, if there are so many
-SPARSE = 4  # every so many frames of a film are looked at, at most
-CROP = 0.9  # share of a picture's sides that is looked at, at least
-SCENE = 0.3  # share of the lessons that have a painted background, if there is one
+APART = 30  # frames between the reference and the example, if there are so many
+SPARSE = 4  # the largest step between frames of an example
+CROP = 0.9  # the smallest crop, as a fraction of a picture's sides
+SCENE = 0.3  # fraction of the examples that have a painted background, if there is one
 
 
 @dataclass(frozen=True)
 class PoseExample:
-    """`frames` uint8 (F, H, W, 3) and `poses` likewise, cropped alike · `reference` uint8 (H, W, 3) in the same crop, `whole` all of it."""
+    """`frames` and `poses` uint8 (F, H, W, 3), with the same crop · `reference` uint8 (H, W, 3) with that crop, `whole` without crop."""
 
     frames: np.ndarray
     poses: np.ndarray
@@ -35,7 +35,7 @@ class PoseExample:
 
 
 def select_posed(found: Sequence[TrainingClip]) -> list[TrainingClip]:
-    """Those clips that have poses: of toon worlds, those of one person. Raises BadInput when there is none."""
+    """The clips that have poses: toon worlds must show one person. Raises BadInput when there are none."""
     kept = [clip for clip in found if _has_poses(clip)]
     if not kept:
         raise BadInput(
@@ -45,7 +45,7 @@ def select_posed(found: Sequence[TrainingClip]) -> list[TrainingClip]:
 
 
 def read_example(clip: TrainingClip, size: tuple[int, int], frames: int, rng: np.random.Generator) -> PoseExample:
-    """A random run of `frames` frames of a clip at `size` (width, height), or all it has. Raises BadInput."""
+    """A random run of `frames` frames of a clip at `size` (width, height), or all that it has. Raises BadInput."""
     count = min(frames, len(clip.frames))
     step = int(rng.integers(1, max(1, min(SPARSE, (len(clip.frames) - 1) // max(count - 1, 1))) + 1))
     start = int(rng.integers(0, len(clip.frames) - (count - 1) * step))
@@ -54,16 +54,16 @@ def read_example(clip: TrainingClip, size: tuple[int, int], frames: int, rng: np
     ground = _pick_ground(clip, rng)
     box = _draw_crop(rng)
 
-    def seen(paths: Sequence[Path], part: tuple[float, float, float, float]) -> np.ndarray:
+    def show_part(paths: Sequence[Path], part: tuple[float, float, float, float]) -> np.ndarray:
         pictures = [_open_picture(path) for path in paths]
         return np.stack([_resize_part(clips.flatten_pictures(picture, ground(picture.shape[1::-1])), size, part) for picture in pictures])
 
     poses = _draw_poses(clip, [clip.frames[number] for number in numbers])
     return PoseExample(
-        seen([clip.frames[number] for number in numbers], box),
+        show_part([clip.frames[number] for number in numbers], box),
         np.stack([_resize_part(picture, size, box) for picture in poses]),
-        seen([reference], box)[0],
-        seen([reference], (0.0, 0.0, 1.0, 1.0))[0],
+        show_part([reference], box)[0],
+        show_part([reference], (0.0, 0.0, 1.0, 1.0))[0],
     )
 
 
@@ -75,7 +75,7 @@ def _has_poses(clip: TrainingClip) -> bool:
 
 
 def _read_bodies(clip: TrainingClip) -> np.ndarray | None:
-    """float32 (D, characters, 18, 2) of a toon world; None of another clip."""
+    """The joints float32 (D, characters, 18, 2) of a toon world; None for another clip."""
     try:
         with np.load(clip.folder / "truth.npz", allow_pickle=False) as truth:
             return truth["bodies"] if "bodies" in truth.files else None
@@ -108,7 +108,7 @@ def _draw_poses(clip: TrainingClip, paths: Sequence[Path]) -> list[np.ndarray]:
 
 
 def _pick_reference(clip: TrainingClip, numbers: Sequence[int], rng: np.random.Generator) -> Path:
-    """A sheet; else a frame far from those that are shown, if there is one."""
+    """A sheet, or a frame far from those of the example, if there is one."""
     if clip.sheets:
         return clip.sheets[rng.integers(len(clip.sheets))]
     others = [n for n in range(len(clip.frames)) if min(abs(n - shown) for shown in numbers) >= APART]
@@ -117,7 +117,7 @@ def _pick_reference(clip: TrainingClip, numbers: Sequence[int], rng: np.random.G
 
 
 def _pick_ground(clip: TrainingClip, rng: np.random.Generator):
-    """What clear pictures of a lesson lie on: an even ground, or the clip's background; by their size."""
+    """A function of the size that returns the background for transparent pictures: an even color, or the clip's background."""
     plate = clip.folder / "plate.png"
     if plate.is_file() and rng.random() < SCENE:
         picture = clips.flatten_pictures(_open_picture(plate))
@@ -127,21 +127,21 @@ def _pick_ground(clip: TrainingClip, rng: np.random.Generator):
 
 
 def _draw_crop(rng: np.random.Generator) -> tuple[float, float, float, float]:
-    """A part of a picture, left, top, right, bottom in its sides."""
+    """A random crop: left, top, right, bottom as fractions of the sides."""
     wide, high = rng.uniform(CROP, 1.0, 2)
     left, top = rng.uniform(0.0, 1.0 - wide), rng.uniform(0.0, 1.0 - high)
     return left, top, left + wide, top + high
 
 
 def _resize_part(picture: np.ndarray, size: tuple[int, int], part: tuple[float, float, float, float]) -> np.ndarray:
-    """A part of a picture uint8 (h, w, 3) at `size`."""
+    """Crop a picture uint8 (h, w, 3) and resize it to `size`."""
     height, width = picture.shape[:2]
     box = (part[0] * width, part[1] * height, part[2] * width, part[3] * height)
     return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.LANCZOS, box))
 
 
 def _open_picture(path: Path) -> np.ndarray:
-    """uint8 (H, W, 4). Raises BadInput."""
+    """Open a picture, uint8 (H, W, 4). Raises BadInput."""
     try:
         with Image.open(path) as image:
             return np.asarray(image.convert("RGBA"))

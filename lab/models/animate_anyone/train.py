@@ -1,7 +1,7 @@
 """Animate Anyone's training: stage `image`, single frames, then stage `motion`, the motion modules on clips.
 
-Loss, noise and dropout are those of the published configuration. Features of the reference are made anew in each lesson and given to the
-loss as values, so that gradients of accumulated lessons add up and nothing of one lesson is seen by another.
+Loss, noise and dropout are those of the published configuration. Features of the reference are computed for each example and passed to the
+loss as values, so that gradients of accumulated examples add up and examples do not affect each other.
 """
 
 import json
@@ -44,11 +44,11 @@ from . import lessons
 from .lessons import PoseExample
 
 STAGES = ("image", "motion")
-DROP = 0.1  # of the lessons have no reference
-OFFSET = 0.05  # of noise that is the same all over a latent's channel
-GAMMA = 5.0  # of the weights of noise levels
+DROP = 0.1  # fraction of the examples without reference
+OFFSET = 0.05  # scale of noise that is constant over a latent's channel
+GAMMA = 5.0  # of the min-SNR weights
 NOTE = "These weights were trained here and are not those that Moore Threads published."
-UNTAUGHT = (".attn2.to_q.", ".attn2.to_k.", ".transformer_blocks.0.norm2.")  # with a single token of context they change nothing
+UNTAUGHT = (".attn2.to_q.", ".attn2.to_k.", ".transformer_blocks.0.norm2.")  # without effect for a single context token
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class AnimateAnyoneBatch:
 
 
 def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Train, or take up a training again; yields lines about its progress. `settings` are the options of `train animate_anyone`.
+    """Train, or resume a training. Yields lines of progress. `settings` are the options of `train animate_anyone`.
 
-    Several cards are used when it is started by `accelerate launch`. Raises BadInput.
+    `accelerate launch` uses several GPUs. Raises BadInput.
     """
     stage, size, source = settings["stage"], settings["size"], Path(settings["weights"])
     if size[0] % 64 or size[1] % 64:
@@ -74,7 +74,7 @@ def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
     count = 1 if stage == "image" else settings["frames"]
     found = clips.find_clips(Path(settings["data"]), Path(settings["out"]) / "shots", 2 if stage == "image" else min(8, count))
     found = lessons.select_posed(found)
-    torch.manual_seed(settings["seed"])  # of weights that are new
+    torch.manual_seed(settings["seed"])  # for new weights
     loaded = load_trainable(source, stage)
 
     def draw(rng: np.random.Generator, device: torch.device) -> tuple[PoseExample, AnimateAnyoneBatch]:
@@ -97,54 +97,54 @@ def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def is_trained(name: str, stage: str) -> bool:
-    """Whether a stage trains a parameter: stage `motion` the motion modules alone, stage `image` all else, but for what of the reference's
-    network no attention comes after, and what changes nothing."""
+    """Whether a stage trains a parameter: stage `motion` the motion modules alone, stage `image` all others, except those of the
+    reference's network after its last attention, and those without effect."""
     if stage == "motion":
         return "motion_modules" in name
     return not name.startswith("reference_unet.up_blocks.3.") and not any(part in name for part in UNTAUGHT)
 
 
-# --- what is learned ----------------------------------------------------------------------------------------------
+# --- examples and loss --------------------------------------------------------------------------------------------
 
 
 def build_batch(loaded: AnimateAnyoneNetworks, example: PoseExample, rng: np.random.Generator, device: torch.device) -> AnimateAnyoneBatch:
-    """An example as the networks see it; now and then its reference is not read, and the image encoder sees nothing."""
+    """The networks' input for an example. At random its reference is not read, and the image encoder gets zeros."""
     vae, encoder, reads = loaded.vae, loaded.image_encoder, rng.random() >= DROP
     frames = (pipeline.normalize_pictures(example.frames) * 2.0 - 1.0).to(device, vae.dtype)
     reference = (pipeline.normalize_pictures(example.reference[None]) * 2.0 - 1.0).to(device, vae.dtype)
-    seen = pipeline.prepare_clip_pixels(example.whole, encoder.config.image_size).to(device, encoder.dtype)
+    clip_pixels = pipeline.prepare_clip_pixels(example.whole, encoder.config.image_size).to(device, encoder.dtype)
     with torch.no_grad():
         target = torch.cat([vae.encode(frame[None]).latent_dist.sample() for frame in frames]) * pipeline.SCALING
         shown = vae.encode(reference).latent_dist.sample() * pipeline.SCALING
-        token = encoder(seen if reads else torch.zeros_like(seen)).image_embeds[:, None]
+        token = encoder(clip_pixels if reads else torch.zeros_like(clip_pixels)).image_embeds[:, None]
     poses = pipeline.normalize_pictures(example.poses).to(device)
     return AnimateAnyoneBatch(target.transpose(0, 1)[None], poses.transpose(0, 1)[None], shown, token, reads)
 
 
-def compute_loss(loaded: AnimateAnyoneNetworks, of: AnimateAnyoneBatch, rng: np.random.Generator) -> Tensor:
+def compute_loss(loaded: AnimateAnyoneNetworks, batch: AnimateAnyoneBatch, rng: np.random.Generator) -> Tensor:
     """The weighted error of the output at random noise levels, one for each clip."""
-    shape, device = of.target.shape, of.target.device
+    shape, device = batch.target.shape, batch.target.device
     noise = rng.standard_normal(shape, dtype=np.float32) + OFFSET * rng.standard_normal((*shape[:2], 1, 1, 1), dtype=np.float32)
     times = torch.from_numpy(rng.integers(0, 1000, shape[0])).to(device)
-    return compute_objective(loaded, of, torch.from_numpy(noise).to(device), times)[1]
+    return compute_objective(loaded, batch, torch.from_numpy(noise).to(device), times)[1]
 
 
-def compute_objective(loaded: AnimateAnyoneNetworks, of: AnimateAnyoneBatch, noise: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-    """What the networks say of targets with this noise at these times (B,), and the loss."""
-    noisy, wanted, share = build_targets(of.target, noise, times)
-    batch, _, frames = of.poses.shape[:3]
-    embedded = loaded.pose_guider(of.poses.transpose(1, 2).flatten(0, 1)).unflatten(0, (batch, frames)).transpose(1, 2)
+def compute_objective(loaded: AnimateAnyoneNetworks, batch: AnimateAnyoneBatch, noise: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    """The networks' output for targets with this noise at these times (B,), and the loss."""
+    noisy, wanted, share = build_targets(batch.target, noise, times)
+    samples, _, frames = batch.poses.shape[:3]
+    embedded = loaded.pose_guider(batch.poses.transpose(1, 2).flatten(0, 1)).unflatten(0, (samples, frames)).transpose(1, 2)
     unet: DenoisingUNet = loaded.denoising_unet
-    keys = project_keys(unet, collect_features(loaded.reference_unet, of.reference, of.token))
-    output = unet(noisy, times, of.token, embedded, keys if of.reads_reference else {})
-    unread = (
-        0.0 if of.reads_reference else sum(0.0 * part.mean() for pair in keys.values() for part in pair)
-    )  # no parameter is without a gradient
-    return output, weighted_error(output, wanted, share) + unread
+    keys = project_keys(unet, collect_features(loaded.reference_unet, batch.reference, batch.token))
+    output = unet(noisy, times, batch.token, embedded, keys if batch.reads_reference else {})
+    unused = (
+        0.0 if batch.reads_reference else sum(0.0 * part.mean() for pair in keys.values() for part in pair)
+    )  # so that all parameters have a gradient
+    return output, weighted_error(output, wanted, share) + unused
 
 
 def build_targets(latents: Tensor, noise: Tensor, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Noisy latents, the velocity that is wanted of them, and the weight (B,) of each sample."""
+    """Noisy latents, their target velocity, and the weight (B,) of each sample."""
     schedule: Any = DDIMScheduler.from_config({**pipeline.SCHEDULER, "beta_schedule": "scaled_linear"})
     kept = schedule.alphas_cumprod.to(times.device)[times]
     ratio = kept / (1.0 - kept)
@@ -153,7 +153,7 @@ def build_targets(latents: Tensor, noise: Tensor, times: Tensor) -> tuple[Tensor
 
 
 def weighted_error(output: Tensor, wanted: Tensor, share: Tensor) -> Tensor:
-    """The mean square of both's difference, each sample counting its `share` (B,)."""
+    """The mean squared difference, with each sample weighted by its `share` (B,)."""
     return (((output.float() - wanted.float()) ** 2).flatten(1).mean(1) * share).mean()
 
 
@@ -161,8 +161,8 @@ def weighted_error(output: Tensor, wanted: Tensor, share: Tensor) -> Tensor:
 
 
 def load_trainable(folder: Path, stage: str) -> AnimateAnyoneNetworks:
-    """Networks to train, in single precision: from weights of Animate Anyone, or for stage `image` from those of Stable Diffusion's image
-    variations, with which both UNets begin. Raises BadInput."""
+    """Load networks to train, in single precision: from weights of Animate Anyone, or for stage `image` from those of Stable Diffusion's
+    image variations, from which both UNets start. Raises BadInput."""
     config = read_unet_config(folder)
     unet, reference = build_denoising(config, motion=stage == "motion"), build_reference(config)
     guider = networks.build_guider(networks.build_guider_config(config))
@@ -182,7 +182,7 @@ def load_trainable(folder: Path, stage: str) -> AnimateAnyoneNetworks:
 
 
 def save_weights(folder: Path, states: training.States, source: Path) -> None:
-    """Weights in the published layout; what was not trained is taken from `source`."""
+    """Write weights in the published layout. Parts that were not trained are copied from `source`."""
     for part, state in states.items():
         spatial = {name: value for name, value in state.items() if "motion_modules" not in name}
         training.write_weights(folder / FILES[part][0], spatial)
@@ -203,15 +203,15 @@ def save_weights(folder: Path, states: training.States, source: Path) -> None:
 
 
 def draw_sheet(loaded: AnimateAnyoneNetworks, example: PoseExample, steps: int = 8) -> np.ndarray:
-    """What the networks make of an example now: reference, poses, truth, result."""
+    """A sheet of the networks' current result for an example: reference, poses, truth, result."""
     count, size = len(example.frames), example.frames.shape[2:0:-1]
     device = next(loaded.denoising_unet.parameters()).device
     token = pipeline.encode_token(loaded, example.whole)
     reference = pipeline.encode_features(loaded, token, pipeline.encode_latent(loaded, example.reference, size))
     settings = pipeline.AnimateAnyoneSettings(steps, schedule="scaled_linear", batched_cfg=False)
-    present = pipeline.AnimateAnyonePipeline(loaded, Placement(device, {}), settings)
+    current = pipeline.AnimateAnyonePipeline(loaded, Placement(device, {}), settings)
     conditions = pipeline.PosedWindows(reference, pipeline.plan_windows(count), lambda frames: example.poses[list(frames)])
-    latents = present.denoise_clip(conditions, pipeline.draw_clip_noise(count, size, 0))
-    made = torch.cat(list(present.decode_latents(latents)))
+    latents = current.denoise_clip(conditions, pipeline.draw_clip_noise(count, size, 0))
+    made = torch.cat(list(current.decode_latents(latents)))
     frames = (made.permute(0, 2, 3, 1).numpy() * 255.0).astype(np.uint8)
     return clips.build_sheet([example.reference[None], example.poses, example.frames, frames])

@@ -1,9 +1,9 @@
-"""Measures LVCD: seconds a frame and peak memory for shots of several lengths, each lever at the longest, and where the time goes.
+"""Measures LVCD: seconds per frame and peak memory for shots of several lengths, each optimization at the longest, and a profile.
 
     python -m lab.models.lvcd.bench [--size 576x320] [--frames 15,35,75] [--profile FILE]
 
-Full-size networks of random weights, so that time and memory are real and no weights are needed; it takes an NVIDIA card. A frame counts
-from its sketch to its decoded picture. `--weights DIR --device cpu` measures other networks on the processor.
+Full-size networks with random weights, so that time and memory are real and no weights are needed. It needs an NVIDIA GPU. A frame is
+measured from its sketch to its decoded picture. `--weights DIR --device cpu` measures other networks on the CPU.
 """
 
 import sys
@@ -28,12 +28,12 @@ from ...diffusion import bench
 
 
 def build_networks(device: torch.device, dtype: torch.dtype) -> SvdNetworks:
-    """Full-size networks of random weights."""
+    """Full-size networks with random weights."""
     return SvdNetworks(**bench.build_svd_parts(device, dtype, BUILDERS))
 
 
 def make_shot(pipeline: LvcdPipeline, scheme: SegmentScheme, size: tuple[int, int], frames: int) -> Tensor:
-    """One shot from its reference to decoded frames, which are let go; returns its latents on the processor."""
+    """Run one shot from its reference to decoded frames, which are discarded. Returns its latents, on the CPU."""
     networks, device = pipeline.networks, pipeline.placement.device
     picture = (draw_noise((size[1], size[0], 3), 1).clamp(0, 1) * 255.0).byte().numpy()
     lines = (draw_noise((1, size[1], size[0]), 2) > 1.5).float().expand(3, -1, -1)
@@ -49,13 +49,13 @@ def make_shot(pipeline: LvcdPipeline, scheme: SegmentScheme, size: tuple[int, in
 
 
 def apply_exact(networks: SvdNetworks) -> SvdNetworks:
-    """What a job does always: nothing of the result changes but its last digits."""
+    """The optimizations that every job uses. They change only the last digits of the result."""
     return bench.apply_channels_last(bench.apply_one_token(networks))
 
 
 @dataclass(frozen=True, kw_only=True)
 class LvcdLine(bench.BenchLine):
-    """A line of shots of so many `frames`, by the noise levels of a `preset`."""
+    """A row for shots of `frames` frames, with the noise levels of a `preset`."""
 
     frames: int
     preset: str = "reference"
@@ -63,7 +63,7 @@ class LvcdLine(bench.BenchLine):
 
 
 def build_lines(lengths: list[int]) -> tuple[LvcdLine, ...]:
-    """Shots of several lengths, and each lever at the longest, the last of them."""
+    """Shots of several lengths, and each optimization at the longest, the last of them."""
     exact, most = (apply_exact,), lengths[-1]
     return (
         *(LvcdLine(lever="all that is exact", changes=exact, frames=frames) for frames in lengths),
@@ -78,14 +78,14 @@ def build_lines(lengths: list[int]) -> tuple[LvcdLine, ...]:
 
 
 def place_pipeline(networks: SvdNetworks, mode: str, sigmas: Tensor, device: torch.device) -> LvcdPipeline:
-    """The pipeline with its networks waiting in a mode."""
+    """The pipeline with its networks placed in a memory mode."""
     return LvcdPipeline(networks, Placement(device, dict.fromkeys(networks.all, mode)), sigmas)
 
 
 def build_table(
     make: Callable[[torch.device], SvdNetworks], device: torch.device, size: tuple[int, int], lengths: list[int], repeats: int
 ) -> Iterator[str]:
-    """The table, line by line. `make` makes the networks on a device."""
+    """The table, row by row. `make` makes the networks on a device."""
 
     def begin(line: LvcdLine, networks: SvdNetworks) -> tuple[Callable[[], Tensor], float]:
         pipeline = place_pipeline(networks, line.mode, PRESETS[line.preset], device)

@@ -1,7 +1,7 @@
-"""LVCD's training, as its paper and code give it, and with the sketches varied as its authors and AniDoc's advise.
+"""LVCD's training, after its paper and code, with sketch augmentation as its authors and AniDoc's suggest.
 
-A lesson is fifteen slots: a frame that came before, as the reference, and fourteen frames in a row. All of them are noised alike and
-denoised, the reference too. The ControlNet is learned, and of the UNet the self-attention in space and time; nothing else.
+An example has fifteen slots: an earlier frame as the reference, and fourteen consecutive frames. All of them, including the reference, get
+noise of the same level and are denoised. Only the ControlNet and the UNet's self-attention in space and time are trained.
 """
 
 import json
@@ -27,9 +27,9 @@ from engine.models.lvcd.weights import OVER, load_networks
 
 from ...diffusion import clips, training
 
-LOG_SIGMA = (1.0, 1.6)  # mean and deviation of the noise levels' logarithm
-QUARTER = 0.25  # of the frames before a run; the released code takes the reference from the first ones, the paper from all
-THICKEST = 4  # px that lines are thickened to at most, beside what they have
+LOG_SIGMA = (1.0, 1.6)  # mean and standard deviation of the noise levels' logarithm
+QUARTER = 0.25  # the released code takes the reference from this first part of the frames before a run, the paper from all
+THICKEST = 4  # px by which lines are thickened at most
 NOTE = "These weights were trained here and are not those that LVCD's authors published."
 REFERENCES = ("early", "any")
 LEARNED = slots.build_first_layout()
@@ -37,7 +37,7 @@ LEARNED = slots.build_first_layout()
 
 @dataclass(frozen=True)
 class LvcdBatch:
-    """Of B runs: `target` scaled latents (B, 15, 4, h, w), the reference's first · `sketches` (B, 15, 3, 8 h, 8 w), 1 on lines ·
+    """B runs: `target` scaled latents (B, 15, 4, h, w), the reference's first · `sketches` (B, 15, 3, 8 h, 8 w), 1 on lines ·
     `token` (B, 1, C) and `latent` (B, 4, h, w), not scaled, of the reference."""
 
     target: Tensor
@@ -47,15 +47,15 @@ class LvcdBatch:
 
 
 def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Train, or take up a training again; yields lines about its progress. `settings` are the options of `train lvcd`.
+    """Train, or resume a training. Yields lines of progress. `settings` are the options of `train lvcd`.
 
-    Several cards are used when it is started by `accelerate launch`. Raises BadInput.
+    `accelerate launch` uses several GPUs. Raises BadInput.
     """
     size, source = settings["size"], Path(settings["weights"])
     if size[0] % 64 or size[1] % 64:
         raise BadInput(f"Pictures of {size[0]}x{size[1]} px can't be trained on: give --size in multiples of 64.")
     found = clips.find_clips(Path(settings["data"]), Path(settings["out"]) / "shots", least=VIDEO + 1)
-    torch.manual_seed(settings["seed"])  # of weights that are new
+    torch.manual_seed(settings["seed"])  # for new weights
     loaded = load_trainable(source)
     layout = slots.drop_reference(LEARNED) if settings["no_reference_attention"] else LEARNED
 
@@ -76,11 +76,12 @@ def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from training.run_training(spec, training.LoopSettings.select_options(settings, clip=0.0))
 
 
-# --- what is learned ----------------------------------------------------------------------------------------------
+# --- examples and loss --------------------------------------------------------------------------------------------
 
 
 def load_trainable(folder: Path) -> SvdNetworks:
-    """Networks to train, of LVCD's weights or Stable Video Diffusion's as diffusers lays them out; in single precision. Raises BadInput."""
+    """Load networks to train, from LVCD's weights or Stable Video Diffusion's in diffusers' layout, in single precision. Raises
+    BadInput."""
     if parts.find_part(folder, "controlnet").is_file() or any((folder / name).is_file() for name in OVER):
         return replace(load_networks(folder, torch.float32), note=NOTE)
     unet, vae, image_encoder = (
@@ -90,7 +91,7 @@ def load_trainable(folder: Path) -> SvdNetworks:
 
 
 def select_trained(loaded: SvdNetworks) -> set[str]:
-    """What is learned: all of the ControlNet, and of the UNet what LVCD changes in it."""
+    """The names of the trained parameters: all of the ControlNet, and those that LVCD changes in the UNet."""
     of_unet, all_of = (
         (name for name, _ in slots.list_self_attention(loaded.unet)),
         (name for name, _ in loaded.controlnet.named_parameters()),
@@ -101,7 +102,7 @@ def select_trained(loaded: SvdNetworks) -> set[str]:
 def read_example(
     clip: clips.TrainingClip, size: tuple[int, int], reference: str, vary: bool, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A reference and the fourteen frames of a random run after it: uint8 (15, H, W, 3), and their sketches (15, H, W), dark on 255.
+    """A reference and fourteen frames of a random run after it: uint8 (15, H, W, 3), and their sketches (15, H, W), dark on 255.
 
     `reference` is a frame of the first quarter of those before the run ('early') or 'any' of them. Raises BadInput.
     """
@@ -113,7 +114,8 @@ def read_example(
 
 
 def vary_sketches(sketches: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Line art (n, H, W), dark on 255, a whole run alike: as it is, a pixel thin, or up to THICKEST px thicker; every other time binary."""
+    """Augment the line art (n, H, W) of a run, dark on 255, all frames in the same way: unchanged, a pixel thin, or up to THICKEST px
+    thicker, and binary in half of the cases."""
     kind, thicker = rng.random(), int(rng.integers(1, THICKEST + 1))
     if kind < 0.25:
         sketches = np.stack([np.where(skeletonize(one <= clips.PAPER), 0, 255).astype(np.uint8) for one in sketches])
@@ -124,7 +126,7 @@ def vary_sketches(sketches: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def build_batch(loaded: SvdNetworks, frames: np.ndarray, sketches: np.ndarray, device: torch.device) -> LvcdBatch:
-    """A run as the networks see it, of `read`'s frames and sketches."""
+    """The networks' input for a run, from the frames and sketches of `read_example`."""
     pictures = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255.0
     with torch.no_grad():
         encoded = loaded.vae.encode((pictures * 2.0 - 1.0).to(device)).latent_dist.sample()
@@ -138,44 +140,46 @@ def build_batch(loaded: SvdNetworks, frames: np.ndarray, sketches: np.ndarray, d
     )
 
 
-def compute_loss(loaded: SvdNetworks, of: LvcdBatch, rng: np.random.Generator, layout: SlotLayout = LEARNED) -> Tensor:
-    """The mean error at a random noise level for each run."""
-    device = of.target.device
-    sigma = torch.from_numpy(np.exp(rng.normal(*LOG_SIGMA, len(of.target))).astype(np.float32)).to(device)
-    noise = torch.from_numpy(rng.standard_normal(of.target.shape, dtype=np.float32)).to(device)
-    return compute_errors(loaded, of, sigma, noise, layout).mean()
+def compute_loss(loaded: SvdNetworks, batch: LvcdBatch, rng: np.random.Generator, layout: SlotLayout = LEARNED) -> Tensor:
+    """The mean error, with a random noise level for each run."""
+    device = batch.target.device
+    sigma = torch.from_numpy(np.exp(rng.normal(*LOG_SIGMA, len(batch.target))).astype(np.float32)).to(device)
+    noise = torch.from_numpy(rng.standard_normal(batch.target.shape, dtype=np.float32)).to(device)
+    return compute_errors(loaded, batch, sigma, noise, layout).mean()
 
 
-def compute_errors(loaded: SvdNetworks, of: LvcdBatch, sigma: Tensor, noise: Tensor, layout: SlotLayout = LEARNED) -> Tensor:
+def compute_errors(loaded: SvdNetworks, batch: LvcdBatch, sigma: Tensor, noise: Tensor, layout: SlotLayout = LEARNED) -> Tensor:
     """The weighted error of each slot (B, 15), at noise levels (B,) and with noise like the target."""
     slots.set_slot_layout(layout, loaded.unet, loaded.controlnet)
     level = sigma.view(-1, 1, 1, 1, 1)
     scale = edm.compute_scalings(level)
-    noisy = of.target + level * noise
-    given = torch.cat([scale.c_in * noisy, of.latent[:, None].expand_as(noisy)], dim=2)
-    time, token = edm.compute_scalings(sigma).c_noise, of.token
+    noisy = batch.target + level * noise
+    given = torch.cat([scale.c_in * noisy, batch.latent[:, None].expand_as(noisy)], dim=2)
+    time, token = edm.compute_scalings(sigma).c_noise, batch.token
     ids = torch.tensor([pipeline.TIME_IDS], device=noisy.device).expand(len(noisy), -1)
-    residuals = loaded.controlnet(given, time, token, ids, loaded.controlnet.embed_condition(of.sketches))
+    residuals = loaded.controlnet(given, time, token, ids, loaded.controlnet.embed_condition(batch.sketches))
     clean = scale.c_skip * noisy + scale.c_out * loaded.unet(given, time, token, ids, residuals)
-    return ((level**2 + 1) / level**2 * (clean - of.target) ** 2).mean((2, 3, 4))
+    return ((level**2 + 1) / level**2 * (clean - batch.target) ** 2).mean((2, 3, 4))
 
 
-# --- what is shown and kept ---------------------------------------------------------------------------------------
+# --- sheets and weights -------------------------------------------------------------------------------------------
 
 
-def draw_sheet(loaded: SvdNetworks, of: LvcdBatch, layout: SlotLayout = LEARNED, steps: int = 8) -> np.ndarray:
-    """What the networks make of a run now: sketches, truth, result, the reference first in each."""
-    chain = pipeline.LvcdChain(pipeline.LvcdReference(of.token, of.latent, of.latent), VIDEO + 1, lambda index: of.sketches[0, index])
+def draw_sheet(loaded: SvdNetworks, batch: LvcdBatch, layout: SlotLayout = LEARNED, steps: int = 8) -> np.ndarray:
+    """A sheet of the networks' current result for a run: sketches, truth, result, each with the reference first."""
+    chain = pipeline.LvcdChain(
+        pipeline.LvcdReference(batch.token, batch.latent, batch.latent), VIDEO + 1, lambda index: batch.sketches[0, index]
+    )
     scheme = pipeline.SegmentScheme(overlap=0, attention=layout == LEARNED)
-    noise = torch.randn(of.target.shape[1:])
-    made = torch.cat([new for _, new in pipeline.run_chain(loaded, chain, noise, edm.build_sigmas(steps), scheme, of.target.device)])
-    rows = [of.sketches[0].cpu(), *(decode_frames(loaded.vae, latents) for latents in (of.target[0], made))]
+    noise = torch.randn(batch.target.shape[1:])
+    made = torch.cat([new for _, new in pipeline.run_chain(loaded, chain, noise, edm.build_sigmas(steps), scheme, batch.target.device)])
+    rows = [batch.sketches[0].cpu(), *(decode_frames(loaded.vae, latents) for latents in (batch.target[0], made))]
     rows[0] = 1.0 - rows[0]
     return clips.build_sheet([(row.permute(0, 2, 3, 1).numpy() * 255.0).astype(np.uint8) for row in rows])
 
 
 def save_weights(folder: Path, states: training.States, loaded: SvdNetworks, source: Path) -> None:
-    """Weights in diffusers' layout, UNet and ControlNet whole; what was not trained as it was loaded."""
+    """Write weights in diffusers' layout, UNet and ControlNet whole. Parts that were not trained are written as they were loaded."""
     kept = {"vae": loaded.vae, "image_encoder": loaded.image_encoder}
     for part, state in (*states.items(), *((name, net.state_dict()) for name, net in kept.items() if not (folder / name).exists())):
         net = getattr(loaded, part)

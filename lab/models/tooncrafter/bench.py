@@ -1,9 +1,9 @@
-"""Measures ToonCrafter: seconds and peak memory of a clip, for each way of saving either; then where the time of denoising goes.
+"""Measures ToonCrafter: seconds and peak memory of a clip with each optimization; then a profile of denoising.
 
     python -m lab.models.tooncrafter.bench [--size 512x320] [--steps 50] [--profile FILE]
 
-Full-size networks of random weights, so that time and memory are real and no weights are needed; it takes an NVIDIA card.
-`--weights DIR --device cpu` measures other networks on the processor.
+Full-size networks with random weights, so that time and memory are real and no weights are needed. It needs an NVIDIA GPU.
+`--weights DIR --device cpu` measures other networks on the CPU.
 """
 
 import sys
@@ -28,11 +28,11 @@ from ...diffusion import bench
 
 STEP_FLOPS = 2 * 11.8e12  # of a guided step at 512 x 320
 DECODING_FLOPS = 37.6e12  # of a pass at 512 x 320
-FULL = 1_438_854_980  # parameters of the UNet, with which its operations grow, about
+FULL = 1_438_854_980  # parameters of the UNet, to which its FLOP are roughly proportional
 
 
 def build_networks(device: torch.device, dtype: torch.dtype) -> ToonCrafterNetworks:
-    """Full-size networks of random weights, nothing among them that begins as zero."""
+    """Full-size networks with random weights, without zero-initialized layers."""
     torch.manual_seed(0)
     with torch.device(device):
         made = {part: bench.init_zero_weights(BUILDERS[part](config)).to(dtype) for part, config in CONFIGS.items()}
@@ -41,7 +41,7 @@ def build_networks(device: torch.device, dtype: torch.dtype) -> ToonCrafterNetwo
 
 @dataclass(frozen=True, kw_only=True)
 class ToonCrafterLine(bench.BenchLine):
-    """A line with so many `passes` of the decoder, frames that go through it at once, and `sketches` or none."""
+    """A row with the decoder's `passes`, the number of frames that it processes at once (`step`), and whether there are `sketches`."""
 
     passes: int = 2
     step: int = 8
@@ -54,19 +54,19 @@ def drop_sketches(networks: ToonCrafterNetworks) -> ToonCrafterNetworks:
 
 
 def apply_channels_last(networks: ToonCrafterNetworks) -> ToonCrafterNetworks:
-    """A lever: the UNet's weights in the order that tensor cores read."""
+    """An optimization: the memory format of tensor cores for the UNet's weights."""
     use_channels_last(networks.unet)
     return networks
 
 
 def compile_blocks(networks: ToonCrafterNetworks, backend: str) -> ToonCrafterNetworks:
-    """A lever: the UNet's repeated blocks compiled."""
+    """An optimization: compile the UNet's repeated blocks."""
     networks.unet.compile_repeated_blocks(backend=backend)
     return networks
 
 
 def build_lines(backend: str) -> tuple[ToonCrafterLine, ...]:
-    """Each lever by itself, all that change nothing, and the ways to take less memory."""
+    """Each optimization by itself, all exact ones, and the memory modes."""
     plain, fast = (drop_sketches,), (drop_sketches, apply_channels_last)
     compiled = (*fast, partial(compile_blocks, backend=backend))
     return (
@@ -85,7 +85,7 @@ def build_lines(backend: str) -> tuple[ToonCrafterLine, ...]:
 
 
 def make_clip(pipeline: ToonCrafterPipeline, size: tuple[int, int], two_passes: bool, sketched: bool = False) -> Tensor:
-    """One clip from two pictures to decoded frames; returns its latents on the processor."""
+    """Run one clip from two pictures to decoded frames. Returns its latents, on the CPU."""
     pictures = draw_noise((2, 3, size[1], size[0]), 1).clamp(-1, 1)
     shape = (1, FRAMES, 4, size[1] // 8, size[0] // 8)
     keys = pipeline.encode_keys(pictures, draw_noise((2, *shape[2:]), 2))
@@ -100,7 +100,7 @@ def make_clip(pipeline: ToonCrafterPipeline, size: tuple[int, int], two_passes: 
 def place_pipeline(
     networks: ToonCrafterNetworks, mode: str, settings: ToonCrafterSettings, step: int, device: torch.device
 ) -> ToonCrafterPipeline:
-    """The pipeline with its networks waiting in a mode, `step` frames going through the decoder at once."""
+    """The pipeline with its networks placed in a memory mode. The decoder processes `step` frames at once."""
     networks.vae.step = step
     return ToonCrafterPipeline(networks, Placement(device, choose_modes(networks, mode)), settings)
 
@@ -108,7 +108,7 @@ def place_pipeline(
 def build_table(
     make: Callable[[torch.device], ToonCrafterNetworks], device: torch.device, size: tuple[int, int], steps: int, backend: str, repeats: int
 ) -> Iterator[str]:
-    """The table, line by line. `make` makes the networks on a device."""
+    """The table, row by row. `make` makes the networks on a device."""
 
     def begin(line: ToonCrafterLine, networks: ToonCrafterNetworks) -> tuple[Callable[[], Tensor], float]:
         settings = replace(ToonCrafterSettings(steps=steps), **line.settings)

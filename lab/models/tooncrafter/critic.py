@@ -1,4 +1,4 @@
-"""What the decoder's training listens to beside the error of pixels: a critic of patches, and a perceptual distance."""
+"""Losses of the decoder's training besides the pixel error: a critic of patches, and a perceptual distance."""
 
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from torch.nn import functional
 from engine.diffusion import pickles, weights
 from engine.job.errors import BadInput
 
-LARGEST = 1e4  # weight of the critic's word against the error
+LARGEST = 1e4  # the largest weight of the adversarial loss
 
 
 class PatchCritic(nn.Sequential):
-    """Whether patches of pictures (N, 3, H, W) are real, as PatchGAN asks it: (N, 1, h, w), positive for real ones."""
+    """The discriminator of PatchGAN for patches of pictures (N, 3, H, W): (N, 1, h, w), positive for real ones."""
 
     def __init__(self, width: int = 64, layers: int = 3) -> None:
         parts: list[nn.Module] = [nn.Conv2d(3, width, 4, 2, 1), nn.LeakyReLU(0.2)]
@@ -32,16 +32,17 @@ class PatchCritic(nn.Sequential):
 
 
 def adversarial_loss(critic: PatchCritic, real: Tensor, fake: Tensor, error: Tensor, last: Tensor) -> Tensor:
-    """The loss of both sides, whose gradients do not mix: the decoder is to please the critic, the critic to tell real from fake (hinge).
+    """The loss of decoder and critic, whose gradients do not mix: the decoder must fool the critic, the critic must tell real from fake
+    (hinge).
 
-    The critic's word counts so much that it moves the decoder's `last` layer as far as the `error` does, as in VQGAN.
+    The decoder's part is weighted such that its gradient at the decoder's `last` layer is as large as that of the `error`, as in VQGAN.
     """
     frozen = {name: parameter.detach() for name, parameter in critic.named_parameters()}
-    please = -functional_call(critic, frozen, (fake,)).mean()
-    far, near = (torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in (error, please))
+    generator_loss = -functional_call(critic, frozen, (fake,)).mean()
+    far, near = (torch.autograd.grad(loss, last, retain_graph=True)[0].norm() for loss in (error, generator_loss))
     share = (far / (near + 1e-4)).clamp(0.0, LARGEST).detach()
-    tell = 0.5 * (functional.relu(1.0 - critic(real)).mean() + functional.relu(1.0 + critic(fake.detach())).mean())
-    return share * please + tell
+    critic_loss = 0.5 * (functional.relu(1.0 - critic(real)).mean() + functional.relu(1.0 + critic(fake.detach())).mean())
+    return share * generator_loss + critic_loss
 
 
 # --- perception ---------------------------------------------------------------------------------------------------
@@ -54,7 +55,7 @@ _HELP = (
 
 
 class PerceptualDistance(nn.Module):
-    """LPIPS (arXiv 1801.03924) with VGG16: how different pictures (N, 3, H, W) in -1..1 look."""
+    """LPIPS (arXiv 1801.03924) with VGG16: the perceptual distance of pictures (N, 3, H, W) in -1..1."""
 
     shift: Tensor
     scale: Tensor
@@ -74,10 +75,10 @@ class PerceptualDistance(nn.Module):
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450]).view(3, 1, 1), persistent=False)
 
     def forward(self, one: Tensor, other: Tensor) -> Tensor:
-        features = zip(self._features(one), self._features(other), self.lins, strict=True)
+        features = zip(self._compute_features(one), self._compute_features(other), self.lins, strict=True)
         return sum((lin((a - b) ** 2).mean() for a, b, lin in features), start=one.new_zeros(()))
 
-    def _features(self, pictures: Tensor) -> list[Tensor]:
+    def _compute_features(self, pictures: Tensor) -> list[Tensor]:
         hidden: Any = (pictures - self.shift) / self.scale
         found = []
         for numbers in _SLICES:
@@ -90,7 +91,7 @@ class PerceptualDistance(nn.Module):
 
 
 def load_perceptual(folder: Path) -> PerceptualDistance:
-    """With the weights of a folder. Raises BadInput."""
+    """Load the weights of a folder. Raises BadInput."""
     state = {}
     for name in ("vgg16", "lpips"):
         path = next((path for path in (folder / f"{name}{kind}" for kind in (".safetensors", ".pth")) if path.is_file()), None)

@@ -1,7 +1,7 @@
-"""ToonCrafter's trainings, after the paper's description; no code of them was published.
+"""The trainings of ToonCrafter, after the paper's description. No code was published for them.
 
-`rectification`: image tokens and spatial layers learn cartoons, from DynamiCrafter's interpolation, with all that connects frames frozen.
-`decoder`: the decoder learns to look at both keys. `sketch`: an encoder of sketches on any of the frames, with the UNet frozen.
+`rectification`: the projector and the spatial layers are trained on cartoons, starting from DynamiCrafter's interpolation, with frozen
+temporal layers. `decoder`: the decoder learns to attend to both keys. `sketch`: an encoder of sketches on any frames, with the UNet frozen.
 """
 
 import json
@@ -30,20 +30,20 @@ from ...diffusion import clips, training
 from . import critic
 
 RATES = {"rectification": 1e-6, "decoder": 4.5e-6, "sketch": 5e-5}
-DIFFUSION = {"clip": 0.5}  # DynamiCrafter's settings of the loop
-ADVERSARIAL = {"clip": 0.0, "decay": 0.0, "betas": (0.5, 0.9)}  # VQGAN's
-STRIDES = 6  # of frames of a clip, at most
-SOURCE_FPS = 24.0  # of clips, as they are
-DROP = 0.05  # of the lessons are without prompt, without prompt and image, without image
+DIFFUSION = {"clip": 0.5}  # loop settings of DynamiCrafter
+ADVERSARIAL = {"clip": 0.0, "decay": 0.0, "betas": (0.5, 0.9)}  # loop settings of VQGAN
+STRIDES = 6  # the largest step between frames of an example
+SOURCE_FPS = 24.0  # of the clips
+DROP = 0.05  # fraction of the examples without prompt, without prompt and image, and without image
 DROPOUT = 0.1  # in the UNet's blocks
-PERCEPTUAL = 0.1  # weight of what looks different
-BISECTED = 0.8  # of the lessons have their sketches where halving the clip again and again puts them
+PERCEPTUAL = 0.1  # weight of the perceptual loss
+BISECTED = 0.8  # fraction of the examples with sketches at places found by repeated halving of the clip
 NOTE = "These weights were trained here and are not those that ToonCrafter's authors published."
 CPU = torch.device("cpu")
 
 
 def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Train one part, or take up a training again; yields lines about its progress. `settings` are the options of `train tooncrafter`.
+    """Train one part, or resume a training. Yields lines of progress. `settings` are the options of `train tooncrafter`.
 
     Raises BadInput.
     """
@@ -51,24 +51,30 @@ def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
     if size[0] % 64 or size[1] % 64:
         raise BadInput(f"Pictures of {size[0]}x{size[1]} px can't be trained on: give --size in multiples of 64.")
     found = clips.find_clips(Path(settings["data"]), out / "shots", FRAMES)
-    torch.manual_seed(settings["seed"])  # of weights that are new
+    torch.manual_seed(settings["seed"])  # for new weights
     loaded = load_trainable(source, part)
     prompts = [text.tokenize_prompt(prompt, source / "tokenizer") for prompt in (settings["prompt"], "")]
-    told = torch.cat([pipeline.encode_text(loaded, ids) for ids in prompts]).clone()
-    look = critic.load_perceptual(Path(settings["perceptual"])) if part == "decoder" and settings["perceptual"] else None
+    prompt_tokens = torch.cat([pipeline.encode_text(loaded, ids) for ids in prompts]).clone()
+    perceptual = critic.load_perceptual(Path(settings["perceptual"])) if part == "decoder" and settings["perceptual"] else None
     if part == "decoder":
-        yield "with the perceptual loss" if look else "without the perceptual loss, whose weights are not given: by pixels and critic alone"
+        yield (
+            "with the perceptual loss"
+            if perceptual
+            else "without the perceptual loss, whose weights are not given: by pixels and critic alone"
+        )
     learning = select_networks(loaded, part)
-    resting = (loaded.vae, loaded.image_encoder, loaded.unet, loaded.projector, look)
+    others = (loaded.vae, loaded.image_encoder, loaded.unet, loaded.projector, perceptual)
     spec = training.TrainingSpec(
         networks=learning,
-        frozen=tuple(net for net in resting if net is not None and net not in learning.values()),
+        frozen=tuple(net for net in others if net is not None and net not in learning.values()),
         trainable=lambda name: is_trained(name, part),
         draw_batch=lambda rng, device: build_batch(loaded, *read_example(found, size, rng, part), part, device),
         compute_loss=lambda drawn, rng: (
-            decoding_loss(loaded, drawn, learning["critic"], look) if part == "decoder" else compute_loss(loaded, drawn, told, rng)
+            decoding_loss(loaded, drawn, learning["critic"], perceptual)
+            if part == "decoder"
+            else compute_loss(loaded, drawn, prompt_tokens, rng)
         ),
-        draw_sheet=lambda drawn: draw_sheet(loaded, drawn, told),
+        draw_sheet=lambda drawn: draw_sheet(loaded, drawn, prompt_tokens),
         save_weights=lambda folder, states: save_weights(folder, states, source),
         about=f"{len(found)} clips",
     )
@@ -77,12 +83,12 @@ def train_model(settings: Mapping[str, Any]) -> Iterator[str]:
     yield from training.run_training(spec, chosen)
 
 
-# --- what is learned ----------------------------------------------------------------------------------------------
+# --- examples and loss --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class NoisedLatents:
-    """Clean latents (B, 16, 4, h, w) as the UNet is shown them: `noisy`, `given` with the conditions beside, and `target`, what v is."""
+    """The UNet's input for clean latents (B, 16, 4, h, w): `noisy` ones, `given` with the conditions appended, and the `target` v."""
 
     noisy: Tensor
     given: Tensor
@@ -90,26 +96,26 @@ class NoisedLatents:
 
     @staticmethod
     def add_noise(latents: Tensor, noise: Tensor, timesteps: Tensor) -> "NoisedLatents":
-        """With noise of variance 1, at timesteps (B,). The conditions do not shrink, as everything else does."""
+        """Add noise of variance 1 at timesteps (B,). The conditions are not scaled down, unlike the latents."""
         tables = (torch.from_numpy(table).to(latents.device, latents.dtype) for table in (ddim.compute_alphas(), ddim.compute_shrinkage()))
         signal, scale = (table[timesteps].view(-1, 1, 1, 1, 1) for table in tables)
         clean = latents * scale
         noisy = signal.sqrt() * clean + (1.0 - signal).sqrt() * noise
         target = signal.sqrt() * noise - (1.0 - signal).sqrt() * clean
-        told = torch.zeros_like(latents)
-        told[:, 0], told[:, -1] = latents[:, 0], latents[:, -1]
-        return NoisedLatents(noisy, torch.cat([noisy, told], dim=2), target)
+        conditions = torch.zeros_like(latents)
+        conditions[:, 0], conditions[:, -1] = latents[:, 0], latents[:, -1]
+        return NoisedLatents(noisy, torch.cat([noisy, conditions], dim=2), target)
 
 
 @dataclass(frozen=True)
 class ToonCrafterBatch:
-    """A clip: `frames` (16, 3, H, W) in -1..1 · `latents` (1, 16, 4, h, w) scaled · `references` of the decoder · `seen` what CLIP makes
-    (2, n, C) of the first frame and of nothing · `fps` its frames a second · `sketches` (1, 16, 1, H, W), or None."""
+    """A clip: `frames` (16, 3, H, W) in -1..1 · `latents` (1, 16, 4, h, w) scaled · `references` for the decoder · `clip_tokens` (2, n, C)
+    of CLIP for the first frame and for zeros · `fps` its frames per second · `sketches` (1, 16, 1, H, W), or None."""
 
     frames: Tensor
     latents: Tensor
     references: list[Tensor]
-    seen: Tensor | None
+    clip_tokens: Tensor | None
     fps: float
     sketches: Tensor | None
 
@@ -117,8 +123,8 @@ class ToonCrafterBatch:
 def read_example(
     found: Sequence[clips.TrainingClip], size: tuple[int, int], rng: np.random.Generator, part: str
 ) -> tuple[np.ndarray, float, np.ndarray | None]:
-    """Sixteen frames uint8 (16, H, W, 3) of a clip, every 1st to 6th of a run, their rate, and where they have sketches for the part
-    `sketch`, those of some of them, float32 (16, H, W), 1 on lines."""
+    """Sixteen frames uint8 (16, H, W, 3) of a clip, every 1st to 6th of a run, their frame rate, and for the part `sketch` the sketches of
+    some of them, float32 (16, H, W), 1 on lines."""
     frames = found[int(rng.integers(len(found)))].frames
     stride = int(rng.integers(1, min(STRIDES, (len(frames) - 1) // (FRAMES - 1)) + 1))
     start = int(rng.integers(len(frames) - (FRAMES - 1) * stride))
@@ -131,8 +137,8 @@ def read_example(
 
 
 def draw_sketched(rng: np.random.Generator) -> np.ndarray:
-    """Which of sixteen frames have a sketch, bool (16,): mostly the middle of the clip, those of its halves and so on, up to four times;
-    else any of those that are no keys."""
+    """Choose which of sixteen frames have a sketch, bool (16,): mostly the middle of the clip, the middles of its halves and so on, up to
+    four times; otherwise random frames that are not keys."""
     chosen = np.zeros(FRAMES, bool)
     if rng.random() >= BISECTED:
         inner = np.arange(1, FRAMES - 1)
@@ -150,51 +156,53 @@ def draw_sketched(rng: np.random.Generator) -> np.ndarray:
 def build_batch(
     loaded: ToonCrafterNetworks, pictures: np.ndarray, fps: float, lines: np.ndarray | None, part: str, device: torch.device = CPU
 ) -> ToonCrafterBatch:
-    """A clip as the networks see it; latents are drawn, as those of keys are."""
+    """The networks' input for a clip. Latents are sampled, like those of keys."""
     frames = (torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1.0).to(device)
     coded = [loaded.vae.encode_keys(frame[None]) for frame in frames]
     mean, variance = torch.cat([frame[0] for frame in coded]), torch.cat([frame[1] for frame in coded])
     latents = SCALE * (mean + torch.exp(0.5 * variance) * torch.randn(mean.shape).to(device))
     references = build_references([torch.cat(pair) for pair in zip(coded[0][2], coded[-1][2], strict=True)])
-    seen = None
+    clip_tokens = None
     if part != "decoder":
         both = clip_pixels(torch.stack([frames[0], torch.zeros_like(frames[0])]) / 2.0 + 0.5, loaded.image_encoder.config.image_size)
-        seen = loaded.image_encoder(both).last_hidden_state
+        clip_tokens = loaded.image_encoder(both).last_hidden_state
     sketches = None if lines is None else torch.from_numpy(lines)[None, :, None].to(device)
-    return ToonCrafterBatch(frames, latents[None], references, seen, fps, sketches)
+    return ToonCrafterBatch(frames, latents[None], references, clip_tokens, fps, sketches)
 
 
-def compute_loss(loaded: ToonCrafterNetworks, of: ToonCrafterBatch, told: Tensor, rng: np.random.Generator, drop: float = DROP) -> Tensor:
-    """The error of v at a random time. `told` (2, 77, C) are the prompt's tokens and those of none."""
-    assert of.seen is not None
-    device, chance = of.latents.device, rng.random()
-    words = int(chance < 2 * drop)
-    image = int(drop <= chance < 3 * drop)
-    context = torch.cat([told[words][None].to(device), loaded.projector(of.seen[image][None])], dim=1)
+def compute_loss(
+    loaded: ToonCrafterNetworks, batch: ToonCrafterBatch, prompt_tokens: Tensor, rng: np.random.Generator, drop: float = DROP
+) -> Tensor:
+    """The error of v at a random time. `prompt_tokens` (2, 77, C) are those of the prompt and of the empty prompt."""
+    assert batch.clip_tokens is not None
+    device, chance = batch.latents.device, rng.random()
+    prompt_index = int(chance < 2 * drop)
+    image_index = int(drop <= chance < 3 * drop)
+    context = torch.cat([prompt_tokens[prompt_index][None].to(device), loaded.projector(batch.clip_tokens[image_index][None])], dim=1)
     timesteps = torch.tensor([int(rng.integers(ddim.TRAINED))], device=device)
-    noised = NoisedLatents.add_noise(of.latents, torch.randn(of.latents.shape).to(device), timesteps)
+    noised = NoisedLatents.add_noise(batch.latents, torch.randn(batch.latents.shape).to(device), timesteps)
     residuals = None
-    if of.sketches is not None and loaded.sketch_encoder is not None:
-        residuals = loaded.sketch_encoder.compute_residuals(noised.noisy, timesteps, context, of.sketches, scale=1.0)
-    output = loaded.unet(noised.given, timesteps, torch.tensor([of.fps], device=device), context, residuals)
+    if batch.sketches is not None and loaded.sketch_encoder is not None:
+        residuals = loaded.sketch_encoder.compute_residuals(noised.noisy, timesteps, context, batch.sketches, scale=1.0)
+    output = loaded.unet(noised.given, timesteps, torch.tensor([batch.fps], device=device), context, residuals)
     return ((output - noised.target) ** 2).mean()
 
 
-def decoding_loss(loaded: ToonCrafterNetworks, of: ToonCrafterBatch, judge: critic.PatchCritic, look: nn.Module | None) -> Tensor:
-    """For the decoder: the error of pixels, what looks different if that can be measured, and both sides of the critic."""
-    made = loaded.vae.decode_clip(of.latents[0] / SCALE, of.references, FRAMES)
-    error = (made - of.frames).abs().mean()
-    if look is not None:
-        error = error + PERCEPTUAL * look(made, of.frames)
-    return error + critic.adversarial_loss(judge, of.frames, made, error, loaded.vae.decoder.conv_out.weight)
+def decoding_loss(loaded: ToonCrafterNetworks, batch: ToonCrafterBatch, judge: critic.PatchCritic, perceptual: nn.Module | None) -> Tensor:
+    """The loss of the decoder: the pixel error, the perceptual loss if there is one, and the adversarial loss."""
+    made = loaded.vae.decode_clip(batch.latents[0] / SCALE, batch.references, FRAMES)
+    error = (made - batch.frames).abs().mean()
+    if perceptual is not None:
+        error = error + PERCEPTUAL * perceptual(made, batch.frames)
+    return error + critic.adversarial_loss(judge, batch.frames, made, error, loaded.vae.decoder.conv_out.weight)
 
 
-# --- which networks -----------------------------------------------------------------------------------------------
+# --- networks -----------------------------------------------------------------------------------------------------
 
 
 def load_trainable(folder: Path, part: str) -> ToonCrafterNetworks:
-    """Networks to train, in single precision, from weights of ToonCrafter or of DynamiCrafter's interpolation, whose decoder is given what
-    it lacks; a sketch encoder without weights begins as the spatial layers of the UNet. Raises BadInput."""
+    """Load networks to train, in single precision, from weights of ToonCrafter or of DynamiCrafter's interpolation, whose decoder gets the
+    missing layers. A sketch encoder without weights starts from the spatial layers of the UNet. Raises BadInput."""
     there = any((folder / name).is_file() for name in NAMES["sketch_encoder"])
     loaded = load_networks(folder, torch.float32, part == "sketch" and there, plain=True)
     if part == "sketch" and not there:
@@ -206,7 +214,7 @@ def load_trainable(folder: Path, part: str) -> ToonCrafterNetworks:
 
 
 def copy_sketch_encoder(unet: ToonCrafterUNet, config: Mapping[str, Any]) -> SketchEncoder:
-    """A sketch encoder that begins as the way down of a UNet, without what connects frames, and adds nothing yet."""
+    """A sketch encoder that starts from the down path of a UNet, without temporal layers. Its residuals are 0."""
     net = SketchEncoder(**config)
     mine, theirs = net.state_dict(), unet.state_dict()
     taken = {name: theirs[name] for name in mine if name in theirs}
@@ -226,37 +234,39 @@ def select_networks(loaded: ToonCrafterNetworks, part: str) -> dict[str, Any]:
 
 
 def is_trained(name: str, part: str) -> bool:
-    """Whether a part trains a parameter of its networks. What connects frames, and their rate, stay as they are in rectification."""
+    """Whether a part trains a parameter of its networks. Rectification does not train temporal layers and the embedding of the frame
+    rate."""
     if part == "rectification":
-        return not any(word in name for word in ("temp_convs", "temp_attentions", "transformer_in", "fps_embedding"))
+        return not any(part_name in name for part_name in ("temp_convs", "temp_attentions", "transformer_in", "fps_embedding"))
     return part == "sketch" or name.startswith(("vae.decoder.", "critic."))
 
 
-# --- what is shown and kept ---------------------------------------------------------------------------------------
+# --- sheets and weights -------------------------------------------------------------------------------------------
 
 
-def draw_sheet(loaded: ToonCrafterNetworks, of: ToonCrafterBatch, told: Tensor, steps: int = 8) -> np.ndarray:
-    """What the networks make of a clip now, below the truth, uint8."""
-    latents, device = of.latents, of.latents.device
+def draw_sheet(loaded: ToonCrafterNetworks, batch: ToonCrafterBatch, prompt_tokens: Tensor, steps: int = 8) -> np.ndarray:
+    """A sheet of the networks' current result for a clip, below the truth, uint8."""
+    latents, device = batch.latents, batch.latents.device
 
     def placed_pipeline(settings: pipeline.ToonCrafterSettings) -> pipeline.ToonCrafterPipeline:
         return pipeline.ToonCrafterPipeline(loaded, Placement(device, {}), settings)
 
-    if of.seen is not None:
+    if batch.clip_tokens is not None:
         context, free = (
-            torch.cat([words[None].to(device), loaded.projector(seen[None])], dim=1) for words, seen in zip(told, of.seen, strict=True)
+            torch.cat([text_tokens[None].to(device), loaded.projector(image_tokens[None])], dim=1)
+            for text_tokens, image_tokens in zip(prompt_tokens, batch.clip_tokens, strict=True)
         )
-        keys = pipeline.EncodedKeys(latents[0, [0, -1]], of.references)
-        clip = pipeline.ClipConditions(keys, context, free, lambda step: torch.randn(latents.shape), of.sketches)
-        present = placed_pipeline(pipeline.ToonCrafterSettings(steps=steps, fps=of.fps))
-        latents = present.denoise_clip(clip, torch.randn(latents.shape))
-    made = placed_pipeline(pipeline.ToonCrafterSettings()).decode_clip(latents, of.references, two_passes=False)
-    rows = [((row.cpu().clamp(-1, 1) + 1.0) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).numpy() for row in (of.frames, made)]
+        keys = pipeline.EncodedKeys(latents[0, [0, -1]], batch.references)
+        clip = pipeline.ClipConditions(keys, context, free, lambda step: torch.randn(latents.shape), batch.sketches)
+        current = placed_pipeline(pipeline.ToonCrafterSettings(steps=steps, fps=batch.fps))
+        latents = current.denoise_clip(clip, torch.randn(latents.shape))
+    made = placed_pipeline(pipeline.ToonCrafterSettings()).decode_clip(latents, batch.references, two_passes=False)
+    rows = [((row.cpu().clamp(-1, 1) + 1.0) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).numpy() for row in (batch.frames, made)]
     return clips.build_sheet(rows)
 
 
 def save_weights(folder: Path, states: training.States, source: Path) -> None:
-    """Weights in the published layout; what was not trained is that of `source`."""
+    """Write weights in the published layout. Parts that were not trained are copied from `source`."""
     main = convert_weights(find_weights(source, "model"))
     whole = dict(weights.read_tensors(main, HELP))
     shapes = {name: tuple(tensor.shape) for name, tensor in whole.items()}
