@@ -1,6 +1,6 @@
 """Run by Blender: build a figure with two painted keys, at 1 and 17, and save it to the path after `--`.
 
-A girl's head turns, nods and blinks; her lines lie over her paint, on a layer each.
+A girl's head turns, nods and blinks. Lines and paint are on separate layers, lines on top.
 """
 
 import math
@@ -10,11 +10,11 @@ import bpy
 import numpy as np
 
 WIDTH, HEIGHT = 640, 480
-FILLED = bpy.app.version >= (5, 1, 0)  # strokes say themselves whether they are filled
+FILLED = bpy.app.version >= (5, 1, 0)  # fills are attributes of strokes
 
 
 def curve(points, count=40, closed=False):
-    """Points along a smooth line through a few, in pixels of the picture from the top left."""
+    """Points on a smooth curve through a few given ones, in pixels of the picture from the top left."""
     points = np.array(points, float)
     if closed:
         points = np.concatenate([points[-1:], points, points[:2]])
@@ -34,7 +34,7 @@ def iris(at, x, lid):
 
 
 def pose(turn, nod, blink):
-    """The lines of a head and what is painted besides: {name: (points, closed)} of each."""
+    """The lines of a head, and its other painted areas: {name: (points, closed)} for each."""
     c, s = math.cos(nod), math.sin(nod)
 
     def at(x, y):

@@ -1,6 +1,6 @@
 """Run by Blender: a shot with Rigify's own human, generated and animated, and save it to the path after `--`. 320 x 480 px, frames 1 to 8.
 
-With a second path, the frame 5 of it is rendered there: a box for each bone that deforms, red for the right and green for the left side.
+With a second path, frame 5 is rendered there: a box for each deforming bone, red for the right and green for the left side.
 """
 
 import math
@@ -19,7 +19,7 @@ metarig = bpy.context.object
 bpy.ops.pose.rigify_generate()
 rig = bpy.context.object
 rig.name = "RIG"
-bpy.data.texts["rig_ui.py"].use_module = False  # else Blender asks whether it may run
+bpy.data.texts["rig_ui.py"].use_module = False  # otherwise Blender asks whether it may run
 bpy.data.objects.remove(metarig)
 for name, (start, end) in {"hand_ik.L": ((0, 0, 0), (0.1, 0.1, 0.5)), "foot_ik.R": ((0, 0, 0), (0.1, -0.3, 0.3))}.items():
     bone = rig.pose.bones[name]

@@ -1,4 +1,4 @@
-"""The extension as an animator gets it: the zip, installed into a real Blender that has nothing else."""
+"""The extension as an animator gets it: the zip, installed into a real Blender without anything else."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import make_zip
 import pytest
 from PIL import Image, ImageDraw
 
-os.environ["OMP_NUM_THREADS"] = "1"  # of the engines that tests start: what they compute is small, threads would only wait for each other
+os.environ["OMP_NUM_THREADS"] = "1"  # for the engines that tests start: their work is small, and threads would only wait for each other
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 SIZE = (320, 240)  # of the small shot
@@ -22,8 +22,8 @@ sys.path.append(str(REPOSITORY / "tests/engine"))  # the tiny networks; after th
 
 
 class Reader:
-    """A Blender in the background that stays open and runs small scripts one after the other: what tests build and look at with it is no
-    reason to start Blender again. What is tested runs in Blenders of its own."""
+    """A Blender in the background that stays open and runs small scripts one after the other, which build and read files for tests without
+    starting Blender again. What is tested runs in separate Blenders."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -32,7 +32,7 @@ class Reader:
         self._process = blender.start("-b", "--python", HERE / "serve_scripts.py", "--", stdin=subprocess.PIPE)
 
     def run(self, script: Path, *arguments: object, file: Path | None = None) -> str:
-        """Run a script; it is a failure when it raises. Returns what Blender printed."""
+        """Run a script, and fail if it raises. Returns Blender's output."""
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None, "it is open"
         request = {"file": str(file) if file else None, "script": str(script), "arguments": [str(argument) for argument in arguments]}
@@ -89,7 +89,7 @@ class Blender:
         return self.run("-b", file, "-c", "shiage", *arguments, **variables)
 
     def script(self, script: Path, *arguments: object, file: Path | None = None) -> subprocess.CompletedProcess[str]:
-        """Run a script in the background; it is a failure when it raises."""
+        """Run a script in the background, and fail if it raises."""
         opened = [file] if file else []
         done = self.run("-b", *opened, "--python-exit-code", 1, "--python", script, "--", *arguments)
         assert done.returncode == 0, done.stdout
@@ -123,7 +123,7 @@ def extension_zip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def blender(blender_command: list[str], extension_zip: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Blender]:
-    """A Blender in which the zip was installed, as from the shell."""
+    """A Blender in which the zip is installed, as from the shell."""
     folder = tmp_path_factory.mktemp("blender")
     found = Blender(blender_command, folder / "resources", machine.make_engine_python(blender_command, folder))
     found.resources.mkdir()

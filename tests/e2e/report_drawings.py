@@ -1,4 +1,4 @@
-"""Run by Blender: write what the layers of all Grease Pencil objects hold, as JSON, to the path after `--`."""
+"""Run by Blender: write the content of the layers of all Grease Pencil objects, as JSON, to the path after `--`."""
 
 import json
 import sys

@@ -1,7 +1,7 @@
-"""Run by Blender: run one script after the other, as conftest.py asks for them on stdin, each on a file that is opened anew.
+"""Run by Blender: run the scripts that conftest.py requests on stdin, one after the other, each on a freshly opened file.
 
-A request is a line of JSON: {"file": path or null, "script": path, "arguments": [...]}. When its script has ended a line on stdout says it,
-SERVED and, in JSON, the traceback if it raised.
+A request is a line of JSON: {"file": path or null, "script": path, "arguments": [...]}. When its script has ended, a line is printed:
+SERVED and, as JSON, the traceback if it raised.
 """
 
 import json

@@ -44,16 +44,16 @@ def test_frames_arrive_on_the_timeline(blender: Blender, built: Path, rig: Path,
     answer = rig.with_name("answer.json")
     done = blender.shiage(rig, *arguments(built, weights, "--frames", "1-8", "--step", "2", "--cyclic", "--save", "--json", answer))
     assert done.returncode == 0, done.stdout
-    told = json.loads(answer.read_text("utf-8"))
-    assert told["status"] == "done" and [row[:2] for row in told["frames"]] == [[1, 2], [3, 2], [5, 2], [7, 2]]
+    result = json.loads(answer.read_text("utf-8"))
+    assert result["status"] == "done" and [row[:2] for row in result["frames"]] == [[1, 2], [3, 2], [5, 2], [7, 2]]
     (strip,) = blender.strips(rig)
     files = [Path(strip["folder"], name) for name in strip["files"]]
     assert (strip["start"], strip["end"], len(files), len(set(files))) == (1, 9, 8, 4)
     for file in set(files):
         with Image.open(file) as picture:
             assert picture.size == SIZE and picture.mode == "RGBA"
-    job = json.loads(Path(told["job"], "job.json").read_text("utf-8"))
-    assert job["options"]["cyclic"] is True and "bone" not in " ".join(told["warnings"])
+    job = json.loads(Path(result["job"], "job.json").read_text("utf-8"))
+    assert job["options"]["cyclic"] is True and "bone" not in " ".join(result["warnings"])
 
 
 def test_joints_lie_on_the_limbs_that_blender_renders(blender: Blender, built: Path, rig: Path, weights: Path) -> None:
@@ -87,7 +87,7 @@ def test_joints_are_marked_by_clicks_and_the_button_animates(
 ) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    told = {"SHIAGE_TEST_REFERENCE": str(built / "frame5.png"), "SHIAGE_TEST_WEIGHTS": str(weights)}
-    play(blender, "click_animate", rig, out, **told, WIDTH="1440", HEIGHT="1000", LIMIT="420")
+    variables = {"SHIAGE_TEST_REFERENCE": str(built / "frame5.png"), "SHIAGE_TEST_WEIGHTS": str(weights)}
+    play(blender, "click_animate", rig, out, **variables, WIDTH="1440", HEIGHT="1000", LIMIT="420")
     (strip,) = blender.strips(rig)
     assert (strip["start"], strip["end"], len(set(strip["files"]))) == (1, 9, 4)

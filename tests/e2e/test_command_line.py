@@ -69,7 +69,7 @@ def test_paths_with_spaces_quotes_and_emoji(blender: Blender, small_shot: Path, 
 
 
 @pytest.mark.parametrize("what", ["", "--help", "colorize --help", "models", "jobs"])
-def test_what_only_tells(blender: Blender, shot: Path, what: str) -> None:
+def test_commands_that_only_print(blender: Blender, shot: Path, what: str) -> None:
     done = blender.call_shiage(shot, *what.split())
     assert done.returncode == (0 if what else 2), done.stdout
     assert "Traceback" not in done.stdout
@@ -77,12 +77,12 @@ def test_what_only_tells(blender: Blender, shot: Path, what: str) -> None:
 
 @pytest.mark.parametrize("what", ["", "models"])
 def test_the_status_of_a_command_is_blenders(blender: Blender, shot: Path, what: str) -> None:
-    """Of one that fails, and one that does not: other tests call the command alone."""
+    """For one that fails and one that does not. Other tests call the command without Blender's shell."""
     called, done = blender.call_shiage(shot, *what.split()), blender.shiage(shot, *what.split())
     assert done.returncode == called.returncode == (0 if what else 2), done.stdout
     assert "Traceback" not in done.stdout
-    said = [line for line in called.stdout.splitlines() if "flats: " in line or "usage: " in line]
-    assert said and all(line in done.stdout for line in said)
+    expected = [line for line in called.stdout.splitlines() if "flats: " in line or "usage: " in line]
+    assert expected and all(line in done.stdout for line in expected)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_no_engine_is_status_3(blender: Blender, shot: Path, reference: Path, tm
 
 
 def test_a_read_only_output_folder_is_status_4(blender: Blender, shot: Path, reference: Path) -> None:
-    """Blender runs as root here and there, whom no permission stops: a file lies where the folder should be."""
+    """Where Blender runs as root, permissions have no effect, so there is a file in place of the folder."""
     (shot.parent / "taken").write_text("a file")
     done = blender.shiage(shot, "colorize", "--reference", reference, "--output", shot.parent / "taken" / "here", "--save")
     assert done.returncode in (2, 4), done.stdout
@@ -133,8 +133,8 @@ BIG = ("--size", "6000x4500")  # a job that lasts for some seconds
 
 def test_an_engine_that_dies_at_work_is_status_4(blender: Blender, shot: Path, reference: Path) -> None:
     process = blender.start("-b", shot, "-c", "shiage", "colorize", "--reference", reference, "--save", *BIG)
-    engine = _engine_of(process)
-    _wait_until_it_works(process, shot)
+    engine = _wait_for_engine(process)
+    _wait_for_progress(process, shot)
     engine.kill()
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 4, output
@@ -148,9 +148,9 @@ def test_an_engine_that_dies_at_work_is_status_4(blender: Blender, shot: Path, r
 @pytest.mark.parametrize("at_work", [False, True])
 def test_sigint_is_status_130_and_leaves_no_process(blender: Blender, shot: Path, reference: Path, at_work: bool) -> None:
     process = blender.start("-b", shot, "-c", "shiage", "colorize", "--reference", reference, "--save", *BIG)
-    engine = _engine_of(process)
+    engine = _wait_for_engine(process)
     if at_work:
-        _wait_until_it_works(process, shot)
+        _wait_for_progress(process, shot)
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 130, output
@@ -164,7 +164,7 @@ def test_a_blender_that_is_killed_takes_its_engine_along_and_the_job_is_taken_up
     blender: Blender, shot: Path, reference: Path
 ) -> None:
     process = blender.start("-b", shot, "-c", "shiage", "colorize", "--reference", reference, "--save")
-    engine = _engine_of(process)
+    engine = _wait_for_engine(process)
     process.kill()
     process.communicate(timeout=60)
     psutil.wait_procs([engine], timeout=30)
@@ -174,10 +174,10 @@ def test_a_blender_that_is_killed_takes_its_engine_along_and_the_job_is_taken_up
     assert len(blender.strips(shot)) == 1
 
 
-def _engine_of(process: subprocess.Popen[str]) -> psutil.Process:
-    """The engine that this Blender has started, as soon as it is there."""
+def _wait_for_engine(process: subprocess.Popen[str]) -> psutil.Process:
+    """Wait for the engine that this Blender starts."""
 
-    def look() -> psutil.Process | None:
+    def find_engine() -> psutil.Process | None:
         for child in psutil.Process(process.pid).children(recursive=True):
             try:
                 if "serve" in child.cmdline() and "python" in child.name():
@@ -186,18 +186,18 @@ def _engine_of(process: subprocess.Popen[str]) -> psutil.Process:
                 continue
         return None
 
-    return _soon(process, look)
+    return _wait_for(process, find_engine)
 
 
-def _wait_until_it_works(process: subprocess.Popen[str], shot: Path) -> None:
-    """Wait until the engine has told of some progress of the job."""
-    _soon(process, lambda: any('"progress"' in path.read_text("utf-8") for path in shot.parent.rglob("events.jsonl")))
+def _wait_for_progress(process: subprocess.Popen[str], shot: Path) -> None:
+    """Wait until the engine has reported progress of the job."""
+    _wait_for(process, lambda: any('"progress"' in path.read_text("utf-8") for path in shot.parent.rglob("events.jsonl")))
 
 
-def _soon(process: subprocess.Popen[str], look: Callable[[], T], seconds: float = 60) -> T:
+def _wait_for(process: subprocess.Popen[str], condition: Callable[[], T], seconds: float = 60) -> T:
     end = time.monotonic() + seconds
     while time.monotonic() < end and process.poll() is None:
-        found = look()
+        found = condition()
         if found:
             return found
         time.sleep(0.01)

@@ -22,7 +22,7 @@ def long_shot(blender: Blender, tmp_path: Path) -> Path:
 
 
 def key(folder: Path, number: int, paint: tuple[int, int, int]) -> Path:
-    """A drawing of the shot in color, in its place."""
+    """A drawing of the shot, in color and in its place."""
     picture = Image.new("RGBA", SIZE)
     pen = ImageDraw.Draw(picture)
     for x, y, radius in ((120, 120, 72), (110, 110, 22)):
@@ -44,32 +44,32 @@ def test_its_frames_arrive_and_a_redrawn_key_runs_what_it_touches(blender: Blend
         done = blender.shiage(long_shot, "colorize", *arguments, "--save", "--json", answer)
         return done.returncode, json.loads(answer.read_text("utf-8"))
 
-    def frames(said: dict) -> list[np.ndarray]:
-        """The pictures that a run has made, in the order of the drawings."""
-        return [np.asarray(Image.open(path)) for path in sorted(Path(said["job"], "frames").glob("*.png"))]
+    def frames(result: dict) -> list[np.ndarray]:
+        """The pictures of a run, in the order of the drawings."""
+        return [np.asarray(Image.open(path)) for path in sorted(Path(result["job"], "frames").glob("*.png"))]
 
     def painted(picture: np.ndarray, number: int) -> tuple[int, ...]:
         return tuple(picture[160, 120 + 20 * number].tolist())
 
     weights.mkdir()
     (weights / "lvcd-fp16.safetensors").touch()
-    status, said = colorize()
-    assert status == 2 and said["status"] == "failed", said
-    assert "not those of Stable Video Diffusion" in said["text"] and len(said["text"].splitlines()) == 1
+    status, result = colorize()
+    assert status == 2 and result["status"] == "failed", result
+    assert "not those of Stable Video Diffusion" in result["text"] and len(result["text"].splitlines()) == 1
 
     (weights / "lvcd-fp16.safetensors").unlink()
     tiny_lvcd.make(weights)
-    status, said = colorize()
-    assert status == 0 and any("random weights" in text for text in said["warnings"]), said
-    assert denoised(said) == 4 * STEPS, "from each key to the next, from both ends"
-    first = frames(said)
+    status, result = colorize()
+    assert status == 0 and any("random weights" in text for text in result["warnings"]), result
+    assert denoised(result) == 4 * STEPS, "from each key to the next, from both ends"
+    first = frames(result)
     assert [painted(first[number], number) for number in (0, 2, 4)] == [(*SKIN, 255)] * 3, "the keys stay as they are"
 
     key(tmp_path, 4, CLOTH)
-    status, said = colorize()
-    assert status == 0, said
-    assert denoised(said) == 2 * STEPS, "those between the second key and the last"
-    again = frames(said)
+    status, result = colorize()
+    assert status == 0, result
+    assert denoised(result) == 2 * STEPS, "those between the second key and the last"
+    again = frames(result)
     assert painted(again[4], 4) == (*CLOTH, 255)
     assert [bool((one != other).any()) for one, other in zip(first, again, strict=True)] == [False, False, False, True, True]
 
@@ -80,7 +80,7 @@ def test_its_frames_arrive_and_a_redrawn_key_runs_what_it_touches(blender: Blend
     assert all((one == other).all() for one, other in zip(shown, again, strict=True)) and shown[0].shape == (*SIZE[::-1], 4)
 
 
-def denoised(said: dict) -> int:
-    """The steps of denoising that the job's last run took."""
-    events = map(json.loads, Path(said["job"], "events.jsonl").read_text("utf-8").splitlines())
+def denoised(result: dict) -> int:
+    """The number of denoising steps of the job's last run."""
+    events = map(json.loads, Path(result["job"], "events.jsonl").read_text("utf-8").splitlines())
     return sum(event.get("stage") == "Denoising" for event in events)

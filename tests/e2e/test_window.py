@@ -1,4 +1,4 @@
-"""Blender's window, on a virtual X server: what a person points at and clicks."""
+"""Blender's window, on a virtual X server: pointing and clicking."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""AniDoc as a model of the engine, with tiny random weights: the way of a job, and everything that can be wrong with it."""
+"""AniDoc as a model of the engine, with tiny random weights: a job from start to end, and everything that can be wrong with it."""
 
 import shutil
 from dataclasses import replace
@@ -41,7 +41,7 @@ def shot(tmp_path, weights):
     return lambda *args, **changed: job(tmp_path, weights, *args, **changed)
 
 
-def told(folder, should_cancel=lambda: False):
+def run_job(folder, should_cancel=lambda: False):
     events = []
     return execute_job(folder, events.append, should_cancel), events
 
@@ -51,7 +51,7 @@ def pixels(folder):
 
 
 def failure(folder, kind=BadInput.kind):
-    end, _ = told(folder)
+    end, _ = run_job(folder)
     assert isinstance(end, Failed) and end.kind == kind, end
     assert len(end.text.splitlines()) == 1 and end.text.endswith(".")
     return end.text
@@ -59,7 +59,7 @@ def failure(folder, kind=BadInput.kind):
 
 def test_paints_exact_swatches_and_says_that_its_weights_are_random(shot):
     folder = shot()
-    end, events = told(folder)
+    end, events = run_job(folder)
     assert isinstance(end, Done), end
     assert tiny_anidoc.NOTE in [e.text for e in events if isinstance(e, Warned)]
     assert "Denoising" in {e.stage for e in events if isinstance(e, Progress)}
@@ -74,10 +74,10 @@ def test_paints_exact_swatches_and_says_that_its_weights_are_random(shot):
 
 def test_nothing_is_made_twice_and_one_change_makes_the_cel_anew(shot, tmp_path):
     folder = shot((50, 54, 54, 58))
-    assert isinstance(told(folder)[0], Done)
+    assert isinstance(run_job(folder)[0], Done)
     before = {path: path.stat().st_mtime_ns for path in (folder / "frames").iterdir()}
     assert len(before) == 3
-    end, events = told(folder)
+    end, events = run_job(folder)
     assert isinstance(end, Done) and not any(isinstance(e, Progress) and e.stage == "Denoising" for e in events)
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
@@ -85,61 +85,61 @@ def test_nothing_is_made_twice_and_one_change_makes_the_cel_anew(shot, tmp_path)
 @pytest.mark.parametrize("places", [(50,), tuple(range(40, 40 + 10))])
 def test_one_drawing_and_more_than_a_window(shot, places):
     folder = shot(places, {"window": 4, "overlap": 1, "snap": False, "lines": False})
-    assert isinstance(told(folder)[0], Done)
+    assert isinstance(run_job(folder)[0], Done)
     assert len(pixels(folder)) == len(places)
 
 
 def test_the_seed_alone_decides(shot):
     folder = shot(options={"snap": False})
-    told(folder)
+    run_job(folder)
     once = pixels(folder)
     for name in ("frames", "cache"):
         shutil.rmtree(folder / name)
-    told(folder)
+    run_job(folder)
     again = pixels(folder)
     assert all((once[name] == again[name]).all() for name in once)
 
 
 def test_cancelled_in_the_loop(shot):
     folder = shot()
-    seen = []
+    events = []
 
     def cancel():
-        return any(isinstance(e, Progress) and e.stage == "Denoising" for e in seen)
+        return any(isinstance(e, Progress) and e.stage == "Denoising" for e in events)
 
-    assert isinstance(execute_job(folder, seen.append, cancel), Cancelled)
-    assert sum(isinstance(e, Progress) and e.stage == "Denoising" for e in seen) == 1
-    assert isinstance(told(folder)[0], Done)
+    assert isinstance(execute_job(folder, events.append, cancel), Cancelled)
+    assert sum(isinstance(e, Progress) and e.stage == "Denoising" for e in events) == 1
+    assert isinstance(run_job(folder)[0], Done)
 
 
 @pytest.mark.parametrize("memory", ["stages", "groups"])
 def test_where_the_networks_wait_changes_nothing(shot, memory):
-    """On a processor they move nowhere, but by the same code."""
+    """On the CPU they are not moved, but the code is the same."""
     folder = shot(options={"snap": False})
-    told(folder)
+    run_job(folder)
     whole = pixels(folder)
     for name in ("frames", "cache"):
         shutil.rmtree(folder / name)
-    asked = jobs.load_job(folder)
-    jobs.save_job(replace(asked, options={**asked.options, "memory": memory}), folder)
-    end, events = told(folder)
+    request = jobs.load_job(folder)
+    jobs.save_job(replace(request, options={**request.options, "memory": memory}), folder)
+    end, events = run_job(folder)
     assert isinstance(end, Done) and any(isinstance(e, Progress) and e.stage == "Denoising" for e in events)
     assert all(np.abs(whole[name].astype(int) - frame).max() <= 1 for name, frame in pixels(folder).items())
 
 
 @pytest.mark.parametrize("order", ["correct", "released"])
 def test_both_orders(shot, order):
-    assert isinstance(told(shot((50, 54), {"context_order": order}))[0], Done)
+    assert isinstance(run_job(shot((50, 54), {"context_order": order}))[0], Done)
 
 
 def test_pictures_smaller_than_the_networks_step(shot):
     folder = shot((24,), size=(50, 60))
-    assert isinstance(told(folder)[0], Done)
+    assert isinstance(run_job(folder)[0], Done)
     assert pixels(folder)["0000.png"].shape == (60, 50, 4)
 
 
 def test_more_windows_than_have_room_at_once(weights):
-    """500 frames: hints wait outside the card, attention is not kept, every frame gets its latents."""
+    """500 frames: hints are kept outside the GPU, attention is not kept, every frame gets its latents."""
     loaded = load_networks(weights, torch.float32)
     apply_shortcuts(loaded)
     spans = split_windows(500, 14, 4)
@@ -161,7 +161,7 @@ def test_no_weights(shot, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("damage", "word"),
+    ("damage", "message"),
     [
         (lambda f: shutil.copy(f / "vae/diffusion_pytorch_model.safetensors", f / "unet/diffusion_pytorch_model.safetensors"), "lacks"),
         (lambda f: (f / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"\x80\x04nothing good"), "pickle"),
@@ -170,10 +170,10 @@ def test_no_weights(shot, tmp_path):
         (lambda f: (f / "scheduler/scheduler_config.json").unlink(), "scheduler_config.json"),
     ],
 )
-def test_weights_that_are_none(shot, tmp_path, weights, damage, word):
+def test_weights_that_are_none(shot, tmp_path, weights, damage, message):
     broken = shutil.copytree(weights, tmp_path / "broken")
     damage(broken)
-    assert word in failure(shot(options={"weights": str(broken)}))
+    assert message in failure(shot(options={"weights": str(broken)}))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
@@ -192,19 +192,19 @@ def test_without_a_card_nobody_is_sent_to_download(shot, tmp_path, monkeypatch):
 def test_large_networks_do_not_start_on_a_processor_unasked(shot, monkeypatch):
     monkeypatch.setattr("engine.diffusion.adapter.SMALL", 1)
     folder = shot()
-    end, events = told(folder)
+    end, events = run_job(folder)
     assert isinstance(end, Failed) and "needs no graphics card" in end.text
     assert not any(isinstance(e, Progress) and e.stage == "Reading drawings" for e in events)
 
 
 def test_two_cels_with_references_of_their_own(shot, tmp_path):
     folder = shot((50, 54))
-    asked = jobs.load_job(folder)
-    other = [replace(d, id=f"{i:016x}", cel=1) for i, d in enumerate(asked.drawings)]
-    frames = tuple(replace(e, drawings=(*e.drawings, o.id)) for e, o in zip(asked.frames, other, strict=True))
-    cels = (asked.cels[0], replace(asked.cels[0], name="other"))
-    jobs.save_job(replace(asked, cels=cels, drawings=(*asked.drawings, *other), frames=frames), folder)
-    assert isinstance(told(folder)[0], Done)
+    request = jobs.load_job(folder)
+    other = [replace(d, id=f"{i:016x}", cel=1) for i, d in enumerate(request.drawings)]
+    frames = tuple(replace(e, drawings=(*e.drawings, o.id)) for e, o in zip(request.frames, other, strict=True))
+    cels = (request.cels[0], replace(request.cels[0], name="other"))
+    jobs.save_job(replace(request, cels=cels, drawings=(*request.drawings, *other), frames=frames), folder)
+    assert isinstance(run_job(folder)[0], Done)
     assert len(pixels(folder)) == 2 and len(list((folder / "regions").iterdir())) == 4
 
 
@@ -215,12 +215,12 @@ def test_a_drawing_in_which_nothing_can_be_matched(shot, tmp_path):
     image.save(tmp_path / "in/000.png")
     options = {"weights": str(tiny_anidoc.make(tmp_path / "w")), "side": 64, "preset": "draft"}
     build_colorize_job(tmp_path / "in", [tmp_path / "reference.png"], folder, "anidoc", options=options)
-    end, events = told(folder)
+    end, events = run_job(folder)
     assert isinstance(end, Done), end
     assert any("guessed" in e.text for e in events if isinstance(e, Warned))
 
 
-def test_memory_that_does_not_suffice_is_told_before_it_starts(weights):
+def test_too_little_memory_is_reported_before_it_starts(weights):
     from engine.job.errors import JobFailed
 
     loaded = load_networks(weights, torch.float32)
@@ -248,12 +248,12 @@ def test_what_is_shown_can_be_put_back(box, longer):
 def test_points_follow_what_they_lie_in(shot):
     """The ids in the maps lie in the regions that they name, in the reference and in each drawing."""
     folder = shot((50, 60, 70, 80, 90), {"side": 192})
-    asked = jobs.load_job(folder)
+    request = jobs.load_job(folder)
     model = models.info("anidoc")
-    asked = replace(asked, options=model.resolve(asked.options))
-    context = open_context(asked, folder, model.revision, model.stages, lambda event: None, lambda: False)
-    loader = SimpleNamespace(weights_fingerprint=[], load_pipeline=lambda: None)  # of the networks nothing is asked
-    layer = AniDocLayer(context, DrawingStore(asked, folder, context.cache), 0, loader, {})  # type: ignore[arg-type]
+    request = replace(request, options=model.resolve(request.options))
+    context = open_context(request, folder, model.revision, model.stages, lambda event: None, lambda: False)
+    loader = SimpleNamespace(weights_fingerprint=[], load_pipeline=lambda: None)  # the networks are not used
+    layer = AniDocLayer(context, DrawingStore(request, folder, context.cache), 0, loader, {})  # type: ignore[arg-type]
     made = layer.renderer.spec.build_condition(range(5), 0, False)[0]
     ids = [int(v) for v in made[0, 3].unique() if v]
     assert len(ids) == 2

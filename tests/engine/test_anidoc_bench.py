@@ -1,4 +1,4 @@
-"""Every lever of AniDoc's benchmark runs, and those that are exact are."""
+"""Every row of AniDoc's benchmark runs, and the exact ones are exact."""
 
 import pytest
 import tiny_anidoc
@@ -20,15 +20,15 @@ def test_the_table_has_a_line_for_each_lever(weights, monkeypatch, capsys, tmp_p
     monkeypatch.setitem(PRESETS, "fast", AniDocSettings(steps=3))
     common = ["--weights", str(weights), "--device", "cpu", "--size", "64x64", "--frames", "2", "--repeats", "1"]
     assert bench.main([*common, "--backend", "eager", "--profile", str(tmp_path / "profile.txt")]) == 0
-    said = capsys.readouterr().out
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in said.splitlines() if line.startswith("| ")][1:]
+    output = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in output.splitlines() if line.startswith("| ")][1:]
     far = {(row[0], row[1]): float(row[-1]) for row in rows}
     assert list(far) == [(line.preset, line.lever) for line in bench.build_lines("eager")]
     inexact = {"bfloat16", "attention at every 2nd step", "guided in the first half"}
     for (preset, lever), difference in far.items():
         if preset == "reference":
             assert (difference >= 0.001) == (lever in inexact), lever
-    assert "profile of 3 steps" in said and "Self CPU" in (tmp_path / "profile.txt").read_text("utf-8")
+    assert "profile of 3 steps" in output and "Self CPU" in (tmp_path / "profile.txt").read_text("utf-8")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
@@ -37,7 +37,7 @@ def test_without_a_card_it_says_so(capsys):
 
 
 def test_attention_is_used_again_for_the_same_call_alone(weights):
-    """Windows and halves of the guidance never hear each other, and the networks are left as they were."""
+    """Windows and halves of the guidance never share attention, and the networks are left unchanged."""
     net = files.load_networks(weights, torch.float32).unet
     layer = next(module for name, module in net.named_modules() if name.endswith(".attn1"))
     before = layer.processor

@@ -1,4 +1,4 @@
-"""AniDoc's training at a tiny size: it learns, it goes on where it stopped, and each stage trains what it should."""
+"""AniDoc's training at a tiny size: it learns, it resumes where it stopped, and each stage trains what it should."""
 
 import json
 
@@ -65,8 +65,8 @@ def error(folder, data, stage="dense"):
 
 def test_overfits_one_clip(data, weights, tmp_path):
     before = error(weights, data)
-    said = list(train.train_model(settings(data, weights, tmp_path / "out", steps=30, rate=4e-3)))
-    assert "step 30 of 30" in said[-1]
+    lines = list(train.train_model(settings(data, weights, tmp_path / "out", steps=30, rate=4e-3)))
+    assert "step 30 of 30" in lines[-1]
     assert error(tmp_path / "out", data) < 0.6 * before
     assert list((tmp_path / "out").glob("samples_*.png"))
     assert load_networks(tmp_path / "out" / "average_weights", torch.float32).note == train.NOTE
@@ -75,8 +75,8 @@ def test_overfits_one_clip(data, weights, tmp_path):
 def test_goes_on_where_it_stopped(data, weights, tmp_path):
     list(train.train_model(settings(data, weights, tmp_path / "whole", steps=4)))
     list(train.train_model(settings(data, weights, tmp_path / "halves", steps=2)))
-    said = list(train.train_model(settings(data, weights, tmp_path / "halves", steps=4)))
-    assert "from step 2" in said[0]
+    lines = list(train.train_model(settings(data, weights, tmp_path / "halves", steps=4)))
+    assert "from step 2" in lines[0]
     whole, halves = (load_networks(tmp_path / name, torch.float32).unet.state_dict() for name in ("whole", "halves"))
     for name, value in whole.items():
         assert value.isfinite().all() and torch.equal(value, halves[name]), name
@@ -124,9 +124,9 @@ def test_points_of_toon_worlds_are_true(tmp_path):
     assert meta["references"] and len(clip.frames) == len(meta["shot"])
     assert clip.tracks.tracks.shape[1] > 10
     inks, hits = [], []
-    for frame, at, seen in zip(clip.frames, clip.tracks.tracks, clip.tracks.visible, strict=True):
-        x, y = clip.tracks.reference[seen].astype(int).T
-        u, v = at[seen].astype(int).T
+    for frame, at, visible in zip(clip.frames, clip.tracks.tracks, clip.tracks.visible, strict=True):
+        x, y = clip.tracks.reference[visible].astype(int).T
+        u, v = at[visible].astype(int).T
         inks.append((frame[v, u].max(1) > 60) & (clip.reference[y, x].max(1) > 60))
         hits.append(np.abs(frame[v, u].astype(int) - clip.reference[y, x]).max(1) < 12)
     assert np.concatenate(hits)[np.concatenate(inks)].mean() > 0.75, "tones may differ"

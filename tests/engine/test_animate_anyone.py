@@ -1,4 +1,4 @@
-"""The parts of Animate Anyone around its networks: proportions, framing, the reference's ground, mattes and swatches, windows."""
+"""The parts of Animate Anyone around its networks: proportions, framing, the reference's background, mattes and swatches, windows."""
 
 import json
 import math
@@ -38,7 +38,7 @@ def test_a_pose_survives_its_file(tmp_path):
 
 
 def test_poses_are_drawn_at_the_size_of_the_training():
-    """A pose is drawn with the same widths whatever the picture's size, and in the same place of it."""
+    """A pose is drawn with the same widths and at the same relative place, whatever the picture's size."""
     assert pose_image.find_training_size((1920, 1080)) == (896, 512) and pose_image.find_training_size((768, 1152)) == (512, 768)
     small, large = (
         pose_image.draw_training_pose(pose(0.0), (160, 160)),
@@ -53,7 +53,7 @@ def test_poses_are_drawn_at_the_size_of_the_training():
 
 
 def test_poses_take_the_proportions_of_the_drawing():
-    """Bones become as long as the drawing's at one scale, keep their directions, and the feet stay where they were."""
+    """Bones get the lengths of the drawing's at one scale and keep their directions. The feet stay in place."""
     drawing = pose(0.0, x=300, y=100, tall=200, head=2.5)
     shot = [pose(number / 9, x=80 + 3 * number) for number in range(9)]
     found = alignment.fit_alignment(drawing, shot)
@@ -146,7 +146,7 @@ def test_a_figure_that_would_be_cut_off_is_made_smaller(tmp_path):
 @pytest.mark.parametrize("family, seed", [("solid", 3), ("solid", 5), ("puppet", 3), ("puppet", 8)])
 @pytest.mark.parametrize("clean", [False, True])
 def test_frames_as_a_decoder_blurs_them_become_clear_and_exact(family, seed, clean):
-    """Toon worlds on a ground, blurred and with noise of two sizes: nearly all alpha and most paint is right again."""
+    """Toon worlds on a background color, blurred and with noise of two sizes: nearly all alpha and most paint is restored."""
     drawn = draw_sample(seed, ToonPlan(family, (320, 320), references=1))
     frames = drawn.paint_pictures().cpu().numpy()
     found = figure.find_figure(np.ascontiguousarray(frames[-1]), "auto", "sheet")
@@ -179,7 +179,7 @@ def test_without_a_ground_nothing_is_clear():
 
 
 def test_white_that_the_figure_encloses_stays():
-    """White eyes on a white ground belong to the figure; with a ground that is apart the gap between arm and body is clear."""
+    """White eyes on a white background belong to the figure. With another background color the gap between arm and body is transparent."""
     frame = np.full((120, 120, 3), 255, np.uint8)
     cv2.rectangle(frame, (20, 20), (100, 100), (200, 60, 50), -1)
     cv2.rectangle(frame, (45, 45), (75, 75), (255, 255, 255), -1)

@@ -1,4 +1,4 @@
-"""Animate Anyone's training at a tiny size: it learns, each stage trains what it should, and accumulated lessons do not hear each other."""
+"""Animate Anyone's training at a tiny size: it learns, each stage trains what it should, and accumulated examples are independent."""
 
 import animate_shots
 import numpy as np
@@ -74,8 +74,8 @@ def error(folder, data, stage):
 @pytest.mark.parametrize("stage, steps, rate", [("image", 24, 3e-3), ("motion", 12, 8e-3)])
 def test_it_learns_a_clip(tmp_path, data, weights, stage, steps, rate):
     chosen = settings(data, weights, tmp_path / "out", stage=stage, steps=steps, rate=rate, checkpointing=stage == "motion")
-    said = list(train.train_model(chosen))
-    assert said[0].startswith("1 clips with poses") and f"step {steps} of {steps}" in said[-1]
+    lines = list(train.train_model(chosen))
+    assert lines[0].startswith("1 clips with poses") and f"step {steps} of {steps}" in lines[-1]
     before, after = error(weights, data, stage), error(tmp_path / "out", data, stage)
     assert after < (0.6 if stage == "image" else 0.93) * before, (before, after)
     assert (tmp_path / f"out/samples_{steps:06d}.png").is_file()
@@ -93,7 +93,7 @@ def test_it_learns_a_clip(tmp_path, data, weights, stage, steps, rate):
 
 
 def test_accumulated_lessons_add_up(data, weights):
-    """The gradient of two lessons, one after the other, is that of both: nothing of the first is seen by the second."""
+    """The accumulated gradient of two examples is that of both together: the first does not affect the second."""
     loaded = train.load_trainable(weights, "image")
     nets = {name: getattr(loaded, name) for name in ("denoising_unet", "reference_unet", "pose_guider")}
     for net in (loaded.vae, loaded.image_encoder):
@@ -129,7 +129,7 @@ def test_a_lesson_without_reference_says_so(data, weights):
 
 
 def test_begun_with_stable_diffusion(tmp_path, data, weights):
-    """Stage image begins with one UNet for both; what it writes has no motion modules yet."""
+    """Stage image starts with one UNet for both. What it writes has no motion modules yet."""
     start = tmp_path / "variations"
     for name in ("vae", "image_encoder", "unet"):
         (start / name).mkdir(parents=True)
@@ -142,7 +142,7 @@ def test_begun_with_stable_diffusion(tmp_path, data, weights):
         list(train.train_model(settings(data, tmp_path / "out", tmp_path / "more", stage="motion")))
 
 
-def test_what_is_wrong_is_told(tmp_path, data, weights):
+def test_bad_input(tmp_path, data, weights):
     with pytest.raises(BadInput, match="multiples of 64"):
         list(train.train_model(settings(data, weights, tmp_path / "out", size=(100, 64))))
     bare = tmp_path / "bare"
@@ -170,8 +170,8 @@ def test_toon_worlds_are_lessons(tmp_path):
 
 @pytest.mark.parametrize("family", ["solid", "puppet"])
 def test_joints_lie_on_the_figure(family):
-    """Hips and shoulders within it; right is to the left of left when a figure looks at us, mirrored or not."""
-    seen = 0
+    """Hips and shoulders are inside it. The right side is left of the left side when a figure faces us, mirrored or not."""
+    checked = 0
     for seed in range(12):
         drawn = draw_sample(seed, ToonPlan(family, (160, 160), relation="mirror", damage=0.0))
         part, joints = drawn.layers.part.numpy(), locate_bodies(drawn)
@@ -183,11 +183,11 @@ def test_joints_lie_on_the_figure(family):
                 if np.isfinite(x):
                     near = part[drawing, max(0, int(y) - 6) : int(y) + 7, max(0, int(x) - 6) : int(x) + 7]
                     assert (near > 0).any(), (seed, name)
-                    seen += 1
+                    checked += 1
             face = body[[BODY.index("eye.R"), BODY.index("eye.L")], 0]
             if np.isfinite(face).all():
                 assert face[0] < face[1] or abs(face[0] - face[1]) < 12, seed
-    assert seen > 20
+    assert checked > 20
 
 
 def test_who_is_no_person_has_no_joints():

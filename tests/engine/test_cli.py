@@ -1,4 +1,4 @@
-"""`python -m engine`, as a person or a farm uses it."""
+"""`python -m engine`, as users and farms run it."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ RED = (200, 40, 40, 255)
 
 
 def circle(path, size=(64, 48), fill=None, x=24, mode="RGBA"):
-    """A drawing of a circle, painted when it is a reference."""
+    """A drawing of a circle, painted if it is a reference."""
     picture = Image.new("RGBA", size, (0, 0, 0, 0) if mode == "RGBA" else (255, 255, 255, 255))
     ImageDraw.Draw(picture).ellipse((x - 16, 8, x + 16, 40), fill, "black", 2)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def shot(tmp_path):
 
 
 def call(*arguments, code=0):
-    """Run it to its end; (stdout, stderr)."""
+    """Run a command in a process of its own. Returns (stdout, stderr)."""
     process = engine(*arguments)
     out, err = process.communicate(timeout=120)
     assert process.returncode == code, err
@@ -48,12 +48,12 @@ def call(*arguments, code=0):
 
 
 def paint(*arguments):
-    """Run it to its end in this process, for what a process of its own would not show."""
+    """Run a command in this process, for tests that need no separate process."""
     assert call_engine(*arguments) == 0
 
 
 def refused(*arguments, code=2):
-    """The one sentence that it is refused with."""
+    """The one sentence with which a command is refused."""
     _, err = call(*arguments, code=code)
     sentence = err.strip().splitlines()[-1]
     assert sentence.startswith("error: ") and sentence.endswith(".")

@@ -1,4 +1,4 @@
-"""What diffusion models share: weights that are checked, plans that fit, windows that add up."""
+"""What diffusion models share: checked weights, memory plans that fit, window weights that add up."""
 
 import json
 import pickle  # noqa: TID251  # to make the files that must be refused
@@ -129,7 +129,7 @@ SCHEDULER = {
 
 
 def known(clean: torch.Tensor):
-    """A network that knows the answer: for any noise it says the velocity that leads to `clean`."""
+    """A network that knows the answer: for any noise it returns the velocity that leads to `clean`."""
 
     def predict(window, noisy, step):
         sigma = torch.exp(4 * step.timestep)

@@ -1,4 +1,4 @@
-"""The training loop on a net of a few numbers, for which what must come out can be computed."""
+"""The training loop on a network with few parameters, whose correct result can be computed."""
 
 import numpy as np
 import pytest
@@ -11,13 +11,13 @@ from lab.diffusion import training
 from lab.diffusion.training import LoopSettings, TrainingSpec
 
 
-def build_spec(net, seen=None, trainable=lambda name: True):
-    """To learn y = 3 x, from numbers drawn by chance."""
+def build_spec(net, batches=None, trainable=lambda name: True):
+    """The spec of a training that learns y = 3 x from random numbers."""
 
-    def lesson(rng, device):
+    def draw_batch(rng, device):
         x = torch.from_numpy(rng.normal(size=(4, 1)).astype(np.float32)).to(device)
-        if seen is not None:
-            seen.append(x)
+        if batches is not None:
+            batches.append(x)
         return x
 
     def save(folder, states):
@@ -26,7 +26,7 @@ def build_spec(net, seen=None, trainable=lambda name: True):
 
     return TrainingSpec(
         networks={"line": net},
-        draw_batch=lesson,
+        draw_batch=draw_batch,
         compute_loss=lambda x, rng: (net(x + 0.01 * torch.randn(x.shape)) - 3 * x).square().mean(),
         draw_sheet=lambda x: np.full((8, 8, 3), 255, np.uint8),
         save_weights=save,
@@ -45,9 +45,9 @@ def settings(out, **changed):
 
 
 def test_it_learns_and_tells(tmp_path):
-    said = list(training.run_training(build_spec(line()), settings(tmp_path, steps=300, rate=3e-2)))
-    assert said[0] == "numbers: 13 parameters, from step 0" and said[-1].startswith("step 300 of 300: loss 0.")
-    first, last = (float(text.split("loss ")[1].partition(",")[0]) for text in (said[1], said[-1]))
+    lines = list(training.run_training(build_spec(line()), settings(tmp_path, steps=300, rate=3e-2)))
+    assert lines[0] == "numbers: 13 parameters, from step 0" and lines[-1].startswith("step 300 of 300: loss 0.")
+    first, last = (float(text.split("loss ")[1].partition(",")[0]) for text in (lines[1], lines[-1]))
     assert last < 0.1 * first
     assert (tmp_path / "samples_000300.png").is_file()
 
@@ -55,8 +55,8 @@ def test_it_learns_and_tells(tmp_path):
 def test_goes_on_bit_by_bit_where_it_stopped(tmp_path):
     list(training.run_training(build_spec(line()), settings(tmp_path / "whole", steps=7, accumulate=2)))
     list(training.run_training(build_spec(line()), settings(tmp_path / "parts", steps=3, accumulate=2)))
-    said = list(training.run_training(build_spec(line(seed=9)), settings(tmp_path / "parts", steps=7, accumulate=2)))
-    assert "from step 3" in said[0]
+    lines = list(training.run_training(build_spec(line(seed=9)), settings(tmp_path / "parts", steps=7, accumulate=2)))
+    assert "from step 3" in lines[0]
     for name in ("line", "average_weights/line", "state/7/optimizer"):
         whole, parts = (load_file(tmp_path / folder / f"{name}.safetensors") for folder in ("whole", "parts"))
         assert whole.keys() == parts.keys() and all(torch.equal(whole[key], parts[key]) for key in whole), name
@@ -64,25 +64,25 @@ def test_goes_on_bit_by_bit_where_it_stopped(tmp_path):
 
 
 def test_a_step_is_that_of_all_its_lessons_together(tmp_path):
-    """Five lessons one by one move the weights as the mean of their losses does."""
-    net, seen = line(), []
-    list(training.run_training(build_spec(net, seen), settings(tmp_path, steps=1, accumulate=5, clip=0.0)))
+    """Five accumulated batches change the weights like the mean of their losses."""
+    net, batches = line(), []
+    list(training.run_training(build_spec(net, batches), settings(tmp_path, steps=1, accumulate=5, clip=0.0)))
     other = line()
     optimizer = torch.optim.AdamW(other.parameters(), lr=1e-2, weight_decay=0.01)
     losses = []
-    for part, x in enumerate(seen):
+    for part, x in enumerate(batches):
         rng = training.seed_generator(0, 0, part, 0)
         rng.normal(size=(4, 1))
         losses.append(build_spec(other).compute_loss(x, rng))
     torch.stack(losses).mean().backward()
     optimizer.step()
-    assert len(seen) == 5
+    assert len(batches) == 5
     for one, two in zip(net.parameters(), other.parameters(), strict=True):
         torch.testing.assert_close(one, two, rtol=0, atol=1e-6)
 
 
 def test_gradients_are_clipped(tmp_path):
-    """AdamW's first moment tells the gradient of a first step."""
+    """AdamW's first moment gives the gradient of the first step."""
 
     def norm(folder):
         state = load_file(folder / "state/1/optimizer.safetensors")
@@ -109,19 +109,19 @@ def test_averaged_weights(tmp_path):
 
 def test_only_what_is_trainable_moves(tmp_path):
     net, before = line(), line()
-    said = list(training.run_training(build_spec(net, trainable=lambda name: name.startswith("line.2.")), settings(tmp_path)))
-    assert "5 parameters" in said[0]
+    lines = list(training.run_training(build_spec(net, trainable=lambda name: name.startswith("line.2.")), settings(tmp_path)))
+    assert "5 parameters" in lines[0]
     assert torch.equal(net[0].weight, before[0].weight) and not torch.equal(net[2].weight, before[2].weight)
 
 
 def test_half_a_state_is_none(tmp_path):
-    """What a killed process left of a saving is not taken up, and the next saving clears it away."""
+    """A state that a killed process did not finish writing is not restored, and the next save removes it."""
     list(training.run_training(build_spec(line()), settings(tmp_path, steps=2)))
     half = tmp_path / "state" / "4.part"
     half.mkdir()
     (half / "weights.safetensors").write_bytes(b"torn")
-    said = list(training.run_training(build_spec(line()), settings(tmp_path, steps=3)))
-    assert "from step 2" in said[0]
+    lines = list(training.run_training(build_spec(line()), settings(tmp_path, steps=3)))
+    assert "from step 2" in lines[0]
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["3"]
 
 

@@ -32,7 +32,7 @@ def shot(tmp_path, weights):
     return lambda *args, **changed: job(tmp_path, weights, *args, **changed)
 
 
-def told(folder, should_cancel=lambda: False):
+def run_job(folder, should_cancel=lambda: False):
     events = []
     return execute_job(folder, events.append, should_cancel), events
 
@@ -46,7 +46,7 @@ def pixels(folder):
 
 
 def failure(folder, kind=BadInput.kind):
-    end, _ = told(folder)
+    end, _ = run_job(folder)
     assert isinstance(end, Failed) and end.kind == kind, end
     assert len(end.text.splitlines()) == 1 and end.text.endswith(".")
     return end.text
@@ -58,7 +58,7 @@ def failure(folder, kind=BadInput.kind):
 @pytest.mark.parametrize("count", [1, 2, 14, 15, 16, 24])
 def test_every_drawing_comes_back(shot, count):
     folder = shot(places(count, step=1))
-    end, events = told(folder)
+    end, events = run_job(folder)
     assert isinstance(end, Done), end
     assert tiny_lvcd.NOTE in texts(events) or count == 1
     made = pixels(folder)
@@ -72,13 +72,13 @@ def test_every_drawing_comes_back(shot, count):
 
 @pytest.mark.parametrize("count", [2, 14, 15, 16, 24, 25, 500])
 def test_every_drawing_is_denoised_once_and_read_when_its_segment_comes(weights, count):
-    """The networks' part of the work, where only what goes from one segment to the next is kept."""
+    """The networks alone, where only what one segment passes on to the next is kept."""
     loaded = load_networks(weights, torch.float32)
     reference = pipeline.LvcdReference(torch.zeros(1, 1, 24), torch.zeros(1, 4, 8, 8), torch.zeros(1, 4, 8, 8))
-    asked = set()
+    read = set()
 
     def sketch(index):
-        asked.add(index)
+        read.add(index)
         return torch.zeros(3, 64, 64)
 
     chain = pipeline.LvcdChain(reference, count, sketch)
@@ -86,9 +86,9 @@ def test_every_drawing_is_denoised_once_and_read_when_its_segment_comes(weights,
     made = 0
     for new, latents in pipeline.run_chain(loaded, chain, noise, torch.tensor([20.0, 0.0]), pipeline.SegmentScheme(), torch.device("cpu")):
         assert new.start == made and len(latents) == len(new) <= 14 and latents.isfinite().all()
-        assert max(asked, default=0) < new.stop + (new.stop == 1), "no drawing is read before its segment"
+        assert max(read, default=0) < new.stop + (new.stop == 1), "no drawing is read before its segment"
         made = new.stop
-    assert made == count and asked == set(range(count))
+    assert made == count and read == set(range(count))
 
 
 @pytest.mark.parametrize("count", [*range(2, 60), 500])
@@ -112,62 +112,62 @@ def test_every_frame_is_decoded_once(count, length):
 
 def test_holds_and_returning_drawings_are_painted_once(tmp_path, weights):
     folder = job(tmp_path, weights, (40, 44, 44, 44, 48, 40))
-    assert isinstance(told(folder)[0], Done)
+    assert isinstance(run_job(folder)[0], Done)
     assert len(list((folder / "regions").iterdir())) == 3
 
 
 def test_the_seed_alone_decides(shot):
     folder = shot(options={"snap": False})
-    told(folder)
+    run_job(folder)
     once = pixels(folder)
     for name in ("frames", "cache"):
         shutil.rmtree(folder / name)
-    told(folder)
+    run_job(folder)
     assert all((once[name] == again).all() for name, again in pixels(folder).items())
 
 
 @pytest.mark.parametrize("memory", ["stages", "groups"])
 def test_where_the_networks_wait_changes_nothing(shot, memory):
-    """On a processor they move nowhere, but by the same code."""
+    """On the CPU they are not moved, but the code is the same."""
     folder = shot(options={"snap": False})
-    told(folder)
+    run_job(folder)
     whole = pixels(folder)
     for name in ("frames", "cache"):
         shutil.rmtree(folder / name)
-    asked = jobs.load_job(folder)
-    jobs.save_job(replace(asked, options={**asked.options, "memory": memory}), folder)
-    end, _ = told(folder)
+    request = jobs.load_job(folder)
+    jobs.save_job(replace(request, options={**request.options, "memory": memory}), folder)
+    end, _ = run_job(folder)
     assert isinstance(end, Done), end
     assert all(np.abs(whole[name].astype(int) - frame).max() <= 1 for name, frame in pixels(folder).items())
 
 
 def test_soft_lines_and_binary_ones(shot, tmp_path):
     folder = shot(options={"snap": False})
-    told(folder)
+    run_job(folder)
     soft = pixels(folder)
-    asked = jobs.load_job(folder)
-    jobs.save_job(replace(asked, options={**asked.options, "line_art": "binary"}), folder)
-    told(folder)
+    request = jobs.load_job(folder)
+    jobs.save_job(replace(request, options={**request.options, "line_art": "binary"}), folder)
+    run_job(folder)
     assert any((soft[name] != frame).any() for name, frame in pixels(folder).items())
 
 
 def test_cancelled_in_the_loop(shot):
     folder = shot()
-    seen = []
+    events = []
 
     def cancel():
-        return any(isinstance(e, Progress) and e.stage == "Denoising" for e in seen)
+        return any(isinstance(e, Progress) and e.stage == "Denoising" for e in events)
 
-    assert isinstance(execute_job(folder, seen.append, cancel), Cancelled)
-    assert sum(isinstance(e, Progress) and e.stage == "Denoising" for e in seen) == 1
-    assert isinstance(told(folder)[0], Done)
+    assert isinstance(execute_job(folder, events.append, cancel), Cancelled)
+    assert sum(isinstance(e, Progress) and e.stage == "Denoising" for e in events) == 1
+    assert isinstance(run_job(folder)[0], Done)
 
 
 # --- drawings and references --------------------------------------------------------------------------------------
 
 
 def test_a_first_drawing_that_is_not_in_color(shot, tmp_path):
-    """A reference elsewhere is told with the figure."""
+    """A reference in another place is reported with the percentage."""
     folder = shot()
     far = anidoc_shots.picture(tmp_path / "far.png", 110, painted=True)
     text = failure(regathered(tmp_path, far, folder))
@@ -175,14 +175,14 @@ def test_a_first_drawing_that_is_not_in_color(shot, tmp_path):
 
 
 def test_a_first_drawing_that_is_hardly_aligned(shot, tmp_path):
-    """Another body in the place of the drawn one: half of the lines meet."""
+    """Another body in the place of the drawn one: half of the lines match."""
     folder = shot(places(2))
     image = Image.new("RGBA", (160, 120))
     pen = ImageDraw.Draw(image)
     pen.rectangle((20, 60, 60, 100), PAINT["body"], "black", 2)
     pen.ellipse((22, 8, 58, 44), PAINT["head"], "black", 2)
     image.save(tmp_path / "moved.png")
-    end, events = told(regathered(tmp_path, tmp_path / "moved.png", folder))
+    end, events = run_job(regathered(tmp_path, tmp_path / "moved.png", folder))
     assert isinstance(end, Done), end
     assert any(text.startswith("Only ") and "moved.png" in text and "drawing 1 " in text for text in texts(events))
 
@@ -196,7 +196,7 @@ def test_a_colored_drawing_that_is_not_the_first_colors_both_ways(shot):
     """The first drawing is not in color, a later one is."""
     shown = places(20, step=3)
     folder = shot(shown, keys=(6,))
-    end, events = told(folder)
+    end, events = run_job(folder)
     assert isinstance(end, Done), end
     assert any("first drawing" in text and "from drawing 7 on, and back" in text for text in texts(events))
     made = pixels(folder)
@@ -230,7 +230,7 @@ def test_a_reference_of_another_size(shot, tmp_path, scale):
     folder = shot()
     image = Image.open(tmp_path / "key0.png")
     image.resize((round(160 * scale), round(120 * scale)), Image.Resampling.NEAREST).save(tmp_path / "scaled.png")
-    end, events = told(regathered(tmp_path, tmp_path / "scaled.png", folder))
+    end, events = run_job(regathered(tmp_path, tmp_path / "scaled.png", folder))
     assert isinstance(end, Done), end
     assert not any("another shape" in text for text in texts(events))
     assert tuple(pixels(folder)["0000.png"][80, 40, :3]) == PAINT["body"]
@@ -240,7 +240,7 @@ def test_a_reference_of_another_shape(shot, tmp_path):
     folder = shot()
     image = Image.open(tmp_path / "key0.png")
     image.resize((160, 90), Image.Resampling.NEAREST).save(tmp_path / "wide.png")
-    end, events = told(regathered(tmp_path, tmp_path / "wide.png", folder))
+    end, events = run_job(regathered(tmp_path, tmp_path / "wide.png", folder))
     assert isinstance(end, Done), end
     assert any("another shape" in text for text in texts(events))
 
@@ -252,7 +252,7 @@ def test_blank_drawings_stay_blank(tmp_path, weights, blank):
     for index in blank:
         Image.new("RGBA", (160, 120)).save(tmp_path / f"in/{index:03d}.png")
     key = tmp_path / f"key{1 if 0 in blank else 0}.png"
-    end, events = told(regathered(tmp_path, key, folder))
+    end, events = run_job(regathered(tmp_path, key, folder))
     assert isinstance(end, Done), end
     shot_of = jobs.load_job(folder)
     for exposure in shot_of.frames:
@@ -263,19 +263,19 @@ def test_blank_drawings_stay_blank(tmp_path, weights, blank):
 
 def test_two_cels_with_references_of_their_own(shot):
     folder = shot()
-    asked = jobs.load_job(folder)
-    other = [replace(d, id=f"{i:016x}", cel=1) for i, d in enumerate(asked.drawings)]
-    frames = tuple(replace(e, drawings=(*e.drawings, o.id)) for e, o in zip(asked.frames, other, strict=True))
-    cels = (asked.cels[0], replace(asked.cels[0], name="other"))
-    jobs.save_job(replace(asked, cels=cels, drawings=(*asked.drawings, *other), frames=frames), folder)
-    assert isinstance(told(folder)[0], Done)
+    request = jobs.load_job(folder)
+    other = [replace(d, id=f"{i:016x}", cel=1) for i, d in enumerate(request.drawings)]
+    frames = tuple(replace(e, drawings=(*e.drawings, o.id)) for e, o in zip(request.frames, other, strict=True))
+    cels = (request.cels[0], replace(request.cels[0], name="other"))
+    jobs.save_job(replace(request, cels=cels, drawings=(*request.drawings, *other), frames=frames), folder)
+    assert isinstance(run_job(folder)[0], Done)
     assert len(pixels(folder)) == 3 and len(list((folder / "regions").iterdir())) == 6
 
 
 def test_no_reference(shot):
     folder = shot()
-    asked = jobs.load_job(folder)
-    jobs.save_job(replace(asked, cels=(replace(asked.cels[0], references=()),)), folder)
+    request = jobs.load_job(folder)
+    jobs.save_job(replace(request, cels=(replace(request.cels[0], references=()),)), folder)
     assert "has no reference" in failure(folder)
 
 
@@ -288,7 +288,7 @@ def test_one_line_alone(tmp_path, weights):
     image = Image.new("RGBA", (160, 120), (250, 240, 200))
     ImageDraw.Draw(image).line((20, 20, 90, 70), "black", 2)
     image.save(tmp_path / "key.png")
-    end, _ = told(regathered(tmp_path, tmp_path / "key.png", folder))
+    end, _ = run_job(regathered(tmp_path, tmp_path / "key.png", folder))
     assert isinstance(end, Done), end
 
 
@@ -307,7 +307,7 @@ def test_weights_without_those_they_are_made_over(shot, tmp_path, weights):
 
 
 @pytest.mark.parametrize(
-    ("damage", "word"),
+    ("damage", "message"),
     [
         (lambda f: shutil.copy(f / "vae/diffusion_pytorch_model.safetensors", f / "unet/diffusion_pytorch_model.safetensors"), "lacks"),
         (lambda f: (f / "unet/diffusion_pytorch_model.safetensors").write_bytes(b"\x80\x04nothing good"), "pickle"),
@@ -316,10 +316,10 @@ def test_weights_without_those_they_are_made_over(shot, tmp_path, weights):
         (lambda f: save_file({"control_model.x": torch.zeros(1)}, f / "lvcd-fp16.safetensors"), "lacks"),
     ],
 )
-def test_weights_that_are_none(shot, tmp_path, weights, damage, word):
+def test_weights_that_are_none(shot, tmp_path, weights, damage, message):
     broken = shutil.copytree(weights, tmp_path / "broken")
     damage(broken)
-    assert word in failure(shot(options={"weights": str(broken)}))
+    assert message in failure(shot(options={"weights": str(broken)}))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card here")
@@ -330,6 +330,6 @@ def test_without_a_card(shot, tmp_path, monkeypatch):
     assert "docs/lvcd.md" in failure(shot(options={"weights": ""}, device="cpu"))
 
 
-def test_memory_that_does_not_suffice_is_told_before_it_starts(weights):
+def test_too_little_memory_is_reported_before_it_starts(weights):
     with pytest.raises(JobFailed, match="smaller size"):
         memory.place_for_job(load_networks(weights, torch.float32), (1 << 17, 1 << 17), {"memory": "auto"}, torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""LVCD's training at a tiny size: it learns, it goes on where it stopped, and it trains what it should."""
+"""LVCD's training at a tiny size: it learns, it resumes where it stopped, and it trains what it should."""
 
 import shutil
 
@@ -69,8 +69,8 @@ def error(folder, data):
 @pytest.fixture(scope="module")
 def trained(data, weights, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
-    said = list(train.train_model(settings(data, weights, out, steps=12, rate=4e-3)))
-    assert "step 12 of 12" in said[-1]
+    lines = list(train.train_model(settings(data, weights, out, steps=12, rate=4e-3)))
+    assert "step 12 of 12" in lines[-1]
     return out
 
 
@@ -84,15 +84,15 @@ def test_overfits_one_clip(data, weights, trained):
 def test_goes_on_where_it_stopped(data, weights, tmp_path):
     list(train.train_model(settings(data, weights, tmp_path / "whole", steps=3, rate=4e-3)))
     list(train.train_model(settings(data, weights, tmp_path / "parts", steps=2, rate=4e-3)))
-    said = list(train.train_model(settings(data, weights, tmp_path / "parts", steps=3, rate=4e-3)))
-    assert "from step 2" in said[0]
+    lines = list(train.train_model(settings(data, weights, tmp_path / "parts", steps=3, rate=4e-3)))
+    assert "from step 2" in lines[0]
     for part in ("unet", "controlnet"):
         whole, parts = (getattr(load_networks(tmp_path / name, torch.float32), part).state_dict() for name in ("whole", "parts"))
         assert all(torch.equal(value, parts[name]) for name, value in whole.items())
 
 
 def test_what_is_trained(weights, trained):
-    """All of the ControlNet, and of the UNet the self-attention in space and time, all of it and nothing else."""
+    """All of the ControlNet, all of the UNet's self-attention in space and time, and nothing else."""
     before, after = (load_networks(folder, torch.float32) for folder in (weights, trained))
     moved = {name for name, value in before.unet.state_dict().items() if not torch.equal(value, after.unet.state_dict()[name])}
     assert moved == {name for name, _ in slots.list_self_attention(before.unet)}
@@ -103,7 +103,7 @@ def test_what_is_trained(weights, trained):
 
 
 def test_begins_from_stable_video_diffusion(data, weights, tmp_path):
-    """A ControlNet that begins as the UNet's first half, and says nothing yet."""
+    """The ControlNet starts as the UNet's first half, and its residuals are 0."""
     svd = shutil.copytree(weights, tmp_path / "svd")
     shutil.rmtree(svd / "controlnet")
     loaded = train.load_trainable(svd)
@@ -127,7 +127,7 @@ def test_checkpointing_changes_nothing(data, weights, tmp_path):
 
 @pytest.mark.parametrize(("reference", "latest"), [("early", 1), ("any", 7)])
 def test_where_the_reference_comes_from(data, reference, latest):
-    """Frame i shows the box at i; a run from 8 on may look back to 7, or to the first quarter of the frames before, which is 0 and 1."""
+    """Frame i shows the box at i. The reference of a run from 8 on is up to 7, or in the first quarter of the frames before: 0 and 1."""
     truth = clips.flatten_pictures(clips.load_pictures(clips.read_folder(data / "clip").frames, SIZE))
     gaps = set()
     for seed in range(60):
@@ -140,7 +140,7 @@ def test_where_the_reference_comes_from(data, reference, latest):
 
 
 def test_sketches_are_varied_alike_in_a_run():
-    """Each kind of line there is: as drawn, thin, thick; soft and binary. What is varied is the run, not the frame."""
+    """All kinds of lines occur: as drawn, thin, thick; soft and binary. They vary between runs, not between frames."""
     soft = np.full((2, 64, 64), 255, np.uint8)
     soft[:, 20:24] = np.array([180, 30, 30, 180])[None, :, None]
     widths, kinds = set(), set()
@@ -154,7 +154,7 @@ def test_sketches_are_varied_alike_in_a_run():
 
 
 def test_without_reference_attention(data, weights):
-    """The ablation sees the reference by its latent and token alone: the loss differs."""
+    """The ablation gets the reference by its latent and token alone: the loss differs."""
     loaded = train.load_trainable(weights)
     torch.manual_seed(0)
     lesson = train.build_batch(loaded, *run_of(data), CPU)

@@ -1,4 +1,4 @@
-"""Blender's side of the engine: real workers, killed, stopped, deaf, and spoken to by strangers."""
+"""Blender's side of the engine: real workers that are killed, stopped, deaf, or contacted by strangers."""
 
 import os
 import signal
@@ -23,23 +23,23 @@ PYTHON = Path(sys.executable)
 
 @pytest.fixture
 def client(tmp_path):
-    """An engine that is quick to lose patience."""
+    """A client with short timeouts."""
     engine = EngineClient(PYTHON, tmp_path / "log", [MODELS], silence=5.0, patience=2.0)
     yield engine
     engine.close()
 
 
 def events_until(engine: EngineClient, *folders: Path) -> dict[Path, list]:
-    """Poll until these jobs have ended; all events by job."""
-    told = {folder: [] for folder in folders}
+    """Poll until these jobs have ended. Returns all events by job."""
+    events = {folder: [] for folder in folders}
 
     def ended():
         for name, event in engine.poll():
-            told[Path(name)].append(event)
+            events[Path(name)].append(event)
         return all(engine.state(folder).ended for folder in folders) and not engine.poll()
 
     until(ended)
-    return told
+    return events
 
 
 def test_a_job_from_submission_to_done(client, tmp_path):
@@ -57,8 +57,8 @@ def test_two_jobs_run_in_order_in_one_process(client, tmp_path):
     first, second = make(tmp_path / "first", pause=0.05), make(tmp_path / "second")
     client.submit(first)
     assert client.submit(second).position == 2
-    told = events_until(client, first, second)
-    assert well_formed(told[first]) and well_formed(told[second])
+    by_job = events_until(client, first, second)
+    assert well_formed(by_job[first]) and well_formed(by_job[second])
     assert owner(first) == owner(second)
     assert [job.folder for job in client.jobs] == [str(first), str(second)]
 
@@ -84,9 +84,9 @@ def test_the_queue_counts_on_when_one_is_taken_out(client, tmp_path):
     assert [client.state(folder).position for folder in folders] == [0, 0, 1, 2]
     assert client.state(folders[1]).state == "cancelled"
     client.cancel(folders[0])
-    told = events_until(client, *folders)
+    by_job = events_until(client, *folders)
     assert [client.state(folder).state for folder in folders] == ["cancelled", "cancelled", "done", "done"]
-    assert all(well_formed(events) for events in told.values())
+    assert all(well_formed(events) for events in by_job.values())
     assert not exists(folders[1], 0)
 
 
@@ -135,9 +135,9 @@ def test_a_deaf_job_is_cancelled_by_ending_the_engine(client, tmp_path):
     pid = owner(folder)
     client.cancel(folder)
     assert client.state(folder).stage == "Cancelling"
-    told = events_until(client, folder, later)
+    events = events_until(client, folder, later)
     assert client.state(folder).state == "cancelled"
-    assert isinstance(told[later][-1], Done)
+    assert isinstance(events[later][-1], Done)
     assert not alive(pid) and owner(later) != pid
 
 
@@ -146,9 +146,9 @@ def test_a_failing_job_leaves_the_process_for_the_next(client, tmp_path, act):
     bad, good = make(tmp_path / "bad", act=act, at=1), make(tmp_path / "good")
     client.submit(bad)
     client.submit(good)
-    told = events_until(client, bad, good)
+    events = events_until(client, bad, good)
     assert client.state(bad).state == ("done" if act == "print" else "failed")
-    assert well_formed(told[bad]) and isinstance(told[good][-1], Done)
+    assert well_formed(events[bad]) and isinstance(events[good][-1], Done)
     assert owner(bad) == owner(good)
 
 
@@ -157,10 +157,10 @@ def test_a_process_that_dies_or_hangs_fails_the_running_job_alone(client, tmp_pa
     bad, good = make(tmp_path / "bad", act=act, at=2), make(tmp_path / "good")
     client.submit(bad)
     client.submit(good)
-    told = events_until(client, bad, good)
+    events = events_until(client, bad, good)
     state = client.state(bad)
     assert (state.state, state.kind, state.finished) == ("failed", "job_failed", 2) and words in state.text
-    assert well_formed(told[bad]) and well_formed(told[good]) and isinstance(told[good][-1], Done)
+    assert well_formed(events[bad]) and well_formed(events[good]) and isinstance(events[good][-1], Done)
     assert owner(bad) != owner(good) and not alive(owner(bad))
 
 
@@ -187,7 +187,7 @@ def test_killed_at_rest_it_is_started_for_the_next_job(client, tmp_path):
 
 @pytest.mark.parametrize(("heavy", "ends"), [(0.0, True), (1e12, False)])
 def test_after_a_long_rest_a_heavy_process_makes_room(tmp_path, heavy, ends):
-    """And the next job finds a new one."""
+    """And the next job gets a new one."""
     python = tmp_path / "python"
     python.write_text(
         textwrap.dedent(f"""\
@@ -234,7 +234,7 @@ def test_a_job_folder_that_is_gone(client, tmp_path):
 # --- starting and ending ------------------------------------------------------------------------------------------
 
 
-def test_no_python_is_told_at_once(tmp_path):
+def test_a_missing_python_is_reported_at_once(tmp_path):
     engine = EngineClient(tmp_path / "bin/python", tmp_path / "log")
     with pytest.raises(EngineMissing, match="bin/python"):
         engine.submit(make(tmp_path / "job"))
@@ -249,9 +249,9 @@ def test_a_python_that_refuses_says_why(tmp_path):
     folders = [make(tmp_path / name) for name in "ab"]
     for folder in folders:
         engine.submit(folder)
-    told = events_until(engine, *folders)
+    events = events_until(engine, *folders)
     for folder in folders:
-        assert well_formed(told[folder])
+        assert well_formed(events[folder])
         assert engine.state(folder).kind == "engine_missing" and "needs Python 3.11" in engine.state(folder).text
 
 

@@ -1,4 +1,4 @@
-"""The default model in the process: cancelled at each stage, killed in the middle, and none of it to be seen in the frames."""
+"""The default model in the process: cancelled at each stage, killed in the middle, without any effect on the frames."""
 
 import sys
 from pathlib import Path
@@ -37,7 +37,7 @@ def frames(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def wanted(shot) -> tuple[list, dict[str, bytes]]:
-    """The events and the frames of a run that nothing disturbs; the job folder is as new afterwards."""
+    """The events and the frames of an undisturbed run. The job folder is new again afterwards."""
     events = []
     assert isinstance(execute_job(shot, events.append), Done)
     made = frames(shot)
@@ -51,9 +51,11 @@ def test_cancelled_at_each_stage_it_is_completed_by_the_next_run(shot, wanted):
     stages = list(dict.fromkeys(event.stage for event in events if isinstance(event, Progress)))
     assert len(stages) >= 3
     for stage in stages:
-        told = []
-        execute_job(again, told.append, lambda stage=stage, told=told: any(getattr(event, "stage", "") == stage for event in told))
-        assert well_formed(told) and isinstance(told[-1], Cancelled), stage
+        recorded = []
+        execute_job(
+            again, recorded.append, lambda stage=stage, recorded=recorded: any(getattr(event, "stage", "") == stage for event in recorded)
+        )
+        assert well_formed(recorded) and isinstance(recorded[-1], Cancelled), stage
     assert isinstance(execute_job(again), Done)
     assert frames(again) == made
 

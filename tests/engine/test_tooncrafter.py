@@ -1,4 +1,4 @@
-"""ToonCrafter's plan of clips, its schedule, and its weights, whatever form they come in."""
+"""ToonCrafter's plan of clips, its schedule, and its weights in all their forms."""
 
 import os
 import shutil
@@ -53,13 +53,13 @@ def test_no_frame_is_kept_twice_and_order_is_kept(at):
 @given(st.integers(1, MOST))
 @settings(max_examples=40, deadline=None)
 def test_every_drawing_is_made_once_and_after_what_it_is_made_of(count):
-    known, asked = {"a", "b"}, drawings(count)
-    for clip in plan_between("a", "b", asked):
+    known, betweens = {"a", "b"}, drawings(count)
+    for clip in plan_between("a", "b", betweens):
         assert {clip.first, clip.last} <= known
         assert len(clip.kept) <= 14 and not known & set(clip.kept.values())
         known |= set(clip.kept.values())
         assert clip.off <= 1.0, "even timing is within a frame"
-    assert known == {"a", "b", *(d.id for d in asked)}
+    assert known == {"a", "b", *(d.id for d in betweens)}
 
 
 def test_more_than_a_person_wants_is_refused():
@@ -77,11 +77,11 @@ def test_keys_make_pairs_and_what_comes_again_is_made_once():
 
 
 def test_sketches_guide_the_frames_of_their_drawings():
-    asked = [BetweenDrawing(d.id, d.at, f"g{d.id}" if number % 3 == 0 else None) for number, d in enumerate(drawings(20))]
-    first, *others = plan_between("a", "b", asked)
+    betweens = [BetweenDrawing(d.id, d.at, f"g{d.id}" if number % 3 == 0 else None) for number, d in enumerate(drawings(20))]
+    first, *others = plan_between("a", "b", betweens)
     assert all(clip.kept[frame] == guide[1:] for clip in others for frame, guide in clip.guides.items())
     assert len(first.guides) >= 6, "the clip that makes the ends of others heeds their sketches"
-    assert set(plan_between("a", "b", asked[:14])[0].guides.values()) == {"gd1", "gd4", "gd7", "gd10", "gd13"}
+    assert set(plan_between("a", "b", betweens[:14])[0].guides.values()) == {"gd1", "gd4", "gd7", "gd10", "gd13"}
 
 
 # --- the schedule -------------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_sketches_guide_the_frames_of_their_drawings():
 
 @pytest.mark.parametrize("steps", range(1, ddim.MOST_STEPS + 1))
 def test_no_number_of_steps_makes_what_is_no_number(steps):
-    """With a network that knows the truth: the clip comes back as contrasty as the schedule leaves it, and whole when that is undone."""
+    """With a network that knows the true clip: the result has the contrast that the schedule leaves, and all of it when that is undone."""
     generator = torch.Generator().manual_seed(steps)
     truth = torch.randn(1, 16, 4, 8, 8, generator=generator)
     scheduler = ddim.ShrinkingDdim(steps, lambda step: torch.randn(truth.shape, generator=generator))
@@ -111,7 +111,7 @@ def placed_pipeline(networks, **settings):
 
 @pytest.mark.parametrize("passes", [False, True])
 def test_the_whole_way_in_sixteen_bits(tiny, passes):
-    """As on a card, but for their kind: every network takes what the one before has made."""
+    """As on a GPU, except for the kind of 16-bit numbers: every network accepts the output of the one before."""
     made = load_networks(tiny, torch.bfloat16, sketches=True)
     pictures = torch.rand(2, 3, 64, 64) * 2 - 1
     keys = pipeline.encode_keys(made, pictures, torch.randn(2, 4, 8, 8))
@@ -186,7 +186,7 @@ def test_what_is_no_picture_of_a_key_is_left_alone():
 
 
 def placed(path):
-    """What a file holds for each network."""
+    """The content of a file for each network."""
     blocks = tiny_tooncrafter.configs()["text_encoder"]["num_hidden_layers"]
     return {(part, name): tensor for part, name, tensor in layout.assign_tensors(weights.read_tensors(path, ""), blocks)}
 
@@ -231,7 +231,7 @@ def test_a_pickle_runs_nothing(tiny, tmp_path, monkeypatch):
 
 
 def test_weights_without_clip_take_it_from_beside(tiny, tmp_path):
-    """As transformers has it, with all that it holds beside the towers."""
+    """As in transformers, with everything that its file has besides the encoders."""
     folder = copy(tiny, tmp_path / "pruned")
     (folder / "model.safetensors").unlink()
     state = load_file(tiny / "model.safetensors")
@@ -268,16 +268,16 @@ def broken(tiny, tmp_path, change):
     return folder
 
 
-def drop(*words):
+def drop(*parts):
     def change(state):
-        for name in [name for name in state if any(word in name for word in words)]:
+        for name in [name for name in state if any(part in name for part in parts)]:
             del state[name]
 
     return change
 
 
 @pytest.mark.parametrize(
-    ("change", "word"),
+    ("change", "message"),
     [
         (drop("attn_refinement", "time_stack", "mix_factor", "time_mix_conv"), "is of DynamiCrafter: it lacks the decoder"),
         (drop("init_attn"), "lacks the weights transformer_in"),
@@ -287,8 +287,8 @@ def drop(*words):
         (drop("model.diffusion_model", "first_stage"), "no checkpoint of ToonCrafter"),
     ],
 )
-def test_weights_that_are_others_are_told_apart_by_name(tiny, tmp_path, change, word):
-    with pytest.raises(BadInput, match=word):
+def test_other_weights_are_recognized_by_their_names(tiny, tmp_path, change, message):
+    with pytest.raises(BadInput, match=message):
         load_networks(broken(tiny, tmp_path, change), torch.float32)
 
 

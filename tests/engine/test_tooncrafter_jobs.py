@@ -1,4 +1,4 @@
-"""ToonCrafter's jobs with tiny random weights: what they make, what the next run uses again, and everything that can be wrong with one."""
+"""ToonCrafter's jobs with tiny random weights: what they make, what the next run reuses, and everything that can be wrong with one."""
 
 import os
 import shutil
@@ -44,13 +44,13 @@ def shot(tmp_path, weights):
     return make
 
 
-def told(folder, should_cancel=lambda: False):
+def run_job(folder, should_cancel=lambda: False):
     events = []
     return execute_job(folder, events.append, should_cancel), events
 
 
 def done(folder):
-    end, events = told(folder)
+    end, events = run_job(folder)
     assert isinstance(end, Done), end
     return pixels(folder), events
 
@@ -68,15 +68,15 @@ def warnings(events):
 
 
 def failure(folder, kind=BadInput.kind):
-    end, _ = told(folder)
+    end, _ = run_job(folder)
     assert isinstance(end, Failed) and end.kind == kind, end
     assert len(end.text.splitlines()) == 1 and end.text.endswith(".")
     return end.text
 
 
 def changed(folder, **options):
-    asked = jobs.load_job(folder)
-    jobs.save_job(replace(asked, options={**asked.options, **options}), folder)
+    request = jobs.load_job(folder)
+    jobs.save_job(replace(request, options={**request.options, **options}), folder)
 
 
 def same(one, other):
@@ -142,7 +142,7 @@ def test_a_changed_key_makes_only_what_lies_beside_it_anew(shot):
 
 
 def test_neighboring_clips_begin_with_the_same_noise_at_their_key(shot, tmp_path):
-    """And there is no frame that is neither the key itself nor decoded beside it."""
+    """And every frame is the key itself or decoded with it."""
     made, _ = done(shot({0: 50, 3: 60, 6: 80}, 5))
     assert list(made) == list(range(7))
     for frame, x in ((0, 50), (3, 60), (6, 80)):
@@ -178,11 +178,11 @@ def test_cels_lie_over_each_other(shot):
     """Each has keys of its own."""
     folder = shot({0: 50, 2: 80}, 1)
     other = jobs.load_job(shot({0: 100, 2: 120}, 1, name="other"))
-    asked = jobs.load_job(folder)
+    request = jobs.load_job(folder)
     shutil.copytree(folder.parent.parent / "other/out/reference", folder / "reference", dirs_exist_ok=True)
-    frames = tuple(replace(a, drawings=a.drawings + b.drawings) for a, b in zip(asked.frames, other.frames, strict=True))
-    drawings = asked.drawings + tuple(replace(drawing, cel=1) for drawing in other.drawings)
-    jobs.save_job(replace(asked, cels=asked.cels + other.cels, drawings=drawings, frames=frames), folder)
+    frames = tuple(replace(a, drawings=a.drawings + b.drawings) for a, b in zip(request.frames, other.frames, strict=True))
+    drawings = request.drawings + tuple(replace(drawing, cel=1) for drawing in other.drawings)
+    jobs.save_job(replace(request, cels=request.cels + other.cels, drawings=drawings, frames=frames), folder)
     made, events = done(folder)
     assert (made[0][40, [50, 100], :3] == PAINT["head"]).all() and stages(events).count("Denoising") == 2
 
@@ -262,16 +262,16 @@ def test_a_killed_job_goes_on_and_ends_the_same(shot):
 
 def test_cancelled_in_the_loop(shot):
     folder = shot({0: 50, 2: 80}, 1, options={"steps": 2})
-    seen = []
-    end = execute_job(folder, seen.append, lambda: "Denoising" in stages(seen))
-    assert isinstance(end, Cancelled) and stages(seen).count("Denoising") == 1
+    events = []
+    end = execute_job(folder, events.append, lambda: "Denoising" in stages(events))
+    assert isinstance(end, Cancelled) and stages(events).count("Denoising") == 1
     _, events = done(folder)
     assert stages(events).count("Denoising") == 1, "the second of two steps"
 
 
 @pytest.mark.parametrize("memory", ["stages", "groups"])
 def test_where_the_networks_wait_changes_nothing(shot, memory):
-    """On a processor they move nowhere, but by the same code."""
+    """On the CPU they are not moved, but the code is the same."""
     made, _ = done(shot({0: 50, 4: 80}, 3, {2: 66}, {"snap": False}))
     other, _ = done(shot({0: 50, 4: 80}, 3, {2: 66}, {"snap": False, "memory": memory}, name=memory))
     assert all(np.abs(made[frame].astype(int) - other[frame]).max() <= 1 for frame in made)
@@ -335,8 +335,8 @@ def test_what_is_missing_is_named(shot, tmp_path, weights, monkeypatch):
     assert "vocab.json" in failure(shot({0: 50, 2: 80}, 1, options={"weights": str(bare), "prompt": "a cat"}, name="prompt"))
     assert "sketch encoder" in failure(shot({0: 50, 3: 80}, 2, {1: 60}, {"weights": str(bare)}, name="sketch"))
     monkeypatch.setenv(store.WEIGHTS_VARIABLE, str(tmp_path))
-    said = failure(shot({0: 50, 2: 80}, 1, options={"weights": ""}, name="default"), JobFailed.kind)
-    assert "model Vector" in said, "without a card nobody is sent to fetch weights"
+    message = failure(shot({0: 50, 2: 80}, 1, options={"weights": ""}, name="default"), JobFailed.kind)
+    assert "model Vector" in message, "without a card nobody is sent to fetch weights"
 
 
 def test_the_menu_tells_that_it_makes_a_strip():
@@ -346,7 +346,7 @@ def test_the_menu_tells_that_it_makes_a_strip():
         models.info("tooncrafter", "colorize")
 
 
-def test_corrections_of_line_art_between_line_art_are_told_to_have_no_effect(shot, tmp_path):
+def test_corrections_of_line_art_between_line_art_are_reported_to_have_no_effect(shot, tmp_path):
     folder = shot({0: 50, 2: 80}, 1, references=[picture(tmp_path / "sheet.png", 80, painted=True)])
     jobs.save_job(replace(jobs.load_job(folder), hints=(jobs.Hint(0, (50, 38), "#20a040"), jobs.Hint(0, (50, 80), "#20a040"))), folder)
     _, events = done(folder)

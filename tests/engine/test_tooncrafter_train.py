@@ -40,16 +40,16 @@ def settings(data, weights, out, part, **changed):
 
 
 def drawn(data, weights, part):
-    """Networks, a lesson, and the prompt's tokens."""
+    """Networks, an example, and the prompt's tokens."""
     torch.manual_seed(0)
     loaded = train.load_trainable(weights, part)
     found = clips.find_clips(data, data / "shots", 16)
-    lesson = train.build_batch(loaded, *train.read_example(found, (64, 64), np.random.default_rng(0), part), part)
-    return loaded, lesson, torch.randn(2, 77, 64)
+    example = train.build_batch(loaded, *train.read_example(found, (64, 64), np.random.default_rng(0), part), part)
+    return loaded, example, torch.randn(2, 77, 64)
 
 
 def step_by_step(nets_, parts, loss, steps, rate):
-    """The losses of so many steps."""
+    """The losses of `steps` steps."""
     learned = training.select_parameters(nets_, lambda name: train.is_trained(name, parts))
     optimizer = torch.optim.AdamW(learned.values(), lr=rate)
     losses = []
@@ -64,29 +64,29 @@ def step_by_step(nets_, parts, loss, steps, rate):
 
 @pytest.mark.parametrize("part", ["rectification", "sketch"])
 def test_one_clip_can_be_learned(data, weights, part):
-    loaded, lesson, told = drawn(data, weights, part)
+    loaded, example, prompt_tokens = drawn(data, weights, part)
     loaded.unet.eval()  # without dropout, so that the losses of one noise can be compared
 
     def loss():
         torch.manual_seed(1)
-        return train.compute_loss(loaded, lesson, told, np.random.default_rng(5), drop=0.0)
+        return train.compute_loss(loaded, example, prompt_tokens, np.random.default_rng(5), drop=0.0)
 
     losses = step_by_step(train.select_networks(loaded, part), part, loss, 8, 2e-3)
     assert losses[-1] < 0.8 * losses[0], losses
 
 
 def test_the_decoder_can_learn_one_clip(data, weights):
-    loaded, lesson, _ = drawn(data, weights, "decoder")
+    loaded, example, _ = drawn(data, weights, "decoder")
     learning = train.select_networks(loaded, "decoder")
     judge = learning["critic"]
 
     def error():
         with torch.no_grad():
-            made = loaded.vae.decode_clip(lesson.latents[0] / train.SCALE, lesson.references, 16)
-        return (made - lesson.frames).abs().mean().item()
+            made = loaded.vae.decode_clip(example.latents[0] / train.SCALE, example.references, 16)
+        return (made - example.frames).abs().mean().item()
 
     before = error()
-    step_by_step(learning, "decoder", lambda: train.decoding_loss(loaded, lesson, judge, None), 6, 2e-3)
+    step_by_step(learning, "decoder", lambda: train.decoding_loss(loaded, example, judge, None), 6, 2e-3)
     assert error() < 0.8 * before
 
 
@@ -102,8 +102,8 @@ def test_the_critic_moves_each_side_by_its_own(data):
     assert last.weight.grad.norm() == pytest.approx(pulled.item(), rel=0.05), "the critic pulls as much as the error"
     assert all(parameter.grad is not None for parameter in judge.parameters())
     judge.zero_grad()
-    tell = 0.5 * (torch.relu(1 - judge(real)).mean() + torch.relu(1 + judge(last(given).detach())).mean())
-    tell.backward()
+    critic_loss = 0.5 * (torch.relu(1 - judge(real)).mean() + torch.relu(1 + judge(last(given).detach())).mean())
+    critic_loss.backward()
     assert all(parameter.grad.isfinite().all() for parameter in judge.parameters())
 
 
@@ -116,9 +116,9 @@ def test_the_perceptual_distance(tmp_path):
     vgg = {name.replace("convs", "features"): tensor.contiguous() for name, tensor in state.items() if "convs" in name}
     save_file(vgg | {"classifier.0.bias": torch.zeros(3)}, tmp_path / "vgg16.safetensors")
     torch.save({f"lin{n}.model.1.weight": state[f"lins.{n}.weight"] for n in range(5)}, tmp_path / "lpips.pth")
-    look = critic.load_perceptual(tmp_path)
+    distance = critic.load_perceptual(tmp_path)
     one, other = torch.rand(2, 3, 64, 64) * 2 - 1, torch.rand(2, 3, 64, 64) * 2 - 1
-    assert look(one, one) == 0 and look(one, other) > look(one, 0.9 * one + 0.1 * other) > 0
+    assert distance(one, one) == 0 and distance(one, other) > distance(one, 0.9 * one + 0.1 * other) > 0
 
 
 def test_what_is_trained(weights):
@@ -147,9 +147,9 @@ def test_the_command_trains_and_goes_on(data, weights, tmp_path, part, capsys):
     common += ["--size", "64x64", "--checkpointing"]
     assert main([*common, "--steps", "1"]) == 0
     assert main([*common, "--steps", "2"]) == 0
-    said = capsys.readouterr().out
-    assert "from step 1" in said and "step 2 of 2" in said
-    assert ("without the perceptual loss" in said) == (part == "decoder")
+    output = capsys.readouterr().out
+    assert "from step 1" in output and "step 2 of 2" in output
+    assert ("without the perceptual loss" in output) == (part == "decoder")
     assert (tmp_path / "out/samples_000002.png").is_file()
     made = load_networks(tmp_path / "out", torch.float32, sketches=part == "sketch")
     assert made.note == train.NOTE
@@ -162,8 +162,8 @@ def test_the_command_trains_and_goes_on(data, weights, tmp_path, part, capsys):
 
 
 def test_dynamicrafter_is_what_to_begin_with(weights, tmp_path):
-    """Its decoder is given what it lacks, which does nothing yet; and a sketch encoder is made of the UNet."""
-    plain = {name: tensor for name, tensor in load_file(weights / "model.safetensors").items() if not any(word in name for word in NEW)}
+    """Its decoder gets the missing layers, which do nothing yet, and a sketch encoder is made from the UNet."""
+    plain = {name: tensor for name, tensor in load_file(weights / "model.safetensors").items() if not any(part in name for part in NEW)}
     (tmp_path / "config.json").write_text((weights / "config.json").read_text("utf-8"), encoding="utf-8")
     save_file(plain, tmp_path / "model.safetensors")
     with pytest.raises(BadInput, match="DynamiCrafter"):

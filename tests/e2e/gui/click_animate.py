@@ -1,4 +1,4 @@
-"""Animate Rig by hand: mark the joints of the picture, look at the pose over the camera's view, click the button, find the strip."""
+"""Animate Rig by hand: mark the joints of the picture, show the pose over the camera's view, click the button, find the strip."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ NOSE, SHOULDER = (0.5, 0.21), (0.43, 0.295)  # the right one; of the reference, 
 
 
 def on_picture(area, place):
-    """Where a place of the reference is in the window."""
+    """The place in the window of a point of the reference."""
     region = next(region for region in area.regions if region.type == "WINDOW")
     x, y = region.view2d.view_to_region(place[0], 1 - place[1], clip=False)
     return region.x + x, region.y + y
@@ -30,7 +30,7 @@ def near(at, place):
 
 
 def open_panel():
-    """Show the panel alone, first, with its bones; the others are closed."""
+    """Show only this panel, with its bones; the others are closed."""
     ours = [cls for cls in bpy.types.Panel.__subclasses__() if getattr(cls, "bl_idname", "").startswith("SHIAGE_PT_")]
     panels = [cls for cls in ours if cls.bl_space_type == "VIEW_3D"]
     tops = sorted((cls for cls in panels if not hasattr(cls, "bl_parent_id")), key=lambda cls: cls.bl_idname != "SHIAGE_PT_rig")
@@ -73,7 +73,7 @@ def scenario():
     driver.screenshot("marking.png")
     driver.key("x")  # the right shoulder is hidden, say
     yield 0.5
-    driver.key("BackSpace")  # it is not: asked for once more
+    driver.key("BackSpace")  # go back to it
     yield 0.5
     driver.click(*on_picture(preview, SHOULDER))
     yield 1.5

@@ -14,7 +14,7 @@ EYE = (110.5 / 320, 110.5 / 240)  # of the first drawing
 
 
 def in_preview(area, point):
-    """Where a place of the picture, as fractions from its top left, is in the window."""
+    """The place in the window of a point of the picture, given as fractions from its top left."""
     region = next(region for region in area.regions if region.type == "PREVIEW")
     render = bpy.context.scene.render
     x, y = region.view2d.view_to_region((point[0] - 0.5) * render.resolution_x, (0.5 - point[1]) * render.resolution_y, clip=False)

@@ -1,4 +1,4 @@
-"""While a job runs the extension is disabled: the engine ends; enabled again, the job is taken up where it was."""
+"""The extension is disabled while a job runs: the engine ends. Enabled again, the job resumes where it was."""
 
 import os
 import sys

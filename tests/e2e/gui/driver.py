@@ -4,9 +4,9 @@
     def scenario(): ...; yield 0.5; ...
     run(scenario)
 
-Between two steps Blender handles its events, so a click has its effect by the next one: the seconds of a step that points, clicks or
-presses a key count from when that has reached the X server, however busy the machine is. Blender ends with the scenario; when that raised,
-the traceback is in $SHIAGE_TEST_OUT/failure.txt and a picture of the window beside it.
+Between two steps Blender handles its events, so a click has its effect by the next one. The seconds of a step that points, clicks or
+presses a key start when the input has reached the X server, however busy the machine is. Blender quits after the scenario. If it raised,
+the traceback is in $SHIAGE_TEST_OUT/failure.txt, with a screenshot beside it.
 """
 
 import os
@@ -18,7 +18,7 @@ from pathlib import Path
 import bpy
 
 OUT = Path(os.environ["SHIAGE_TEST_OUT"])
-_inputs: list[subprocess.Popen] = []  # of xdotool, that may not have ended
+_inputs: list[subprocess.Popen] = []  # processes of xdotool that may be running
 
 
 def run(scenario) -> None:
@@ -48,7 +48,7 @@ def run(scenario) -> None:
 
 
 def quiet() -> None:
-    """Preferences that keep software drawing fast, and that are not saved."""
+    """Set preferences for fast software drawing, without saving them."""
     preferences = bpy.context.preferences
     preferences.use_preferences_save = False
     preferences.view.show_splash = False
@@ -68,8 +68,8 @@ def viewport():
 
 
 def cutting_desk():
-    """Leave of the window the viewport, looking through the camera, with the Sequencer's preview beside and its strips below it.
-    Steps; returns the three areas."""
+    """Steps that reduce the window to the viewport, looking through the camera, the Sequencer's preview beside it and its strips below.
+    Returns the three areas."""
     screen = window().screen
     for area in [area for area in screen.areas if area.type != "VIEW_3D"]:
         with bpy.context.temp_override(window=window(), area=area):
@@ -104,7 +104,7 @@ def _split(direction: str, factor: float) -> None:
 
 
 def show_all(area) -> None:
-    """Fit what the area shows into it."""
+    """Fit the content of an area into it."""
     for region in (region for region in area.regions if region.type in ("WINDOW", "PREVIEW")):
         with bpy.context.temp_override(window=window(), area=area, region=region):
             for operator in (bpy.ops.sequencer.view_all, bpy.ops.sequencer.view_all_preview, bpy.ops.view3d.view_center_camera):
@@ -113,9 +113,9 @@ def show_all(area) -> None:
 
 
 def only_panels(*names: str) -> None:
-    """Leave of Shiage's panels in the viewport these, all open: others would push them out of the window."""
+    """Show only these panels of Shiage in the viewport, all open. Others would push them out of the window."""
     panels = module("panels")
-    panels.unregister = lambda: None  # there is nothing left to unregister as it was
+    panels.unregister = lambda: None  # the panels are no longer registered
     for name in reversed(panels.PANELS):
         bpy.utils.unregister_class(getattr(bpy.types, f"SHIAGE_PT_{name}"))
     for name in names:
@@ -125,7 +125,7 @@ def only_panels(*names: str) -> None:
 
 
 def with_window(function) -> None:
-    """Call what needs a window, which a timer has to name: undo, modes."""
+    """Call a function that needs a window in its context, which timers lack: undo, modes."""
     area = viewport()
     region = next(region for region in area.regions if region.type == "WINDOW")
     with bpy.context.temp_override(window=window(), area=area, region=region):
@@ -147,7 +147,7 @@ def until(condition, seconds: float):
 
 
 def find_button(area, operator: str):
-    """Steps that look for an operator's button in the sidebar as a person does, by pointing at it; returns its place in the window."""
+    """Steps that find an operator's button in the sidebar by pointing at it. Returns its place in the window."""
     region = sidebar(area)
     x = region.x + int(0.45 * region.width)
     for y in range(region.y + region.height - 30, region.y + 10, -11):
@@ -167,12 +167,12 @@ def point(x: int, y: int) -> None:
 
 
 def click(x: int, y: int) -> None:
-    """A click at a place of the window, counted from the bottom left. Blender handles it after the step has ended."""
+    """Click a place of the window, in pixels from the bottom left. Blender handles it after the step has ended."""
     _start_input(f"xdotool mousemove {x} {window().height - y}; sleep 0.3; xdotool click 1")
 
 
 def drag(start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Press at a place of the window, move to another and let go."""
+    """Press the button at a place of the window, move to another and release it."""
     middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
     moves = [f"mousemove {round(x)} {round(window().height - y)}" for x, y in (start, middle, end)]
     steps = [f"xdotool {step}" for step in (moves[0], "mousedown 1", moves[1], moves[2], "mouseup 1")]
@@ -198,7 +198,7 @@ def module(name: str):
 
 
 def colored() -> bool:
-    """Whether the strip is there. Raises RuntimeError when the job failed."""
+    """Whether the strip exists. Raises RuntimeError when the job failed."""
     for entry in module("operators.session").entries:
         if entry.job.state in ("failed", "cancelled"):
             raise RuntimeError(entry.job.text)
@@ -206,7 +206,7 @@ def colored() -> bool:
 
 
 def begin_long_job(reference: Path) -> None:
-    """Start a job that lasts for some seconds."""
+    """Start a job that takes some seconds."""
     bpy.ops.shiage.open_references(directory=str(reference.parent), files=[{"name": reference.name}])
     settings = bpy.context.scene.shiage
     settings.size_mode, settings.width, settings.height = "OWN", 3000, 2250
@@ -215,7 +215,7 @@ def begin_long_job(reference: Path) -> None:
 
 
 def engines() -> list[str]:
-    """The process ids of the engines that run for this Blender."""
+    """The ids of this Blender's engine processes."""
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     return [pid for pid in children if b"\0serve\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 

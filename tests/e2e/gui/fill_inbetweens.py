@@ -1,4 +1,4 @@
-"""An animator stands between two keys, clicks Fill Inbetweens, looks at what was made, takes it back and has it again."""
+"""The playhead is between two keys: click Fill Inbetweens, show the result, undo and redo it."""
 
 import sys
 from pathlib import Path
@@ -65,7 +65,7 @@ def scenario():
 
 
 def pin_the_nose():
-    """Its line looks different when she has turned: a person says that it is the same."""
+    """The line of the nose looks different after the turn: pin the pair by hand."""
     nose = 7
     for frame in (1, 17):
         driver.with_window(lambda frame=frame: bpy.ops.shiage.select_stroke(object="Head", layer="Lines", frame=frame, stroke=nose))
@@ -88,7 +88,7 @@ def pin_the_nose():
 
 
 def while_drawing():
-    """Drawings of an earlier run are replaced while the animator is in Draw Mode, and undo takes that back, too."""
+    """Drawings of an earlier run are replaced in Draw Mode, and undo reverts that too."""
     driver.with_window(lambda: bpy.ops.object.mode_set(mode="PAINT_GREASE_PENCIL"))
     driver.with_window(lambda: bpy.ops.ed.undo_push(message="an animator's own work"))
     scene = bpy.context.scene

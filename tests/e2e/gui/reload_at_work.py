@@ -1,4 +1,4 @@
-"""While a job runs: the scene is renamed, the object deleted, another file opened; then the first file is opened again."""
+"""While a job runs the scene is renamed, the object deleted, and another file opened. Then the first file is opened again."""
 
 import os
 import sys

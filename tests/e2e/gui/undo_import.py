@@ -1,4 +1,4 @@
-"""The import is one undo step: undo takes the strip away and nothing else, redo brings it back."""
+"""The import is one undo step: undo removes the strip and nothing else, redo restores it."""
 
 import os
 import sys
