@@ -1,4 +1,4 @@
-"""Finds the Blender that demo and end-to-end tests use, and tells what a Blender in a chroot needs. Standard library only."""
+"""Finds the Blender for the demo and the end-to-end tests, and prepares what a Blender in a chroot needs. Standard library only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def find_blender() -> list[str] | None:
 
 
 def read_version(command: list[str]) -> tuple[int, ...]:
-    """(5, 2, 2), or () when the command does not work."""
+    """The version as (5, 2, 2), or () when the command does not work."""
     try:
         done = subprocess.run([*command, "--version"], capture_output=True, text=True, timeout=120, env=make_process_env(command))
     except (OSError, subprocess.TimeoutExpired):
@@ -36,7 +36,7 @@ def is_in_chroot(command: list[str]) -> bool:
 
 
 def make_process_env(command: list[str], **variables: str) -> dict[str, str]:
-    """The environment variables to start this Blender with. A chroot shows the folder above the repository, and /tmp."""
+    """The environment variables for starting this Blender. A chroot gets the folder above the repository, and /tmp."""
     found = {**os.environ, **variables}
     if is_in_chroot(command):
         found.setdefault("BINDS", f"{ROOT.parent if ROOT.parent != Path('/') else ROOT} /tmp")
@@ -44,7 +44,7 @@ def make_process_env(command: list[str], **variables: str) -> dict[str, str]:
 
 
 def make_engine_python(command: list[str], folder: Path) -> Path:
-    """The engine's Python as this Blender can start it; for a chroot a script in `folder` that steps out of it."""
+    """A path of the engine's Python that this Blender can start; for a chroot a script in `folder` that leaves the chroot."""
     python = ROOT / ".venv" / "engine" / "bin" / "python"
     if not is_in_chroot(command):
         return python

@@ -1,9 +1,9 @@
-"""Stands in for a `blender` program where there is none: Blender as a Python module, with this repository as its extension.
+"""Replaces the `blender` program where there is none: Blender as a Python module, with this repository as its extension.
 
     .venv/bpy-5.2/bin/python tools/bpy_blender.py -b [FILE] -c shiage ARGUMENTS...
     .venv/bpy-5.2/bin/python tools/bpy_blender.py -b [FILE] [--python-exit-code N] --python SCRIPT [-- ARGUMENTS...]
 
-Preferences and extensions are those of $BLENDER_USER_RESOURCES, which must be set; the extension is linked into it.
+Preferences and extensions are those of $BLENDER_USER_RESOURCES, which must be set. The extension is linked into it.
 """
 
 import os
@@ -36,13 +36,13 @@ def main() -> int:
 
 
 def _enable_extension() -> dict:
-    """Enable the extension and return the commands that it registers: {name: function of a list of arguments}."""
+    """Enable the extension. Returns the commands that it registers: {name: function of a list of arguments}."""
     folder = Path(os.environ["BLENDER_USER_RESOURCES"], "extensions", "user_default")
     folder.mkdir(parents=True, exist_ok=True)
     link = folder / "shiage"
     if not link.is_symlink():
         link.symlink_to(ROOT, target_is_directory=True)
-    import bpy  # isort: skip  (it brings addon_utils along)
+    import bpy  # isort: skip  (it provides addon_utils)
     import addon_utils
 
     commands = {}

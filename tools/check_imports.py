@@ -1,10 +1,10 @@
-"""Checks the import rules of docs/architecture.md with import-linter, as the extension is really imported: as one package.
+"""Checks the import rules of docs/architecture.md with import-linter. The extension is imported as one package, as in Blender.
 
     .venv/engine/bin/python tools/check_imports.py [FOLDER]
 
-The contracts stand in pyproject.toml and speak of `shiage.engine`, `shiage.operators`, ... The repository's folder may have any
-name, so what is shipped is linked into a temporary package `shiage`, with `lab` beside it. FOLDER (default: the repository) is what is
-checked. On top of the contracts no module may import itself by way of others, not even for its types.
+The contracts are in pyproject.toml and name `shiage.engine`, `shiage.operators`, ... The repository's folder may have any name, so the
+shipped parts are linked into a temporary package `shiage`, with `lab` beside it. FOLDER (default: the repository) is checked. In addition
+to the contracts there must be no import circles, not even for types.
 """
 
 import os
@@ -42,10 +42,10 @@ def main() -> int:
 
 
 def find_circles(roots: list[str]) -> list[list[str]]:
-    """Groups of modules of these packages that import each other, directly or not, those that are imported for their types alone too."""
+    """Groups of modules of these packages that import each other, directly or indirectly, including imports for types only."""
     graph = grimp.build_graph(*roots, cache_dir=None)
     edges = ((one, other) for one in graph.modules for other in graph.find_modules_directly_imported_by(one))
-    imports = networkx.DiGraph((one, other) for one, other in edges if other != "shiage")  # of which its name alone is asked
+    imports = networkx.DiGraph((one, other) for one, other in edges if other != "shiage")  # imported for its name only
     return sorted(sorted(group) for group in networkx.strongly_connected_components(imports) if len(group) > 1)
 
 

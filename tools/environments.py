@@ -1,10 +1,10 @@
-"""Makes the virtual environments under .venv: the engine's, and one for each Blender that the tests run in.
+"""Makes the virtual environments under .venv: the engine's, and one for each Blender in which the tests run.
 
-    python3 tools/environments.py [NAME...]     make what is missing; without names, all of them
+    python3 tools/environments.py [NAME...]     make the missing ones; without names, all of them
 
-Standard library only, any Python 3.9 or newer. A finished environment carries a stamp with the hash of its requirements and is
-not touched again; an interrupted one is completed by the next run. The right Python is looked for on PATH, among pyenv's and
-uv's; when there is none, uv is put into .tools and fetches it.
+Standard library only, any Python 3.9 or newer. A finished environment has a stamp with the hash of its requirements and is not
+changed again. An interrupted one is completed by the next run. The right Python is searched on PATH and among those of pyenv and uv.
+If there is none, uv is installed into .tools and downloads it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ UV = "uv==0.13.8"
 
 
 class EnvironmentFailure(Exception):
-    """An environment can't be made on this machine; the message says why."""
+    """An environment can't be made on this machine. The message says why."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ ENVIRONMENTS = {
 
 
 def ensure_environment(name: str) -> Path:
-    """Make the environment, or complete it, and return its Python. Raises EnvironmentFailure."""
+    """Make or complete the environment, and return its Python. Raises EnvironmentFailure."""
     environment = ENVIRONMENTS[name]
     stamp, wanted = environment.folder / "stamp", _compute_fingerprint(environment)
     if environment.executable.exists() and stamp.is_file() and stamp.read_text("utf-8") == wanted:
@@ -80,7 +80,7 @@ def _compute_fingerprint(environment: VirtualEnvironment) -> str:
 
 
 def _is_venv(environment: VirtualEnvironment) -> bool:
-    """Whether there is a usable environment of the right Python, stamped or not."""
+    """Whether there is a usable environment with the right Python, stamped or not."""
     check = f"import pip, sys; sys.exit(sys.version_info[:2] != ({environment.python.replace('.', ', ')}))"
     return environment.executable.exists() and _try_command([environment.executable, "-c", check])
 
@@ -89,7 +89,7 @@ def _is_venv(environment: VirtualEnvironment) -> bool:
 
 
 def find_python(version: str) -> Path:
-    """A Python X.Y that can make virtual environments, fetched by uv when the machine has none. Raises EnvironmentFailure."""
+    """A Python X.Y that can make virtual environments, downloaded by uv if the machine has none. Raises EnvironmentFailure."""
     for candidate in _list_candidates(version):
         if _fits_version(candidate, version):
             return candidate
@@ -123,7 +123,7 @@ def _list_uv_pythons(folder: Path, version: str) -> list[Path]:
 
 
 def _fits_version(python: Path, version: str) -> bool:
-    """A pyenv shim of another version and a Debian Python without ensurepip exist, and make no environment."""
+    """Whether a Python makes environments: a pyenv shim may be of another version, and a Debian Python may lack ensurepip."""
     check = f"import ensurepip, venv, sys; sys.exit(sys.version_info[:2] != ({version.replace('.', ', ')}))"
     return python.is_file() and _try_command([python, "-c", check])
 
@@ -145,7 +145,7 @@ def _ensure_uv() -> Path:
 
 
 def _clean_variables() -> dict[str, str]:
-    """This process's surroundings without those of its Python, which another Python would stumble over."""
+    """This process's environment variables without those of its Python, which would break another Python."""
     return {key: value for key, value in os.environ.items() if not key.startswith("PYTHON") and key != "VIRTUAL_ENV"}
 
 
@@ -157,15 +157,17 @@ def _try_command(command: list[object]) -> bool:
 
 
 def _run_command(command: list[object]) -> None:
-    words = [str(part) for part in command]
+    arguments = [str(part) for part in command]
     try:
-        done = subprocess.run(words, env=_clean_variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+        done = subprocess.run(
+            arguments, env=_clean_variables(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        )
     except OSError as error:
-        raise EnvironmentFailure(f"{words[0]} could not be started: {error.strerror}") from error
+        raise EnvironmentFailure(f"{arguments[0]} could not be started: {error.strerror}") from error
     if done.returncode:
         sys.stderr.write(done.stdout)
         last = done.stdout.strip().splitlines()[-1:] or [f"exit status {done.returncode}"]
-        raise EnvironmentFailure(f"{' '.join(words[:4])} ... failed: {last[0]}")
+        raise EnvironmentFailure(f"{' '.join(arguments[:4])} ... failed: {last[0]}")
 
 
 def main() -> int:

@@ -1,4 +1,5 @@
-"""A video of a finished job: the line art on the left, the colored frames on the right, at the shot's frame rate; and a picture of it.
+"""Makes a video of a finished job, with the line art on the left and the colored frames on the right, at the shot's frame rate, and a
+poster.
 
 .venv/engine/bin/python tools/make_preview.py JOB_FOLDER VIDEO.webm      also makes VIDEO.png
 """
@@ -43,7 +44,7 @@ def main() -> int:
 
 
 def _draw_poster(job: jobs.Job, folder: Path) -> Image.Image:
-    """The drawing in the middle of the shot, lines and paint side by side, cropped to what is painted."""
+    """The drawing in the middle of the shot, lines and paint side by side, cropped to the paint."""
     shown = job.frames[len(job.frames) // 2].drawings
     painted = _read_picture(folder / jobs.list_pictures(job)[shown])
     rows, columns = (np.flatnonzero(painted[..., 3].any(axis=axis)) for axis in (1, 0))
@@ -70,7 +71,7 @@ def _read_picture(path: Path) -> np.ndarray:
 
 
 def _lay_on_paper(layers: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """RGB of this (width, height): the layers over paper, back to front."""
+    """Composite layers over paper, back to front: RGB of size (width, height)."""
     width, height = layers[0].shape[1::-1] if layers else size
     paper = Image.new("RGBA", (width, height), (*PAPER, 255))
     for layer in layers:

@@ -15,7 +15,7 @@ ROOT = environments.ROOT
 
 
 def make_zip(out: Path) -> Path:
-    """Raises EnvironmentFailure when the tools can't be had, SystemExit when the extension is not valid."""
+    """Build the zip. Raises EnvironmentFailure when the tools are not available, SystemExit when the extension is not valid."""
     python = environments.ensure_environment("bpy-5.2")
     scripts = next(python.parents[1].glob("lib/python*/site-packages/bpy/5.2/scripts"))
     tool = [python, scripts / "addons_core/bl_pkg/cli/blender_ext.py"]
@@ -29,7 +29,7 @@ def make_zip(out: Path) -> Path:
 
 
 def read_version() -> str:
-    """The extension's version, which stands in its manifest and nowhere else."""
+    """The extension's version, which is only in its manifest."""
     found = re.search(r'^version = "(.+)"$', (ROOT / "blender_manifest.toml").read_text("utf-8"), re.MULTILINE)
     if found is None:
         sys.exit("blender_manifest.toml has no version.")

@@ -1,11 +1,11 @@
-"""Runs every test that this machine can run, two suites at a time and the one of windows beside them, and says what was skipped and why.
+"""Runs every test that this machine can run, two suites at a time plus the window suite, and reports what was skipped and why.
 
     python3 tools/run_tests.py [SUITE...] [--no-skips]
 
 The suites: tests/engine in .venv/engine, in two halves, networks and engine; tests/parity there; tests/e2e with a real Blender, in two
 halves, e2e and window; tests/addon in each Blender of .venv/bpy-*.
-Environments are made when they are missing; a suite whose environment can't be made is skipped. Exit status 1 when a test failed, or, with
---no-skips, was skipped. What a suite printed is kept in out/tests/<suite>.log.
+Missing environments are made. A suite whose environment can't be made is skipped. The exit status is 1 if a test failed, or, with
+--no-skips, was skipped. The output of a suite is kept in out/tests/<suite>.log.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SUITES = {  # name: (environment, what pytest is to run); the longest first
     "addon-4.5": ("bpy-4.5", [TESTS / "addon"]),
     "parity": ("engine", [TESTS / "parity"]),
 }
-BESIDE = ("window",)  # it waits most of the time, for a window as for the person at it
+BESIDE = ("window",)  # runs in addition to the others, because it mostly waits
 
 
 @dataclass
@@ -46,7 +46,7 @@ class SuiteOutcome:
     skipped: list[str] = field(default_factory=list)  # the reasons
     seconds: float = 0.0
     output: str = ""
-    note: str = ""  # why there is nothing to count
+    note: str = ""  # why there are no results
 
 
 def main() -> int:
@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def _make_environments(suites: list[str]) -> dict[str, str]:
-    """{suite: why its environment can't be made}"""
+    """Make the environments. Returns {suite: why its environment can't be made}."""
     reasons = {}
     for name in suites:
         try:
@@ -99,7 +99,7 @@ def _run_suite(name: str, missing: str) -> SuiteOutcome:
 
 
 def _count_cases(outcome: SuiteOutcome, code: int, xml) -> None:
-    """Read the numbers from pytest's own report. A suite that crashed, or ran no test, has failed."""
+    """Count the results in pytest's report. A suite that crashed or ran no test has failed."""
     if xml.is_file():
         for case in ElementTree.parse(xml).iter("testcase"):
             skipped = case.find("skipped")
@@ -115,7 +115,7 @@ def _count_cases(outcome: SuiteOutcome, code: int, xml) -> None:
 
 
 def _report_suite(outcome: SuiteOutcome) -> SuiteOutcome:
-    """Print pytest's closing lines when all is well, and everything when it is not."""
+    """Print pytest's last line if the suite passed, otherwise all of its output."""
     lines = outcome.output.rstrip().splitlines()
     print(f"--- {outcome.suite} " + "-" * (100 - len(outcome.suite)))
     print("\n".join(lines if outcome.failed else lines[-1:]), flush=True)
