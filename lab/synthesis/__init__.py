@@ -1,4 +1,4 @@
-"""Toon worlds: procedural drawings with exact truth, to train and to measure on. Nothing here was drawn, scanned or downloaded."""
+"""Toon worlds: procedural drawings with exact ground truth, for training and measuring. Nothing here was drawn, scanned or downloaded."""
 
 from .plan import RELATIONS, ToonPlan, ToonScene, stage_scene
 from .sample import ToonSample, draw_sample, draw_scenes

@@ -1,4 +1,4 @@
-"""What people wear or carry over their clothes: capes, scarves, bags, tails, hats. Lengths in radii of the skull."""
+"""What people wear or carry over their clothes: capes, scarves, bags, tails, hats. Lengths are in radii of the skull."""
 
 import numpy as np
 from numpy.random import Generator

@@ -1,4 +1,4 @@
-"""Drawings of one or several scenes laid end to end, so that each step of drawing serves all of them at once."""
+"""Batches of drawings from one or several scenes, so that each step of drawing processes all of them at once."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -11,8 +11,8 @@ from .primitives import Primitives
 
 @dataclass(frozen=True)
 class FigureView:
-    """How the drawings of one figure are seen. `light` points toward the light on the screen (x right, y down, z to the viewer), `marks`
-    are the points of its persons' bodies, 18 of each."""
+    """The view of one figure in its drawings. `light` points toward the light on the screen (x right, y down, z to the viewer). `marks`
+    are the joints of its people's bodies, 18 of each."""
 
     matrix: Tensor  # float32 (D, P, 3, 4), canonical space of each primitive to the screen
     light: Tensor  # float32 (D, 3)
@@ -72,7 +72,7 @@ class DrawingBatch:
 
 
 def stack_drawings(figures: list[ToonFigure], views: list[FigureView], tones: list[bool]) -> DrawingBatch:
-    """Lay the drawings of figures end to end. All on the CPU."""
+    """Concatenate the drawings of figures. All on the CPU."""
     figure, _ = join_figures(figures)
     columns: dict[str, list[Tensor]] = {f.name: [] for f in fields(DrawingBatch)}
     drawing = []

@@ -1,4 +1,4 @@
-"""What clothes are cut to."""
+"""The body measures for clothes."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Putting figures together, piece by piece."""
+"""Builds figures, piece by piece."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,7 @@ Points = Sequence[Vector] | np.ndarray
 
 
 class FigureBuilder:
-    """Collects the rows of a figure. Lengths in units of the figure; methods return the number of what they add."""
+    """Collects the rows of a figure. Lengths are in units of the figure. Methods return the number of what they add."""
 
     def __init__(self) -> None:
         self.parts = [ToonPart("background", "background", 0)]
@@ -42,7 +42,7 @@ class FigureBuilder:
         self._marks: dict[str, tuple[int, Vector]] = dict.fromkeys(BODY, (-1, (0.0, 0.0, 0.0)))
 
     def add_part(self, name: str, material: str, tones: int = SHADED, edge: int = INK) -> int:
-        """A piece that is painted with one material. A name that is known already is the same part."""
+        """Add a piece that is painted with one material. A name that exists already is the same part."""
         for number, part in enumerate(self.parts):
             if part.name == name:
                 return number
@@ -50,7 +50,7 @@ class FigureBuilder:
         return len(self.parts) - 1
 
     def add_joint(self, parent: int, at: Vector, turn: Vector = (0, 0, 0), swing: Vector = (0, 0, 0)) -> int:
-        """A joint at a point of its parent's space, turned by angles about x, y, z."""
+        """Add a joint at a point of its parent's space, turned by angles about x, y, z."""
         rest = np.eye(4)
         rest[:3, :3] = compute_rotation(*turn)
         rest[:3, 3] = at
@@ -58,11 +58,11 @@ class FigureBuilder:
         return len(self._joints) - 1
 
     def get_parent_joint(self, joint: int) -> int:
-        """The joint that another one hangs on."""
+        """The parent of a joint."""
         return self._joints[joint][0]
 
     def mark_joint(self, name: str, joint: int, at: Vector = (0.0, 0.0, 0.0)) -> None:
-        """Where a point of the body is, one of `engine.job.pose.BODY`: in a joint's space."""
+        """Set the place of a body joint, one of `engine.job.pose.BODY`, in a joint's space."""
         self._marks[name] = (joint, at)
 
     def mark_solid(self, name: str, prim: int, x: float, z: float) -> None:
@@ -75,14 +75,14 @@ class FigureBuilder:
         self._marks[name] = (self._prims[prim][1], (x, y, 0.0))
 
     def add_feature(self, moods: int) -> list[int]:
-        """A feature that changes; the numbers of its moods, the usual one first."""
+        """Add a feature that changes. Returns the numbers of its moods, the usual one first."""
         first = sum(self._moods)
         self._moods.append(moods)
         return list(range(first, first + moods))
 
     @contextmanager
     def limit_to_mood(self, mood: int) -> Iterator[None]:
-        """Decals and lines that are added meanwhile are seen in this mood alone."""
+        """Decals and lines that are added inside are visible in this mood only."""
         before, self._mood = self._mood, mood
         yield
         self._mood = before
@@ -302,7 +302,7 @@ class FigureBuilder:
     # --------------------------------------------------------------------------------------------------------------
 
     def build_figure(self) -> ToonFigure:
-        """The finished figure."""
+        """Build the figure."""
 
         def make_int_tensor(values: Sequence) -> torch.Tensor:
             return torch.tensor(np.array(values, dtype=np.int64).reshape(-1))

@@ -1,4 +1,4 @@
-"""What people wear. Cut to a `body.BodyMeasures`; lengths in radii of the skull."""
+"""Clothes of people, fitted to a `body.BodyMeasures`. Lengths are in radii of the skull."""
 
 import numpy as np
 from numpy.random import Generator

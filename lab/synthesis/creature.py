@@ -10,7 +10,7 @@ from .outlines import make_almond, make_squircle
 
 
 def build_creature(rng: Generator) -> ToonFigure:
-    """A creature of many."""
+    """Build a random creature."""
     return (_build_beast, _build_robot, _build_slime)[int(rng.choice(3, p=[0.55, 0.22, 0.23]))](rng)
 
 

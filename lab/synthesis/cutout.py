@@ -1,7 +1,7 @@
-"""Characters as animators cut them out of paper: parts with lines on them, in front of each other.
+"""Cut-out characters: parts with lines on them, stacked in front of each other.
 
-A character is a function of its pose that gives its parts, the foremost first. What it draws, it draws whole and always alike, so that row
-k of a line is the same point of the character in every pose: what can be seen of it is found by `visible.py`.
+A character is a function of its pose that returns its parts, the foremost first. Lines are always whole, so that row k of a line is the
+same point of the character in every pose. `visible.py` finds their visible parts.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class CutoutLine:
-    """A line of a character, whole, whether it can be seen or not. In px, y down.
+    """A line of a character, whole, whether it is visible or not. In px, y down.
 
     points  float64 (n, 2)
     widths  float64 (n,)  diameter
@@ -37,7 +37,7 @@ class CutoutPart:
 def draw_line(
     name: str, points: np.ndarray, width: float, taper: float = 0.0, depth: np.ndarray | None = None, cyclic: bool = False
 ) -> CutoutLine:
-    """A line that gets thinner toward its ends by the share `taper`."""
+    """Make a line that gets thinner toward its ends by the fraction `taper`."""
     u = np.linspace(-1, 1, len(points))
     widths = np.full(len(points), width) if cyclic else width * (1 - taper * np.abs(u) ** 3)
     return CutoutLine(name, np.asarray(points, float), widths, np.ones(len(points)) if depth is None else depth, cyclic)
@@ -45,7 +45,7 @@ def draw_line(
 
 @dataclass(frozen=True)
 class Tube:
-    """What is so and so wide along a bent middle line: limbs, bodies, tails, locks of hair.
+    """A shape with a given width along a bent middle line: limbs, bodies, tails, locks of hair.
 
     middle  float64 (n, 2)
     radius  float64 (n,)
@@ -55,7 +55,7 @@ class Tube:
     radius: np.ndarray
 
     def map_points(self, along: np.ndarray | float, across: np.ndarray | float) -> np.ndarray:
-        """Points float64 (..., 2) at a share of the length, 0 to 1, and of the radius: -1 left and 1 right of one who walks along."""
+        """Points float64 (..., 2) at a fraction of the length, 0 to 1, and of the radius, -1 left and 1 right in its direction."""
         along, across = np.broadcast_arrays(np.asarray(along, float), np.asarray(across, float))
         rows = np.linspace(0, 1, len(self.middle))
         step = np.gradient(self.middle, axis=0)

@@ -1,4 +1,4 @@
-"""Cut-out people put together."""
+"""Assembles cut-out people."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from .cutout_person import CutoutPerson, Pose
 
 
 def draw_parts(who: CutoutPerson, pose: Pose) -> list[CutoutPart]:
-    """All parts of a person in a pose, the foremost first; always the same lines in the same order."""
+    """All parts of a person in a pose, the foremost first. The lines and their order are always the same."""
     stretch = np.exp(pose["squash"])
     pelvis = np.array([pose["x"], pose["y"]])
     chest = pelvis + 0.5 * who.torso * stretch * point_upward(pose["lean"])

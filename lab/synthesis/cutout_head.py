@@ -10,7 +10,7 @@ from .cutout_person import CutoutPerson, Pose
 
 @dataclass(frozen=True)
 class _HeadBall:
-    """What is drawn on the head: by angles to the right and up from the middle of the face."""
+    """A point on the head, given by angles to the right and up from the middle of the face."""
 
     place: LocalFrame
     radius: float
@@ -151,7 +151,7 @@ def _draw_side_hair(who: CutoutPerson, pose: Pose, place: LocalFrame, name: str,
 
 
 def draw_back_parts(who: CutoutPerson, pose: Pose, body: Tube, head: LocalFrame) -> list[CutoutPart]:
-    """What is behind all else: ears, ponytail, hair on the back, tail."""
+    """The parts behind everything else: ears, ponytail, hair on the back, tail."""
     w, r = who.width, who.head
     found = []
     if who.ears:

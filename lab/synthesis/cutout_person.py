@@ -36,7 +36,7 @@ _RANGE: dict[str, tuple[float, float, float]] = {  # rest, spread, movement
 
 @dataclass(frozen=True)
 class CutoutPerson:
-    """What someone looks like. Lengths in px."""
+    """The appearance of a person. Lengths in px."""
 
     head: float
     torso: float
@@ -58,7 +58,7 @@ class CutoutPerson:
 
 
 def pick_person(rng: Generator) -> CutoutPerson:
-    """Someone of many."""
+    """Draw a random person."""
     skirt = rng.random() < 0.45
     return CutoutPerson(
         head=rng.uniform(52, 63),
@@ -82,7 +82,7 @@ def pick_person(rng: Generator) -> CutoutPerson:
 
 
 def pick_poses(rng: Generator, vigor: float = 1.0) -> tuple[Pose, Pose]:
-    """Two keys of a movement."""
+    """Draw two random keys of a movement."""
     first, last = {}, {}
     for name, (rest, spread, movement) in _RANGE.items():
         middle = rest + spread * rng.uniform(-1, 1)
@@ -92,5 +92,5 @@ def pick_poses(rng: Generator, vigor: float = 1.0) -> tuple[Pose, Pose]:
 
 
 def mix_poses(first: Pose, last: Pose, at: float) -> Pose:
-    """The pose at a share of the way: angles change evenly, so what hangs on joints swings in arcs."""
+    """Interpolate the pose: angles change linearly, so parts swing in arcs about their joints."""
     return {name: (1 - at) * first[name] + at * last[name] for name in first}

@@ -1,4 +1,4 @@
-"""What a hand, a pen and a scanner do to strokes, drawn anew for each drawing."""
+"""The damage that a hand, a pen and a scanner do to strokes, random for each drawing."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -18,12 +18,12 @@ _BLOT_REACH = 40.0  # px from a line
 
 @dataclass(frozen=True)
 class Pen:
-    """How drawings are inked. One row for each drawing, float32 (D,); lengths in px.
+    """How drawings are inked. One row for each drawing, float32 (D,). Lengths in px.
 
-    seed       int64 (D,), what all accidents are drawn from
+    seed       int64 (D,), for all random damage
     width      of the lines
     trace      width of trace lines
-    taper      length over which loose ends run out, and the rest of the ends by a little
+    taper      length over which loose ends get thin; other ends get a little thinner
     pressure   0..1, how much the width varies along a stroke
     wobble     how far strokes stray
     overshoot  how far at most a stroke goes past the line it should stop at
@@ -68,14 +68,14 @@ def stack_pens(pens: Sequence[Pen]) -> Pen:
 
 
 def make_clean_pens(count: int, width: float) -> Pen:
-    """Even lines without any damage."""
+    """Pens for even lines without damage."""
     values = dict.fromkeys((f.name for f in fields(Pen)), 0.0) | {"width": width, "trace": min(width, 1.5), "smooth": 1.0}
     columns = {name: torch.full((count,), value) for name, value in values.items()}
     return Pen(**columns | {"seed": torch.arange(count)})
 
 
 def choose_pens(rng: np.random.Generator, count: int, size: tuple[int, int], level: float) -> Pen:
-    """Pens for drawings in one style; each drawing varies on it. `level` 0..1: how much goes wrong."""
+    """Random pens for drawings in one style, which varies between drawings. `level` 0..1 is the amount of damage."""
     scale = max(min(size) / 720, 0.6)
     pencil, scanned = rng.random() < 0.25 * (level > 0), rng.random() < 0.3 * (level > 0)
     aliased = rng.random() < 0.3 and not scanned
@@ -200,7 +200,7 @@ def _draw_noise_along_strokes(strokes: StrokeElements, chance: Callable[[int], T
 
 
 def _pick_elements(strokes: StrokeElements, pen: Pen, average: Tensor, purpose: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Elements by chance, so many in a drawing on average; the seeds of their drawings, and their places therein."""
+    """Choose random elements, given their average number per drawing. Returns them, the seeds of their drawings, and their places there."""
     drawing = strokes.drawing[strokes.stroke]
     count = torch.bincount(drawing, minlength=len(average)).clamp(min=1)
     place = rank_in_group(drawing, len(average))

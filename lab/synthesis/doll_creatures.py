@@ -1,4 +1,4 @@
-"""Puppets of paper that are no people: beasts, fish and birds, flowers in pots."""
+"""Paper puppets other than people: beasts, fish and birds, flowers in pots."""
 
 import numpy as np
 from numpy.random import Generator
@@ -11,7 +11,7 @@ from .ribbons import RibbonCutter, RibbonPuppet
 
 
 def build_beast(rng: Generator) -> RibbonPuppet:
-    """Four legs, seen from the side."""
+    """Build a beast with four legs, in side view."""
     b = FigureBuilder()
     c = RibbonCutter(b)
     long, high = rng.uniform(1.1, 2.2), rng.uniform(0.65, 1.0)
@@ -71,7 +71,7 @@ def build_beast(rng: Generator) -> RibbonPuppet:
 
 
 def build_flyer(rng: Generator) -> RibbonPuppet:
-    """A fish or a bird, seen from the side."""
+    """Build a fish or a bird, in side view."""
     b = FigureBuilder()
     c = RibbonCutter(b)
     bird = rng.random() < 0.5

@@ -1,4 +1,4 @@
-"""What puppets of paper share: faces, limbs, ears."""
+"""Shared parts of paper puppets: faces, limbs, ears."""
 
 import numpy as np
 from numpy.random import Generator
@@ -32,8 +32,8 @@ def add_face(c: RibbonCutter, rng: Generator, prims: list[int], wide: float, hig
         with b.limit_to_mood(opened):
             _add_eye(b, rng, prims, kind, name, at, eye, aside, side)
     mouth = level - rng.uniform(0.32, 0.5) * high
-    for seen in b.add_feature(3):
-        with b.limit_to_mood(seen):
+    for mood in b.add_feature(3):
+        with b.limit_to_mood(mood):
             _add_mouth(c, rng, prims, x0, mouth, rng.uniform(0.12, 0.3) * wide)
     if rng.random() < 0.6:
         nose = level - 0.25 * high

@@ -1,4 +1,4 @@
-"""Puppets of paper: children and mascots; and the choice among all puppets."""
+"""Paper puppets: children and mascots, and the choice among all puppets."""
 
 import numpy as np
 from numpy.random import Generator
@@ -12,13 +12,13 @@ from .ribbons import RibbonCutter, RibbonPuppet
 
 
 def build_puppet(rng: Generator) -> RibbonPuppet:
-    """A puppet of many."""
+    """Build a random puppet."""
     kind = int(rng.choice(4, p=[0.5, 0.2, 0.15, 0.15]))
     return (_build_child, build_beast, build_flyer, build_plant)[kind](rng)
 
 
 def _build_child(rng: Generator) -> RibbonPuppet:
-    """A child or a mascot, seen from the front."""
+    """Build a child or a mascot, in front view."""
     b = FigureBuilder()
     c = RibbonCutter(b)
     twins = rng.random() < 0.3

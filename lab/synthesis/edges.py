@@ -1,8 +1,8 @@
-"""Layers -> the strokes that a person would draw around what they show.
+"""Layers -> the strokes that a person would draw around their shapes.
 
-Where two pixels beside each other show different things there is a crack between them. Cracks meet at the corners of pixels; where two
-meet, a stroke runs on, and where three meet, the two that go straight on are one stroke and the third ends there: the outline of what is in
-front runs through, the other one stops at it. All strokes of all drawings are followed at once by doubling pointers.
+Between neighboring pixels that show different things there is a crack. Cracks meet at the corners of pixels. Where two meet, a stroke
+continues. Where three meet, the two that go straight are one stroke and the third ends there: the outline of the front shape continues, and
+the other one stops at it. All strokes of all drawings are traced at once by pointer doubling.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ _SMOOTHING = 9  # rounds; the staircase of pixels becomes a curve
 _AHEAD = 5  # elements; where a stroke is heading
 _MIN_FREE = 7.0  # px; a crease shorter than this is not drawn
 _STRAIGHT = 0.3  # cosine; less straight, and a stroke does not run through a junction
-_ON_SURFACE = 0.05  # units; feature lines farther than this from what is seen are behind it
+_ON_SURFACE = 0.05  # units; feature lines farther than this from the visible surface are hidden
 _ROUNDS = 14  # of doubling: no stroke has more than 16,000 elements
 
 
@@ -34,7 +34,7 @@ class StrokeElements:
     length   float32 (S,)    px
     drawing  int64 (S,)
     kind     int64 (S,)      figure.INK, SHADOW or HIGHLIGHT
-    loose    bool (S, 2)     whether the start and the end end on nothing: a crease that fades, a mouth
+    loose    bool (S, 2)     whether the start and the end are free: a crease that fades, a mouth
     closed   bool (S,)
     """
 
@@ -50,7 +50,7 @@ class StrokeElements:
 
 
 def find_strokes(batch: DrawingBatch, layers: RenderedLayers) -> StrokeElements:
-    """All strokes of a batch of drawings: outlines, creases, tone borders, and the feature lines of the figures that can be seen."""
+    """All strokes of a batch of drawings: outlines, creases, tone borders, and the visible feature lines of the figures."""
     return _concatenate_strokes(_find_outlines(batch, layers), _find_features(batch, layers))
 
 
@@ -242,7 +242,7 @@ def _follow_links(after: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _find_features(batch: DrawingBatch, layers: RenderedLayers) -> StrokeElements:
-    """The feature lines of the figures, cut to what can be seen of them."""
+    """The visible parts of the figures' feature lines."""
     width, height = batch.size
     device, figure, prims = layers.part.device, batch.figure, batch.prims
     matrix = prims.matrix[batch.point_row]
@@ -263,17 +263,17 @@ def _find_features(batch: DrawingBatch, layers: RenderedLayers) -> StrokeElement
     inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     pixel = (drawing * height + row.clamp(0, height - 1)) * width + column.clamp(0, width - 1)
     near = (at[:, 2] - layers.depth.reshape(-1)[pixel]).abs() < _ON_SURFACE * batch.unit[drawing]
-    seen = inside & near & (layers.prim.reshape(-1)[pixel] >= 0)
+    visible = inside & near & (layers.prim.reshape(-1)[pixel] >= 0)
 
-    new = torch.ones_like(seen)
+    new = torch.ones_like(visible)
     new[1:] = (curve[1:] != curve[:-1]) | (drawing[1:] != drawing[:-1])
-    opens = seen & (new | ~torch.roll(seen, 1))
-    shuts = seen & (torch.roll(new, -1) | ~torch.roll(seen, -1))
-    kept = torch.nonzero(seen)[:, 0]
+    opens = visible & (new | ~torch.roll(visible, 1))
+    shuts = visible & (torch.roll(new, -1) | ~torch.roll(visible, -1))
+    kept = torch.nonzero(visible)[:, 0]
     stroke = (opens.cumsum(0) - 1)[kept]
     first, last = torch.nonzero(opens)[:, 0], torch.nonzero(shuts)[:, 0]
     # Lengths in steps of 1/4096 px, whose sums do not depend on what came before.
-    step = torch.zeros(len(seen), dtype=torch.int64, device=device)
+    step = torch.zeros(len(visible), dtype=torch.int64, device=device)
     step[1:] = ((at[1:, :2] - at[:-1, :2]).norm(dim=1).clamp(max=4096) * 4096).to(torch.int64)
     run = step.cumsum(0)
     loose = torch.stack([new[first], torch.roll(new, -1)[last]], 1)

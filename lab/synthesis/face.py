@@ -1,4 +1,4 @@
-"""Faces: eyes, brows, nose, mouth, ears, and what is worn there. In units of the skull's radius, on a head that looks along +z."""
+"""Faces: eyes, brows, nose, mouth, ears, and glasses. In units of the skull's radius, on a head that faces +z."""
 
 from dataclasses import dataclass
 
@@ -34,7 +34,7 @@ def _draw_line(b: FigureBuilder, prim: int, x: np.ndarray, z: np.ndarray, kind: 
 
 
 def add_face(b: FigureBuilder, rng: Generator, head: HeadMeasures, cartoon: float) -> None:
-    """All that a face has."""
+    """Add all parts of a face."""
     low = rng.uniform(0.2, 0.34)
     apart = rng.uniform(0.36, 0.46)
     style = rng.choice(["anime", "anime", "anime", "round", "button"] if cartoon < 0.5 else ["anime", "round", "round", "button"])
@@ -65,23 +65,23 @@ def add_face(b: FigureBuilder, rng: Generator, head: HeadMeasures, cartoon: floa
 
 
 def _add_eyes(b: FigureBuilder, rng: Generator, head: HeadMeasures, style: str, apart: float, low: float) -> None:
-    """Eyes that can be shut; big ones can look aside too."""
+    """Add eyes that can be shut. Big ones can look aside too."""
     wide, high = rng.uniform(0.2, 0.27), rng.uniform(0.2, 0.33)
     sleepy = style != "button" and rng.random() < 0.07
-    seen = b.add_feature(2 if style == "button" else 3)
+    moods = b.add_feature(2 if style == "button" else 3)
     tall = rng.uniform(0.1, 0.16)
     eye = _EyeDesign(rng, style, wide, high)
-    bend = rng.choice([0.08, 0.08, -0.07])  # shut lids hang, or bow as when one laughs
+    bend = rng.choice([0.08, 0.08, -0.07])  # shut lids hang, or arch as in laughing
     x = np.linspace(-1, 1, 13)
     for side in (-1, 1):
         at = np.array([side * apart, low])
         if sleepy:
             _draw_line(b, head.prim, at[0] + x * wide, at[1] + 0.05 + 0.08 * (1 - x * x))
             continue
-        with b.limit_to_mood(seen[1]):
+        with b.limit_to_mood(moods[1]):
             reach = wide if style != "button" else 0.13
             _draw_line(b, head.prim, at[0] + x * reach, at[1] + 0.05 + bend * (1 - x * x))
-        with b.limit_to_mood(seen[0]):
+        with b.limit_to_mood(moods[0]):
             if style == "button":
                 name = "left" if side < 0 else "right"
                 b.add_decal(head.prim, b.add_part(f"{name} eye", "pupil", FLAT), at, (0.1, tall))
@@ -89,7 +89,7 @@ def _add_eyes(b: FigureBuilder, rng: Generator, head: HeadMeasures, style: str, 
             else:
                 eye.draw_eye(b, head, side, at, 0.0)
         if style != "button":
-            with b.limit_to_mood(seen[2]):
+            with b.limit_to_mood(moods[2]):
                 eye.draw_eye(b, head, side, at, eye.aside)
 
 
@@ -151,10 +151,10 @@ def _add_brows(b: FigureBuilder, rng: Generator, head: HeadMeasures, apart: floa
 
 
 def _add_mouth(b: FigureBuilder, rng: Generator, head: HeadMeasures, height: float) -> None:
-    """A mouth, and two shapes that it takes when it speaks."""
+    """Add a mouth, and two shapes for speaking."""
     wide = rng.uniform(0.08, 0.2)
-    for seen in b.add_feature(3):
-        with b.limit_to_mood(seen):
+    for mood in b.add_feature(3):
+        with b.limit_to_mood(mood):
             _add_lips(b, rng, head, height, wide * rng.uniform(0.8, 1.2))
 
 

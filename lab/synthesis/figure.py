@@ -1,4 +1,4 @@
-"""What can be posed and drawn: a tree of joints, the primitives that hang on it, and what is painted on them."""
+"""Figures: a tree of joints, the primitives attached to it, and their decals and lines."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -34,17 +34,17 @@ class ToonFigure:
     kind, params, hem, hems      as in primitives.Primitives
     joint    int64 (P,)
     local    float32 (P, 4, 4)   canonical space to the joint's
-    part     int64 (P,)          seen from outside
-    lining   int64 (P,)          seen from within
+    part     int64 (P,)          of the outside
+    lining   int64 (P,)          of the inside
     chart    float32 (P, 2, 3)   canonical space to the plane that decals are laid out in
     decal_part    int64 (Q,)       later decals lie on top
     decal_matrix  float32 (Q, 2, 3) chart coordinates to the decal's own
     decal_period  float32 (Q, 2)   > 0: repeated at this distance in its own coordinates
     decal_outline float32 (Q, OUTLINE) radius by angle in its own coordinates, from -pi to pi
-    decal_within  int64 (Q,)       seen only within that decal; -1 everywhere
+    decal_within  int64 (Q,)       visible only within that decal; -1 everywhere
     decal_round   bool (Q,)        charted by azimuth and z in place of the chart
     decal_side    float32 (Q,)     1, -1: only where y has this sign; 0 everywhere
-    decal_mood    int64 (Q,)       the mood that it is seen in; -1 always
+    decal_mood    int64 (Q,)       the mood in which it is visible; -1 always
     pairs    int64 (M, 2)        (primitive, decal)
     pair_box float32 (M, 2, 3)   the canonical box in which the decal lies on that primitive
     point    float32 (N, 3)      feature lines (a mouth, a strand of hair): points on primitives in canonical space
@@ -52,7 +52,7 @@ class ToonFigure:
     point_curve int64 (N,)       number of the line
     point_kind  int64 (N,)       INK, SHADOW or HIGHLIGHT
     point_mood  int64 (N,)       as of decals
-    mark     int64 (18,)         the joint that bears each point of a person's body, in the order of `engine.job.pose.BODY`; -1 for none
+    mark     int64 (18,)         the joint of each point of a person's body, in the order of `engine.job.pose.BODY`; -1 for none
     mark_at  float32 (18, 3)     where, in the joint's space
     """
 
@@ -115,7 +115,7 @@ _REFERS = {
 
 
 def join_figures(figures: list[ToonFigure]) -> tuple[ToonFigure, list[slice]]:
-    """Several figures as one, and which of its joints are whose. They share the background."""
+    """Merge several figures into one. Also returns the joints of each. They share the background."""
     if len(figures) == 1:
         return figures[0], [slice(0, len(figures[0].parent))]
     offset: dict[str, int] = dict.fromkeys(("parent", "hems", "parts", "decal_part", "kind", "point_curve", "moods"), 0)

@@ -9,7 +9,7 @@ from .figure import FLAT, GLOSSY, SHADED, SHINY
 
 
 def add_hair(b: FigureBuilder, rng: Generator, head: HeadMeasures) -> None:
-    """One head of hair of many."""
+    """Add random hair."""
     part = b.add_part("hair", "hair", int(rng.choice([SHADED, SHINY, GLOSSY])))
     lining = b.add_part("hair inside", "hair inside", FLAT)
     cap, tips = _add_cap(b, rng, head, part, lining)

@@ -1,7 +1,7 @@
-"""Two keys of a person who moves, as animators draw them, and the true drawing at any place between.
+"""Two keys of a moving person, as animators draw them, and the true drawing at any place between.
 
-On `home` ground every stroke of the first key is in the last one too, at the same place in the order, drawn in the same direction with as
-many points: what a tool that matches strokes by their number needs. The other variants are what animators do draw:
+In the variant `home` every stroke of the first key is also in the last one, at the same place in the order, drawn in the same direction
+with the same number of points, as a tool needs that matches strokes by their number. The other variants are closer to real drawings:
 
   shuffled   the strokes of the last key come in another order
   reversed   half of them are drawn from the other end
@@ -34,7 +34,7 @@ _Piece = tuple[np.ndarray, np.ndarray, bool, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True, eq=False)
 class HandJitter:
-    """How a hand is off that is not quite sure: in waves over the whole picture, so that what is joined stays about joined.
+    """The jitter of an unsteady hand: waves over the whole picture, so that joined strokes stay roughly joined.
 
     waves    float64 (W, 2)  radians a px
     turns    float64 (W,)    radians
@@ -48,14 +48,14 @@ class HandJitter:
     offsets: np.ndarray
 
     def compute_offsets(self, points: np.ndarray, line: np.ndarray) -> np.ndarray:
-        """How far points are off, px."""
+        """The offsets of points, px."""
         return np.sin(points @ self.waves.T + self.turns) @ self.pushes + self.offsets[line]
 
 
 @dataclass(frozen=True, eq=False)
 class ToonKeyPair:
-    """Two keys, and how to draw what is between them. `lasting` int (L,) are the lines that the truth has, None: all that are seen;
-    `jitters` those of the keys, if they have any."""
+    """Two keys, and how to draw the truth between them. `lasting` int (L,) are the lines of the truth, None for all visible ones. `jitters`
+    those of the keys, if they have any."""
 
     seed: int
     variant: str
@@ -153,7 +153,7 @@ def _resample_piece(piece: _Piece, count: int, uneven: Generator | None = None) 
     share = rows - low
     nearest = np.where(share < 0.5, low, low + 1)
     mixed = [values[low] + (values[low + 1] - values[low]) * share for values in (points[:, 0], points[:, 1], widths, place)]
-    # Where a stroke goes on along another line, places don't mix.
+    # Where a stroke continues along another line, places don't mix.
     where = np.where(line[low] == line[low + 1], mixed[3], place[nearest])
     return np.stack(mixed[:2], 1), mixed[2], cyclic, line[nearest], where
 

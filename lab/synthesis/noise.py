@@ -23,7 +23,7 @@ def _mix_bits(x: Tensor) -> Tensor:
 
 
 def rank_in_group(group: Tensor, groups: int) -> Tensor:
-    """The how manieth of its group each entry is, int64 (N,): a place that does not depend on what else is in a batch."""
+    """The index of each entry within its group, int64 (N,), which does not depend on the rest of a batch."""
     order = group.argsort(stable=True)
     counts = torch.bincount(group, minlength=groups)
     start = counts.cumsum(0) - counts

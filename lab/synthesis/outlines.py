@@ -15,13 +15,13 @@ def make_squircle(power: float = 4.0) -> np.ndarray:
 
 
 def make_star(points: int, depth: float = 0.5, turn: float = np.pi / 2) -> np.ndarray:
-    """A star or a flower of so many points."""
+    """A star or a flower with `points` points."""
     wave = np.abs(((ANGLES - turn) * points / (2 * np.pi) + 0.5) % 1 - 0.5) * 2
     return 1 - depth * wave
 
 
 def make_polygon(points: Sequence | np.ndarray) -> np.ndarray:
-    """A polygon around the origin, all of which can be seen from there."""
+    """A polygon that is star-shaped about the origin."""
     corners = np.asarray(points, float)
     following = np.roll(corners, -1, 0)
     rays = np.stack([np.cos(ANGLES), np.sin(ANGLES)], 1)

@@ -12,7 +12,7 @@ from .hair import add_hair
 
 
 def build_person(rng: Generator) -> ToonFigure:
-    """A person of many."""
+    """Build a random person."""
     b = FigureBuilder()
     cartoon = float(rng.beta(0.7, 1.2))
     body, skull = _build_skeleton(b, rng)

@@ -1,4 +1,4 @@
-"""Plans, and the scenes that are made of them: all that is decided before anything is drawn."""
+"""Plans, and the scenes made from them: everything that is decided before drawing."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -43,7 +43,7 @@ class ToonPlan:
 
 @dataclass(frozen=True)
 class ToonScene:
-    """Figures posed before a camera, and how they are drawn and painted. On the CPU; D drawings.
+    """Figures posed in front of a camera, and how they are drawn and painted. On the CPU; D drawings.
 
     tones      whether there are shadows and highlights
     inked      whether their borders are ink like any other line, and no trace lines
@@ -97,7 +97,7 @@ def stage_scene(seed: int, plan: ToonPlan) -> ToonScene:
 
 
 def _assign_materials(rng: Generator, figure: ToonFigure, actors: list[Actor]) -> list[str]:
-    """What each part is painted with. Each character has materials of its own, though two may wear the same uniform."""
+    """The material of each part. Each character has materials of its own, but two may have the same uniform."""
     materials = ["background"]
     uniform = rng.random() < 0.2
     for number, actor in enumerate(actors):
@@ -179,5 +179,5 @@ def _move_camera(rng: Generator, plan: ToonPlan, camera: ToonCamera, pan: np.nda
     if plan.characters > 1:
         factor *= 0.8
         shift = shift + [(place - (plan.characters - 1) / 2) * plan.size[0] * 0.75 / plan.characters, 0]
-    behind = camera.depth - 0.5 * place * max(plan.size)  # who comes later stands behind
+    behind = camera.depth - 0.5 * place * max(plan.size)  # later characters are behind
     return ToonCamera(camera.turn, camera.scale * factor, middle + (offset - middle) * factor[:, None] + shift, mirror, behind)

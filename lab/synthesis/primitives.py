@@ -1,11 +1,11 @@
-"""Primitives that rays meet analytically: the clay of which toon worlds are made.
+"""Primitives with analytic ray intersections, of which toon worlds are made.
 
-A primitive is a canonical body and an affine matrix that carries it onto the screen: x to the right and y down, z toward the viewer,
-in px. Rays run along z, so a pixel is a line through the canonical space, and the body is met in closed form. The kinds:
+A primitive is a canonical body and an affine matrix that maps it to the screen: x to the right and y down, z toward the viewer,
+in px. Rays run along z, so a pixel is a line through the canonical space, and intersections are in closed form. The kinds:
 
   BALL      the unit sphere
   CONE      two spheres of radius params[0] at 0 and params[1] at z = params[2], and the cone that touches both (a round cone)
-  SHELL     a surface of revolution x^2 + y^2 = params[0] + params[1] z + params[2] z^2, from its hem up to z = params[3]; seen from
+  SHELL     a surface of revolution x^2 + y^2 = params[0] + params[1] z + params[2] z^2, from its hem up to z = params[3]; visible from
             both sides. The hem is a table of the lowest z by azimuth; azimuth 0 is +y. Skirts, capes, caps of hair.
   BOX       the cube |x|, |y|, |z| <= 1 with its corners cut by a sphere of radius params[0]
   TRIANGLE  the triangle whose corners are the three unit vectors: its matrix's columns are its corners on the screen, and its canonical
@@ -49,7 +49,7 @@ class Primitives:
         return Primitives(*(getattr(self, f.name).to(device) for f in fields(self)))
 
     def invert_matrices(self) -> Tensor:
-        """Screen to canonical space, float64 (P, 3, 4). Primitives seen edge-on get zeros, and are met by no ray."""
+        """Screen to canonical space, float64 (P, 3, 4). Edge-on primitives get zeros, and no ray hits them."""
         matrix = self.matrix.double()  # the corners of small triangles lie close together
         linear = matrix[:, :, :3]
         a, b, c = linear.unbind(2)
@@ -124,7 +124,7 @@ def _compute_ribbon_normals(local: Tensor, params: Tensor, inverse: Tensor) -> T
 
 
 def find_inner_points(local: Tensor, params: Tensor, inverse: Tensor) -> Tensor:
-    """Which points of shells are seen from within, bool (N,)."""
+    """Which points of shells are on their inside, bool (N,)."""
     facing = inverse[:, 0, 2] * local[:, 0] + inverse[:, 1, 2] * local[:, 1]
     facing = facing - inverse[:, 2, 2] * (params[:, 1] / 2 + params[:, 2] * local[:, 2])
     return facing < 0

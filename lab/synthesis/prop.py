@@ -9,7 +9,7 @@ from .outlines import make_polygon, make_squircle, make_star
 
 
 def build_prop(rng: Generator) -> ToonFigure:
-    """A thing of many."""
+    """Build a random prop."""
     return (_build_car, _build_cup, _build_house, _build_lantern)[int(rng.integers(4))](rng)
 
 

@@ -1,9 +1,9 @@
-"""Where the rays of rows of pixels meet bodies.
+"""Intersections of bodies with the rays of rows of pixels.
 
 A ray starts on a plane near the body and runs t px toward the viewer. Balls, the pieces of cones, and shells are quadrics
 e (x^2 + y^2) + f z^2 + 2 g z + k = 0 in their canonical space, so along a row of pixels, u px to the right, t is
-m0 + m1 u ± sqrt(q0 + q1 u + q2 u^2). What is the same for a whole row is worked out once, in double precision, so is where the row begins
-and ends to meet the body: little is left to do for a pixel.
+m0 + m1 u ± sqrt(q0 + q1 u + q2 u^2). What is constant over a row is computed once, in double precision, including where the row enters and
+leaves the body, so little is left to do per pixel.
 """
 
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ def solve_rows(kind: int, rows: PixelRows) -> RowSolution:
 
 
 def intersect_rays(kind: int, met: RowSolution, row: Tensor, u: Tensor, hems: Tensor) -> tuple[Tensor, Tensor]:
-    """Which of the rays at `u` float32 (F,) of rows `row` int64 (F,) meet their bodies, int64 (N,), and t of what is seen first, (N,)."""
+    """Which of the rays at `u` float32 (F,) of rows `row` int64 (F,) hit their bodies, int64 (N,), and t of the nearest hit, (N,)."""
     t = (_intersect_ball, _intersect_cone, _intersect_shell, _intersect_box, _intersect_triangle)[kind](_PixelRays(met, row, u, hems))
     hit = torch.nonzero(t > _MISSED)[:, 0]
     return hit, t.index_select(0, hit)
@@ -154,7 +154,7 @@ def _intersect_shell(at: _PixelRays) -> Tensor:
     middle, half = at.evaluate_linear(0), q.clamp(min=0).sqrt()
     best = torch.full_like(middle, _MISSED)
     left = torch.nonzero(q >= 0)[:, 0]
-    for t in (middle + half, middle - half):  # the far side is looked at where the near one has been cut away
+    for t in (middle + half, middle - half):  # the far side is tested where the near one is cut away
         some = _PixelRays(at.met, at.row.index_select(0, left), at.u.index_select(0, left), at.hems)
         step = t.index_select(0, left)
         x, y, z = (some.get_term(5 + axis) + some.get_term(8 + axis) * some.u + some.get_term(11 + axis) * step for axis in range(3))
@@ -163,9 +163,11 @@ def _intersect_shell(at: _PixelRays) -> Tensor:
         weight, base, entry = turn - entry, at.met.hem.index_select(0, some.row) * HEM, entry.to(torch.int64)
         table = at.hems.reshape(-1)
         here, there = table.index_select(0, base + entry % HEM), table.index_select(0, base + (entry + 1) % HEM)
-        seen = (z >= here + (there - here) * weight) & (z <= some.get_term(14))  # where the profile is negative there is nothing to be hit
-        best[left[seen]] = step[seen]
-        left = left[~seen]
+        visible = (z >= here + (there - here) * weight) & (
+            z <= some.get_term(14)
+        )  # where the profile is negative there is nothing to be hit
+        best[left[visible]] = step[visible]
+        left = left[~visible]
     return best
 
 

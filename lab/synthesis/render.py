@@ -1,7 +1,7 @@
-"""Posed primitives -> what each pixel of each drawing shows.
+"""Renders posed primitives: what each pixel of each drawing shows.
 
-Each primitive is met only in its own box on the screen: the boxes of all primitives of all drawings are laid end to end as one long list of
-fragments, so the same few vector operations serve one drawing on a CPU and a thousand on a GPU.
+Each primitive is intersected only in its own box on the screen. The boxes of all primitives of all drawings are concatenated to one long
+list of fragments, so the same few vector operations process one drawing on a CPU and a thousand on a GPU.
 """
 
 import math
@@ -47,12 +47,12 @@ def render_layers(batch: DrawingBatch) -> RenderedLayers:
     nearest = _find_nearest(batch, inverse, low, high)
     inverse = inverse.float()
 
-    seen = torch.nonzero(nearest > _EMPTY)[:, 0]
-    key = nearest.index_select(0, seen)
+    visible = torch.nonzero(nearest > _EMPTY)[:, 0]
+    key = nearest.index_select(0, visible)
     row = key & 0xFFFFFFFF
     z = (key >> 32).to(torch.float32) * DEPTH_STEP
     at = inverse.index_select(0, row)
-    x, y = _compute_pixel_centers(seen, batch.size)
+    x, y = _compute_pixel_centers(visible, batch.size)
     local = transform_to_local(at, x, y, z)
     kind, params = prims.kind.index_select(0, row), prims.params.index_select(0, row)
     prim = batch.prim.index_select(0, row)
@@ -60,7 +60,7 @@ def render_layers(batch: DrawingBatch) -> RenderedLayers:
     facet = torch.zeros_like(kind)
     boxes = torch.nonzero(kind == primitives.BOX)[:, 0]
     facet[boxes] = _find_box_face(local[boxes])
-    decal = _find_decals(batch, inverse, low, high, nearest).index_select(0, seen)
+    decal = _find_decals(batch, inverse, low, high, nearest).index_select(0, visible)
     part = torch.where(decal >= 0, figure.decal_part.index_select(0, decal.clamp(min=0)), part)
     shells = torch.nonzero(kind == primitives.SHELL)[:, 0]
     shells = shells[primitives.find_inner_points(local[shells], params[shells], at[shells])]
@@ -69,7 +69,7 @@ def render_layers(batch: DrawingBatch) -> RenderedLayers:
 
     def scatter_image(values: Tensor, fill: float) -> Tensor:
         full = torch.full((len(nearest),), fill, dtype=values.dtype, device=values.device)
-        return full.scatter_(0, seen, values).reshape(batch.count, batch.size[1], batch.size[0])
+        return full.scatter_(0, visible, values).reshape(batch.count, batch.size[1], batch.size[0])
 
     depth = scatter_image(z, -torch.inf)
     parts = scatter_image(part.to(torch.int32), 0)
@@ -87,7 +87,7 @@ def _compute_pixel_centers(pixel: Tensor, size: tuple[int, int]) -> tuple[Tensor
 
 
 def _remove_specks(layers: RenderedLayers) -> RenderedLayers:
-    """Without what is a pixel thin: such a pixel becomes what most pixels around it are. A person would not draw it."""
+    """Remove details that are one pixel thin, which a person would not draw: such a pixel becomes like most pixels around it."""
     height, width = layers.part.shape[1:]
     part, tone, prim, facet, depth = flat = [image.reshape(-1) for image in vars(layers).values()]
     for _ in range(2):
@@ -235,7 +235,7 @@ def _test_coverage(figure: ToonFigure, decal: Tensor, chart: Tensor) -> Tensor:
 
 
 def _compute_tones(batch: DrawingBatch, part: Tensor, lit: Tensor, depth: Tensor) -> Tensor:
-    """Shadow where the surface turns from the light or something close by stands before it; highlight where it faces the light."""
+    """Shadow where the surface faces away from the light or something near it is in front; highlight where it faces the light."""
     table = torch.tensor([p.tones for p in batch.figure.parts], dtype=torch.uint8, device=part.device)
     tones = table.index_select(0, part.reshape(-1)).reshape(part.shape) * batch.tones[:, None, None]
     dark = lit < 0.02
@@ -269,7 +269,7 @@ def _find_box_face(local: Tensor) -> Tensor:
 
 
 def _smooth_mask(mask: Tensor) -> Tensor:
-    """Without flecks and slivers: where most of the neighborhood is, 8 px wide in small pictures and more in large ones."""
+    """Remove specks and slivers by a majority filter, 8 px wide in small pictures and more in large ones."""
     steps = [1 << k for k in range(max(3, round(math.log2(max(mask.shape[1:]) / 40))))]
     reach = 1 << len(steps)
     total = pad(mask.to(torch.int16), (reach // 2 - 1, reach // 2, reach // 2 - 1, reach // 2))

@@ -1,6 +1,6 @@
-"""Puppets: flat shapes in layers, on a skeleton. Each shape is a ribbon: a line along which it is so and so wide to either side.
+"""Puppets: flat shapes in layers, on a skeleton. Each shape is a ribbon: a line with a width to either side.
 
-Ribbons are cut into triangles, which the renderer meets like any other primitive; turned a little, the layers shift against each other.
+Ribbons are cut into triangles, which are rendered like other primitives. When the puppet turns, the layers shift against each other.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from .figure import ToonFigure
 
 @dataclass(frozen=True)
 class RibbonPuppet:
-    """A figure of ribbons, and what is needed to bend them. V vertices, R ribbons; T triangles, which are the figure's primitives.
+    """A figure of ribbons, and the data for bending them. V vertices, R ribbons; T triangles, which are the figure's primitives.
 
     vertices   float32 (V, 3)  in the space of the ribbon's joint
     ribbon     int64 (V,)
@@ -154,7 +154,7 @@ class RibbonCutter:
 
 @cache
 def _fit_spline(count: int, closed: bool, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Where to look at a smooth line through `count` points, (N,), and what its points and its directions there are made of, (N, count)."""
+    """Sample positions on a smooth line through `count` points, (N,), and the weights of its points and directions there, (N, count)."""
     share = np.linspace(0, 1, steps + 1)
     if not closed:  # closer together at the ends, where outlines are round
         share = (1 - np.cos(np.pi * share)) / 2

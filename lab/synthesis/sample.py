@@ -1,4 +1,4 @@
-"""Samples: drawings of the same figures with all that is true of them."""
+"""Samples: drawings of the same figures with their ground truth."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -19,7 +19,7 @@ _ON_GPU = 64  # drawings that are drawn at once; on a CPU it is one, which stays
 
 @dataclass(frozen=True)
 class ToonSample:
-    """Drawings and the truth about them. D drawings: those of the shot, then the references.
+    """Drawings and their ground truth. D drawings: those of the shot, then the references.
 
     swatch    int32 (D, H, W)     row of `swatches`; 0 the background. A swatch is material * palette.TONES + tone
     swatches  uint8 (M * TONES, 4) RGBA; the background is transparent
@@ -56,12 +56,12 @@ class ToonSample:
 
 
 def draw_sample(seed: int, plan: ToonPlan, device: torch.device | str = "cpu") -> ToonSample:
-    """Draw a sample. The same seed and plan give the same one; on CPUs to the bit, also among others (`draw_scenes`)."""
+    """Draw a sample. The same seed and plan give the same sample, on CPUs bit for bit, also in a batch (`draw_scenes`)."""
     return draw_scenes([stage_scene(seed, plan)], device)[0]
 
 
 def draw_scenes(scenes: Sequence[ToonScene], device: torch.device | str = "cpu", together: int | None = None) -> list[ToonSample]:
-    """Draw several scenes. A GPU draws many drawings `together`, a CPU one after the other, unless told otherwise."""
+    """Draw several scenes. By default a GPU draws many drawings `together`, a CPU one after the other."""
     together = together or (1 if torch.device(device).type == "cpu" else _ON_GPU)
     pieces: list[list[_SamplePiece]] = [[] for _ in scenes]
     for group in _group_drawings(scenes, together):

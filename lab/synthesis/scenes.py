@@ -1,4 +1,4 @@
-"""The families of toon worlds: who can be on the stage."""
+"""The families of toon worlds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

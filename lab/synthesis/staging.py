@@ -16,7 +16,7 @@ from .primitives import Primitives
 
 @dataclass(frozen=True)
 class ToonCamera:
-    """How a figure is seen, one row for each drawing.
+    """The view of a figure, one row for each drawing.
 
     turn    (D, 3)  radians the figure is turned about x, y, z
     scale   (D,)    px of a unit

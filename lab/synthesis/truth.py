@@ -1,4 +1,4 @@
-"""What is true of samples: where points are in other drawings, and which swatch the regions of a damaged drawing have."""
+"""Ground truth of samples: the places of points in other drawings, and the swatches of a damaged drawing's regions."""
 
 from dataclasses import dataclass
 
@@ -38,7 +38,7 @@ def track_pixels(sample: ToonSample, source: int, target: int) -> tuple[Tensor, 
     row, column = torch.nonzero(layers.prim[source] >= 0, as_tuple=True)
     prim = layers.prim[source, row, column]
     local = transform_to_local(invert_views(sample)[source, prim], column + 0.5, row + 0.5, layers.depth[source, row, column])
-    matrix = view.matrix[target, prim].double()  # some primitives are seen nearly edge-on
+    matrix = view.matrix[target, prim].double()  # some primitives are nearly edge-on
     there = ((matrix[:, :, :3] * local[:, None]).sum(2) + matrix[:, :, 3]).float()
     xy = torch.full((height, width, 2), torch.nan, device=device)
     xy[row, column] = there[:, :2]
@@ -70,7 +70,7 @@ class RegionTruth:
 
 
 def make_sketch(sample: ToonSample, drawing: int) -> Sketch:
-    """A drawing of a sample as the engine sees scans."""
+    """A drawing of a sample as the engine reads scans."""
     lines = sample.lines.lines[drawing].cpu().numpy()
     paint = sample.lines.paint[drawing].cpu().numpy()
     traces = sample.lines.traces[drawing].cpu().numpy()
@@ -78,7 +78,7 @@ def make_sketch(sample: ToonSample, drawing: int) -> Sketch:
 
 
 def label_regions(sample: ToonSample, drawing: int, gap: float) -> RegionTruth:
-    """Cut a damaged drawing by the project's own segmenter, closing gaps of up to `gap` px, and label what comes of it."""
+    """Segment a damaged drawing by the project's own segmenter, closing gaps of up to `gap` px, and label its regions."""
     cut = segment_regions(make_sketch(sample, drawing), gap)
     labels = cut.labels.reshape(-1)
     swatch, purity = _find_majority(labels, sample.swatch[drawing].cpu().numpy().reshape(-1), cut.count)

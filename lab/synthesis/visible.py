@@ -1,4 +1,4 @@
-"""What can be seen of a character: drawings of strokes that know which line of the character, and where on it, each of their points is."""
+"""The visible part of a character: strokes whose points know their line of the character and their place on it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from engine.drawing.sketch.strokes import Strokes
 from .cutout import CutoutLine, CutoutPart
 
 INK = (34, 32, 44, 255)
-_SHORTEST = 3.0  # px; nobody draws less
+_SHORTEST = 3.0  # px; nobody draws shorter strokes
 _HALVINGS = 12
 _TOUCH = 1.5  # px; an end this near another line is joined to it
 
 
 @dataclass(frozen=True, eq=False)
 class VisibleDrawing:
-    """Strokes and where they come from. N points.
+    """Strokes and their origin. N points.
 
     line   int32 (N,)    which line of the character a point is of
     place  float32 (N,)  where on that line, 0 to 1
@@ -77,31 +77,31 @@ class _VisibleRun:
 
 
 def _find_visible_runs(number: int, line: CutoutLine, covers: list[np.ndarray]) -> list[_VisibleRun]:
-    """The visible runs of a line."""
+    """Split a line into its visible runs."""
     low, high = line.points.min(0), line.points.max(0)
     near = [cover for cover in covers if (cover.min(0) < high).all() and (cover.max(0) > low).all()]
     points, depth, widths = line.points, line.depth, line.widths
     if line.cyclic:
         points, depth, widths = (np.concatenate([values, values[:1]]) for values in (points, depth, widths))
-    seen = _mask_seen(points, depth, near)
-    if seen.all():
+    visible = _mask_visible(points, depth, near)
+    if visible.all():
         rows = np.arange(len(points), dtype=float)
         return [_make_run(number, rows[:-1] if line.cyclic else rows, points, widths, line.cyclic)]
-    change = np.flatnonzero(seen[1:] != seen[:-1])
-    good = np.where(seen[change], change, change + 1).astype(float)  # the seen end, and the other one
-    bad = np.where(seen[change], change + 1, change).astype(float)
+    change = np.flatnonzero(visible[1:] != visible[:-1])
+    good = np.where(visible[change], change, change + 1).astype(float)  # the visible end, and the other one
+    bad = np.where(visible[change], change + 1, change).astype(float)
     for _ in range(_HALVINGS):
         middle = (good + bad) / 2
-        clear = _mask_seen(_interpolate_rows(points, middle), _interpolate_rows(depth, middle), near)
+        clear = _mask_visible(_interpolate_rows(points, middle), _interpolate_rows(depth, middle), near)
         good, bad = np.where(clear, middle, good), np.where(clear, bad, middle)
-    borders = [0.0] if seen[0] else []
+    borders = [0.0] if visible[0] else []
     borders += list(good)
-    borders += [len(points) - 1.0] if seen[-1] else []
+    borders += [len(points) - 1.0] if visible[-1] else []
     found = []
     for first, last in zip(borders[::2], borders[1::2], strict=True):
         rows = np.concatenate([[first], np.arange(np.floor(first) + 1, np.ceil(last)), [last]])
         found.append(_make_run(number, rows, points, widths, False))
-    if line.cyclic and len(found) > 1 and seen[0]:  # one run leads over the end of the circle
+    if line.cyclic and len(found) > 1 and visible[0]:  # one run crosses the end of the circle
         first, last = found[0], found.pop()
         joined = (np.concatenate([getattr(last, name)[:-1], getattr(first, name)]) for name in ("points", "widths", "place"))
         found[0] = _VisibleRun(number, *joined, cyclic=False)
@@ -120,11 +120,11 @@ def _interpolate_rows(values: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return values[low] * (1 - share) + values[low + 1] * share
 
 
-def _mask_seen(points: np.ndarray, depth: np.ndarray, covers: list[np.ndarray]) -> np.ndarray:
-    seen = depth >= 0
+def _mask_visible(points: np.ndarray, depth: np.ndarray, covers: list[np.ndarray]) -> np.ndarray:
+    visible = depth >= 0
     for cover in covers:
-        seen &= ~points_in_poly(points, cover)
-    return seen
+        visible &= ~points_in_poly(points, cover)
+    return visible
 
 
 def find_junctions(drawing: VisibleDrawing) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Samples as files, for people."""
+"""Writes samples as files."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ CLOSING = 12.0  # px; the widest gap that samples have
 def write_samples(
     family: str, count: int, out: Path, size: int = 512, seed: int = 0, device: str = "cpu", drawings: int | None = None
 ) -> Iterator[Path]:
-    """Write samples to out/000000 and so on, and tell their folders. Each is a shot of so many `drawings`, or what `choose_plan` says.
+    """Write samples to out/000000 and so on, and yield their folders. Each is a shot of `drawings` drawings, or chosen by `choose_plan`.
 
     A sample has lines_NN.png, color_NN.png and lined_NN.png for each drawing, plate.png, truth.npz and meta.json; docs/toon_worlds.md says
     what is in them. Raises BadInput, JobFailed.
@@ -70,7 +70,7 @@ def lay_on_paper(rgba: np.ndarray, paper: np.ndarray | int = 255) -> np.ndarray:
 
 
 def write_contact_sheet(counts: dict[str, int], out: Path, tile: int = 288, seed: int = 0) -> None:
-    """A contact sheet of so many samples of each family: lines beside colors, four samples in a row."""
+    """Write a contact sheet with `counts` samples of each family: lines beside colors, four samples in a row."""
     rows, row = [], []
     for family, count in counts.items():
         for number in range(count):
@@ -108,7 +108,7 @@ def _write_sample(drawn: ToonSample, folder: Path, seed: int) -> None:
         "traces": drawn.lines.traces.cpu().numpy(),
         "depth": drawn.layers.depth.cpu().numpy().astype(np.float16),
         "to_first": torch.stack([xy for xy, _ in tracks]).cpu().numpy().astype(np.float16),
-        "visible": torch.stack([seen for _, seen in tracks]).cpu().numpy(),
+        "visible": torch.stack([visible for _, visible in tracks]).cpu().numpy(),
         "gaps": drawn.gaps.cpu().numpy(),
         "bodies": locate_bodies(drawn),
         **{f"regions_{index:02d}": cut.regions.labels.astype(np.int32) for index, cut in enumerate(cuts)},
