@@ -36,15 +36,14 @@ class Agreement:
 
 def compare_neighbors(a: StrokeUnits, b: StrokeUnits, found: StrokeCandidates, score: np.ndarray, size: float) -> Agreement:
     """Compare every candidate with the best by `score` of the strokes that are near in a."""
-    singles = int((a.members[:, 1] < 0).sum())
+    singles = int((a.counts == 1).sum())
     neighbor, own_at, other_at, gap = _find_neighbors(a, singles)
     asked = _list_hypotheses(a, found, score)  # (strokes, h)
     rows = asked[neighbor]  # (U, n, h)
     rows = np.where(neighbor[:, :, None] >= 0, rows, -1)
     # A chain that shares a stroke with the unit can't be true besides it.
-    theirs = a.members[found.a[rows]]
-    shared = (theirs[..., :, None] == a.members[:, None, None, None, :]) & (theirs[..., :, None] >= 0)
-    rows = np.where(shared.any((3, 4)), -1, rows)
+    shared = a.share_strokes(found.a[rows], np.broadcast_to(np.arange(len(a))[:, None, None], rows.shape))
+    rows = np.where(shared, -1, rows)
 
     stroke = np.maximum(neighbor, 0)
     point = a.samples[stroke, other_at]  # (U, n)
@@ -75,7 +74,7 @@ def _find_neighbors(a: StrokeUnits, singles: int) -> tuple[np.ndarray, np.ndarra
     apart, near = apart.reshape(len(a), -1), near.reshape(len(a), -1)
     stroke, sample = near // GRID, near % GRID
     mine = np.repeat(asked, count)[None] + np.zeros_like(near)
-    member = (a.members[stroke, 0][:, :, None] == a.members[:, None, :]).any(2)
+    member = a.find_ranks(np.broadcast_to(np.arange(len(a))[:, None], stroke.shape), a.members[stroke, 0]) >= 0
     apart = np.where(member, np.inf, apart)
     order = np.lexsort((apart, stroke), axis=1)
     stroke, sample, mine, apart = (np.take_along_axis(values, order, 1) for values in (stroke, sample, mine, apart))
@@ -90,7 +89,7 @@ def _find_neighbors(a: StrokeUnits, singles: int) -> tuple[np.ndarray, np.ndarra
 
 def _list_hypotheses(a: StrokeUnits, found: StrokeCandidates, score: np.ndarray) -> np.ndarray:
     """The best candidates of all units that a stroke is in, int64 (singles, h), by single unit; -1 = none."""
-    singles = int((a.members[:, 1] < 0).sum())
+    singles = int((a.counts == 1).sum())
     unit_of = np.full(int(a.members.max()) + 1, -1)
     unit_of[a.members[:singles, 0]] = np.arange(singles)
     strokes = a.members[found.a]
@@ -108,7 +107,7 @@ def _list_hypotheses(a: StrokeUnits, found: StrokeCandidates, score: np.ndarray)
 def _locate_fraction(a: StrokeUnits, found: StrokeCandidates, rows: np.ndarray, stroke: np.ndarray, fraction: np.ndarray) -> np.ndarray:
     """Where a place on a stroke, by fraction of its length, is on the units that have it; (U, n, h) for stroke, fraction (U, n)."""
     unit = found.a[rows]
-    nth = (a.members[unit] == stroke[:, :, None, None]).argmax(3)
+    nth = np.maximum(a.find_ranks(unit, np.broadcast_to(stroke[:, :, None], unit.shape)), 0)
     low, high = a.begins[unit, nth], a.begins[unit, nth + 1]
     turned = a.turned[unit, nth]
     part = np.where(turned, 1.0 - fraction[:, :, None], fraction[:, :, None])

@@ -4,6 +4,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from .curves import to_xy
+from .units import StrokeUnits
 
 _TRIES = 96
 _NEAR = 0.04  # of the size; what lies nearer than this to a line of the other key counts as on it
@@ -55,13 +56,13 @@ def align_overall(a: np.ndarray, b: np.ndarray, size: float) -> tuple[complex, c
 
 
 def align_locally(
-    at: np.ndarray, own: np.ndarray, a: np.ndarray, b: np.ndarray, names: np.ndarray, trust: np.ndarray, size: float, first: complex
+    units: StrokeUnits, matched: np.ndarray, a: np.ndarray, b: np.ndarray, trust: np.ndarray, size: float, first: complex
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How each place may be moved by the matches around it, but its own: (turn, shift), complex128 (M, U) each. The first of the M maps
+    """How each unit may be moved by the matches around it, but its own: (turn, shift), complex128 (M, U) each. The first of the M maps
     is what all of them say, the others what the nearest ones say, one by one.
 
-    at complex128 (U,) · own int64 (U, n) strokes there · a, b complex128 (K, GRID) matched lines, point by point · names int64 (K, n)
-    their strokes · trust float64 (K,) probabilities · first the turn where nothing is near
+    matched int64 (K,) units that have a partner · a, b complex128 (K, GRID) they and their partners, point by point · trust float64 (K,)
+    probabilities · first the turn where nothing is near
     """
     pick = np.linspace(0, a.shape[1] - 1, _POINTS).round().astype(int)
     a, b = a[:, pick], b[:, pick]
@@ -73,14 +74,14 @@ def align_locally(
         near = tree.query(to_xy(places), k=count)[1].reshape(len(places), count)
         return near, np.abs(a[near] - places[:, None, None]).min(2)
 
-    near, gap = find_nearest(at)
-    foreign = ~(names[near][:, :, :, None] == np.where(own < 0, -2, own)[:, None, None, :]).any((2, 3))
+    near, gap = find_nearest(units.samples.mean(1))
+    foreign = ~units.share_strokes(matched[near], np.broadcast_to(np.arange(len(units))[:, None], near.shape))
     maps = [_fit_maps(a[near], b[near], foreign * trust[near] / (gap**2 + (0.03 * size) ** 2), first)]
     around, apart = find_nearest(middle)
     turn, shift = _fit_maps(a[around], b[around], trust[around] / (apart**2 + (0.01 * size) ** 2), first)
     order = np.argsort(np.where(foreign, gap, np.inf), axis=1)[:, :_SINGLY]
     for column in order.T:
-        match = near[np.arange(len(at)), column]
+        match = near[np.arange(len(units)), column]
         maps.append((turn[match], shift[match]))
     return np.stack([turn for turn, _ in maps]), np.stack([shift for _, shift in maps])
 

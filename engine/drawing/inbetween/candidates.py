@@ -14,6 +14,7 @@ ORDER = FEATURES.index("order")
 _PARTNERS = 120  # looked at for each unit
 _TRIED = 24  # of them, with all maps
 _KEPT = 8
+_LONGEST = 6  # strokes more than two that count against a match: an outline is no less likely for being drawn in many
 _BLOCK = 20_000
 
 
@@ -66,8 +67,9 @@ def find_candidates(
     fits = (a.fills[one] == b.fills[two]) & ~busy_a[one] & ~busy_b[two]
     one, two = np.concatenate([one[fits], pinned[0]]), np.concatenate([two[fits], pinned[1]])
     first = _rate_pairs(a, b, one, two, maps[0][0][one], maps[1][0][one], size)
-    names_a, names_b = a.members[first.a], b.members[first.b]
-    first.features[:, ORDER] = order.rate_pairs(names_a[:, 0], names_b[:, 0], (names_a[:, 1] < 0) & (names_b[:, 1] < 0))
+    first.features[:, ORDER] = order.rate_pairs(
+        a.members[first.a, 0], b.members[first.b, 0], (a.counts[first.a] == 1) & (b.counts[first.b] == 1)
+    )
     rows = _pick_best(first.a, first.features @ weights, _TRIED)
     found, score = first.take(rows), (first.features @ weights)[rows]
     one, two = found.a, found.b
@@ -170,7 +172,7 @@ def _rate_pairs(
         np.minimum(wider, 2.0),
         np.abs(a.color[one] - b.color[two]).max(1) / 255.0,
         a.closed[one] != b.closed[two],
-        (a.members[one] >= 0).sum(1) + (b.members[two] >= 0).sum(1) - 2,
+        np.minimum(a.counts[one] + b.counts[two] - 2, _LONGEST),
         *np.zeros((3, len(one))),  # support, ally and order depend on more than the pair
         np.ones(len(one)),
     ]

@@ -14,6 +14,7 @@ from .agreement import compare_neighbors, map_places
 from .candidates import FEATURES, NOTHING, StrokeCandidates, find_candidates, find_sharing_units
 from .curves import find_full_spans, to_xy
 from .cutting import cut_matches
+from .joins import close_fills
 from .leftovers import absorb_leftovers
 from .matches import StrokeMatches
 from .order import StrokeOrder, find_copies, learn_order
@@ -63,6 +64,7 @@ def match_strokes(
             raise BadInput(f"Strokes {i} and {j} are pinned together, but the keys have {len(a)} and {len(b)}: pin them again.")
     fills_a = np.zeros(len(a), bool) if fills_a is None else np.asarray(fills_a, bool)
     fills_b = np.zeros(len(b), bool) if fills_b is None else np.asarray(fills_b, bool)
+    a, b = close_fills(a, fills_a), close_fills(b, fills_b)
     units_a, units_b = build_units(a, fills_a), build_units(b, fills_b)
     chosen = _select_candidates(units_a, units_b, pairs, find_copies(a, b))
     return absorb_leftovers(a, b, _build_matches(a, b, units_a, units_b, chosen, fills_a, fills_b))
@@ -73,7 +75,7 @@ def _select_candidates(a: StrokeUnits, b: StrokeUnits, pairs: Sequence[tuple[int
     points = np.concatenate([a.samples.ravel(), b.samples.ravel()])
     size = max(float(np.hypot(*np.ptp(to_xy(points), axis=0))), 1.0) if len(points) else 1.0
     pinned = _find_pinned_units(a, b, pairs)
-    single_a, single_b = a.members[:, 1] < 0, b.members[:, 1] < 0
+    single_a, single_b = a.counts == 1, b.counts == 1
     first = alignment.align_overall(a.samples[single_a], b.samples[single_b], size)
     maps = np.full((1, len(a)), first[0]), np.full((1, len(a)), first[1])
     chosen = CandidateSelection(NOTHING, np.zeros(0))
@@ -82,9 +84,9 @@ def _select_candidates(a: StrokeUnits, b: StrokeUnits, pairs: Sequence[tuple[int
         weights = _WEIGHTS[min(turn, 1)]
         if len(chosen.found):
             one, two = _sample_matches(a, b, chosen.found)
-            names, trust = a.members[chosen.found.a], 1.0 / (1.0 + np.exp(-chosen.odds))
-            maps = alignment.align_locally(a.samples.mean(1), a.members, one, two, names, trust, size, first[0])
-            order = learn_order(order, names[:, 0], b.members[chosen.found.b, 0])
+            trust = 1.0 / (1.0 + np.exp(-chosen.odds))
+            maps = alignment.align_locally(a, chosen.found.a, one, two, trust, size, first[0])
+            order = learn_order(order, a.members[chosen.found.a, 0], b.members[chosen.found.b, 0])
         found = find_candidates(a, b, maps, order, size, weights, pinned)
         if not len(found):
             return CandidateSelection(found, np.zeros(0))
@@ -174,8 +176,9 @@ def _find_pinned_units(a: StrokeUnits, b: StrokeUnits, pairs: Sequence[tuple[int
 
 
 def _find_unit(units_: StrokeUnits, strokes: Sequence[int]) -> int:
-    wanted = sorted([-1] * (units_.members.shape[1] - len(strokes)) + list(strokes))
-    rows = np.flatnonzero((np.sort(units_.members, 1) == wanted[-units_.members.shape[1] :]).all(1)) if len(strokes) <= 4 else []
+    unit = np.flatnonzero(units_.counts == len(strokes))
+    found = units_.find_ranks(*np.broadcast_arrays(unit[:, None], np.array(strokes, np.int64))) >= 0
+    rows = unit[found.all(1)]
     return int(rows[0]) if len(rows) else -1
 
 

@@ -9,6 +9,7 @@ from skimage.measure import points_in_poly
 from ..sketch.strokes import Strokes
 from .contacts import find_contacts
 from .curves import interpolate_values, to_xy
+from .joins import close_fills
 from .matches import StrokeMatches
 from .motion import StrokeMotion, find_motion
 from .nodes import MotionNodes, build_nodes
@@ -22,7 +23,8 @@ class InbetweenDrawing:
 
     strokes     in drawing order
     source      int32 (S, 2)    stroke of the key before and after that each stroke is made of, -1 = none
-    place       float32 (N, 2)  fractional indices of the points there that each point is; nan where there is none
+    place       float32 (N, 2)  fractional indices of the points there that each point is, 0 to the stroke's count of points; nan where
+                                there is none
     confidence  float32 (S,)    of the match
     fills       bool (S,)       bounds a painted area
     """
@@ -57,7 +59,7 @@ class StrokeInbetweener:
         for first, last in zip(begin, [*begin[1:], len(points.piece)], strict=True):
             rows = np.arange(first, last)[points.real[first:last]]
             piece = points.piece[first]
-            stroke = [there[rows], widths[rows], colors[rows], points.place[rows]]
+            stroke = [there[rows], widths[rows], colors[rows], self._places[rows]]
             left = 1.0 if (matches.pieces[piece] >= 0).all() else _remaining_share(matches.pieces[piece], place)
             if left <= 0.0:
                 continue
@@ -124,7 +126,29 @@ class StrokeInbetweener:
 
     @cached_property
     def _nodes(self) -> MotionNodes:
-        return build_nodes(self.a, self.b, self.matches)
+        return build_nodes(*self._keys, self.matches)
+
+    @cached_property
+    def _keys(self) -> tuple[Strokes, Strokes]:
+        """Both keys, with what bounds paint closed."""
+        found = []
+        for side, key in enumerate((self.a, self.b)):
+            fills = np.zeros(len(key), bool)
+            rows = self.matches.pieces[self.matches.fills, side]
+            fills[rows[rows >= 0]] = True
+            found.append(close_fills(key, fills))
+        return found[0], found[1]
+
+    @cached_property
+    def _places(self) -> np.ndarray:
+        """Where points come from, as `InbetweenDrawing.place`; what goes on past the last point of a closed stroke begins anew."""
+        place = self._nodes.place.copy()
+        for side, key in enumerate(self._keys):
+            stroke = self.matches.pieces[self._nodes.piece, side]
+            rows = np.flatnonzero(stroke >= 0)
+            rows = rows[key.cyclic[stroke[rows]]]
+            place[rows, side] %= np.diff(key.offsets)[stroke[rows]]
+        return place
 
     @cached_property
     def _motion(self) -> StrokeMotion:
@@ -141,7 +165,7 @@ class StrokeInbetweener:
     def _sample_keys(self, of) -> tuple[np.ndarray, np.ndarray]:
         """What the points have in either key; nan for none."""
         points, found = self._nodes, []
-        for side, key in enumerate((self.a, self.b)):
+        for side, key in enumerate(self._keys):
             values = of(key)
             result = np.full((len(points.piece), *values.shape[1:]), np.nan)
             rows = np.flatnonzero(~np.isnan(points.place[:, side]))
@@ -155,7 +179,7 @@ class StrokeInbetweener:
     def _closed_pieces(self) -> np.ndarray:
         """Pieces that are the whole of a cyclic stroke in each key that has them, bool (P,)."""
         closed = np.ones(len(self.matches), bool)
-        for side, key in enumerate((self.a, self.b)):
+        for side, key in enumerate(self._keys):
             rows = self.matches.pieces[:, side]
             if not len(key):
                 continue

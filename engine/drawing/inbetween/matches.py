@@ -7,7 +7,7 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class StrokeMatches:
-    """Every stretch of every stroke of both keys, once.
+    """Every stretch of every stroke of both keys, once; what runs beside the end of another stroke is there twice in the other key.
 
     pieces      int32 (P, 2)    stroke of the key before and after, -1 = none
     spans       float32 (P, 4)  the stretch (begin, end) of the one and of the other, in fractional indices of points; drawn backwards

@@ -1,18 +1,20 @@
 """What may be one line: strokes, and strokes that go on in one another."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy import sparse
 
 from ..sketch.strokes import Strokes
-from .curves import StrokeCurves, chain_stretches, find_full_spans, to_xy
+from .curves import StrokeCurves, chain_stretches, find_full_spans
+from .joins import MEET, EndJoins, find_joins
 
 GRID = 32  # samples of a unit
-MOST = 4  # strokes of a chain
+_SHORT = 4  # strokes of a chain, of which all that are possible are tried
+_RUNS = 8  # strokes of a path, of which all runs are tried
 Links = tuple[tuple[int, float, float], ...]  # stretches (stroke, begin, end), one after the other
-_SHARPEST = np.cos(np.radians(150.0))  # two of several ends that meet may be one line when it turns by less
-_REACH = 1.5  # px, and half of both widths: how far apart ends may be that meet
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +22,9 @@ class StrokeUnits:
     """Single strokes first, in order, then chains of them.
 
     links    what each unit is made of
-    members  int64 (U, 4)         its strokes, -1 = none
-    begins   float64 (U, 5)       at which fraction of its length each of them begins; and the end
-    turned   bool (U, 4)          runs the other way in the unit
+    members  int64 (U, M)         its strokes, -1 = none
+    begins   float64 (U, M + 1)   at which fraction of its length each of them begins; and the end
+    turned   bool (U, M)          runs the other way in the unit
     curves   the units as curves
     samples  complex128 (U, GRID) points, evenly along each
     closed   bool (U,)            the end meets the beginning
@@ -43,21 +45,59 @@ class StrokeUnits:
     def __len__(self) -> int:
         return len(self.links)
 
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """How many strokes each unit has, int64 (U,)."""
+        return (self.members >= 0).sum(1)
+
+    def find_ranks(self, unit: np.ndarray, stroke: np.ndarray) -> np.ndarray:
+        """Which member of a unit a stroke is, -1 for none; for arrays of any one shape."""
+        keys, ranks, base = self._members_by_key
+        wanted = unit * base + stroke
+        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        return np.where(keys[at] == wanted, ranks[at], -1)
+
+    def share_strokes(self, unit: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Whether units have a stroke in common, bool; for arrays of any one shape."""
+        wanted = unit * len(self) + other
+        at = np.minimum(np.searchsorted(self._sharing_keys, wanted), len(self._sharing_keys) - 1)
+        return self._sharing_keys[at] == wanted
+
+    @cached_property
+    def _members_by_key(self) -> tuple[np.ndarray, np.ndarray, int]:
+        unit, rank = np.nonzero(self.members >= 0)
+        base = int(self.members.max(initial=0)) + 1
+        keys = unit * base + self.members[unit, rank]
+        order = np.argsort(keys)
+        return keys[order], rank[order], base
+
+    @cached_property
+    def _sharing_keys(self) -> np.ndarray:
+        unit, rank = np.nonzero(self.members >= 0)
+        has = sparse.csr_matrix((np.ones(len(unit)), (unit, self.members[unit, rank])))
+        shared = (has @ has.T).tocoo()
+        return np.sort(shared.row.astype(np.int64) * len(self) + shared.col)
+
 
 def build_units(strokes: Strokes, fills: np.ndarray) -> StrokeUnits:
-    """The strokes of a drawing that have points, and the chains that they make where ends meet. `fills` bool (S,): these make none."""
+    """The strokes of a drawing that have points, and the chains that they make where lines go on. `fills` bool (S,): these make none."""
     alive = np.flatnonzero(np.diff(strokes.offsets))
     spans = find_full_spans(strokes)
-    links = [((int(row), *spans[row].tolist()),) for row in alive]
-    links += _find_chains(strokes, spans, alive, fills)
+    joins = find_joins(strokes, fills)
+    chains, rings = _find_chains(strokes, alive, joins)
+    cuts = {}
+    for pair, cut in zip(joins.ends.tolist(), joins.cuts.tolist(), strict=True):
+        cuts[tuple(pair)], cuts[tuple(pair[::-1])] = tuple(cut), tuple(cut[::-1])
+    links = [_link_strokes(chain, ring, spans, cuts) for chain, ring in zip(chains, rings, strict=True)]
     curves = chain_stretches(strokes, links)
-    members, turned = np.full((len(links), MOST), -1), np.zeros((len(links), MOST), bool)
+    most = max(map(len, links), default=1)
+    members, turned = np.full((len(links), most), -1), np.zeros((len(links), most), bool)
     for row, chain in enumerate(links):
         members[row, : len(chain)] = [stroke for stroke, _, _ in chain]
         turned[row, : len(chain)] = [begin > end for _, begin, end in chain]
     curve = curves.curve
     first = np.flatnonzero((np.diff(curves.stroke, prepend=-1) != 0) | (np.diff(curve, prepend=-1) != 0))
-    begins = np.ones((len(links), MOST + 1))
+    begins = np.ones((len(links), most + 1))
     nth = np.arange(len(first)) - np.searchsorted(curve[first], curve[first])
     begins[curve[first], nth] = curves.along[first] - 2.0 * curve[first]
 
@@ -65,12 +105,11 @@ def build_units(strokes: Strokes, fills: np.ndarray) -> StrokeUnits:
     stroke = np.repeat(np.arange(len(strokes)), np.diff(strokes.offsets))
     width = np.bincount(stroke, strokes.widths, len(strokes)) / counts
     color = np.stack([np.bincount(stroke, strokes.colors[:, k], len(strokes)) / counts for k in range(4)], 1)
-    shape = (len(links), GRID)
-    samples = curves.sample(np.linspace(0.0, 1.0, GRID)).reshape(shape)
+    samples = curves.sample(np.linspace(0.0, 1.0, GRID)).reshape(len(links), GRID)
     main = members[:, 0]
-    gap = np.abs(samples[:, 0] - samples[:, -1])
+    gap, reach = np.abs(samples[:, 0] - samples[:, -1]), MEET + width[main]
     turns = strokes.cyclic[main] & (counts[main] > 1) if len(links) else np.zeros(0, bool)
-    closed = turns | ((gap <= _REACH + width[main]) & (curves.lengths > 8.0 * (_REACH + width[main])))
+    closed = turns | np.array(rings, bool) | ((gap <= reach) & (curves.lengths > 8.0 * reach))
     return StrokeUnits(
         tuple(links), members, begins, turned, curves, samples, closed, width[main], color[main], np.asarray(fills, bool)[main]
     )
@@ -81,53 +120,74 @@ def reverse_links(chain: Links) -> Links:
     return tuple((stroke, end, begin) for stroke, begin, end in chain[::-1])
 
 
-def _find_chains(strokes: Strokes, spans: np.ndarray, alive: np.ndarray, fills: np.ndarray) -> list[Links]:
-    """Chains of two to four open strokes whose ends meet, where only these two do or where they don't turn back."""
-    partner = _find_meetings(strokes, alive[(~strokes.cyclic & ~np.asarray(fills, bool) & (np.diff(strokes.offsets) > 1))[alive]])
-    found: dict[tuple[int, ...], Links] = {}
-    begun = [[end] for end in partner]  # a chain as the ends that it is left by, the first one's other end being free
-    for _ in range(MOST - 1):
+def _find_chains(strokes: Strokes, alive: np.ndarray, joins: EndJoins) -> tuple[list[tuple[int, ...]], list[bool]]:
+    """Single strokes, short chains of all kinds and whole paths, each as the ends that its strokes are left by; and which are rings."""
+    onward: dict[int, list[int]] = {}
+    seen: dict[int, int] = {}
+    for (one, two), sure in zip(joins.ends.tolist(), joins.seen.tolist(), strict=True):
+        onward.setdefault(one, []).append(two)
+        onward.setdefault(two, []).append(one)
+        if sure:
+            seen[one], seen[two] = two, one
+    singles = [(2 * row + 1,) for row in alive.tolist()]
+    found: dict[tuple[int, ...], tuple[int, ...]] = {}
+    tried: list[tuple[int, ...]] = []
+    begun = [(end,) for end in onward]  # a chain as the ends that it is left by, the first one's other end being free
+    for _ in range(_SHORT - 1):
         longer = []
         for ends in begun:
-            for entered in partner.get(ends[-1], ()):
-                if entered // 2 in [end // 2 for end in ends]:
-                    continue
-                chain = [*ends, entered ^ 1]
-                longer.append(chain)
-                names = tuple(end // 2 for end in chain)
-                found.setdefault(
-                    min(names, names[::-1]), tuple((end // 2, *spans[end // 2].tolist()[:: 1 if end % 2 else -1]) for end in chain)
-                )
+            for entered in onward.get(ends[-1], ()):
+                if entered // 2 not in [end // 2 for end in ends]:
+                    longer.append((*ends, entered ^ 1))
+        tried += longer
         begun = longer
-    return list(found.values())
+    for path, ring in _follow_paths(seen):
+        tried += _list_runs(path, ring) if len(path) > 1 else []
+    for chain in tried:
+        names = tuple(end // 2 for end in chain)
+        # Where a ring begins is of no matter.
+        found.setdefault(tuple(sorted(names)) if _is_ring(chain, onward) else min(names, names[::-1]), chain)
+    chains = [*singles, *found.values()]
+    return chains, [_is_ring(chain, onward) for chain in chains]
 
 
-def _find_meetings(strokes: Strokes, rows: np.ndarray) -> dict[int, list[int]]:
-    """For each end (2 x stroke, + 1 for its last point) the ends of other strokes that go on from there."""
-    if not len(rows):
-        return {}
-    points = strokes.points.astype(np.float64) @ (1.0, 1j)
-    first, last = strokes.offsets[rows].astype(np.int64), strokes.offsets[rows + 1].astype(np.int64) - 1
-    ends = np.stack([2 * rows, 2 * rows + 1], 1).ravel()
-    at = np.stack([first, last], 1).ravel()
-    inward = np.stack([_measure_inward(points, first, last), _measure_inward(points, last, first)], 1).ravel()
-    reach = _REACH / 2.0 + strokes.widths[at] / 2.0
-    place = to_xy(points[at])
-    pairs = cKDTree(place).query_pairs(2.0 * float(np.quantile(reach, 0.95)), output_type="ndarray")
-    pairs = pairs[np.abs(points[at][pairs[:, 0]] - points[at][pairs[:, 1]]) <= reach[pairs].sum(1)]
-    pairs = pairs[ends[pairs[:, 0]] // 2 != ends[pairs[:, 1]] // 2]
-    degree = np.bincount(pairs.ravel(), minlength=len(ends))
-    straight = -np.real(inward[pairs[:, 0]] * inward[pairs[:, 1]].conj())
-    goes_on = ((degree[pairs] == 1).all(1)) | ((straight > _SHARPEST) & (degree[pairs] <= 6).all(1))
-    partner: dict[int, list[int]] = {}
-    for one, two in ends[pairs[goes_on]].tolist():
-        partner.setdefault(one, []).append(two)
-        partner.setdefault(two, []).append(one)
-    return partner
+def _is_ring(chain: tuple[int, ...], onward: dict[int, list[int]]) -> bool:
+    return (chain[0] ^ 1) in onward.get(chain[-1], ())
 
 
-def _measure_inward(points: np.ndarray, end: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Unit direction in which strokes leave their end: toward a point a little further in, so that a hook at the tip says nothing."""
-    toward = end + np.sign(other - end) * np.minimum(np.abs(other - end), 2)
-    step = points[toward] - points[end]
-    return step / np.maximum(np.abs(step), 1e-9)
+def _follow_paths(seen: dict[int, int]) -> Iterator[tuple[tuple[int, ...], bool]]:
+    """Lines as the eye follows them from stroke to stroke, as the ends that strokes are left by; and whether each comes back."""
+    left = {end // 2 for end in seen}
+    for end in sorted(seen, key=lambda end: (end ^ 1) in seen):  # from free ends first: what is left then are rings
+        if end // 2 not in left:
+            continue
+        path = [end]
+        left.discard(end // 2)
+        while (entered := seen.get(path[-1])) is not None and entered // 2 in left:
+            path.append(entered ^ 1)
+            left.discard(entered // 2)
+        yield tuple(path), seen.get(path[-1]) == path[0] ^ 1
+
+
+def _list_runs(path: tuple[int, ...], ring: bool) -> list[tuple[int, ...]]:
+    """The whole path, and all runs of it that are longer than the chains that are there already, unless they are too many."""
+    runs = [path]
+    if len(path) <= _RUNS:
+        around = path + path[:-1] if ring else path
+        for count in range(_SHORT + 1, len(path)):
+            runs += [around[begin : begin + count] for begin in range(len(path) if ring else len(path) - count + 1)]
+    return runs
+
+
+def _link_strokes(chain: tuple[int, ...], ring: bool, spans: np.ndarray, cuts: dict) -> Links:
+    """The stretches of a chain, each from where the line comes over to where it goes over into the next."""
+    links = []
+    for nth, end in enumerate(chain):
+        begin, last = spans[end // 2].tolist()[:: 1 if end % 2 else -1]
+        before, after = chain[nth - 1], chain[(nth + 1) % len(chain)]
+        if nth > 0 or ring:
+            begin = cuts[end ^ 1, before][0]
+        if nth < len(chain) - 1 or ring:
+            last = cuts[end, after ^ 1][0]
+        links.append((end // 2, begin, last))
+    return tuple(links)
