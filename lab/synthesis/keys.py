@@ -9,7 +9,10 @@ with the same number of points, as a tool needs that matches strokes by their nu
   split      one in three long strokes is drawn in two, and one in three of those that meet at a corner in one go, in both keys
   jittered   both keys are off by a px or two, smoothly, and each line by half a px on its own; what is between them, by the mix of both
   changing   strokes that vanish behind others, come out, or are cut in two by what passes before them
-  all        all of it
+  all        all of these
+  cut        most lines are drawn in one to four strokes that meet, closed ones too, and in others in the other key
+  overlapping  so, and the strokes run beside each other for some px, a little off
+  begun      closed lines are strokes that begin anywhere, and meet, run past or miss their start
 """
 
 from dataclasses import dataclass
@@ -22,11 +25,16 @@ from .cutout_figure import draw_parts
 from .cutout_person import SIZE, CutoutPerson, Pose
 from .visible import VisibleDrawing, draw_visible_parts, join_pieces, split_pieces
 
-VARIANTS = ("home", "shuffled", "reversed", "resampled", "split", "jittered", "changing", "all")
+VARIANTS = ("home", "shuffled", "reversed", "resampled", "split", "jittered", "changing", "all", "cut", "overlapping", "begun")
 PLACES = (0.25, 0.5, 0.75)  # of the drawings that are compared
 _SPACING = 4.0  # px from point to point
 _LONG = 24.0  # px; what is shorter is not drawn in two
 _MEET = 1.5  # px
+_PIECE = 20.0  # px; strokes that a line is cut into are no shorter
+_MOST_PIECES = 4
+_OVERLAP = (2.0, 6.0)  # px by which each of two strokes goes on beside the other
+_OFF = 0.4  # px, standard deviation, that strokes lie beside the line then
+_MISSED = 0.03  # of a closed line: what it may miss its start by
 _LINES = 256  # more than a person has
 
 _Piece = tuple[np.ndarray, np.ndarray, bool, np.ndarray, np.ndarray]
@@ -97,6 +105,10 @@ def draw_key_pair(seed: int, variant: str) -> ToonKeyPair:
     accident = np.random.default_rng([seed, 2, VARIANTS.index(variant)])
     if everything or variant == "split":
         drawn = [_merge_strokes(accident, _cut_strokes(accident, key)) for key in drawn]
+    if variant in ("cut", "overlapping"):
+        drawn = [_cut_in_pieces(accident, key, variant == "overlapping") for key in drawn]
+    if variant == "begun":
+        drawn = [[_begin_anywhere(accident, piece) if piece[2] else piece for piece in key] for key in drawn]
     if everything or variant == "resampled":
         drawn = [[_resample_piece(piece, _count_points(piece, accident.uniform(2, 9)), accident) for piece in key] for key in drawn]
     jitters = None
@@ -201,6 +213,58 @@ def _merge_strokes(rng: Generator, key: list[_Piece]) -> list[_Piece]:
                 key[other] = (np.zeros((0, 2)), np.zeros(0), True, np.zeros(0, int), np.zeros(0))
                 break
     return [piece for piece in key if len(piece[0])]
+
+
+def _take_stretch(piece: _Piece, begin: float, end: float) -> _Piece:
+    """A stroke along a part of another: `begin` to `end` px along it; a closed one goes on round."""
+    points, widths, cyclic, line, place = piece
+    along = _measure_arc(piece)
+    if cyclic:
+        points, widths, line, place = (np.concatenate([values, values, values, values[:1]]) for values in (points, widths, line, place))
+        along = np.concatenate([along[:-1] - along[-1], along[:-1], along + along[-1]])
+    inner = np.flatnonzero((along > begin) & (along < end))
+    ends = np.clip(np.interp([begin, end], along, np.arange(len(along))), 0, len(along) - 1)
+    nearest = np.round(ends).astype(int)
+    x, y, w = (np.interp([begin, end], along, values) for values in (*points.T, widths))
+    rows = [nearest[:1], inner, nearest[1:]]
+    found = np.stack([x, y], 1)
+    return (
+        np.concatenate([found[:1], points[inner], found[1:]]),
+        np.concatenate([w[:1], widths[inner], w[1:]]),
+        False,
+        np.concatenate([line[row] for row in rows]),
+        np.concatenate([place[row] for row in rows]),
+    )
+
+
+def _cut_in_pieces(rng: Generator, key: list[_Piece], overlap: bool) -> list[_Piece]:
+    """Lines in one to four strokes each."""
+    found: list[_Piece] = []
+    for piece in key:
+        length = _measure_arc(piece)[-1]
+        count = min(int(rng.integers(1, _MOST_PIECES + 1)), int(length / _PIECE))
+        if count < 2:
+            found.append(piece)
+            continue
+        shares = rng.uniform(0.5, 1.5, count)
+        edges = np.concatenate([[0.0], shares.cumsum() / shares.sum()]) * length
+        if piece[2]:
+            edges += rng.uniform(0, length)
+            edges -= length * (edges[0] >= length)
+        for nth, (begin, end) in enumerate(zip(edges, edges[1:], strict=False)):
+            before, after = rng.uniform(*_OVERLAP, 2) * overlap
+            first, last = nth == 0 and not piece[2], nth == count - 1 and not piece[2]
+            drawn = _take_stretch(piece, begin - before * (not first), end + after * (not last))
+            found.append((drawn[0] + rng.normal(0, _OFF, 2) * overlap, *drawn[1:]))
+    return found
+
+
+def _begin_anywhere(rng: Generator, piece: _Piece) -> _Piece:
+    """A closed line as a stroke that begins anywhere, and meets, runs past or misses its start."""
+    length = _measure_arc(piece)[-1]
+    begin = rng.uniform(0, length * 0.9)
+    past = rng.choice([0.0, rng.uniform(*_OVERLAP), -_MISSED * length * rng.uniform(0.3, 1)])
+    return _take_stretch(piece, begin, begin + length + min(past, 0.1 * length))
 
 
 def _draw_jitter(rng: Generator) -> HandJitter:

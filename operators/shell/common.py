@@ -72,11 +72,12 @@ def follow_job(entry: session.JobEntry, answer: dict) -> None:
     session.wait_for_job(entry, lambda entry: meter.show(entry.job.fraction, entry.job.remaining, entry.job.stage))
     meter.end()
     result = session.read_result(entry)
-    answer |= {"status": entry.job.state, "warnings": list(entry.warnings), "pictures": result.get("pictures", [])}
+    warnings = [*entry.warnings, *(note.text for note in entry.notes if note.text)]
+    answer |= {"status": entry.job.state, "warnings": warnings, "pictures": result.get("pictures", [])}
     answer["frames"] = result.get("frames", [])
     answer["notes"] = [asdict(note) for note in entry.notes]
     answer["seconds"]["engine"] = round(time.monotonic() - begun, 3)
-    for text in (*entry.warnings, *(note.text for note in entry.notes if note.text)):
+    for text in warnings:
         print_text(f"Warning: {text}")
     if entry.job.state == "cancelled":
         raise JobCancelled(entry.job.text)

@@ -14,10 +14,12 @@ from .agreement import compare_neighbors, map_places
 from .candidates import FEATURES, NOTHING, StrokeCandidates, find_candidates, find_sharing_units
 from .curves import find_full_spans, to_xy
 from .cutting import cut_matches
+from .drawing import StrokeInbetweener
 from .joins import close_fills
 from .leftovers import absorb_leftovers
 from .matches import StrokeMatches
 from .order import StrokeOrder, find_copies, learn_order
+from .unions import unite_fills
 from .units import StrokeUnits, build_units
 
 # What features (candidates.FEATURES) say for a match, as log odds.
@@ -65,9 +67,19 @@ def match_strokes(
     fills_a = np.zeros(len(a), bool) if fills_a is None else np.asarray(fills_a, bool)
     fills_b = np.zeros(len(b), bool) if fills_b is None else np.asarray(fills_b, bool)
     a, b = close_fills(a, fills_a), close_fills(b, fills_b)
+    matches = absorb_leftovers(a, b, _match_units(a, b, pairs, fills_a, fills_b))
+    return unite_fills(a, b, matches, pairs, lambda one, two, marked: _match_units(one, two, (), *marked), _draw_half)
+
+
+def _draw_half(a: Strokes, b: Strokes, matches: StrokeMatches) -> tuple[Strokes, np.ndarray]:
+    made = StrokeInbetweener(a, b, matches).draw_at_place(0.5)
+    return made.strokes, made.source[:, 0]
+
+
+def _match_units(a: Strokes, b: Strokes, pairs: Sequence[tuple[int, int]], fills_a: np.ndarray, fills_b: np.ndarray) -> StrokeMatches:
     units_a, units_b = build_units(a, fills_a), build_units(b, fills_b)
     chosen = _select_candidates(units_a, units_b, pairs, find_copies(a, b))
-    return absorb_leftovers(a, b, _build_matches(a, b, units_a, units_b, chosen, fills_a, fills_b))
+    return _build_matches(a, b, units_a, units_b, chosen, fills_a, fills_b)
 
 
 def _select_candidates(a: StrokeUnits, b: StrokeUnits, pairs: Sequence[tuple[int, int]], order: StrokeOrder) -> CandidateSelection:

@@ -49,13 +49,13 @@ def _align_rings(a: Strokes, b: Strokes, links_a: Links, links_b: Links, shift: 
     va, vb = chain_stretches(a, [links_a]).sample(grid)[0], curve.sample(grid)[0]
     fit = np.fft.ifft(np.fft.fft(va - va.mean()).conj() * np.fft.fft(vb - vb.mean()))
     near = np.arange(-_FINE // GRID, _FINE // GRID + 1) + round(shift * _FINE)
-    best = near[(fit[near % _FINE] * fit[near[len(near) // 2] % _FINE].conj()).real.argmax()] % _FINE / _FINE
+    best = float(near[(fit[near % _FINE] * fit[near[len(near) // 2] % _FINE].conj()).real.argmax()] % _FINE) / _FINE
     if _is_round(a, links_a) and not _is_round(b, links_b):  # what has no beginning of its own begins where the other does
         return _begin_ring(a, links_a, (1.0 - best) % 1.0), links_b
     if not _is_round(b, links_b):
         seams = np.append(curve.along[_find_breaks(curve)], [0.0, 1.0])
         seam = seams[np.abs(seams - best).argmin()]
-        best = seam % 1.0 if abs(seam - best) < _SNAP / 2.0 else best
+        best = float(seam) % 1.0 if abs(seam - best) < _SNAP / 2.0 else best
     whole = len(links_a) == len(links_b) == 1 and abs(links_a[0][2] - links_a[0][1]) == abs(links_b[0][2] - links_b[0][1])
     return links_a, _begin_ring(b, links_b, best, whole)  # as many points: a copy, most likely
 

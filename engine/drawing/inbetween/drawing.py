@@ -13,6 +13,7 @@ from .joins import close_fills
 from .matches import StrokeMatches
 from .motion import StrokeMotion, find_motion
 from .nodes import MotionNodes, build_nodes
+from .unions import add_outlines
 
 _HIDDEN = 0.7  # of a stroke's points must lie behind an area
 
@@ -59,8 +60,10 @@ class StrokeInbetweener:
         for first, last in zip(begin, [*begin[1:], len(points.piece)], strict=True):
             rows = np.arange(first, last)[points.real[first:last]]
             piece = points.piece[first]
+            if not self._is_shown(piece, place):
+                continue
             stroke = [there[rows], widths[rows], colors[rows], self._places[rows]]
-            left = 1.0 if (matches.pieces[piece] >= 0).all() else _remaining_share(matches.pieces[piece], place)
+            left = 1.0 if not matches.alone[piece] else _remaining_share(matches.pieces[piece], place)
             if left <= 0.0:
                 continue
             if left < 1.0 and not self._covered_pieces[piece]:
@@ -68,6 +71,14 @@ class StrokeInbetweener:
             parts.append((piece, [column[:-1] for column in stroke] if self._closed_pieces[piece] else stroke))
         order = np.argsort(self._drawing_ranks[int(place > 0.5)][[piece for piece, _ in parts]], kind="stable")
         return self._assemble_drawing([parts[row][1] for row in order], np.array([parts[row][0] for row in order], np.int64))
+
+    def _is_shown(self, piece: int, place: float) -> bool:
+        """Whether a piece is drawn: outlines of unions are not, and of the fills of a union those of the nearer key are."""
+        matches = self.matches
+        if piece >= len(matches):
+            return False
+        united = matches.unions is not None and matches.unions.row[piece] >= 0
+        return not united or int(matches.pieces[piece, 0] < 0) == int(place >= 0.5)
 
     def _shrink_stroke(self, piece: int, stroke: list[np.ndarray], left: float) -> list[np.ndarray]:
         """What is left of a stroke that has no partner, and that nothing hides: a closed one gets smaller, an open one draws
@@ -126,25 +137,30 @@ class StrokeInbetweener:
 
     @cached_property
     def _nodes(self) -> MotionNodes:
-        return build_nodes(*self._keys, self.matches)
+        return build_nodes(*self._keys, self._all_matches)
 
     @cached_property
     def _keys(self) -> tuple[Strokes, Strokes]:
-        """Both keys, with what bounds paint closed."""
+        """Both keys, with what bounds paint closed, and the outlines of unions."""
         found = []
         for side, key in enumerate((self.a, self.b)):
             fills = np.zeros(len(key), bool)
             rows = self.matches.pieces[self.matches.fills, side]
             fills[rows[rows >= 0]] = True
             found.append(close_fills(key, fills))
-        return found[0], found[1]
+        return add_outlines(found[0], found[1], self.matches)[:2]
+
+    @cached_property
+    def _all_matches(self) -> StrokeMatches:
+        """Those of the outlines of unions too."""
+        return add_outlines(self.a, self.b, self.matches)[2]
 
     @cached_property
     def _places(self) -> np.ndarray:
         """Where points come from, as `InbetweenDrawing.place`; what goes on past the last point of a closed stroke begins anew."""
         place = self._nodes.place.copy()
         for side, key in enumerate(self._keys):
-            stroke = self.matches.pieces[self._nodes.piece, side]
+            stroke = self._all_matches.pieces[self._nodes.piece, side]
             rows = np.flatnonzero(stroke >= 0)
             rows = rows[key.cyclic[stroke[rows]]]
             place[rows, side] %= np.diff(key.offsets)[stroke[rows]]
@@ -170,7 +186,7 @@ class StrokeInbetweener:
             result = np.full((len(points.piece), *values.shape[1:]), np.nan)
             rows = np.flatnonzero(~np.isnan(points.place[:, side]))
             result[rows] = interpolate_values(
-                key, self.matches.pieces[points.piece[rows], side].astype(np.int64), points.place[rows, side], values
+                key, self._all_matches.pieces[points.piece[rows], side].astype(np.int64), points.place[rows, side], values
             )
             found.append(result)
         return found[0], found[1]
@@ -178,25 +194,25 @@ class StrokeInbetweener:
     @cached_property
     def _closed_pieces(self) -> np.ndarray:
         """Pieces that are the whole of a cyclic stroke in each key that has them, bool (P,)."""
-        closed = np.ones(len(self.matches), bool)
+        closed = np.ones(len(self._all_matches), bool)
         for side, key in enumerate(self._keys):
-            rows = self.matches.pieces[:, side]
+            rows = self._all_matches.pieces[:, side]
             if not len(key):
                 continue
             counts = np.diff(key.offsets)[rows]
-            span = np.abs(self.matches.spans[:, 2 * side] - self.matches.spans[:, 2 * side + 1])
+            span = np.abs(self._all_matches.spans[:, 2 * side] - self._all_matches.spans[:, 2 * side + 1])
             closed &= (rows < 0) | (key.cyclic[rows] & (counts > 1) & (np.abs(span - counts) < 1e-3))
         return closed
 
     @cached_property
     def _held(self) -> np.ndarray:
         """Whether the first and last point of each piece lie on another line, bool (P, 2); told for pieces of one key only."""
-        points, held = self._nodes, np.zeros((len(self.matches), 2), bool)
+        points, held = self._nodes, np.zeros((len(self._all_matches), 2), bool)
         reach = np.fmax(*self._widths) / 2.0 + 0.5
         for side, there in enumerate((points.a, points.b)):
             rows = np.flatnonzero(~np.isnan(there))
             ends = rows[find_contacts(there[rows], points.piece[rows], reach[rows]).end]
-            ends = ends[self.matches.pieces[points.piece[ends], 1 - side] < 0]
+            ends = ends[self._all_matches.pieces[points.piece[ends], 1 - side] < 0]
             last = np.append(np.diff(points.piece) != 0, True)
             held[points.piece[ends], last[ends].astype(int)] = True
         return held
@@ -204,7 +220,7 @@ class StrokeInbetweener:
     @cached_property
     def _covered_pieces(self) -> np.ndarray:
         """Pieces of one key that come to lie behind paint, where the other key is: that hides them, bool (P,)."""
-        matches, points = self.matches, self._nodes
+        matches, points = self._all_matches, self._nodes
         covered = np.zeros(len(matches), bool)
         covers = np.flatnonzero(matches.fills & self._closed_pieces & (matches.pieces >= 0).all(1))
         for side in (0, 1):
@@ -224,8 +240,8 @@ class StrokeInbetweener:
     def _drawing_ranks(self) -> tuple[np.ndarray, np.ndarray]:
         """Where each piece comes in the drawing order of either key, float64 (P,); one without a place there follows what it follows in
         its own key."""
-        pieces, ranks = self.matches.pieces, []
-        for side, other in ((0, (self.a, self.b)[1]), (1, (self.a, self.b)[0])):
+        pieces, ranks = self._all_matches.pieces, []
+        for side, other in ((0, self._keys[1]), (1, self._keys[0])):
             here, there = pieces[:, side], pieces[:, 1 - side]
             rank = np.full(len(other) + 1, -1.0)
             both = (here >= 0) & (there >= 0)

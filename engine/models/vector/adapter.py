@@ -24,7 +24,8 @@ from . import color, keys
 from .keys import BetweenPlace, VectorKey
 
 GAP = 12.0  # px that gaps in the lines of a painted key have at most, in a picture 1080 px high
-ALIKE = 0.3  # of the strokes must have a partner, or a person is told
+ALIKE = 0.3  # of the lines, by length, must have a partner, or a person is told
+NOTABLE = 0.005  # of the lines, by length; where less has no partner nobody is told
 
 
 class Vector:
@@ -99,16 +100,14 @@ class VectorRunner:
                 return
         if before == after:
             self.context.warn(f"Both keys are the same drawing, {names[0]}: so are the drawings between them.", frame)
-        counts = [len(self._load_key(before).strokes), len(self._load_key(after).strokes)]
-        both = (matches.pieces >= 0).all(axis=1)
-        lonely = [count - len(np.unique(matches.pieces[both, side])) for side, count in enumerate(counts)]
-        if min((count - alone) / count for count, alone in zip(counts, lonely, strict=True)) < ALIKE:
+        vanishing, appearing = inbetween.measure_alone(self._load_key(before).strokes, self._load_key(after).strokes, matches)
+        if max(vanishing, appearing) > 1.0 - ALIKE:
             self.context.warn(
                 f"{names[0]} and {names[1]} have little in common: draw a key between them, or pin strokes that belong together.", frame
             )
-        elif any(lonely):
+        elif max(vanishing, appearing) >= NOTABLE:
             self.context.warn(
-                f"{lonely[0]} of {counts[0]} strokes of {names[0]} vanish and {lonely[1]} of {counts[1]} of {names[1]} appear: "
+                f"{vanishing:.0%} of the lines of {names[0]}, by length, vanish and {appearing:.0%} of those of {names[1]} appear: "
                 "pin pairs where that is wrong.",
                 frame,
             )

@@ -61,11 +61,30 @@ def find_parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[
             pairs = tuple(_find_pairs(scene, layer))
             if pairs:
                 found.append(Part(ob, (layer,), pairs))
-            else:
+            elif chosen.layers == "ACTIVE" or _is_drawn(layer):
                 reasons.append(_why_no_pair(scene, layer))
     if not found:
-        raise BadInput(next(filter(None, reasons), "Every layer is hidden, locked, rough or left out: choose one, or show it."))
+        raise BadInput(next(iter(reasons), _why_no_layer(obs)))
     return found
+
+
+def _is_drawn(layer) -> bool:
+    return any(keys.is_key(frame) for frame in layer.frames)
+
+
+def _why_no_layer(obs: Sequence[bpy.types.Object]) -> str:
+    """Why no layer that takes part is drawn: what is drawn may lie on others."""
+    for ob in obs:
+        taking_part = _find_layers(ob, "ALL")
+        for layer in ob.data.layers if taking_part else ():
+            why = layers.left_out(ob, layer) or ("locked" if is_locked(layer) else "")
+            if why and _is_drawn(layer):
+                return (
+                    f"Nothing is drawn on the layers that take part, and {layer.name} is {why}: let it take part, or draw keys on another."
+                )
+        if taking_part:
+            return f"Nothing is drawn on the layers of {ob.name}: draw two keys first."
+    return "Every layer is hidden, locked, rough or left out: choose one, or show it."
 
 
 def _find_layers(ob: bpy.types.Object, which: str) -> list:
