@@ -11,7 +11,7 @@ from .units import GRID, StrokeUnits
 
 FEATURES = ("near", "close", "bent", "turned", "longer", "wider", "other color", "open", "chain", "support", "ally", "order", "always")
 ORDER = FEATURES.index("order")
-_PARTNERS = 120  # looked at for each unit
+_PARTNERS = 120  # strokes, and the chains of as many, that are looked at for each unit
 _TRIED = 24  # of them, with all maps
 _KEPT = 8
 _LONGEST = 6  # strokes more than two that count against a match: an outline is no less likely for being drawn in many
@@ -104,7 +104,7 @@ def find_sharing_units(units: StrokeUnits, rows: np.ndarray) -> np.ndarray:
 
 
 def _pair_units(a: StrokeUnits, b: StrokeUnits, maps: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    count = min(_PARTNERS, len(b))
+    count = min(len(b), round(_PARTNERS * len(b) / max(int((b.counts == 1).sum()), 1)))
     if count == len(b):
         return np.repeat(np.arange(len(a)), count), np.tile(np.arange(count), len(a))
     at, middle = maps[0][0] * a.samples.mean(1) + maps[1][0], b.samples.mean(1)
