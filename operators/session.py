@@ -47,7 +47,7 @@ class SceneOrigin:
 
 @dataclass(frozen=True)
 class PictureNote:
-    """What to look at in one picture: `unknown` and `leaks` regions are unpainted, for doubt and for a leak; `text` says more."""
+    """What to look at in one picture: `unknown` regions are unpainted for doubt, `leaks` wide gaps are in its lines; `text` says more."""
 
     frame: int
     unknown: int = 0

@@ -80,5 +80,5 @@ def draw_notes(layout, entry: session.JobEntry) -> None:
         row = column.split(factor=0.25, align=True)
         button = row.operator("shiage.show_frame", text=str(note.frame), translate=False)
         button.frame, button.text = note.frame, note.text
-        counts = [translated(text).format(n) for text, n in (("{} in doubt", note.unknown), ("{} leaking", note.leaks)) if n]
+        counts = [translated(text).format(n) for text, n in (("{} in doubt", note.unknown), ("{} open gaps", note.leaks)) if n]
         row.label(text=", ".join(counts) or note.text, translate=False)

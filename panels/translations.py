@@ -47,7 +47,7 @@ _JAPANESE = {
     "Waiting, number {} in the queue": "待機中 ({}番目)",
     "Look at {} pictures": "確認が必要な画像: {}",
     "{} in doubt": "不確か {}",
-    "{} leaking": "色漏れ {}",
+    "{} open gaps": "線の隙間 {}",
     "Will be imported as soon as nothing else is going on in Blender": "Blenderで他の操作が終わりしだい読み込みます",
     "Import": "読み込む",
     "Cancel All": "すべてキャンセル",

@@ -110,8 +110,8 @@ class Picture:
     """A finished picture, yielded by a model.
 
     `frame` the scene frame at which it is first shown, `file` its path relative to the job folder, `reused` whether an earlier run
-    made it, `regions` the number of its regions, of which `unknown` are left unpainted for doubt and `leaks` for a leak, `seconds`
-    the time that it took.
+    made it, `regions` the number of its regions, of which `unknown` are left unpainted for doubt, `leaks` the number of wide gaps in its
+    lines, `seconds` the time that it took.
     """
 
     frame: int

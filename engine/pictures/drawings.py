@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ..drawing.colors import palette, reference
-from ..drawing.regions import CROSSINGS, segment_regions
+from ..drawing.regions import CROSSINGS, Pockets, find_pockets, segment_regions
 from ..drawing.sketch import Sketch, raster, scan, strokes
 from ..job import Job
 from ..job.files import compute_digest
@@ -19,6 +19,7 @@ from ..matching.shapes import Shapes, describe_reference, describe_regions
 from .cache import Cache
 
 GAP_HEIGHT = 1080  # px; the option `gap` is given for a picture of this height
+_NO_CUTS = np.zeros((0, 4), np.float32)
 _SHAPES = tuple(f.name for f in fields(Shapes) if f.name not in ("swatch", "scale"))
 
 
@@ -51,6 +52,7 @@ class DrawingStore:
     def __init__(self, job: Job, folder: Path, cache: Cache) -> None:
         self.job, self.folder, self.cache = job, folder, cache
         self._traced = bool(job.options.get("traces", True))
+        self._cuts: dict[str, np.ndarray] = {}
         self.describe_drawing = functools.lru_cache(2)(self._describe_drawing)
         self._extract_palette = functools.lru_cache(2)(lambda drawing: palette.extract_palette(self.read_painted(drawing), "auto"))
 
@@ -92,6 +94,17 @@ class DrawingStore:
             store=self,
             drawing=drawing,
         )
+
+    def find_pockets(self, drawing: str) -> Pockets:
+        """What of line art may be enclosed but for a wide gap, before it is cut there."""
+        kept = self.cache.get(f"regions-{self._key(drawing)}") or self._segment_drawing(drawing)["regions"]
+        if "pockets" not in kept:  # what an earlier version has left
+            return find_pockets(self.read_sketch(drawing), self.load_labels(drawing).astype(np.int32), self._scale_gap())
+        return Pockets(kept["pockets"])
+
+    def cut_drawing(self, drawing: str, joins: np.ndarray) -> None:
+        """Cut line art along `joins` float32 (M, 4), x0, y0, x1, y1, too from now on, instead of where it was cut before."""
+        self._cuts[drawing] = joins
 
     def load_shapes(self, drawing: str) -> Shapes:
         """The regions of line art as the matcher knows them."""
@@ -144,13 +157,21 @@ class DrawingStore:
         return "tokens-" + compute_digest(self._key(drawing), embedding.REVISION)[:24]
 
     def _key(self, drawing: str) -> str:
-        asked, options = self.job.drawing(drawing), self.job.options
-        return compute_digest(asked.id, asked.kind, list(self.job.size), options["gap"], self._traced)[:24]
+        asked, options, cuts = self.job.drawing(drawing), self.job.options, self._find_cuts(drawing)
+        parts = (cuts.tobytes().hex(),) if len(cuts) else ()
+        return compute_digest(asked.id, asked.kind, list(self.job.size), options["gap"], self._traced, *parts)[:24]
+
+    def _find_cuts(self, drawing: str) -> np.ndarray:
+        return self._cuts.get(drawing, _NO_CUTS)
+
+    def _scale_gap(self) -> float:
+        """The widest gap that is closed, px."""
+        return float(str(self.job.options["gap"])) * self.job.size[1] / GAP_HEIGHT
 
     def _segment_drawing(self, drawing: str) -> dict[str, dict[str, np.ndarray]]:
         """Cut line art into regions, and keep all that is asked of them later."""
         sketch = self.read_sketch(drawing)
-        regions = segment_regions(sketch, float(str(self.job.options["gap"])) * self.job.size[1] / GAP_HEIGHT)
+        regions = segment_regions(sketch, self._scale_gap(), self._find_cuts(drawing))
         traces = regions.crossing == CROSSINGS.index("trace")
         described = describe_regions(regions.grown, sketch.lines, regions.count, regions.edges, traces)
         empty = not sketch.lines.any()
@@ -158,6 +179,7 @@ class DrawingStore:
             "regions": {
                 "count": np.asarray(0 if empty else regions.count, np.int32),
                 "leaks": regions.leaks,
+                "pockets": find_pockets(sketch, regions.grown, self._scale_gap()).joins,
                 "closures": regions.closures,
                 "empty": np.asarray(empty),
             },

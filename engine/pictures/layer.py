@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Counts:
-    """Of a drawing's picture: `regions`, those left `unknown` and without paint, and `leaks` through which paint would run out."""
+    """Of a drawing's picture: `regions`, those left `unknown` and without paint, and `leaks`, the wide gaps in its lines."""
 
     regions: int = 0
     unknown: int = 0

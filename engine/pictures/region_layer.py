@@ -105,6 +105,10 @@ class RegionLayer:
         """What a person is told of a drawing's regions."""
         return Counts(self.store.analyze(drawing).count)
 
+    def find_leaks(self, drawing: str) -> np.ndarray:
+        """The open gaps of a drawing, float32 (K, 3): x, y, width in px."""
+        return self.store.analyze(drawing).leaks
+
     def render(self, drawing: str) -> tuple[np.ndarray, Counts]:
         """A drawing's picture, uint8 (H, W, 4), and what is counted in it; writes regions/<id>.npz.
 
@@ -125,7 +129,7 @@ class RegionLayer:
             "swatches": self.swatches,
             "swatch": colored.swatch,
             "confidence": colored.confidence,
-            "leaks": found.leaks,
+            "leaks": self.find_leaks(drawing),
             "closures": found.closures,
         }
         path = self.context.folder / f"regions/{drawing}.npz"

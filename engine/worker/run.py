@@ -130,7 +130,7 @@ class _JobRunner:
         unknown, leaks = (sum(getattr(picture, name) for picture in self.pictures) for name in ("unknown", "leaks"))
         text = f"{len(self.pictures)} pictures, {made} of them made now"
         if unknown or leaks:
-            text += f"; {unknown} regions left unpainted for doubt, {leaks} for a leak"
+            text += f"; {unknown} regions left unpainted for doubt, {leaks} open gaps in the lines"
         return text + "."
 
     # --- pictures -------------------------------------------------------------------------------------------------

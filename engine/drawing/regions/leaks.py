@@ -25,15 +25,21 @@ def find_leaks(sketch: Sketch, labels: np.ndarray, count: int, gap: float) -> np
     background is what touches the other three most. A narrow passage between two parts of a figure is reported too: nothing
     tells it from a gap.
     """
-    wide = max(_WIDER * gap, min(labels.shape) / _SIDE)
-    outside = _find_background(labels, count + 1)[labels]
-    joins = _find_open_gaps(sketch, outside, gap, wide)
+    wide = get_leak_width(labels.shape, gap)
+    outside = find_background(labels, count + 1)[labels]
+    joins = find_open_gaps(sketch, outside, gap, wide)
     middle = (joins[:, :2] + joins[:, 2:]) / 2
     found = np.concatenate([middle, np.hypot(*(joins[:, 2:] - joins[:, :2]).T)[:, None]], 1)
-    return np.concatenate([found, _find_necks(~draw_joins(joins, ~outside), wide)]).astype(np.float32)
+    free = keep_background(~draw_joins(joins, ~outside)) if len(joins) else outside
+    return np.concatenate([found, find_necks(free, wide)]).astype(np.float32)
 
 
-def _find_open_gaps(sketch: Sketch, outside: np.ndarray, gap: float, wide: float) -> np.ndarray:
+def get_leak_width(shape: tuple[int, ...], gap: float) -> float:
+    """Up to how many px an open gap is seen as a slip of the pen, whatever lies behind it."""
+    return max(_WIDER * gap, min(shape) / _SIDE)
+
+
+def find_open_gaps(sketch: Sketch, outside: np.ndarray, gap: float, wide: float) -> np.ndarray:
     """Joins of line ends, longer than `gap`, that would cut a pocket off the background, (K, 4)."""
     height, width = outside.shape
     joins = close_gaps(sketch, wide)
@@ -44,7 +50,7 @@ def _find_open_gaps(sketch: Sketch, outside: np.ndarray, gap: float, wide: float
         return joins[:0]
     free = ~draw_joins(joins, ~outside)
     count, parts, stats, _ = cv2.connectedComponentsWithStats(free.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
-    airy = _find_background(np.asarray(parts), count)
+    airy = find_background(np.asarray(parts), count)
     areas = stats[:, cv2.CC_STAT_AREA]
     leaking = np.zeros(len(joins), bool)
     for index, sides in enumerate(find_adjacent_components(joins, np.asarray(parts), ~outside)):
@@ -54,7 +60,7 @@ def _find_open_gaps(sketch: Sketch, outside: np.ndarray, gap: float, wide: float
     return joins[leaking]
 
 
-def _find_necks(free: np.ndarray, wide: float) -> np.ndarray:
+def find_necks(free: np.ndarray, wide: float) -> np.ndarray:
     """Where pockets hang on the background by less than `wide` px, whatever the lines' ends look like, (K, 3): x, y, px."""
     half = cv2.erode(free.view(np.uint8), np.ones((2, 2), np.uint8), anchor=(0, 0))[::2, ::2]
     if not len(_find_cores(half, wide / 2 - 1).pockets):  # as in most drawings: seen in a quarter of the time
@@ -88,7 +94,7 @@ def _find_cores(free: np.ndarray, wide: float) -> _PocketCores:
     depth = cv2.distanceTransform(np.ascontiguousarray(free, np.uint8), cv2.DIST_L2, 5)
     count, found, stats, _ = cv2.connectedComponentsWithStats((depth > wide / 2).view(np.uint8), connectivity=8, ltype=cv2.CV_32S)
     parts = np.asarray(found, np.int32)
-    air = _find_background(parts, count)
+    air = find_background(parts, count)
     large = (stats[:, cv2.CC_STAT_AREA] >= _AREA * free.size) & ~air
     large[0] = False
     return _PocketCores(depth, parts, stats, air, np.flatnonzero(large))
@@ -119,7 +125,14 @@ def bridge_necks(necks: np.ndarray, walls: np.ndarray) -> np.ndarray:
     return np.array(joins, np.float32).reshape(-1, 4)
 
 
-def _find_background(labels: np.ndarray, count: int) -> np.ndarray:
+def keep_background(free: np.ndarray) -> np.ndarray:
+    """What of `free` bool (H, W) hangs together with the background."""
+    count, found = cv2.connectedComponents(free.view(np.uint8), connectivity=4, ltype=cv2.CV_32S)
+    parts = np.asarray(found, np.int32)
+    return find_background(parts, count)[parts]
+
+
+def find_background(labels: np.ndarray, count: int) -> np.ndarray:
     """Which labels are background, bool (count,): those with the most, or much, of the picture's top, left and right edges."""
     edge = np.concatenate([labels[0], labels[:, 0], labels[:, -1]])
     share = np.bincount(edge, minlength=count) / len(edge)

@@ -58,9 +58,15 @@ class _RegionComponents:
     closures: np.ndarray  # the joins that part two regions
 
 
-def segment_regions(sketch: Sketch, gap: float) -> Regions:
-    """Cut a sketch into regions, closing gaps of up to `gap` px. A drawing without lines is one region."""
-    joins = close_gaps(sketch, gap)
+_NO_CUTS = np.zeros((0, 4), np.float32)
+
+
+def segment_regions(sketch: Sketch, gap: float, cuts: np.ndarray = _NO_CUTS) -> Regions:
+    """Cut a sketch into regions, closing gaps of up to `gap` px. A drawing without lines is one region.
+
+    `cuts` float32 (M, 4), x0, y0, x1, y1, are closed besides, as those of `pockets.find_pockets`.
+    """
+    joins = np.concatenate([close_gaps(sketch, gap), cuts])
     parts = _split_components(sketch, joins)
     leaks = find_leaks(sketch, parts.labels, parts.count, gap)
     narrow = leaks[leaks[:, 2] <= gap]  # between lines that have no ends there: blots, corners

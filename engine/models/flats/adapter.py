@@ -39,8 +39,12 @@ def _make_pictures(context: JobContext, pool: WorkerPool, revision: str) -> Iter
     layers = []
     for number in sorted({context.job.drawing(drawing).cel for drawing in analyses}):
         own = {drawing: found for drawing, found in analyses.items() if context.job.drawing(drawing).cel == number}
-        layers.append(FlatsLayer(context, store, number, own, CelMatcher(context, store, pool, number).gather_evidence(own)))
+        evidence = CelMatcher(context, store, pool, number).gather_evidence(own)
+        analyses |= {drawing: store.analyze(drawing) for drawing in evidence.gaps}  # which may be cut at gaps now
+        own = {drawing: analyses[drawing] for drawing in own}
+        layers.append(FlatsLayer(context, store, number, own, evidence))
     apply_hints(context, layers)
+    _report_gaps(context, layers)
     write = pool.map_unordered(lambda item: item[0].write_regions_file(item[1], item[0].color_regions(item[1])), _list_drawings(layers))
     for _ in write:  # also of pictures that are finished: confidences change with a neighbor, where paint does not
         pass
@@ -74,7 +78,7 @@ def _make_pictures(context: JobContext, pool: WorkerPool, revision: str) -> Iter
 
 
 def _analyze_drawings(context: JobContext, store: DrawingStore, pool: WorkerPool) -> dict[str, Analysis]:
-    """Every drawing of the job, in order of appearance. Leaks are told. Raises BadInput, Cancelled."""
+    """Every drawing of the job, in order of appearance. Raises BadInput, Cancelled."""
     first_frame: dict[str, int] = {}
     for exposure in context.job.frames:
         for drawing in exposure.drawings:
@@ -85,8 +89,6 @@ def _analyze_drawings(context: JobContext, store: DrawingStore, pool: WorkerPool
     for drawing, found in pool.map_unordered(store.analyze, first_frame):
         analyses[drawing] = found
         context.progress("Reading drawings", len(analyses) / len(first_frame))
-        if len(found.leaks):
-            context.warn(_describe_leaks(first_frame[drawing], found.leaks), first_frame[drawing])
     return {drawing: analyses[drawing] for drawing in first_frame}
 
 
@@ -94,9 +96,29 @@ def _list_drawings(layers: Sequence[FlatsLayer]) -> list[tuple[FlatsLayer, str]]
     return [(layer, drawing) for layer in layers for drawing in layer.order]
 
 
-def _describe_leaks(frame: int, leaks: np.ndarray) -> str:
-    """One sentence about the open gaps of a drawing; the widest are named."""
-    widest = leaks[np.argsort(-leaks[:, 2])][:3]
+def _report_gaps(context: JobContext, layers: Sequence[FlatsLayer]) -> None:
+    """Tell a person where lines are open, and what was made of it."""
+    first = {drawing: exposure.frame for exposure in reversed(context.job.frames) for drawing in exposure.drawings if drawing is not None}
+    for layer, drawing in sorted(_list_drawings(layers), key=lambda item: first[item[1]]):
+        frame = first[drawing]
+        if not layer.has_regions(drawing):
+            continue
+        leaks, closed = layer.find_leaks(drawing), layer.find_closed_gaps(drawing)
+        if len(closed):
+            context.warn(
+                f"Frame {frame} has {_describe_gaps(closed)}: it is painted as if closed; close the lines if that is wrong.", frame
+            )
+        if len(leaks):
+            text = "close the lines, or raise Close Gaps, for what runs out there stays unpainted."
+            context.warn(f"Frame {frame} has {_describe_gaps(leaks)}: {text}", frame)
+        elif drawing in layer.open:
+            context.warn(
+                f"Frame {frame} has lines that enclose nothing of what the reference shows: close them, or it stays unpainted.", frame
+            )
+
+
+def _describe_gaps(gaps: np.ndarray) -> str:
+    """How many open gaps there are, float32 (K, 3) x, y, width in px; the widest are named."""
+    widest = gaps[np.argsort(-gaps[:, 2])][:3]
     places = ", ".join(f"{gap:.0f} px at ({x:.0f}, {y:.0f})" for x, y, gap in widest.tolist())
-    many = "an open gap" if len(leaks) == 1 else f"{len(leaks)} open gaps"
-    return f"Frame {frame} has {many} ({places}): close the lines, or raise Close Gaps, for what runs out there stays unpainted."
+    return f"{'an open gap' if len(gaps) == 1 else f'{len(gaps)} open gaps'} ({places})"

@@ -1,20 +1,24 @@
 """All that is known of a cel's drawings before they are brought to agreement. Kept whole, so that a hint needs nothing else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from scipy import sparse
 
 from ...matching.shot import RegionLink
 from .film import FilmFrame
+from .gaps import WideGaps
+
+_GAPS = tuple(f.name for f in fields(WideGaps))
 
 
 @dataclass(frozen=True)
 class Evidence:
     """`drawings` their ids, those that have lines, in order of appearance · `swatches` uint8 (P, 4) of the cel · `reference_probs`, `links`
-    and `anchored` as `matching.shot.smooth_over_shot` takes them · `scene` the film frame that gives texture, if one does ·
-    `warnings` about the references · `entries` of the cache that this was made from.
+    and `anchored` as `matching.shot.smooth_over_shot` takes them · `gaps` of drawings with wide ones ·
+    `scene` the film frame that gives texture, if one does · `warnings` about the references · `entries` of the cache that this was made
+    from.
     """
 
     drawings: Sequence[str]
@@ -22,6 +26,7 @@ class Evidence:
     reference_probs: Sequence[np.ndarray]
     anchored: Sequence[bool]
     links: Mapping[tuple[int, int], RegionLink]
+    gaps: Mapping[str, WideGaps]
     scene: FilmFrame | None
     warnings: Sequence[str]
     entries: Sequence[str]
@@ -42,10 +47,18 @@ class Evidence:
             "starts": np.concatenate([np.zeros(0, np.int32), *(way.indptr.astype(np.int32) for way in ways)]),
             "warnings": np.array(self.warnings, np.str_),
             "entries": np.array(self.entries, np.str_),
+            **self._pack_gaps(),
         }
 
+    def _pack_gaps(self) -> dict[str, np.ndarray]:
+        if not self.gaps:
+            return {}
+        rows = [list(self.drawings).index(drawing) for drawing in self.gaps]
+        tables = {f"{name}_{index}": getattr(gaps, name) for index, gaps in enumerate(self.gaps.values()) for name in _GAPS}
+        return {"gapped": np.array(rows, np.int64), **tables}
+
     @staticmethod
-    def from_arrays(drawings: Sequence[str], arrays: Mapping[str, np.ndarray]) -> "Evidence":
+    def from_arrays(drawings: list[str], arrays: Mapping[str, np.ndarray]) -> "Evidence":
         lengths = arrays["lengths"].tolist()
         links = {}
         start = row = 0
@@ -60,6 +73,10 @@ class Evidence:
             reference_probs=np.split(arrays["words"], np.cumsum(lengths)[:-1]) if lengths else [],
             anchored=arrays["anchored"].tolist(),
             links=links,
+            gaps={
+                drawings[row]: WideGaps(**{name: arrays[f"{name}_{index}"] for name in _GAPS})
+                for index, row in enumerate(arrays["gapped"].tolist() if "gapped" in arrays else ())
+            },
             scene=None,
             warnings=arrays["warnings"].tolist(),
             entries=arrays["entries"].tolist(),

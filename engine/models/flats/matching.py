@@ -15,6 +15,8 @@ from ...pictures.drawings import Analysis, DrawingStore
 from ...pictures.figure_match import match_regions
 from . import film
 from .evidence import Evidence
+from .gaps import REVISION as GAPS
+from .gaps import Source, WideGaps, gaps_key, judge_gaps
 from .pool import WorkerPool
 
 REACH = 2  # a drawing hears this many others on either side
@@ -22,18 +24,10 @@ LOOKING = 0.3  # share of the time of matching that goes into looking at each dr
 
 
 @dataclass(frozen=True)
-class Source:
-    """What drawings are matched to: a view on a reference, or the drawing that a reference is the paint of."""
-
-    key: str
-    shapes: shapes.Shapes
-    tokens: embedding.RegionTokens
-
-
-@dataclass(frozen=True)
 class References:
     """The references of a cel: its palette `swatches` uint8 (P, 4) · `sources` that drawings are matched to · `known` what the regions of
-    drawings wear whose paint a reference is, and how surely · `scene` a film frame that gives texture · `warnings` for a person."""
+    drawings wear whose paint a reference is, and how surely · `scene` a film frame that gives texture ·
+    `warnings` for a person."""
 
     swatches: np.ndarray
     sources: Sequence[Source]
@@ -63,10 +57,15 @@ class CelMatcher:
         cache = self.context.cache
         drawings = [d for d in analyses if not analyses[d].empty]
         given = [reference.sha256 for reference in self.context.job.cels[self.number].references]
-        key = "evidence-" + compute_digest([analyses[d].key for d in drawings], given, self._background, embedding.REVISION)[:24]
+        pockets = [self.store.find_pockets(d).joins.tobytes().hex() for d in drawings]
+        about_gaps = (GAPS, pockets) if any(pockets) else ()
+        keys = [analyses[d].key for d in drawings]
+        key = "evidence-" + compute_digest(keys, given, self._background, embedding.REVISION, *about_gaps)[:24]
         kept = cache.get(key)
         if kept is not None:
             evidence = Evidence.from_arrays(drawings, kept)
+            for d, gaps in evidence.gaps.items():
+                self.store.cut_drawing(d, gaps.cuts)
             cache.keep(evidence.entries)
             for text in evidence.warnings:
                 self.context.warn(text)
@@ -84,6 +83,12 @@ class CelMatcher:
             seen[d] = tokens
             self._report_progress(LOOKING * len(seen) / len(drawings))
         found = self._read_references(analyses, seen)
+        gaps = self._judge_gaps(analyses, found)
+        about_gaps = [gaps_key(analyses[d], found.sources, found.swatches) for d in gaps]
+        for d in (d for d in gaps if len(gaps[d].cuts)):
+            self.store.cut_drawing(d, gaps[d].cuts)
+            analyses = {**analyses, d: self.store.analyze(d)}
+            seen[d] = self.store.load_tokens(d)
         keys = {d: _probs_key(analyses[d], found) for d in drawings}
         pairs = [(i, j) for i in range(len(drawings)) for j in range(i + 1, min(i + REACH + 1, len(drawings)))]
         tasks: list[Callable[[], Any]] = [partial(self._match_references, d, analyses[d], seen[d], found, keys[d]) for d in drawings]
@@ -104,10 +109,12 @@ class CelMatcher:
             reference_probs=[_mix_known(results[i], *found.known[d]) if d in found.known else results[i] for i, d in enumerate(drawings)],
             anchored=[d in found.known for d in drawings],
             links=links,
+            gaps=gaps,
             scene=found.scene,
             warnings=found.warnings,
             entries=[
                 *keys.values(),
+                *about_gaps,
                 *(self.store.tokens_key(d) for d in drawings),
                 *(_link_key(analyses[drawings[i]], analyses[drawings[j]]) for i, j in pairs),
             ],
@@ -154,6 +161,17 @@ class CelMatcher:
                 if figure >= purity:
                     best, purity = (d, swatch, share), figure
         return best
+
+    def _judge_gaps(self, analyses: Mapping[str, Analysis], found: References) -> dict[str, WideGaps]:
+        """The wide gaps of drawings that have some. Film frames show what lies behind them anyway."""
+        if found.scene is not None:
+            return {}
+
+        def judge(drawing: str) -> WideGaps | None:
+            return judge_gaps(self.store, drawing, analyses[drawing], found.sources, found.swatches)
+
+        judged = dict(self.pool.map_unordered(judge, [d for d in analyses if d not in found.known]))
+        return {d: gaps for d in analyses if (gaps := judged.get(d)) is not None}
 
     def _match_references(self, drawing: str, analysis: Analysis, seen: embedding.RegionTokens, found: References, key: str) -> np.ndarray:
         """Probabilities by the references for a drawing, float32 (R + 1, P + 1), from the cache when they were matched before."""
