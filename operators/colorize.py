@@ -9,7 +9,7 @@ from ..engine.host.client import JobState
 from ..engine.job.errors import BadInput
 from . import engine, session, weights
 from .scene import compat, settings
-from .scene.read import hints, layers, references, scans
+from .scene.read import absence, hints, layers, references, scans
 from .scene.read.request import write_job
 from .scene.read.shot import gather_shot
 from .starting import StartingOperator
@@ -37,8 +37,8 @@ def find_obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> st
             return "Select the Grease Pencil objects to color" if chosen.use_selected else "Add a Grease Pencil object that is visible"
         if scene.camera is None:
             return "Add a camera that sees the drawings"
-        if figures and all(layers.left_out(ob, layer) for ob in figures for layer in ob.data.layers):
-            return "Let at least one layer take part, under Drawings"
+        if obstacle := _find_empty_layers(figures):
+            return obstacle
     if not any(item.image for item in chosen.references) and not (figures and all(_has_own(ob) for ob in figures)):
         return "Choose a reference first"
     if not chosen.model:
@@ -48,6 +48,16 @@ def find_obstacle(scene: bpy.types.Scene, view_layer: bpy.types.ViewLayer) -> st
     if session.find_running(scene, "colorize") is not None:
         return "This shot is being colored: wait, or cancel its job"
     return ""
+
+
+def _find_empty_layers(figures: list[bpy.types.Object]) -> str:
+    """That no layer which takes part has a drawing, and why; looks at no drawing."""
+    reasons = {(ob.name, layer.name): layers.left_out(ob, layer) for ob in figures for layer in ob.data.layers if len(layer.frames)}
+    if not reasons or not all(reasons.values()):
+        return ""
+    if set(reasons.values()) == {"left out"}:
+        return "Let at least one layer take part, under Drawings"
+    return absence.explain_left_out({name: reason for (_, name), reason in reasons.items()}).removesuffix(".")
 
 
 def _has_own(ob: bpy.types.Object) -> bool:

@@ -13,6 +13,9 @@ DRAWS_DOTS = bpy.app.version < (5, 2, 0)
 # From 5.1 on a stroke says itself whether its line is hidden and whether it is filled; before, its material does.
 STROKES_HIDE_THEMSELVES = bpy.app.version >= (5, 1, 0)
 
+# Settings that a version still has, though they do nothing there any more.
+IDLE_SETTINGS = {"show_stroke", "show_fill"} if STROKES_HIDE_THEMSELVES else set()
+
 # From 4.5 on a path says that it may begin with // and need not exist yet; else its field is shown as an error.
 OUTPUT_FOLDER = {"OUTPUT_PATH", "PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5, 0) else set()
 
@@ -35,6 +38,17 @@ def shows_line(material: bpy.types.Material | None) -> bool:
 def shows_fill(material: bpy.types.Material | None) -> bool:
     """Whether a material fills its strokes; from 5.1 on they say that themselves."""
     return material is not None and not STROKES_HIDE_THEMSELVES and material.grease_pencil.show_fill
+
+
+def add_mask(scene: bpy.types.Scene, ob: bpy.types.Object, layer, mask) -> None:
+    """Let a layer of an object show where another of its layers, `mask`, has something. Up to 5.1 only an operator can do that; the object
+    must be in the scene."""
+    if hasattr(layer.mask_layers, "add"):
+        layer.mask_layers.add(mask)
+        return
+    ob.data.layers.active = layer
+    with bpy.context.temp_override(scene=scene, view_layer=scene.view_layers[0], object=ob, active_object=ob, grease_pencil=ob.data):
+        bpy.ops.grease_pencil.layer_mask_add(name=mask.name)
 
 
 def get_fcurves(animation: bpy.types.AnimData) -> Iterator[bpy.types.FCurve]:

@@ -14,7 +14,7 @@ from ....engine.job.builder import JobBuilder, name_file
 from ....engine.job.errors import BadInput
 from ....engine.job.files import compute_digest
 from .. import settings
-from ..read import layers
+from ..read import absence, layers
 from ..read.shot import find_held_frames
 from ..read.strokes import GRAIN, LayerStrokes, ScreenStrokes, flatten_strokes
 from ..settings import inbetween
@@ -53,6 +53,7 @@ def find_objects(chosen: inbetween.SHIAGE_PG_inbetween, view_layer: bpy.types.Vi
 def find_parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[Part]:
     """The layers of objects that take part, one by one. Raises BadInput, saying why, when none does. Reads no strokes."""
     found, reasons = [], []
+    empty = True  # no layer that takes part has a key
     chosen = scene.shiage.inbetween
     for ob in obs:
         if ob.data.library is not None or ob.data.override_library is not None:
@@ -61,30 +62,22 @@ def find_parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[
             pairs = tuple(_find_pairs(scene, layer))
             if pairs:
                 found.append(Part(ob, (layer,), pairs))
-            elif chosen.layers == "ACTIVE" or _is_drawn(layer):
+            elif any(map(keys.is_key, layer.frames)):
+                reasons.insert(0 if empty else len(reasons), _why_no_pair(scene, layer))
+                empty = False
+            else:
                 reasons.append(_why_no_pair(scene, layer))
     if not found:
-        raise BadInput(next(iter(reasons), _why_no_layer(obs)))
+        if empty and (left_out := _find_keys_left_out(obs)):
+            raise BadInput(absence.explain_left_out(left_out))
+        raise BadInput(next(filter(None, reasons), "Every layer is hidden, locked, rough or left out: choose one, or show it."))
     return found
 
 
-def _is_drawn(layer) -> bool:
-    return any(keys.is_key(frame) for frame in layer.frames)
-
-
-def _why_no_layer(obs: Sequence[bpy.types.Object]) -> str:
-    """Why no layer that takes part is drawn: what is drawn may lie on others."""
-    for ob in obs:
-        taking_part = _find_layers(ob, "ALL")
-        for layer in ob.data.layers if taking_part else ():
-            why = layers.left_out(ob, layer) or ("locked" if is_locked(layer) else "")
-            if why and _is_drawn(layer):
-                return (
-                    f"Nothing is drawn on the layers that take part, and {layer.name} is {why}: let it take part, or draw keys on another."
-                )
-        if taking_part:
-            return f"Nothing is drawn on the layers of {ob.name}: draw two keys first."
-    return "Every layer is hidden, locked, rough or left out: choose one, or show it."
+def _find_keys_left_out(obs: Sequence[bpy.types.Object]) -> dict[str, str]:
+    """The layers that take no part although they have keys, and why; none of those that are locked, or hold what Shiage made."""
+    reasons = {layer: layers.left_out(ob, layer) for ob in obs for layer in ob.data.layers if any(map(keys.is_key, layer.frames))}
+    return {layer.name: reason for layer, reason in reasons.items() if reason}
 
 
 def _find_layers(ob: bpy.types.Object, which: str) -> list:

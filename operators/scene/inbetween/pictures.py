@@ -14,8 +14,8 @@ from ....engine.models import ModelInfo
 from .. import settings
 from ..read import camera, layers, references, request, shot
 from ..read.shot import GatheredDrawing, GatheredShot
-from ..read.stepping import step_through_frames
-from ..read.strokes import ScreenStrokes, extract_strokes, object_scale
+from ..read.stepping import get_drawn_frame, step_through_frames
+from ..read.strokes import ScreenStrokes, extract_strokes, join_strokes, object_scale
 from ..settings import inbetween
 from .betweens import Part
 from .keys import KeyPair
@@ -180,8 +180,11 @@ def _read_guide_strokes(scene: bpy.types.Scene, depsgraph, ob: bpy.types.Object,
     """What a layer shows to the camera at the present frame, hidden or not."""
     evaluated = ob.evaluated_get(depsgraph)
     layer = evaluated.data.layers[name]
+    drawn = layer.get_frame_at(get_drawn_frame(scene))
+    if drawn is None or drawn.drawing is None:
+        return join_strokes([])
     materials = [slot.material for slot in evaluated.material_slots] or list(evaluated.data.materials)
     projection = camera.of_scene(scene, depsgraph, settings.get_size(scene))
     world = evaluated.matrix_world
     matrix = layers.world_matrix(layer, world, depsgraph)
-    return extract_strokes(layer.current_frame().drawing, materials, 1.0, np.asarray(matrix), object_scale(world), projection)
+    return extract_strokes(drawn.drawing, materials, 1.0, np.asarray(matrix), object_scale(world), projection)

@@ -14,8 +14,9 @@ import bpy
 from ....engine.job import Exposure
 from ....engine.job.errors import BadInput
 from ....engine.job.files import compute_digest
-from . import camera, layers, raster, references
-from .stepping import step_through_frames
+from . import absence, appearance, camera, layers, raster, references
+from .parts import Part, find_parts
+from .stepping import get_drawn_frame, step_through_frames
 from .strokes import ScreenStrokes, extract_strokes, join_strokes, object_scale
 
 
@@ -60,7 +61,7 @@ class _Piece:
     """What one object, or one instance of it, shows at one frame. `holder` has the references that it is colored after; `state` is None
     where the strokes say it all, else it holds what the look depends on beside them."""
 
-    part: raster.Part
+    part: Part
     holder: bpy.types.Object
     depth: float
     strokes: ScreenStrokes
@@ -92,6 +93,7 @@ def gather_shot(
     numbers = range(first, last + 1, max(1, step))
     shown: list[dict[_Key, str]] = []  # for each number, the drawing of each cel
     found: dict[str, GatheredDrawing] = {}
+    pictures: dict[str, bytes | None] = {}
     depths: dict[_Key, dict[int, float]] = {}  # of each cel at each number
     members: dict[_Key, dict[str, bpy.types.Object]] = {}
     with step_through_frames(scene) as go_to:
@@ -100,8 +102,8 @@ def gather_shot(
             depsgraph = view_layer.depsgraph
             projection = camera.of_scene(scene, depsgraph, size)
             shown.append({})
-            for key, pieces in _find_pieces(depsgraph, projection, chosen).items():
-                drawing = _make_drawing(key, pieces, number, scene, depsgraph, size, found)
+            for key, pieces in _find_pieces(scene, depsgraph, projection, chosen).items():
+                drawing = _make_drawing(key, pieces, number, scene, depsgraph, size, pictures)
                 if drawing is None:
                     continue
                 found.setdefault(drawing.id, drawing)
@@ -110,28 +112,11 @@ def gather_shot(
                 members.setdefault(key, {}).update((piece.part.owner.name, piece.holder) for piece in pieces)
             on_progress(len(shown) / len(numbers))
     if not found:
-        raise BadInput(
-            _why_nothing(everything, chosen, view_layer) or f"Nothing is drawn from frame {first} to {last}: choose other frames."
-        )
+        raise BadInput(absence.explain_absence(scene, view_layer, everything, chosen, numbers))
     return _assemble_shot(scene, size, numbers, last, shown, found, depths, members)
 
 
 # --- who takes part -----------------------------------------------------------------------------------------------
-
-
-def _why_nothing(everything, chosen, view_layer) -> str:
-    """What keeps all objects from being seen, or '' when it is not their being hidden."""
-    drawn = {ob for ob in everything if ob.type == "GREASEPENCIL"}
-    if any(ob.instance_type != "NONE" or ob.modifiers for ob in everything - drawn):
-        return ""  # they may bring in drawings of other objects
-    if not drawn:
-        return "There is no Grease Pencil object: draw one, or choose others."
-    visible = {ob for ob in drawn & chosen if not ob.hide_render and ob.visible_get(view_layer=view_layer)}
-    if not visible:
-        return "Every Grease Pencil object is hidden: show one in the viewport and for rendering."
-    if all(layers.left_out(ob, layer) for ob in visible for layer in ob.data.layers):
-        return "Every layer is hidden, rough or left out: show the layer that has the lines."
-    return ""
 
 
 def _find_rendered_objects(tree: bpy.types.LayerCollection) -> Iterator[bpy.types.Object]:
@@ -142,20 +127,14 @@ def _find_rendered_objects(tree: bpy.types.LayerCollection) -> Iterator[bpy.type
             yield from _find_rendered_objects(child)
 
 
-def _find_pieces(depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
+def _find_pieces(scene, depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
     """What each cel shows at the depsgraph's frame, the farther objects first, as Blender draws them: it sorts whole objects by how far
     their origin lies along the camera's axis; within an object the layers, and in a layer the strokes, go from bottom to top."""
     found: dict[_Key, list[_Piece]] = {}
-    for instance in depsgraph.object_instances:
-        ob = instance.object
-        if ob.type != "GREASEPENCIL" or not instance.show_self:
-            continue
-        owner = (instance.parent or ob).original if instance.is_instance else ob.original
-        if not {owner, ob.original} & chosen or owner.hide_render or ob.original.hide_render:
-            continue
-        holder = owner if references.hash_references(owner.shiage.references) else ob.original
-        part = raster.Part(owner, ob.original, ob, instance.matrix_world.copy())
-        found.setdefault(references.hash_references(holder.shiage.references), []).append(_read_piece(part, holder, depsgraph, projection))
+    for part in find_parts(depsgraph, chosen):
+        holder = part.owner if references.hash_references(part.owner.shiage.references) else part.original
+        piece = _read_piece(part, holder, get_drawn_frame(scene), depsgraph, projection)
+        found.setdefault(references.hash_references(holder.shiage.references), []).append(piece)
     for pieces in found.values():
         pieces.sort(key=lambda piece: -piece.depth)
     return found
@@ -164,35 +143,39 @@ def _find_pieces(depsgraph, projection, chosen) -> dict[_Key, list[_Piece]]:
 # --- drawings -----------------------------------------------------------------------------------------------------
 
 
-def _read_piece(part: raster.Part, holder: bpy.types.Object, depsgraph, projection) -> _Piece:
-    ob = part.evaluated
-    materials = [slot.material for slot in ob.material_slots] or list(ob.data.materials)
+def _read_piece(part: Part, holder: bpy.types.Object, frame: int, depsgraph, projection) -> _Piece:
     scale = object_scale(part.matrix)
-    lines, otherwise = [], False
-    for layer in ob.data.layers:
-        frame = layer.current_frame()
-        if frame is None or frame.drawing is None or layers.left_out(part.original, layer):
+    lines, cut = [], False
+    for layer in part.evaluated.data.layers:
+        drawn = layer.get_frame_at(frame)
+        if drawn is None or drawn.drawing is None or layers.left_out(part.original, layer):
             continue
-        strokes = extract_strokes(
-            frame.drawing, materials, layer.opacity, layers.world_matrix(layer, part.matrix, depsgraph), scale, projection
-        )
-        if len(strokes):
-            lines.append(strokes)
-            otherwise = otherwise or layers.drawn_otherwise(part.original, layer, materials)
-    state = layers.hash_appearance(part.original, ob, materials, part.matrix, depsgraph, projection) if otherwise else None
-    return _Piece(part, holder, projection.depth(part.matrix.translation), join_strokes(lines), state)
+        matrix = layers.world_matrix(layer, part.matrix, depsgraph)
+        strokes = extract_strokes(drawn.drawing, part.materials, layer.opacity, matrix, scale, projection)
+        cut = cut or appearance.is_cut(part, layer, drawn.drawing)
+        lines.append(strokes)
+    joined = join_strokes(lines)
+    otherwise = cut or len(joined) and appearance.is_bent(part)
+    state = appearance.hash_appearance(part, frame, depsgraph, projection) if otherwise else None
+    return _Piece(part, holder, projection.depth(part.matrix.translation), joined, state)
 
 
-def _make_drawing(key, pieces, frame, scene, depsgraph, size, found) -> GatheredDrawing | None:
-    """The drawing that pieces make together, None where they show nothing. A picture is made of one that is not found yet."""
+def _make_drawing(key, pieces, frame, scene, depsgraph, size, pictures) -> GatheredDrawing | None:
+    """The drawing that pieces make together, None where they show nothing. `pictures` keeps those that Blender had to render, by what they
+    were made of: two that look alike are one drawing."""
     strokes = join_strokes([piece.strokes for piece in pieces])
     if not len(strokes):
         return None
     states = [piece.state for piece in pieces if piece.state is not None]
-    drawing_id = compute_digest(list(key), list(size), states, *(array.tobytes() for array in strokes.arrays().values()))[:16]
-    if not states or drawing_id in found:
-        return GatheredDrawing(drawing_id, 0, frame, strokes)
-    return GatheredDrawing(drawing_id, 0, frame, picture=raster.render_lines(scene, depsgraph, [piece.part for piece in pieces], size))
+    made_of = compute_digest(list(key), list(size), states, *(array.tobytes() for array in strokes.arrays().values()))[:16]
+    if not states:
+        return GatheredDrawing(made_of, 0, frame, strokes)
+    if made_of not in pictures:
+        pictures[made_of] = raster.render_lines(scene, depsgraph, [piece.part for piece in pieces], size)
+    picture = pictures[made_of]
+    if picture is None:
+        return None
+    return GatheredDrawing(compute_digest(list(key), list(size), picture)[:16], 0, frame, picture=picture)
 
 
 def _assemble_shot(scene, size, numbers, last, shown, found, depths, members) -> GatheredShot:

@@ -25,6 +25,12 @@ def step_through_frames(scene: bpy.types.Scene) -> Iterator[Callable[[int], None
                 _set_value(owner, path, value)
 
 
+def get_drawn_frame(scene: bpy.types.Scene) -> int:
+    """The frame whose drawings Grease Pencil shows now, time remapping and all. A layer's own `current_frame` is no answer: it is that of
+    the scene in the window, which may be another."""
+    return int(scene.frame_current_final)
+
+
 def _animated_values() -> Iterator[tuple[bpy.types.ID, str, object]]:
     """(data-block, path, value) of everything in the file that a curve animates."""
     for prop in bpy.data.bl_rna.properties:

@@ -94,9 +94,29 @@ def extract_strokes(
     pixels, w, seen = projection.project(lines.points, matrix)
     widths = (2 * object_scale * projection.scale) * lines.values[:, 0] / w
     colors = _compute_colors(lines, styles[lines.slots], opacity)
-    return _round_points(
+    strokes = _round_points(
         _within_reach(ScreenStrokes(pixels, widths, colors, lines.offsets.astype(np.int32), lines.cyclic), seen, projection.size)
     )
+    return _leave_out_invisible(strokes)
+
+
+def find_used_slots(drawing, materials: Sequence, opacity: float) -> tuple[set[int], set[int]]:
+    """The slots of materials that visible lines of an evaluated drawing wear, and those of its fills; `opacity` of the layer."""
+    styles = _read_styles(materials)
+    lines = _read_polylines(drawing, styles)
+    worn: set[int] = set()
+    if len(lines.cyclic):
+        alpha = _compute_colors(lines, styles[lines.slots], opacity)[:, 3]
+        shown = np.maximum.reduceat(alpha, lines.offsets[:-1]) * np.maximum.reduceat(lines.values[:, 0], lines.offsets[:-1]) > 0
+        worn = set(lines.slots[shown].tolist())
+    everything = _read_polylines(drawing, styles, everything=True)
+    opaque = read_attribute(drawing, "fill_opacity", "value", 1.0, drawing.attributes.domain_size("CURVE"))[everything.numbers] > 0
+    return worn, set(everything.slots[_find_filled(drawing, materials, everything) & opaque].tolist())
+
+
+def has_lines(drawing, materials: Sequence) -> bool:
+    """Whether a drawing has strokes whose lines are not switched off; their opacity may be 0."""
+    return bool(len(_read_polylines(drawing, _read_styles(materials)).cyclic))
 
 
 def flatten_strokes(drawing, materials: Sequence, opacity: float) -> LayerStrokes:
@@ -106,18 +126,23 @@ def flatten_strokes(drawing, materials: Sequence, opacity: float) -> LayerStroke
     own, count = styles[lines.slots], drawing.attributes.domain_size("CURVE")
     hidden = np.isnan(own[:, 3])
     if compat.STROKES_HIDE_THEMSELVES:
-        hidden |= _read_attribute(drawing, "hide_stroke", "value", False, count, dtype=bool)[lines.numbers]
-        filled = _read_attribute(drawing, "fill_id", "value", 0, count, dtype=np.int32)[lines.numbers] != 0
-    else:
-        filled = np.array([compat.shows_fill(material) for material in materials or [None]])[lines.slots]
+        hidden |= read_attribute(drawing, "hide_stroke", "value", False, count, dtype=bool)[lines.numbers]
+    filled = _find_filled(drawing, materials, lines)
     colors = _compute_colors(lines, np.nan_to_num(own), opacity)
     paint = np.array([m.grease_pencil.fill_color if m else NO_MATERIAL for m in materials or [None]], np.float32)[lines.slots, :3]
-    tint = _read_attribute(drawing, "fill_color", "color", 0.0, count, 4)[lines.numbers]
+    tint = read_attribute(drawing, "fill_color", "color", 0.0, count, 4)[lines.numbers]
     paint = encode_srgb8(paint * (1 - tint[:, 3:]) + tint[:, :3] * tint[:, 3:])
     points = np.repeat(hidden, np.diff(lines.offsets))
     colors[points] = 0
     colors[points, :3] = np.repeat(paint, np.diff(lines.offsets), axis=0)[points]
     return LayerStrokes(lines.points, lines.values[:, 0], colors, lines.offsets.astype(np.int32), lines.cyclic, filled, lines.numbers)
+
+
+def _find_filled(drawing, materials: Sequence, lines: _Lines) -> np.ndarray:
+    """Which lines are filled, bool (S,)."""
+    if compat.STROKES_HIDE_THEMSELVES:
+        return read_attribute(drawing, "fill_id", "value", 0, drawing.attributes.domain_size("CURVE"), dtype=np.int32)[lines.numbers] != 0
+    return np.array([compat.shows_fill(material) for material in materials or [None]])[lines.slots]
 
 
 def _compute_colors(lines: _Lines, styles: np.ndarray, opacity: float) -> np.ndarray:
@@ -158,7 +183,7 @@ def _read_styles(materials: Sequence) -> np.ndarray:
     return np.array(table, np.float32)
 
 
-def _read_attribute(drawing, name: str, key: str, default, count: int, width: int = 1, dtype: type = np.float32) -> np.ndarray:
+def read_attribute(drawing, name: str, key: str, default, count: int, width: int = 1, dtype: type = np.float32) -> np.ndarray:
     """A geometry attribute as an array (count,) or (count, width), or its default value throughout where it is not stored."""
     shape = count if width == 1 else (count, width)
     attribute = drawing.attributes.get(name)
@@ -169,26 +194,32 @@ def _read_attribute(drawing, name: str, key: str, default, count: int, width: in
     return values.reshape(shape)
 
 
+def read_offsets(drawing) -> np.ndarray:
+    """Where each stroke's points begin, and where the last one's end, int32 (S+1,)."""
+    offsets = np.zeros(drawing.attributes.domain_size("CURVE") + 1, np.int32)
+    if len(offsets) > 1:
+        drawing.curve_offsets.foreach_get("value", offsets)
+    return offsets
+
+
 def _read_polylines(drawing, styles: np.ndarray, everything: bool = False) -> _Lines:
     """The strokes that have a visible line, or all that have points, as polylines."""
     stroke_count = drawing.attributes.domain_size("CURVE")
     count = drawing.attributes.domain_size("POINT")
-    offsets = np.zeros(stroke_count + 1, np.int32)
-    if stroke_count:
-        drawing.curve_offsets.foreach_get("value", offsets)
-    slots = np.clip(_read_attribute(drawing, "material_index", "value", 0, stroke_count, dtype=np.int32), 0, len(styles) - 1)
+    offsets = read_offsets(drawing)
+    slots = np.clip(read_attribute(drawing, "material_index", "value", 0, stroke_count, dtype=np.int32), 0, len(styles) - 1)
     shown = (np.diff(offsets) > 0) & (everything | ~np.isnan(styles[slots, 3]))
     if compat.STROKES_HIDE_THEMSELVES and not everything:
-        shown &= ~_read_attribute(drawing, "hide_stroke", "value", False, stroke_count, dtype=bool)
-    cyclic = _read_attribute(drawing, "cyclic", "value", False, stroke_count, dtype=bool)
-    kinds = _read_attribute(drawing, "curve_type", "value", curves.CATMULL_ROM, stroke_count, dtype=np.int8)
+        shown &= ~read_attribute(drawing, "hide_stroke", "value", False, stroke_count, dtype=bool)
+    cyclic = read_attribute(drawing, "cyclic", "value", False, stroke_count, dtype=bool)
+    kinds = read_attribute(drawing, "curve_type", "value", curves.CATMULL_ROM, stroke_count, dtype=np.int8)
     if not compat.DRAWS_CURVES:
         kinds[:] = curves.POLY
-    points = _read_attribute(drawing, "position", "vector", 0.0, count, 3)
+    points = read_attribute(drawing, "position", "vector", 0.0, count, 3)
     values = np.empty((count, 6), np.float32)
-    values[:, 0] = _read_attribute(drawing, "radius", "value", 0.01, count)
-    values[:, 1] = _read_attribute(drawing, "opacity", "value", 1.0, count)
-    values[:, 2:] = _read_attribute(drawing, "vertex_color", "color", 0.0, count, 4)
+    values[:, 0] = read_attribute(drawing, "radius", "value", 0.01, count)
+    values[:, 1] = read_attribute(drawing, "opacity", "value", 1.0, count)
+    values[:, 2:] = read_attribute(drawing, "vertex_color", "color", 0.0, count, 4)
 
     if (kinds[shown] != curves.POLY).any():
         points, values, sampled = _sample_curves(drawing, points, values, offsets, cyclic, kinds, shown)
@@ -203,7 +234,7 @@ def _read_polylines(drawing, styles: np.ndarray, everything: bool = False) -> _L
 def _sample_curves(drawing, points, values, offsets, cyclic, kinds, shown) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The shown strokes as polylines: points, values and offsets."""
     count, stroke_count = len(points), len(kinds)
-    resolution = np.maximum(_read_attribute(drawing, "resolution", "value", 12, stroke_count, dtype=np.int32), 1)
+    resolution = np.maximum(read_attribute(drawing, "resolution", "value", 12, stroke_count, dtype=np.int32), 1)
     everything = np.concatenate([points, values], axis=1)
     bent = np.flatnonzero(shown & ((kinds == curves.BEZIER) | (kinds == curves.NURBS)))
     # A polyline is a Catmull-Rom curve with one sample a segment, so that only the rare kinds go one by one.
@@ -211,11 +242,11 @@ def _sample_curves(drawing, points, values, offsets, cyclic, kinds, shown) -> tu
     samples = sum(weights[:, k, None] * everything[indices[:, k]] for k in range(4))
     pieces = np.split(samples, sampled[1:-1])
     if len(bent):
-        left = _read_attribute(drawing, "handle_left", "vector", 0.0, count, 3)
-        right = _read_attribute(drawing, "handle_right", "vector", 0.0, count, 3)
-        order = _read_attribute(drawing, "nurbs_order", "value", 4, stroke_count, dtype=np.int8)
-        mode = _read_attribute(drawing, "knots_mode", "value", curves.NORMAL, stroke_count, dtype=np.int8)
-        weight = _read_attribute(drawing, "nurbs_weight", "value", 1.0, count)
+        left = read_attribute(drawing, "handle_left", "vector", 0.0, count, 3)
+        right = read_attribute(drawing, "handle_right", "vector", 0.0, count, 3)
+        order = read_attribute(drawing, "nurbs_order", "value", 4, stroke_count, dtype=np.int8)
+        mode = read_attribute(drawing, "knots_mode", "value", curves.NORMAL, stroke_count, dtype=np.int8)
+        weight = read_attribute(drawing, "nurbs_weight", "value", 1.0, count)
     for i in bent:
         run, steps, closed = slice(offsets[i], offsets[i + 1]), int(resolution[i]), bool(cyclic[i])
         if kinds[i] == curves.BEZIER and run.stop - run.start > 1:
@@ -305,6 +336,20 @@ def _interpolate_point(points, widths, colors, i, t) -> tuple:
     if t in (0, 1):
         return points[i + int(t)], widths[i + int(t)], colors[i + int(t)]
     return tuple((a[i] * (1 - t) + a[i + 1] * t).astype(a.dtype) for a in (points, np.asarray(widths), colors))
+
+
+def _leave_out_invisible(strokes: ScreenStrokes) -> ScreenStrokes:
+    """Leave out strokes that are wholly transparent or have no width: they bound nothing that a person sees."""
+    if not len(strokes):
+        return strokes
+    starts = strokes.offsets[:-1]
+    visible = (np.maximum.reduceat(strokes.colors[:, 3], starts) > 0) & (np.maximum.reduceat(strokes.widths, starts) > 0)
+    if visible.all():
+        return strokes
+    counts = np.diff(strokes.offsets)
+    kept = np.repeat(visible, counts)
+    offsets = np.cumsum([0, *counts[visible]]).astype(np.int32)
+    return ScreenStrokes(strokes.points[kept], strokes.widths[kept], strokes.colors[kept], offsets, strokes.cyclic[visible])
 
 
 def _round_points(strokes: ScreenStrokes) -> ScreenStrokes:
