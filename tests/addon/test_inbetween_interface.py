@@ -162,7 +162,7 @@ def test_obstacles(shot):
     chosen.layers = "ACTIVE"
     assert obstacle(shot) == "The active layer of Figure is hidden or locked: show and unlock it, or choose another"
     layer.lock, layer.hide, chosen.layers = False, True, "ALL"
-    assert "Every layer is hidden" in obstacle(shot)
+    assert obstacle(shot) == "All that is drawn lies on the layer Lines (hidden), which takes no part: show it"
     layer.hide = False
     drawing_at(layer, 9).remove_strokes()
     assert obstacle(shot) == "The key 9 of Lines has no strokes: draw it, or go to other keys"
@@ -273,9 +273,12 @@ def move_key(layer, number: int, frames: int) -> None:
         (lambda layer: layer.frames.remove(9), "There are no two keys of Lines from frame 1 to 24: choose other frames"),
         (lambda layer: drawing_at(layer, 9).remove_strokes(), "There are no two keys of Lines from frame 1 to 24: choose other frames"),
         (lambda layer: figures.write(layer.frames.new(12).drawing, figures.figure()), "1 → 9, 9 → 12  ·  4 drawings"),
-        (lambda layer: setattr(layer, "hide", True), "Every layer is hidden, locked, rough or left out: choose one, or show it"),
+        (lambda layer: setattr(layer, "hide", True), "All that is drawn lies on the layer Lines (hidden), which takes no part: show it"),
         (lambda layer: setattr(layer, "lock", True), "Every layer is hidden, locked, rough or left out: choose one, or show it"),
-        (lambda layer: setattr(layer, "name", "Rough"), "Every layer is hidden, locked, rough or left out: choose one, or show it"),
+        (
+            lambda layer: setattr(layer, "name", "Rough"),
+            "All that is drawn lies on the layer Rough (rough), which takes no part: rename it if it is the final line art",
+        ),
     ],
 )
 def test_the_panel_knows_what_was_drawn(filled, change, told):
@@ -335,7 +338,7 @@ def test_the_panel_knows_which_file_and_which_scene_is_shown(filled, tmp_path):
 
 def test_the_panel_knows_which_layers_are_left_out(filled):
     bpy.ops.shiage.toggle_layer(object="Figure", layer="Lines")
-    assert preview() == "Every layer is hidden, locked, rough or left out: choose one, or show it"
+    assert preview() == "All that is drawn lies on the layer Lines (left out), which takes no part: let it take part under Drawings"
     figures.add_layer(filled.objects["Figure"].data, "Top", keys=(1, 5))
     filled.shiage.inbetween.layers = "ACTIVE"
     assert preview() == "1 → 5  ·  1 drawings"
