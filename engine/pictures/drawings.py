@@ -28,7 +28,7 @@ class Analysis:
     """What is known of a drawing's regions, without their pixels.
 
     `key` of what it was made from · `count` regions, 0 without lines · `leaks` float32 (K, 3) and `closures` float32 (M, 4) as in Regions ·
-    `empty` whether it has no lines · `seconds` what it took.
+    `empty` whether it has no lines · `dark` whether these were read as light ones on dark paper · `seconds` what it took.
     """
 
     key: str
@@ -36,6 +36,7 @@ class Analysis:
     leaks: np.ndarray
     closures: np.ndarray
     empty: bool
+    dark: bool
     seconds: float
     store: "DrawingStore" = field(repr=False)
     drawing: str
@@ -90,6 +91,7 @@ class DrawingStore:
             leaks=kept["leaks"],
             closures=kept["closures"],
             empty=bool(kept["empty"]),
+            dark=bool(kept.get("dark", False)),  # none in what an earlier version has left
             seconds=time.perf_counter() - began,
             store=self,
             drawing=drawing,
@@ -182,6 +184,7 @@ class DrawingStore:
                 "pockets": find_pockets(sketch, regions.grown, self._scale_gap()).joins,
                 "closures": regions.closures,
                 "empty": np.asarray(empty),
+                "dark": np.asarray(sketch.dark),
             },
             "shapes": {name: getattr(described, name) for name in _SHAPES} | {"scale": np.asarray(described.scale, np.float64)},
             "pixels": {

@@ -286,6 +286,21 @@ def test_what_moves_fast_keeps_its_texture_and_leaves_none_behind(tmp_path):
         assert difference.mean() < 6
 
 
+def test_light_lines_on_dark_paper_are_painted_and_told_on_each_run(tmp_path, shot):
+    alpha = shot[0].sketch.paint[..., 3:] / 255
+    dark = (np.full((*SIZE[::-1], 3), 20.0) * (1 - alpha) + 245 * alpha).astype(np.uint8)
+    folder = tmp_path / "job"
+    job = make(folder, [([shot[0].picture()], [dark])])
+    for _ in range(2):
+        pictures, events = run(job, folder)
+        assert [event.text for event in events if isinstance(event, Warned)] == [
+            "1 of 1 drawings are light lines on dark paper, first in frame 1: "
+            "they are read as black line art; invert the pictures if the dark is to be line."
+        ]
+    off_lines = cv2.dilate(shot[0].sketch.lines.astype(np.uint8), np.ones((3, 3), np.uint8)) == 0
+    assert (read(folder, pictures[0].file) == shot[0].flats).all(axis=2)[off_lines].mean() > 0.95
+
+
 def test_a_sheet_for_lines_that_are_mere_dashes_names_the_model_for_them(tmp_path, shot):
     random = np.random.default_rng(3)
     broken = shot[1].sketch.paint.copy()

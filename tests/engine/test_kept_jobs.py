@@ -1,4 +1,5 @@
-"""Job folders that version 0.1 has left are opened, resumed and corrected: only what changes is made anew."""
+"""Job folders that version 0.1 has left are opened, resumed and corrected: only what changes is made anew. Vector has another revision since:
+what it has left there is made anew once."""
 
 import shutil
 from dataclasses import replace
@@ -69,19 +70,30 @@ def test_it_is_opened(folder) -> None:
             assert picture.size == job.size
 
 
-def test_resumed_nothing_is_made_anew(folder) -> None:
-    kept = {name: read_files(folder / name) for name in ("frames", "cache", "regions", "strokes") if (folder / name).is_dir()}
-    assert set(run_job(folder).values()) == {True}
-    assert {name: read_files(folder / name) for name in kept} == kept
+def test_resumed_nothing_is_made_anew(flats) -> None:
+    kept = {name: read_files(flats / name) for name in ("frames", "cache", "regions", "strokes") if (flats / name).is_dir()}
+    assert set(run_job(flats).values()) == {True}
+    assert {name: read_files(flats / name) for name in kept} == kept
+
+
+def test_what_another_revision_has_made_is_made_anew_once_and_looks_the_same(vector) -> None:
+    assert set(run_job(vector).values()) == {False}
+    assert set(run_job(vector).values()) == {True}
+    for name in read_files(vector / "frames"):
+        with Image.open(vector / "frames" / name) as made, Image.open(KEPT / "vector/frames" / name) as kept:
+            difference = np.abs(np.asarray(made, int) - np.asarray(kept, int)).max(axis=2)
+            assert (difference > 32).mean() < 0.01
 
 
 def test_a_lost_picture_is_made_as_it_was_and_no_other(folder) -> None:
+    run_job(folder)
+    shutil.copytree(folder / "frames", folder.parent / "before")
     frames = read_files(folder / "frames")
     (folder / "frames/0001.png").unlink()
     reused = run_job(folder)
     assert [frame for frame, there in reused.items() if not there] == [1]
     assert read_files(folder / "frames").keys() == frames.keys()
-    with Image.open(folder / "frames/0001.png") as made, Image.open(KEPT / folder.name / "frames/0001.png") as kept:
+    with Image.open(folder / "frames/0001.png") as made, Image.open(folder.parent / "before/0001.png") as kept:
         assert (np.asarray(made) == np.asarray(kept)).all()
 
 
@@ -106,6 +118,7 @@ def test_without_its_correction_it_is_what_the_reference_says(flats) -> None:
 
 
 def test_a_drawing_at_another_time_is_made_and_no_other(vector) -> None:
+    run_job(vector)
     job = jobs.load_job(vector)
     last = [drawing for drawing in job.drawings if drawing.kind == "between"][-1]
     before = stroke_files.load_strokes(vector / last.file).points

@@ -43,16 +43,13 @@ def read_scan(path: Path, size: tuple[int, int] | None = None) -> Sketch:
                 f"The sketch {path.name} is {width} x {height} px and doesn't fit {size[0]} x {size[1]}: use sketches of one shape."
             )
         picture = _resize_picture(picture, size)
-    if (picture[..., 3] < 128).any():
-        paint = picture
-    elif has_dark_paper(picture[..., :3]):
-        paint = _lift_lines(_swap_lightness(picture[..., :3]))
-    else:
-        paint = _lift_lines(picture[..., :3])
+    clear = bool((picture[..., 3] < 128).any())
+    dark = not clear and has_dark_paper(picture[..., :3])
+    paint = picture if clear else _lift_lines(_swap_lightness(picture[..., :3]) if dark else picture[..., :3])
     lines = _binarize_lines(paint[..., 3])
     name = compute_digest(compute_file_sha256(path), list(lines.shape))[:16]
     paint, found = restore_outlines(paint, lines, traces.find_traces(paint, lines))
-    return Sketch(paint=paint, lines=lines, traces=found, ends=find_skeleton_ends(lines), id=name)
+    return Sketch(paint=paint, lines=lines, traces=found, ends=find_skeleton_ends(lines), id=name, dark=dark)
 
 
 def _open_picture(path: Path) -> np.ndarray:

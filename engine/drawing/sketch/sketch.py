@@ -14,6 +14,7 @@ class Sketch:
     traces  bool (H, W)      those of `lines` that are trace lines
     ends    float32 (K, 4)   x, y of the last inked point of a loose line end, and the unit direction in which it would go on
     id      str              a hash of what the sketch was made from
+    dark    bool             whether it was drawn in light lines on dark paper
     """
 
     paint: np.ndarray
@@ -21,6 +22,7 @@ class Sketch:
     traces: np.ndarray
     ends: np.ndarray
     id: str
+    dark: bool = False
 
     @property
     def size(self) -> tuple[int, int]:

@@ -89,6 +89,12 @@ def _analyze_drawings(context: JobContext, store: DrawingStore, pool: WorkerPool
     for drawing, found in pool.map_unordered(store.analyze, first_frame):
         analyses[drawing] = found
         context.progress("Reading drawings", len(analyses) / len(first_frame))
+    dark = [frame for drawing, frame in first_frame.items() if analyses[drawing].dark]
+    if dark:
+        context.warn(
+            f"{len(dark)} of {len(first_frame)} drawings are light lines on dark paper, first in frame {min(dark)}: "
+            "they are read as black line art; invert the pictures if the dark is to be line."
+        )
     return {drawing: analyses[drawing] for drawing in first_frame}
 
 
