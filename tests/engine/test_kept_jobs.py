@@ -1,5 +1,7 @@
-"""Job folders that version 0.1 has left are opened, resumed and corrected: only what changes is made anew. Vector has another revision since:
-what it has left there is made anew once."""
+"""Job folders that version 0.1 has left are opened, resumed and corrected: only what changes is made anew.
+
+Vector has another revision since: what it has left there is made anew once.
+"""
 
 import shutil
 from dataclasses import replace
