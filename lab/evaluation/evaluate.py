@@ -24,6 +24,7 @@ from .clicks import count_clicks
 from .gaps import ClosingScores, measure_closing
 from .metrics import PaintAccuracy, average_known, count_flicker, encode_colors, find_majority, measure_accuracy, measure_purity
 from .mistakes import SIZES, PaintComparison, classify_sizes
+from .open_lines import KINDS, OpenLineScores, average_open_lines, measure_open_lines
 from .pictures import PaintedExample, draw_example
 from .shots import EvaluationShot
 from .tasks import PaintTask, list_tasks
@@ -38,6 +39,7 @@ class EvaluationSettings:
     neighbors  pairs of consecutive drawings taken from a shot
     corrected  shots of each family that are corrected click by click, all drawings solved again after each
     damaged    single drawings to close the gaps of
+    opened     drawings of each family to paint for each kind of open lines
     demo       drawings of the demo shot
     """
 
@@ -48,11 +50,12 @@ class EvaluationSettings:
     neighbors: int
     corrected: int
     damaged: int
+    opened: int
     demo: int
 
 
-FULL = EvaluationSettings(size=512, shots=4, drawings=20, pairs=16, neighbors=3, corrected=1, damaged=40, demo=12)
-QUICK = EvaluationSettings(size=256, shots=1, drawings=4, pairs=1, neighbors=1, corrected=1, damaged=2, demo=0)
+FULL = EvaluationSettings(size=512, shots=4, drawings=20, pairs=16, neighbors=3, corrected=1, damaged=40, opened=8, demo=12)
+QUICK = EvaluationSettings(size=256, shots=1, drawings=4, pairs=1, neighbors=1, corrected=1, damaged=2, opened=1, demo=0)
 
 
 @dataclass
@@ -85,12 +88,13 @@ class RunCost:
 
 @dataclass
 class EvaluationResults:
-    """`tallies` by group, scenario and method; `closings` by family; `examples` by group and scenario."""
+    """`tallies` by group, scenario and method; `closings` by family; `open_lines` by kind; `examples` by group and scenario."""
 
     model: str
     settings: EvaluationSettings
     tallies: dict[tuple[str, str, str], PaintTally] = field(default_factory=dict)
     closings: dict[str, ClosingScores] = field(default_factory=dict)
+    open_lines: dict[str, OpenLineScores] = field(default_factory=dict)
     examples: dict[tuple[str, str], list[PaintedExample]] = field(default_factory=dict)
     cost: RunCost | None = None
     seconds: float = 0.0
@@ -110,6 +114,14 @@ def evaluate_model(
             report_progress(f"{family}: closing gaps")
             found = [measure_closing(family, seed, settings.size, work) for seed in range(settings.damaged)]
             results.closings[family] = gaps.average_closings(found)
+        for kind in KINDS:
+            report_progress(f"open lines: {kind}")
+            worlds = [(family, 3000 + seed) for family in FAMILIES for seed in range(settings.opened)]
+            opened = [
+                measure_open_lines(kind, *world, settings.size, work / f"open {kind}" / "-".join(map(str, world)), model)
+                for world in worlds
+            ]
+            results.open_lines[kind] = average_open_lines(opened)
         for number, shot in enumerate(_draw_shots(settings, work)):
             report_progress(f"{shot.name}: {len(shot.frames)} drawings")
             _measure_shot(shot, settings, model, work / f"{number}", results)
@@ -285,6 +297,9 @@ def summarize_results(results: EvaluationResults) -> dict:
         table["scores"].append(row)
     table["closings"] = {
         family: {name: convert_percent(value) for name, value in vars(one).items()} for family, one in results.closings.items()
+    }
+    table["open_lines"] = {
+        kind: {name: convert_percent(value) for name, value in vars(one).items()} for kind, one in results.open_lines.items()
     }
     table["cost"] = None if results.cost is None else vars(results.cost)
     return table

@@ -54,6 +54,7 @@ def _compose_page(found: Mapping, shown: Sequence, study: str, command: str) -> 
         _compose_sizes(flat, model),
         _compose_confidence(flat, model),
         _compose_closings(found["closings"]),
+        _compose_open_lines(found["open_lines"]),
         _compose_cost(found["cost"]),
     ]
     parts += [_compose_pictures(shown), study, _METHODS.format(held_out=f"{HELD_OUT:,}")]
@@ -218,6 +219,15 @@ def _compose_closings(found: Mapping[str, Mapping]) -> str:
     lines = [[family, *(_format_number(one[name]) for name in names)] for family, one in found.items()]
     text = "Single drawings with all the damage there is, gaps up to 12 px. Wanted: Pix-F ≥ 98 with perfect matching."
     return f"## Gaps and leaks\n\n{text}\n\n{_format_table(head, lines)}"
+
+
+def _compose_open_lines(found: Mapping[str, Mapping]) -> str:
+    if not found:
+        return ""
+    lines = [[kind, _format_number(one["figure"]), _format_number(one["outside"])] for kind, one in found.items()]
+    text = """Clean drawings with some six wide gaps each, anywhere in their lines, or without one stroke in 25, painted after the drawing
+before, which is whole. Gaps are px in a picture 1080 px high. Wanted: nothing painted outside."""
+    return f"## Open lines\n\n{text}\n\n{_format_table(['lines', 'Pix-F', 'background painted'], lines)}"
 
 
 def _compose_cost(cost: Mapping | None) -> str:

@@ -12,7 +12,9 @@ from .figure import INK
 from .noise import draw_uniform, rank_in_group
 
 # What accidents are drawn for.
-_STRAY, _PRESS, _DOUBLE, _SIDE, _ASIDE, _OVER, _GAP, _GAP_SIZE, _GAP_KIND, _BLOT, _BLOT_SIZE, _BLOT_X, _BLOT_Y = (16 * k for k in range(13))
+_STRAY, _PRESS, _DOUBLE, _SIDE, _ASIDE, _OVER, _GAP, _GAP_SIZE, _GAP_KIND, _BLOT, _BLOT_SIZE, _BLOT_X, _BLOT_Y, _MISS = (
+    16 * k for k in range(14)
+)
 _BLOT_REACH = 40.0  # px from a line
 
 
@@ -28,6 +30,7 @@ class Pen:
     wobble     how far strokes stray
     overshoot  how far at most a stroke goes past the line it should stop at
     gaps       how many gaps there are on average, of `gap_low` to `gap_high` px of blank paper
+    missing    0..1, share of the strokes that are left out
     doubles    0..1, share of the strokes that are drawn twice
     grain      0..1, pencil texture
     noise      0..1, scan noise: blur, specks, a rough threshold
@@ -47,6 +50,7 @@ class Pen:
     gaps: Tensor
     gap_low: Tensor
     gap_high: Tensor
+    missing: Tensor
     doubles: Tensor
     grain: Tensor
     noise: Tensor
@@ -89,6 +93,7 @@ def choose_pens(rng: np.random.Generator, count: int, size: tuple[int, int], lev
         "gaps": rng.choice([0.0, rng.uniform(2, 10), rng.uniform(8, 30)]) * level,
         "gap_low": 1.0,
         "gap_high": rng.uniform(2, 12),
+        "missing": 0.0,
         "doubles": rng.uniform(0, 0.2) * level * (rng.random() < 0.4),
         "grain": rng.uniform(0.2, 0.9) * level * pencil,
         "noise": rng.uniform(0.2, 1.0) * level * scanned,
@@ -99,7 +104,7 @@ def choose_pens(rng: np.random.Generator, count: int, size: tuple[int, int], lev
     }
     columns = {"seed": torch.tensor(rng.integers(1 << 32, size=count))}
     for name, value in style.items():
-        vary = 1 if name in ("gap_low", "smooth") else rng.uniform(0.85, 1.15, count)
+        vary = 1 if name in ("gap_low", "missing", "smooth") else rng.uniform(0.85, 1.15, count)
         columns[name] = torch.tensor(np.broadcast_to(value * vary, count).copy(), dtype=torch.float32)
     columns["gap_high"].clamp_(max=12)
     columns["width"].clamp_(min=1)
@@ -155,6 +160,7 @@ def draw_ink(strokes: StrokeElements, pen: Pen) -> InkElements:
         thickness = thickness * torch.where(strokes.closed[stroke] | (pen.taper[drawing] <= 0), 1.0, fading)
 
     kept, gaps = _draw_gaps(strokes, width, pen)
+    kept = kept & (draw_chance(_MISS) >= pen.missing[strokes.drawing])[stroke]
     elements = [(xy[kept], strokes.tangent[kept], thickness[kept], stroke[kept])]
 
     twice = (draw_chance(_DOUBLE) < pen.doubles[strokes.drawing])[stroke] & kept & (from_end > 3)

@@ -5,13 +5,14 @@ import math
 import cv2
 import numpy as np
 import pytest
+import torch
 from drawings import box, drawing, line
 from PIL import Image
 
 from engine.drawing.regions import segment_regions
 from engine.drawing.sketch import strokes
 from engine.drawing.sketch.raster import rasterize_strokes
-from lab.evaluation import autofill, baselines, gaps, mistakes, shots
+from lab.evaluation import autofill, baselines, gaps, mistakes, open_lines, shots
 from lab.evaluation.clicks import CorrectionClick, count_clicks
 from lab.evaluation.metrics import (
     UNKNOWN,
@@ -27,6 +28,7 @@ from lab.evaluation.metrics import (
 )
 from lab.evaluation.mistakes import PaintComparison
 from lab.evaluation.tasks import PaintTask, TaskReference, list_tasks
+from lab.synthesis import ToonPlan, draw_scenes, stage_scene
 
 RED, GREEN, BLUE, BROWN = (
     int(encode_colors(np.array([color], np.uint8))[0]) for color in ((200, 0, 0, 255), (0, 200, 0, 255), (0, 0, 200, 255), (90, 60, 0, 255))
@@ -336,3 +338,13 @@ def test_folders_without_a_clip_are_told(tmp_path, made):
         cv2.imwrite(str(tmp_path / name / f"{name}.png"), np.zeros((32, 32), np.uint8))
     with pytest.raises(shots.BadInput):
         shots.read_clips(tmp_path)
+
+
+def test_lines_are_opened_as_it_is_asked_and_nothing_else_changes(tmp_path):
+    scene = stage_scene(7, ToonPlan("puppet", (256, 256), drawings=1, damage=0.0))
+    whole, *opened = draw_scenes([scene, *(open_lines.open_scene_lines(scene, kind) for kind in ("48 px", "strokes missing"))])
+    ink = whole.lines.paint[0, ..., 3] > 0
+    for sample in opened:
+        left = sample.lines.paint[0, ..., 3] > 0
+        assert torch.equal(sample.swatch, whole.swatch) and 0.5 * ink.sum() < left.sum() < ink.sum() and not (left & ~ink).any()
+    assert not len(whole.gaps) and len(opened[0].gaps) and opened[0].gaps[:, 3] == pytest.approx(48 * 256 / 1080)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from lab.cli import main
-from lab.evaluation import answers, metrics, shots, tasks
+from lab.evaluation import answers, metrics, open_lines, shots, tasks
 from lab.evaluation.clicks import CorrectionClick
 from lab.synthesis import FAMILIES
 
@@ -31,6 +31,8 @@ def test_every_scenario_is_measured_by_every_method(measured):
         assert ("trust" in row) == (row["method"] == "flats")
         assert ("corrected" in row) == (row["method"] == "flats" and row["scenario"] == "first key")
     assert set(numbers["closings"]) == set(FAMILIES)
+    assert set(numbers["open_lines"]) == set(open_lines.KINDS)
+    assert all(0 <= one["figure"] <= 100 and one["outside"] < 2 for one in numbers["open_lines"].values())
     assert numbers["cost"]["seconds_per_drawing"] > 0 and numbers["cost"]["peak_megabytes"] > 50
 
 
