@@ -173,7 +173,8 @@ class DrawingStore:
     def _segment_drawing(self, drawing: str) -> dict[str, dict[str, np.ndarray]]:
         """Cut line art into regions, and keep all that is asked of them later."""
         sketch = self.read_sketch(drawing)
-        regions = segment_regions(sketch, self._scale_gap(), self._find_cuts(drawing))
+        cuts = self._find_cuts(drawing)
+        regions = segment_regions(sketch, self._scale_gap(), cuts)
         traces = regions.crossing == CROSSINGS.index("trace")
         described = describe_regions(regions.grown, sketch.lines, regions.count, regions.edges, traces)
         empty = not sketch.lines.any()
@@ -181,7 +182,7 @@ class DrawingStore:
             "regions": {
                 "count": np.asarray(0 if empty else regions.count, np.int32),
                 "leaks": regions.leaks,
-                "pockets": find_pockets(sketch, regions.grown, self._scale_gap()).joins,
+                "pockets": cuts if len(cuts) else find_pockets(sketch, regions.grown, self._scale_gap()).joins,
                 "closures": regions.closures,
                 "empty": np.asarray(empty),
                 "dark": np.asarray(sketch.dark),
