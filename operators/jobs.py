@@ -11,7 +11,7 @@ from bpy.props import IntProperty, StringProperty
 from ..engine import job as jobs
 from ..engine.job.errors import BadInput, ShiageError
 from . import session
-from .scene import settings
+from .scene import colors, settings
 from .scene.inbetween import fills
 from .scene.place import timeline
 
@@ -28,12 +28,17 @@ def import_pictures(entry: session.JobEntry, scene: bpy.types.Scene):
             function()
     elif entry.destination == "PLANE":
         found = timeline.import_plane(scene, entry.folder)
-        entry.remark = f"The plane '{found.name}' lies under the lines. {timeline.color_warning(scene)}".strip()
+        entry.remark = f"The plane '{found.name}' lies under the lines."
     else:
         found = timeline.import_strip(scene, entry.folder)
         entry.remark = f"The strip '{found.name}' is in the Sequencer, on channel {found.channel}."
     entry.wants_import = False
     return found
+
+
+def find_color_difference(entry: session.JobEntry, scene: bpy.types.Scene) -> str:
+    """That the scene shows a job's pictures in other colors than they have, in a sentence; '' when it does not, or when there are none."""
+    return colors.find_difference(scene) if entry.destination != "STROKES" else ""
 
 
 class _JobOperator:
@@ -90,6 +95,8 @@ class SHIAGE_OT_import_result(_JobOperator, bpy.types.Operator):
             self.report({"WARNING"}, f"The scene '{entry.origin.name}' is not in this file: imported into '{scene.name}'")
         import_pictures(entry, scene)
         self.report({"INFO"}, entry.remark)
+        if difference := find_color_difference(entry, scene):
+            self.report({"WARNING"}, difference)
         push_undo(context, self.bl_label)
 
 

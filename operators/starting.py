@@ -7,7 +7,7 @@ from bpy.app.translations import pgettext_tip
 
 from ..engine.job.errors import ShiageError
 from . import session
-from .jobs import import_pictures
+from .jobs import find_color_difference, import_pictures
 from .scene import settings
 
 
@@ -44,6 +44,8 @@ class StartingOperator:
             manager.progress_end()
         if settings.output_is_temporary(context.scene) and entry.destination != "STROKES":
             self.report({"WARNING"}, f"This file was never saved: the pictures go to {entry.folder}, which is deleted when Blender ends")
+        if difference := find_color_difference(entry, context.scene):
+            self.report({"WARNING"}, difference)
         if bpy.app.background:
             session.wait_for_job(entry, lambda _entry: None)
             if entry.job.state != "done":

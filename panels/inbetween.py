@@ -47,6 +47,8 @@ class Inbetween:
             row.active = False
             row.alignment = "CENTER"
             row.label(text=inbetween.summarize_drawings(scene, context.view_layer), translate=False)
+        if not inbetween.makes_strokes(scene):
+            shot.draw_colors(layout, scene)
 
     def draw_keys(self, layout, chosen) -> None:
         layout.prop(chosen, "keys")

@@ -37,6 +37,7 @@ class Rig:
         shot.draw_obstacle(layout, obstacle)
         if not obstacle:
             shot.draw_extent(layout, scene)
+        shot.draw_colors(layout, scene)
 
     def draw_marks(self, layout, image) -> None:
         if marking.marking is not None:

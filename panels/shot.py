@@ -4,7 +4,7 @@ import bpy
 
 from .. import __package__ as EXTENSION
 from ..operators import colorize, engine, session
-from ..operators.scene import compat, settings
+from ..operators.scene import colors, compat, settings
 from ..operators.scene.read import layers
 from ..operators.scene.settings import options
 from .jobs import draw_progress
@@ -99,6 +99,14 @@ def draw_obstacle(layout, obstacle: str) -> None:
         draw_sentence(layout, obstacle, "INFO")
 
 
+def draw_colors(layout, scene) -> None:
+    """That the scene shows strips and planes in other colors than they have, and the button that mends it."""
+    difference = colors.find_difference(scene)
+    if difference:
+        draw_sentence(layout, difference, "ERROR")
+        layout.operator("shiage.show_exact_colors", icon="COLOR")
+
+
 def draw_extent(layout, scene) -> None:
     """Which frames are made, and how large."""
     width, height = settings.get_size(scene)
@@ -131,6 +139,7 @@ class Shot:
         draw_obstacle(layout, obstacle)
         if not obstacle:
             draw_extent(layout, context.scene)
+        draw_colors(layout, context.scene)
 
 
 class Drawings:

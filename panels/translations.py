@@ -170,6 +170,7 @@ _JAPANESE_OPERATORS = {
     "Take This Frame's Pose": "このフレームのポーズを使う",
     "Clear Joints": "関節を消去",
     "Colorize Shot": "ショットを彩色",
+    "Show Exact Colors": "正確な色で表示",
     "Open References": "参照画像を開く",
     "Cancel Job": "ジョブをキャンセル",
     "Fix Region": "領域を修正",

@@ -39,6 +39,11 @@ def build_parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
     task.add_argument("--size", type=parse_size, metavar="WxH", help="size of the pictures in pixels; default: the shot's own choice")
     task.add_argument("--output", type=Path, metavar="DIR", help="folder that takes the job folder; default: the shot's own choice")
     task.add_argument(
+        "--exact-colors",
+        action="store_true",
+        help="let the scene show colors as the pictures have them: its view transform becomes Standard",
+    )
+    task.add_argument(
         "--save", nargs="?", const="", metavar="PATH", help="save the .blend with the result in it, in place or to PATH; default: don't"
     )
 

@@ -43,6 +43,7 @@ def run_command(given: argparse.Namespace, answer: dict) -> None:
     entry = animate.start_job(scene, bpy.context.view_layer, common.ProgressMeter("Reading the poses").show)
     answer |= {"scene": scene.name, "job": str(entry.folder), "seconds": {"gather": round(time.monotonic() - begun, 3)}}
     common.warn_of_temporary(scene, entry)
+    common.warn_of_colors(scene, entry, answer)
     common.follow_job(entry, answer)
     common.place_result(scene, entry, given, answer)
 

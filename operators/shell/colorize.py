@@ -50,6 +50,7 @@ def run_command(given: argparse.Namespace, answer: dict) -> None:
     )
     answer |= {"scene": scene.name, "job": str(entry.folder), "seconds": {"gather": round(time.monotonic() - begun, 3)}}
     common.warn_of_temporary(scene, entry)
+    common.warn_of_colors(scene, entry, answer)
     common.follow_job(entry, answer)
     common.place_result(scene, entry, given, answer)
 

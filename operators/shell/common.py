@@ -13,8 +13,8 @@ from ...engine import job as jobs
 from ...engine import models
 from ...engine.job.errors import BadInput, EngineMissing, JobCancelled, JobFailed
 from .. import session
-from ..jobs import import_pictures
-from ..scene import settings
+from ..jobs import find_color_difference, import_pictures
+from ..scene import colors, settings
 
 _ERRORS = {error.kind: error for error in (BadInput, EngineMissing, JobFailed)}
 
@@ -50,6 +50,8 @@ def apply_common_arguments(scene: bpy.types.Scene, given: argparse.Namespace, ch
         scene.shiage.width, scene.shiage.height = given.size
     if given.output:
         scene.shiage.output = str(given.output.absolute())
+    if given.exact_colors:
+        colors.show_exact_colors(scene)
     model = models.info(chosen.model)
     own = models.flags(given, model)
     for name, value in model.resolve(own).items():
@@ -72,7 +74,7 @@ def follow_job(entry: session.JobEntry, answer: dict) -> None:
     session.wait_for_job(entry, lambda entry: meter.show(entry.job.fraction, entry.job.remaining, entry.job.stage))
     meter.end()
     result = session.read_result(entry)
-    warnings = [*entry.warnings, *(note.text for note in entry.notes if note.text)]
+    warnings = [*answer.get("warnings", []), *entry.warnings, *(note.text for note in entry.notes if note.text)]
     answer |= {"status": entry.job.state, "warnings": warnings, "pictures": result.get("pictures", [])}
     answer["frames"] = result.get("frames", [])
     answer["notes"] = [asdict(note) for note in entry.notes]
@@ -93,6 +95,13 @@ def place_result(scene: bpy.types.Scene, entry: session.JobEntry, given: argpars
     print_text(f"{entry.job.text} {entry.remark}")
     if given.save is not None:
         answer["blend"] = save_file(given.save)
+
+
+def warn_of_colors(scene: bpy.types.Scene, entry: session.JobEntry, answer: dict) -> None:
+    """Say, before a job is waited for, that its pictures will be shown in other colors than they have."""
+    if difference := find_color_difference(entry, scene):
+        answer.setdefault("warnings", []).append(difference)
+        print_text(f"Warning: {difference}")
 
 
 def warn_of_temporary(scene: bpy.types.Scene, entry: session.JobEntry) -> None:

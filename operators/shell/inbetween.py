@@ -46,6 +46,7 @@ def run_command(given: argparse.Namespace, answer: dict) -> None:
     begun = time.monotonic()
     entry = inbetween.start_job(scene, view_layer, _find_objects(scene, view_layer, given), common.ProgressMeter("Reading the keys").show)
     answer |= {"scene": scene.name, "job": str(entry.folder), "seconds": {"gather": round(time.monotonic() - begun, 3)}}
+    common.warn_of_colors(scene, entry, answer)
     common.follow_job(entry, answer)
     common.place_result(scene, entry, given, answer)
 

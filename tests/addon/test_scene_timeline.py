@@ -281,11 +281,3 @@ def test_the_plane_lies_behind_the_drawings_and_follows_the_camera(scene, tmp_pa
     bpy.context.view_layer.update()
     assert all((plane.matrix_world @ vertex.co).y > 4 for vertex in plane.data.vertices)
     assert plane.parent == scene.camera
-
-
-def test_other_color_management_is_told(scene):
-    warning = module("operators.scene.place.timeline").color_warning
-    scene.view_settings.view_transform = "Standard"
-    assert warning(scene) == ""
-    scene.view_settings.view_transform = "AgX"
-    assert "AgX" in warning(scene)

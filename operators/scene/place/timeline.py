@@ -101,8 +101,8 @@ def _free_channel(strips, start: int, end: int) -> int:
 def import_plane(scene: bpy.types.Scene, folder: Path) -> bpy.types.Object:
     """The frames of a job on a plane that fills the view of the scene's camera, behind the farthest drawing of the shot.
 
-    Colors are exact where the scene's view transform is Standard, see `color_warning`. Before and after the shot the plane is
-    transparent. It follows a moving camera, but is made for the lens of the present frame. Raises BadInput when there is no picture
+    Colors are exact where the scene shows them so, see `colors.find_difference`. Before and after the shot the plane is transparent.
+    It follows a moving camera, but is made for the lens of the present frame. Raises BadInput when there is no picture
     or no camera.
     """
     first, names = _list_pictures(folder)
@@ -124,16 +124,6 @@ def import_plane(scene: bpy.types.Scene, folder: Path) -> bpy.types.Object:
     user.frame_offset = 0
     user.use_auto_refresh = True
     return plane
-
-
-def color_warning(scene: bpy.types.Scene) -> str:
-    """A sentence when the scene's color management shows the pictures in other colors than they have, else ''."""
-    view = scene.view_settings
-    if view.view_transform in {"Standard", "Raw"} and view.look == "None" and view.exposure == 0 and view.gamma == 1:
-        return ""
-    return (
-        f"The view transform '{view.view_transform}' changes the colors: set it to Standard in the render properties to see them exactly."
-    )
 
 
 def _link_frames(folder: Path, names: list[str], size: tuple[int, int]) -> Path:
@@ -169,7 +159,7 @@ def _place_corners(scene: bpy.types.Scene, request: job.Job) -> list[tuple[float
         for exposure in request.frames:
             go_to(exposure.frame)
             projection = camera.of_scene(scene, view_layer.depsgraph, request.size)
-            for instance in view_layer.depsgraph.object_instances:
+            for instance in (found for layer in scene.view_layers for found in layer.depsgraph.object_instances):
                 if instance.object.type == "GREASEPENCIL":
                     corners = (instance.matrix_world @ Vector(corner) for corner in instance.object.bound_box)
                     deepest = max(deepest, *(projection.depth(corner) for corner in corners))
