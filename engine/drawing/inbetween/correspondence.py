@@ -37,6 +37,7 @@ _SCARCE = 4.0
 _SURE = 20.0  # log odds of what a person pinned
 _CALIBRATION = (0.63, 0.55)  # of log odds, so that they are right as often as they say on drawn people
 _ALONE = 0.27  # how often a stroke that got no partner has none, there
+_PATH = 0.9  # how much each further stroke of a path counts, against a stroke on its own
 _LIMIT = 5.0  # seconds for the best selection; then the best one found is taken
 
 
@@ -141,10 +142,12 @@ def _compute_probability(found: StrokeCandidates, odds: np.ndarray) -> np.ndarra
 
 
 def _pack_candidates(a: StrokeUnits, b: StrokeUnits, found: StrokeCandidates, odds: np.ndarray) -> np.ndarray:
-    """The rows that have the most odds together while no stroke is in two of them."""
+    """The rows that have the most odds together while no stroke is in two of them. Paths count as often as their strokes could have found
+    partners one by one, so that a path that fits wins over some of its strokes that fit by halves."""
     rows = np.flatnonzero(odds > 0.0)
     if not len(rows):
         return rows
+    worth = odds * (1.0 + _PATH * (np.minimum(a.counts[found.a], b.counts[found.b]) - 1))
     used, column = [], []
     for units_, unit, base in ((a, found.a[rows], 0), (b, found.b[rows], int(a.members.max()) + 1)):
         row, nth = np.nonzero(units_.members[unit] >= 0)
@@ -154,13 +157,13 @@ def _pack_candidates(a: StrokeUnits, b: StrokeUnits, found: StrokeCandidates, od
     at = np.concatenate(column)
     matrix = sparse.csr_matrix((np.ones(len(at)), (name, at)), (len(stroke), len(rows)))
     best = milp(
-        -odds[rows],
+        -worth[rows],
         constraints=LinearConstraint(matrix, -np.inf, 1.0),
         integrality=np.ones(len(rows)),
         bounds=Bounds(0.0, 1.0),
         options={"time_limit": _LIMIT, "mip_rel_gap": 1e-3},
     )
-    return rows[best.x > 0.5] if best.x is not None else _pack_greedily(matrix, rows, odds)
+    return rows[best.x > 0.5] if best.x is not None else _pack_greedily(matrix, rows, worth)
 
 
 def _pack_greedily(matrix, rows: np.ndarray, odds: np.ndarray) -> np.ndarray:

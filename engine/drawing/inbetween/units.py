@@ -14,6 +14,7 @@ from .joins import MEET, EndJoins, find_joins
 GRID = 32  # samples of a unit
 _SHORT = 4  # strokes of a chain, of which all that are possible are tried
 _RUNS = 8  # strokes of a path, of which all runs are tried
+_CROWD = 24  # strokes of a path, of which only pairs are tried besides the whole
 Links = tuple[tuple[int, float, float], ...]  # stretches (stroke, begin, end), one after the other
 
 
@@ -133,16 +134,18 @@ def _find_chains(strokes: Strokes, alive: np.ndarray, joins: EndJoins) -> tuple[
     found: dict[tuple[int, ...], tuple[int, ...]] = {}
     tried: list[tuple[int, ...]] = []
     begun = [(end,) for end in onward]  # a chain as the ends that it is left by, the first one's other end being free
-    for _ in range(_SHORT - 1):
+    paths = [(path, ring) for path, ring in _follow_paths(seen) if len(path) > 1]
+    crowded = {end // 2 for path, _ in paths if len(path) > _CROWD for end in path}
+    for count in range(2, _SHORT + 1):
         longer = []
         for ends in begun:
             for entered in onward.get(ends[-1], ()):
-                if entered // 2 not in [end // 2 for end in ends]:
+                if entered // 2 not in [end // 2 for end in ends] and (count == 2 or entered // 2 not in crowded):
                     longer.append((*ends, entered ^ 1))
         tried += longer
         begun = longer
-    for path, ring in _follow_paths(seen):
-        tried += _list_runs(path, ring) if len(path) > 1 else []
+    for path, ring in paths:
+        tried += _list_runs(path, ring)
     for chain in tried:
         names = tuple(end // 2 for end in chain)
         # Where a ring begins is of no matter.
