@@ -8,11 +8,11 @@ from ..engine.job.errors import BadInput, ShiageError
 from . import animate, session
 from .scene import settings
 from .scene.read import camera
-from .scene.rig import bones, marks, poses
+from .scene.rig import bones, marks, places, poses
 
 NEAR, NEARER = 12, 4  # px around a mark within which a click takes hold of it; while another joint is asked for, which may lie beside
 
-TITLES = {"nose": "Nose"} | {name: place.title for name, place in bones.PLACES.items() if name in marks.JOINTS}
+TITLES = {"nose": "Nose"} | {name: place.title for name, place in places.PLACES.items() if name in marks.JOINTS}
 marking: "SHIAGE_OT_mark_reference | None" = None  # the one that is running
 
 

@@ -3,7 +3,7 @@
 import bpy
 
 from ..operators import animate, marking, session
-from ..operators.scene.rig import bones, marks
+from ..operators.scene.rig import bones, marks, places
 from . import shot
 from .jobs import draw_progress
 from .text import draw_sentence, translated
@@ -84,7 +84,7 @@ class Motion:
 
 class Bones:
     bl_label = "Bones"
-    bl_description = "Which bone bears which joint; an empty field is found by the bone's name"
+    bl_description = "Which bone bears which joint; an empty field is found by the bones' names and how they hang together"
     bl_options = {"DEFAULT_CLOSED"}
 
     def draw(self, context):
@@ -93,21 +93,20 @@ class Bones:
         if armature is None:
             draw_sentence(layout, "Choose the armature that moves the character", "INFO")
             return
-        by_name = bones.find_known_bones(tuple(armature.data.bones.keys()))
+        by_itself = bones.find_bones(armature)
         found = bones.of_armature(armature)
         row = layout.row()
-        row.label(text=by_name.preset or "Unknown Rig", icon="ARMATURE_DATA")
-        missing = bones.find_missing_places(found)
-        if missing:
-            row.label(text=translated("{} missing").format(len(missing)), icon="ERROR", translate=False)
+        row.label(text=by_itself.title or "Unknown Rig", icon="ARMATURE_DATA")
+        if found.missing:
+            row.label(text=translated("{} missing").format(len(found.missing)), icon="ERROR", translate=False)
         if found.twice:
             draw_sentence(layout, "The armature holds more than one figure: the one with most bones is taken", "ERROR")
         own = armature.shiage.bones
         column = layout.column(align=True)
         column.use_property_split = True
         column.use_property_decorate = False
-        for name in (*bones.BODY, *bones.FACE):
-            draw_bone(column, own, name, found, by_name)
+        for name in (*places.BODY, *places.FACE):
+            draw_bone(column, own, name, found, by_itself)
         layout.prop(own, "face")
         header, body = layout.panel("shiage_fingers", default_closed=True)
         header.label(text="Fingers")
@@ -115,16 +114,16 @@ class Bones:
             column = body.column(align=True)
             column.use_property_split = True
             column.use_property_decorate = False
-            for name in bones.PLACES:
-                if name not in bones.BODY and name not in bones.FACE:
-                    draw_bone(column, own, name, found, by_name)
+            for name in places.PLACES:
+                if name not in places.BODY and name not in places.FACE:
+                    draw_bone(column, own, name, found, by_itself)
 
 
-def draw_bone(layout, own, name: str, found: bones.Found, by_name: bones.Found) -> None:
+def draw_bone(layout, own, name: str, found: bones.Found, by_itself: bones.Found) -> None:
     """The field of one place, red where the body lacks it."""
     row = layout.row()
-    row.alert = name not in found.names and (name in bones.BODY or name == "head" or bool(getattr(own, bones.PLACES[name].identifier)))
-    row.prop(own, bones.PLACES[name].identifier, placeholder=by_name.names.get(name, "–"), icon="BONE_DATA")
+    row.alert = name in found.missing or (name not in found.names and bool(getattr(own, places.PLACES[name].identifier)))
+    row.prop(own, places.PLACES[name].identifier, placeholder=by_itself.names.get(name, "–"), icon="BONE_DATA")
 
 
 class Output(shot.Output):

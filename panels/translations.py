@@ -132,9 +132,8 @@ _JAPANESE = {
     "Add a camera that sees the armature": "アーマチュアを写すカメラを追加してください",
     "Choose a picture of the character first": "まずキャラクターの画像を選んでください",
     "This character is being animated: wait, or cancel its job": "このキャラクターは処理中です。待つか、ジョブをキャンセルしてください",
-    "No bones of a figure are known by their names: choose them under Bones": (
-        "人体のボーンが名前から見つかりません。「ボーン」で選んでください"
-    ),
+    "No bone is known for {}: choose them under Bones": "ボーンが見つからない関節: {}。「ボーン」で選んでください",
+    "Humanoid": "ヒューマノイド",
     "Without joints marked on the picture the character gets the rig's proportions": (
         "画像の関節が未指定のため、キャラクターの体型はリグのものになります"
     ),

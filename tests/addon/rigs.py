@@ -67,6 +67,67 @@ NAMINGS = {
     },
 }
 
+_PARTS = ("sides", "collar", "shoulder", "elbow", "wrist", "hip", "knee", "ankle", "head", "root")
+_SPELLED = """
+    VRM add-on | R L | shoulder.{} | upper_arm.{} | lower_arm.{} | hand.{} | upper_leg.{} | lower_leg.{} | foot.{} | head | hips
+    VRoid | R L | J_Bip_{}_Shoulder | J_Bip_{}_UpperArm | J_Bip_{}_LowerArm | J_Bip_{}_Hand | J_Bip_{}_UpperLeg | J_Bip_{}_LowerLeg | \
+        J_Bip_{}_Foot | J_Bip_C_Head | J_Bip_C_Hips
+    Quaternius | R L | Shoulder.{} | UpperArm.{} | LowerArm.{} | Fist.{} | UpperLeg.{} | LowerLeg.{} | Foot.{} | Head | Hips
+    Auto-Rig Pro | r l | shoulder.{} | arm_stretch.{} | forearm_stretch.{} | hand.{} | thigh_stretch.{} | leg_stretch.{} | foot.{} | \
+        head.x | root.x
+    Metarig 2.7 | R L | shoulder.{} | upper_arm.{} | forearm.{} | hand.{} | thigh.{} | shin.{} | foot.{} | head | spine
+    Rigify 2.7 | R L | DEF-shoulder.{} | DEF-upper_arm.01.{} | DEF-forearm.01.{} | DEF-hand.{} | DEF-thigh.01.{} | DEF-shin.01.{} | \
+        DEF-foot.{} | DEF-head | DEF-hips
+    ORG | R L | ORG-shoulder.{} | ORG-upper_arm.{} | ORG-forearm.{} | ORG-hand.{} | ORG-thigh.{} | ORG-shin.{} | ORG-foot.{} | \
+        ORG-head | ORG-spine
+    Studio basic | R L | DEF-Clavicle.{} | DEF-Shoulder.{} | DEF-Elbow.{} | DEF-Hand.{} | DEF-Thigh.{} | DEF-Knee.{} | DEF-Foot.{} | \
+        DEF-Head | DEF-Hips
+    Studio CloudRig | R L | DEF-Shoulder.{} | DEF-UpperArm1.{} | DEF-Forearm1.{} | DEF-Wrist.{} | DEF-Thigh1.{} | DEF-Knee1.{} | \
+        DEF-Foot.{} | DEF-Head | DEF-Hips
+    Unity | Right Left | {}Shoulder | {}UpperArm | {}LowerArm | {}Hand | {}UpperLeg | {}LowerLeg | {}Foot | Head | Hips
+    3ds Max Biped | R L | Bip001 {} Clavicle | Bip001 {} UpperArm | Bip001 {} Forearm | Bip001 {} Hand | Bip001 {} Thigh | \
+        Bip001 {} Calf | Bip001 {} Foot | Bip001 Head | Bip001 Pelvis
+    Source | R L | ValveBiped.Bip01_{}_Clavicle | ValveBiped.Bip01_{}_UpperArm | ValveBiped.Bip01_{}_Forearm | \
+        ValveBiped.Bip01_{}_Hand | ValveBiped.Bip01_{}_Thigh | ValveBiped.Bip01_{}_Calf | ValveBiped.Bip01_{}_Foot | \
+        ValveBiped.Bip01_Head1 | ValveBiped.Bip01_Pelvis
+    Unreal | r l | clavicle_{} | upperarm_{} | lowerarm_{} | hand_{} | thigh_{} | calf_{} | foot_{} | head | pelvis
+    Reallusion | R L | CC_Base_{}_Clavicle | CC_Base_{}_Upperarm | CC_Base_{}_Forearm | CC_Base_{}_Hand | CC_Base_{}_Thigh | \
+        CC_Base_{}_Calf | CC_Base_{}_Foot | CC_Base_Head | CC_Base_Hip
+    Mixamo 7 | Right Left | mixamorig7:{}Shoulder | mixamorig7:{}Arm | mixamorig7:{}ForeArm | mixamorig7:{}Hand | mixamorig7:{}UpLeg | \
+        mixamorig7:{}Leg | mixamorig7:{}Foot | mixamorig7:Head | mixamorig7:Hips
+    Prefixed | Right Left | Hero_{}Shoulder | Hero_{}Arm | Hero_{}ForeArm | Hero_{}Hand | Hero_{}UpLeg | Hero_{}Leg | Hero_{}Foot | \
+        Hero_Head | Hero_Hips
+    Daz 3 | r l | {}Collar | {}ShldrBend | {}ForearmBend | {}Hand | {}ThighBend | {}Shin | {}Foot | head | hip
+    Daz 9 | r l | {}_shoulder | {}_upperarm | {}_forearm | {}_hand | {}_thigh | {}_shin | {}_foot | head | hip
+    Poser | r l | {}Collar | {}Shldr | {}ForeArm | {}Hand | {}Thigh | {}Shin | {}Foot | head | hip
+    ASF | r l | {}clavicle | {}humerus | {}radius | {}wrist | {}femur | {}tibia | {}foot | head | root
+    BVH | Right Left | {}Collar | {}Shoulder | {}Elbow | {}Wrist | {}Hip | {}Knee | {}Ankle | Head | Hips
+    SMPL | R L | {}_Collar | {}_Shoulder | {}_Elbow | {}_Wrist | {}_Hip | {}_Knee | {}_Ankle | Head | Pelvis
+    Kinect | Right Left | Collar{} | Shoulder{} | Elbow{} | Wrist{} | Hip{} | Knee{} | Ankle{} | Head | HipCenter
+    OptiTrack | R L | {}Shoulder | {}UArm | {}FArm | {}Hand | {}Thigh | {}Shin | {}Foot | Head | Hip
+    MMD | 右 左 | {}肩 | {}腕 | {}ひじ | {}手首 | {}足 | {}ひざ | {}足首 | 頭 | センター
+    mmd_tools | R L | 肩.{} | 腕.{} | ひじ.{} | 手首.{} | 足.{} | ひざ.{} | 足首.{} | 頭 | センター
+    mmd_tools en | R L | shoulder_{} | arm_{} | elbow_{} | wrist_{} | leg_{} | knee_{} | ankle_{} | head | center
+    simple | R L | shoulder.{} | arm.{} | forearm.{} | hand.{} | thigh.{} | leg.{} | foot.{} | head | spine
+    leg and knee | right left | {}_shoulder | {}_arm | {}_forearm | {}_hand | {}_leg | {}_knee | {}_foot | head | hips
+    upper case | R L | CLAVICLE_{} | UPPERARM_{} | LOWERARM_{} | HAND_{} | THIGH_{} | CALF_{} | FOOT_{} | HEAD | PELVIS
+    glued | right left | {}shoulder | {}upperarm | {}lowerarm | {}hand | {}upperleg | {}lowerleg | {}foot | head | hips
+    word order | R L | Clavicle{} | ArmUpper{} | ArmLower{} | Hand{} | LegUpper{} | LegLower{} | Foot{} | Head | Pelvis
+"""
+
+
+def _read_spelled() -> dict[str, dict]:
+    namings = {}
+    for line in _SPELLED.strip().splitlines():
+        title, *parts = (part.strip() for part in line.split("|"))
+        namings[title] = dict(zip(_PARTS, parts, strict=True))
+        namings[title]["sides"] = dict(zip("RL", parts[0].split(), strict=True))
+    return namings
+
+
+SPELLED = _read_spelled()
+NAMINGS |= SPELLED
+
 
 def add(scene: bpy.types.Scene, naming: str = "Mixamo", leave_out: tuple[str, ...] = (), name: str = "RIG") -> bpy.types.Object:
     """An armature in the scene, active; `leave_out` are places without a bone, 'elbow.R' for instance."""
@@ -87,11 +148,13 @@ def add(scene: bpy.types.Scene, naming: str = "Mixamo", leave_out: tuple[str, ..
     if "head" not in leave_out:
         bone(names["head"], *HEAD, root)
     for side, sign in (("R", -1), ("L", 1)):
-        made = {}
+        made, trunk = {}, {}
+        if "collar" in names:
+            trunk["shoulder"] = bone(names["collar"].format(names["sides"][side]), (sign * 0.02, 0, 1.4), (sign * 0.18, 0, 1.45), root)
         for limb, ends in LIMBS.items():
             if f"{limb}.{side}" not in leave_out:
                 start, end = (Vector((sign * x, y, z)) for x, y, z in ends)
-                made[limb] = bone(names[limb].format(names["sides"][side]), start, end, made.get(PARENTS[limb]) or root)
+                made[limb] = bone(names[limb].format(names["sides"][side]), start, end, made.get(PARENTS[limb]) or trunk.get(limb, root))
         if "fingers" in names and "wrist" in made:
             for nth, finger in enumerate(FINGERS):
                 parent, start = made["wrist"], made["wrist"].tail + Vector((0, 0.03 * (nth - 2), 0))

@@ -93,13 +93,12 @@ class TestGather:
         with pytest.raises(bad_input(), match="has no camera"):
             gather(shot)
 
-    def test_half_a_figure_is_animated_and_told(self, scene):
+    def test_half_a_figure_is_none(self, scene):
         rigs.add(scene, leave_out=[f"{limb}.{side}" for limb in ("hip", "knee", "ankle") for side in "RL"])
         rigs.look(scene)
-        motion = gather(scene)
-        assert any("has no bone for: Right Hip, Right Knee, Right Ankle, Left Hip" in text for text in motion.warnings)
-        (_frame, pose), *_ = motion.poses.values()
-        assert sum(joint is not None for joint in pose.body) == 12
+        titles = ", ".join(f"{side} {joint}" for side in ("Right", "Left") for joint in ("Hip", "Knee", "Ankle"))
+        with pytest.raises(bad_input(), match=f"No bone is known for {titles}: choose them under Bones"):
+            gather(scene)
 
     def test_an_object_that_moves_poses_without_keys_counts(self, shot):
         ob = shot.objects["RIG"]
@@ -205,8 +204,8 @@ class TestButton:
         bpy.ops.object.mode_set(mode="EDIT")
         assert "Leave the armature's Edit Mode first" in refusal()
         bpy.ops.object.mode_set(mode="OBJECT")
-        chosen.armature = rigs.add(shot, "strange", name="Beast")
-        assert "choose them under Bones" in refusal()
+        chosen.armature = rigs.add(shot, "Quaternius", leave_out=("elbow.L", "head"), name="Beast")
+        assert "No bone is known for Left Elbow, Head: choose them under Bones" in refusal()
         shot.collection.objects.unlink(chosen.armature)
         assert "not in this scene" in refusal()
         chosen.armature = None
@@ -274,3 +273,40 @@ class TestShell:
         scene.shiage.rig.armature = None
         rigs.add(scene, name="Second")
         assert self.shiage("animate") == 2 and "has 2 armatures: name one of RIG, Second" in capfd.readouterr().err
+
+    def test_the_bones_that_are_missing_are_named_and_given(self, shot, tmp_path, capfd):
+        ob = shot.shiage.rig.armature = rigs.add(shot, "Unity", leave_out=("elbow.L", "head"), name="Hero")
+        arguments = ["animate", "--step", "0", "--json", tmp_path / "a.json"]  # the spacing is read after the bones
+        assert self.shiage(*arguments) == 2
+        told = capfd.readouterr().err
+        assert "'Hero' has no bone that is known for Left Elbow, Head: give --bone left_elbow=NAME --bone head=NAME." in told
+        assert "Free bones: Hips, " in told and "under Bones" not in told and "LeftUpperArm" not in told
+        answer = json.loads((tmp_path / "a.json").read_text("utf-8"))
+        assert (answer["status"], answer["kind"], answer["exit_code"]) == ("failed", "bad_input", 2) and answer["text"] in told
+        assert self.shiage(*arguments, "--bone", "left_elbow=LeftShoulder", "--bone", "head=Hips") == 2
+        assert "at every 0 frames" in capfd.readouterr().err
+        assert (ob.shiage.bones.elbow_l, ob.shiage.bones.head) == ("LeftShoulder", "Hips")
+
+    @pytest.mark.parametrize(
+        ("choice", "told"),
+        [
+            ("left_elbo=Hips", "names no joint: write JOINT=NAME, left_elbow=NAME for instance"),
+            ("Hips", "names no joint"),
+            ("left_elbow=mixamorig:LeftForearm", "has no bone 'mixamorig:LeftForearm': did you mean mixamorig:LeftForeArm"),
+            ("head=", "has no bone ''"),
+        ],
+    )
+    def test_a_bone_that_is_none_is_status_2(self, shot, capfd, choice, told):
+        assert self.shiage("animate", "--bone", choice) == 2
+        assert told in capfd.readouterr().err
+
+    def test_edit_mode_is_left(self, shot, capfd):
+        """Also where another object is active, and with what was edited."""
+        ob = shot.objects["RIG"]
+        for active in (ob, shot.camera):
+            bpy.context.view_layer.objects.active = ob
+            bpy.ops.object.mode_set(mode="EDIT")
+            ob.data.edit_bones["mixamorig:Head"].length = 0.2
+            bpy.context.view_layer.objects.active = active
+            assert self.shiage("animate", "--step", "0") == 2 and "at every 0 frames" in capfd.readouterr().err
+            assert ob.mode == "OBJECT" and ob.data.bones["mixamorig:Head"].length == pytest.approx(0.2)

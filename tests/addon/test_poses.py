@@ -221,8 +221,9 @@ class TestEvaluated:
             bone = rigs.bone(ob, "strange", "shoulder.L")
             bone.rotation_mode, bone.rotation_euler = "XYZ", (1.0, 0, 0)
             assert seen(scene, ob)[0]["wrist.L"] != joints["wrist.L"]
-            ob.shiage.bones.elbow_l = ""
-            assert seen(scene, ob)[0]["elbow.L"] is None, "an override has a map of its own"
+            ob.shiage.bones.elbow_l = "gone"
+            with pytest.raises(module("engine.job.errors").BadInput, match="No bone is known for Left Elbow: choose them under Bones"):
+                seen(scene, ob)  # an override has a map of its own
 
     def test_an_armature_that_is_not_evaluated_is_told(self, scene):
         ob = rigs.add(scene)
@@ -236,7 +237,8 @@ class TestHead:
     def test_an_empty_stands_for_the_head(self, scene):
         ob = rigs.add(scene, leave_out=("head",))
         rigs.look(scene)
-        assert seen(scene, ob)[0]["nose"] is None
+        with pytest.raises(module("engine.job.errors").BadInput, match="No bone is known for Head"):
+            seen(scene, ob)
         empty = bpy.data.objects.new("Face", None)
         empty.location, empty.empty_display_size = (0, 0, 1.7), 0.15
         scene.collection.objects.link(empty)
@@ -293,14 +295,14 @@ class TestHead:
 
 class TestNames:
     def known(self, names):
-        return module("operators.scene.rig.bones").find_known_bones(tuple(names))
+        return module("operators.scene.rig.presets").find_known_bones(tuple(names))
 
     @pytest.mark.parametrize("naming", ["Mixamo", "CMU", "MakeHuman"])
     def test_rigs_that_are_known(self, scene, naming):
         ob = rigs.add(scene, naming)
         bones = module("operators.scene.rig.bones")
         found = bones.of_armature(ob)
-        assert not bones.find_missing_places(found) and naming in found.preset and not found.twice
+        assert not found.missing and naming in found.title and not found.twice
         assert {place: found.names[place] for place in JOINTS} == {place: rigs.bone(ob, naming, place).name for place in JOINTS}
         assert ("index.3.L" in found.names) is (naming == "Mixamo")
 
@@ -314,8 +316,8 @@ class TestNames:
             ob = bpy.context.object
             bones = module("operators.scene.rig.bones")
             found = bones.of_armature(ob)
-            assert found.preset == ("Rigify" if generated else "Human Metarig") and not found.twice
-            assert set(found.names) == set(bones.PLACES)
+            assert found.title == ("Rigify" if generated else "Human Metarig") and not found.twice
+            assert set(found.names) == set(module("operators.scene.rig.places").PLACES)
             rigs.look(scene, height=1.0)
             joints, pose = seen(scene, ob)
             assert None not in joints.values() and None not in (*pose.left_hand, *pose.right_hand, *pose.face)
@@ -330,7 +332,7 @@ class TestNames:
         try:
             bpy.ops.object.armature_basic_human_metarig_add()
             found = module("operators.scene.rig.bones").of_armature(bpy.context.object)
-            assert not module("operators.scene.rig.bones").find_missing_places(found) and "thumb.1.R" not in found.names
+            assert not found.missing and "thumb.1.R" not in found.names
         finally:
             addon_utils.disable("rigify", default_set=True)
 
@@ -348,9 +350,12 @@ class TestNames:
 
     def test_nothing_is_known_of_other_creatures(self, scene):
         names = ["Bone", "Bone.001", "tentacle.L", "wing.R", "jaw", "head"]
-        assert not self.known(names).names or module("operators.scene.rig.bones").find_obstacle(self.known(names))
-        with pytest.raises(module("engine.job.errors").BadInput, match="The armature 'RIG' can't be read as a figure"):
-            seen(scene, rigs.add(scene, "strange"))
+        assert set(self.known(names).names) <= {"head", "jaw"}
+        beast = rigs.add(scene, "strange", leave_out=("wrist.R",))
+        with pytest.raises(
+            module("engine.job.errors").BadInput, match="The armature 'RIG' can't be read as a figure. No bone is known for Right"
+        ):
+            seen(scene, beast)
 
     def test_the_animators_choice_goes_before_names(self, scene):
         ob = rigs.add(scene)
@@ -359,8 +364,8 @@ class TestNames:
         joints, _ = seen(scene, ob)
         assert joints["wrist.L"] == joints["wrist.R"]
         ob.shiage.bones.wrist_l = "gone"
-        joints, pose = seen(scene, ob)
-        assert joints["wrist.L"] is None and pose.left_hand[0] is None and joints["elbow.L"]
+        with pytest.raises(module("engine.job.errors").BadInput, match="No bone is known for Left Wrist: choose them under Bones"):
+            seen(scene, ob)
 
 
 def test_the_template_is_a_face():

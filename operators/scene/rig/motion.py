@@ -76,14 +76,10 @@ def gather_motion(
 
 
 def _find_warnings(armature: bpy.types.Object, found: bones.Found, count: int, empty: list[int]):
-    missing = bones.find_missing_places(found)
-    if missing:
-        titles = ", ".join(bones.PLACES[name].title for name in missing)
-        yield f"The armature '{armature.name}' has no bone for: {titles}. The figure is drawn without: choose bones under Bones."
     if found.twice:
         yield (
             f"The armature '{armature.name}' holds more than one figure ({', '.join(found.twice)}): the one with most bones is taken. "
-            "Choose others under Bones."
+            "Choose others under Bones, or by --bone in a shell."
         )
     if empty:
         frames = f"frame {empty[0]}" if len(empty) == 1 else f"{len(empty)} of {count} frames, first at {empty[0]}"

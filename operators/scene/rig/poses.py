@@ -13,7 +13,7 @@ import numpy as np
 from ....engine.job import pose
 from ....engine.job.errors import BadInput
 from ..read.camera import Projection
-from . import bones, face
+from . import bones, face, places
 
 _STARTS = dict(zip(pose.COUNTS, np.cumsum([0, *pose.COUNTS.values()]).tolist(), strict=False))  # of each part in the row of all points
 COUNT = sum(pose.COUNTS.values())
@@ -93,7 +93,7 @@ class _FigureBuilder:
     def on_hand(self, start: int, side: str) -> None:
         """The wrist, and of each finger where its three bones begin and where the last one ends."""
         self.on_bone(start, f"wrist.{side}")
-        for nth, finger in enumerate(bones.FINGERS):
+        for nth, finger in enumerate(places.FINGERS):
             for number in (1, 2, 3):
                 self.on_bone(start + 4 * nth + number, f"{finger}.{number}.{side}")
             self.on_bone(start + 4 * nth + 4, f"{finger}.3.{side}", tail=True)
@@ -132,7 +132,7 @@ class _FigureBuilder:
     def _estimate_head(self, rest: np.ndarray) -> face.Head:
         """The head at rest, in the armature's space."""
         bone = self.ob.data.bones[self.names["head"]]
-        left, up = _measure_stance({name: start for name in bones.BODY if (start := self.start(name)) is not None})
+        left, up = _measure_stance({name: start for name in places.BODY if (start := self.start(name)) is not None})
         torso = float(np.linalg.norm(up))
         upright = rest[:3, 1] @ up > 0.5 * torso and bone.length > 0.15 * torso  # not so in files of other programs
         head = face.estimate_head(rest[:3, 3], bone.length if upright else 0.4 * torso, face.compute_axes(left, up))
@@ -167,7 +167,7 @@ def _measure_stance(points: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.nd
         found = [at for name, at in points.items() if name.split(".")[0] in limbs]
         return np.mean(found, axis=0) if found else None
 
-    pairs = [(points[f"{limb}.R"], points[f"{limb}.L"]) for limb in bones.LIMBS if f"{limb}.R" in points and f"{limb}.L" in points]
+    pairs = [(points[f"{limb}.R"], points[f"{limb}.L"]) for limb in places.LIMBS if f"{limb}.R" in points and f"{limb}.L" in points]
     left = next((left - right for right, left in pairs if np.linalg.norm(left - right) > 0), np.array([1.0, 0.0, 0.0]))
     upper, lower = find_middle("shoulder"), find_middle("hip")
     return left, np.array([0.0, 0.0, 1.0]) if upper is None or lower is None else upper - lower
