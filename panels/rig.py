@@ -126,5 +126,5 @@ def draw_bone(layout, own, name: str, found: bones.Found, by_itself: bones.Found
     row.prop(own, places.PLACES[name].identifier, placeholder=by_itself.names.get(name, "–"), icon="BONE_DATA")
 
 
-class Output(shot.Output):
+class RigOutput(shot.ShotOutput):
     steps = False

@@ -203,7 +203,7 @@ class Paint:
         draw_options(self.layout, context.scene, context.scene.shiage.model)
 
 
-class Output:
+class ShotOutput:
     bl_label = "Output"
     bl_description = "Which frames, at what size, and where they go"
     bl_options = {"DEFAULT_CLOSED"}

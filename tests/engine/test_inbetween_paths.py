@@ -132,7 +132,9 @@ def lay_paint(strokes: Strokes) -> np.ndarray:
 
 
 def patches(center, offsets, radii) -> Strokes:
-    return drawing(*(circle(np.array(center) + offset, radius, color=HIDDEN, width=0) for offset, radius in zip(offsets, radii, strict=True)))
+    return drawing(
+        *(circle(np.array(center) + offset, radius, color=HIDDEN, width=0) for offset, radius in zip(offsets, radii, strict=True))
+    )
 
 
 def test_the_union_of_fills_stays_whole():

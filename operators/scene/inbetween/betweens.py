@@ -28,7 +28,7 @@ MARGIN = 0.1  # of the drawings' longer extent, on each side: drawings between m
 
 
 @dataclass(frozen=True)
-class Part:
+class LayerGroup:
     """Layers of an object that have the same keys and move together, from bottom to top, and the pairs of their keys to be filled. They are
     one cel: so the paint on one of them goes where the lines on another do."""
 
@@ -50,7 +50,7 @@ def find_objects(chosen: inbetween.SHIAGE_PG_inbetween, view_layer: bpy.types.Vi
     return list({ob.data: ob for ob in reversed(drawn)}.values())[::-1]
 
 
-def find_parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[Part]:
+def find_parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[LayerGroup]:
     """The layers of objects that take part, one by one. Raises BadInput, saying why, when none does. Reads no strokes."""
     found, reasons = [], []
     empty = True  # no layer that takes part has a key
@@ -61,7 +61,7 @@ def find_parts(scene: bpy.types.Scene, obs: Sequence[bpy.types.Object]) -> list[
         for layer in _find_layers(ob, chosen.layers):
             pairs = tuple(_find_pairs(scene, layer))
             if pairs:
-                found.append(Part(ob, (layer,), pairs))
+                found.append(LayerGroup(ob, (layer,), pairs))
             elif any(map(keys.is_key, layer.frames)):
                 reasons.insert(0 if empty else len(reasons), _why_no_pair(scene, layer))
                 empty = False
@@ -129,7 +129,7 @@ def state(ob: bpy.types.Object) -> tuple:
     return *names, linked, *of_layers
 
 
-def parts_again(scene: bpy.types.Scene, folder: Path) -> list[Part]:
+def parts_again(scene: bpy.types.Scene, folder: Path) -> list[LayerGroup]:
     """The layers and the pairs of keys that an earlier job has filled. Raises BadInput when one is not there any more."""
     found = []
     for home in homes.read_targets(folder):
@@ -138,7 +138,7 @@ def parts_again(scene: bpy.types.Scene, folder: Path) -> list[Part]:
         for layer in members:
             if not all(pair in keys.pairs_within(layer, pair.first, pair.last) for pair in pairs):
                 raise BadInput(f"{layer.name} has other keys than when it was filled: go to a frame between two keys, and fill those.")
-        found.append(Part(ob, tuple(members), pairs))
+        found.append(LayerGroup(ob, tuple(members), pairs))
     return found
 
 
@@ -157,21 +157,21 @@ def _get_placement(layer) -> tuple:
     return parent, layer.parent_bone, tuple(round(value, 5) for row in rows for value in row)
 
 
-def _group_parts(found: Sequence[Part]) -> list[Part]:
+def _group_parts(found: Sequence[LayerGroup]) -> list[LayerGroup]:
     """Layers that have the same keys, move alike, and are drawn in about one plane as one part."""
-    groups: dict[tuple, list[Part]] = {}
+    groups: dict[tuple, list[LayerGroup]] = {}
     for part in found:
         groups.setdefault((part.ob.name_full, part.pairs, _get_placement(part.layers[0])), []).append(part)
     joined = []
     for members in groups.values():
-        whole = Part(members[0].ob, tuple(layer for part in members for layer in part.layers), members[0].pairs)
+        whole = LayerGroup(members[0].ob, tuple(layer for part in members for layer in part.layers), members[0].pairs)
         points = np.concatenate([flat.points for flats in _read_keys(whole).values() for flat in flats])
         depth, extent = plane.fit_plane(points).depth(points), np.ptp(points, axis=0).max()
         joined += [whole] if np.ptp(depth) <= FLAT * extent else members
     return joined
 
 
-def write_job(scene: bpy.types.Scene, found: Sequence[Part], folder: Path, model: str) -> tuple[job.Job, tuple[str, ...]]:
+def write_job(scene: bpy.types.Scene, found: Sequence[LayerGroup], folder: Path, model: str) -> tuple[job.Job, tuple[str, ...]]:
     """Write the job folder that fills between keys, and remove what an earlier request left there. Returns the job, and what a person
     should know. Raises BadInput when there is nothing to make or another process works on the folder, JobFailed when it can't be written.
     """
@@ -205,7 +205,9 @@ class _Cel:
     warnings: list[str]
 
 
-def _build_cel(scene: bpy.types.Scene, builder: JobBuilder, part: Part, flats: dict[int, list[LayerStrokes]], lies_in: LayerPlane) -> _Cel:
+def _build_cel(
+    scene: bpy.types.Scene, builder: JobBuilder, part: LayerGroup, flats: dict[int, list[LayerStrokes]], lies_in: LayerPlane
+) -> _Cel:
     """Add a part to the job."""
     cel = builder.add_cel(part.name)
     chosen = scene.shiage.inbetween
@@ -237,7 +239,7 @@ def _build_cel(scene: bpy.types.Scene, builder: JobBuilder, part: Part, flats: d
     )
 
 
-def _find_pinned_pairs(part: Part, first: Sequence[LayerStrokes], last: Sequence[LayerStrokes]) -> Iterator[tuple[int, int]]:
+def _find_pinned_pairs(part: LayerGroup, first: Sequence[LayerStrokes], last: Sequence[LayerStrokes]) -> Iterator[tuple[int, int]]:
     """The pinned strokes of two keys, counted over all layers."""
     begun = [0, 0]
     for layer, a, b in zip(part.layers, first, last, strict=True):
@@ -246,7 +248,7 @@ def _find_pinned_pairs(part: Part, first: Sequence[LayerStrokes], last: Sequence
         begun = [begun[0] + len(a.cyclic), begun[1] + len(b.cyclic)]
 
 
-def _read_keys(part: Part) -> dict[int, list[LayerStrokes]]:
+def _read_keys(part: LayerGroup) -> dict[int, list[LayerStrokes]]:
     """The keys of a part by frame, layer by layer."""
     numbers = sorted({number for pair in part.pairs for number in (pair.first, pair.last)})
     return {number: [read_key(layer, number, part.ob.data.materials) for layer in part.layers] for number in numbers}

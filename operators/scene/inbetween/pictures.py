@@ -17,14 +17,14 @@ from ..read.shot import GatheredDrawing, GatheredShot
 from ..read.stepping import get_drawn_frame, step_through_frames
 from ..read.strokes import ScreenStrokes, extract_strokes, join_strokes, object_scale
 from ..settings import inbetween
-from .betweens import Part
+from .betweens import LayerGroup
 from .keys import KeyPair
 
 
 def write_job(
     scene: bpy.types.Scene,
     view_layer: bpy.types.ViewLayer,
-    parts: Sequence[Part],
+    parts: Sequence[LayerGroup],
     folder: Path,
     model: ModelInfo,
     on_progress: Callable[[float], None],
@@ -75,7 +75,7 @@ def write_job(
     return folder, asked, warnings
 
 
-def _find_key_frames(chosen: inbetween.SHIAGE_PG_inbetween, parts: Sequence[Part]) -> list[int]:
+def _find_key_frames(chosen: inbetween.SHIAGE_PG_inbetween, parts: Sequence[LayerGroup]) -> list[int]:
     """The scene frames of the keys: those of any layer, or the nearest ones around the playhead."""
     pairs = [pair for part in parts for pair in part.pairs]
     if chosen.keys == "PLAYHEAD":
@@ -147,7 +147,9 @@ def _line_art(builder: JobBuilder, drawn: Sequence[tuple[str, Sequence[Path]]], 
 # --- guides ---------------------------------------------------------------------------------------------------------
 
 
-def _read_guides(scene: bpy.types.Scene, view_layer, parts: Sequence[Part], frames: Sequence[int]) -> dict[int, tuple[str, ScreenStrokes]]:
+def _read_guides(
+    scene: bpy.types.Scene, view_layer, parts: Sequence[LayerGroup], frames: Sequence[int]
+) -> dict[int, tuple[str, ScreenStrokes]]:
     """The sketches that drawings between follow: {frame: (id, strokes)}. Each goes to the drawing that is nearest to it in time, and of
     several that go to one drawing it follows the nearest."""
     name = scene.shiage.inbetween.guide

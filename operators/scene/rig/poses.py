@@ -26,7 +26,7 @@ _FACE_SEEN = 0.1  # the same for the face, which is seen as a whole or not at al
 
 
 @dataclass(frozen=True)
-class Figure:
+class RigFigure:
     """Where the points of a figure sit.
 
     `holders` the bones, by name, or None for the empty that stands for the head · `held` int (N,) which holder bears each point, -1 for
@@ -43,7 +43,7 @@ class Figure:
     looks: np.ndarray
 
 
-def read_figure(ob: bpy.types.Object, found: bones.Found) -> Figure:
+def read_figure(ob: bpy.types.Object, found: bones.Found) -> RigFigure:
     """Read an armature object at rest. Raises BadInput when its bones make no figure."""
     if obstacle := bones.find_obstacle(found):
         raise BadInput(f"The armature '{ob.name}' can't be read as a figure. {obstacle}.")
@@ -66,8 +66,8 @@ class _FigureBuilder:
         self.places = np.zeros((COUNT, 3))
         self.head, self.looks = -1, np.eye(3)
 
-    def done(self) -> Figure:
-        return Figure(self.ob, self.ob.shiage.bones.face, tuple(self.holders), self.held, self.places, self.head, self.looks)
+    def done(self) -> RigFigure:
+        return RigFigure(self.ob, self.ob.shiage.bones.face, tuple(self.holders), self.held, self.places, self.head, self.looks)
 
     def holder(self, bone: str | None) -> int:
         if bone not in self.holders:
@@ -145,7 +145,7 @@ def _transform_points(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
-def at_rest(figure: Figure) -> dict[str, np.ndarray]:
+def at_rest(figure: RigFigure) -> dict[str, np.ndarray]:
     """The body's joints of a figure at rest from its front: {joint: x to the picture's right, which is the figure's left, and y up}."""
     held = {name: figure.held[index] for index, name in enumerate(pose.BODY) if figure.held[index] >= 0}
     points = {}
@@ -176,7 +176,7 @@ def _measure_stance(points: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.nd
 # --- a frame ----------------------------------------------------------------------------------------------------------
 
 
-def read_pose(figure: Figure, depsgraph: bpy.types.Depsgraph, projection: Projection) -> pose.Pose:
+def read_pose(figure: RigFigure, depsgraph: bpy.types.Depsgraph, projection: Projection) -> pose.Pose:
     """The pose at the depsgraph's frame, in pixels of the picture. What lies behind the camera or outside the picture, or that the head
     hides, is None. Raises BadInput when the armature is not evaluated."""
     matrices = _read_matrices(figure, depsgraph)
@@ -200,7 +200,7 @@ def _slice_part(pixels: np.ndarray, shown: np.ndarray, start: int, count: int) -
     return points if any(points) or start == 0 else ()
 
 
-def _read_matrices(figure: Figure, depsgraph: bpy.types.Depsgraph) -> np.ndarray:
+def _read_matrices(figure: RigFigure, depsgraph: bpy.types.Depsgraph) -> np.ndarray:
     """Each holder's space to the world, float64 (H, 4, 4)."""
     ob = _get_evaluated(figure.armature, depsgraph)
     world, posed = np.array(ob.matrix_world), ob.pose.bones
@@ -217,7 +217,7 @@ def _get_evaluated(ob: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> bpy.
     return found
 
 
-def _find_visible(figure: Figure, matrices: np.ndarray, points: np.ndarray, projection: Projection) -> np.ndarray:
+def _find_visible(figure: RigFigure, matrices: np.ndarray, points: np.ndarray, projection: Projection) -> np.ndarray:
     """Whether each point is not hidden by the head, bool (N,)."""
     facing = np.ones(COUNT, bool)
     if figure.head < 0:
