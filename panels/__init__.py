@@ -13,7 +13,7 @@ PANELS = {
     "corrections": (corrections.Corrections, None),
     "inbetween": (inbetween.Inbetween, None),
     "inbetween_options": (inbetween.Options, "inbetween"),
-    "inbetween_strokes": (inbetween.StrokeMatches, "inbetween"),
+    "inbetween_strokes": (inbetween.MatchedStrokes, "inbetween"),
     "rig": (rig.Rig, None),
     "rig_motion": (rig.Motion, "rig"),
     "rig_bones": (rig.Bones, "rig"),

@@ -91,7 +91,7 @@ class Options:
         shot.draw_options(self.layout, context.scene, context.scene.shiage.inbetween.model)
 
 
-class StrokeMatches:
+class MatchedStrokes:
     bl_label = "Strokes"
     bl_description = "Which strokes of the keys became each other, how sure that is, and pairs that you pin"
     bl_options = {"DEFAULT_CLOSED"}
