@@ -108,6 +108,12 @@ _SPELLED = """
     MMD | 右 左 | {}肩 | {}腕 | {}ひじ | {}手首 | {}足 | {}ひざ | {}足首 | 頭 | センター
     mmd_tools | R L | 肩.{} | 腕.{} | ひじ.{} | 手首.{} | 足.{} | ひざ.{} | 足首.{} | 頭 | センター
     mmd_tools en | R L | shoulder_{} | arm_{} | elbow_{} | wrist_{} | leg_{} | knee_{} | ankle_{} | head | center
+    XNALara | right left | arm {} shoulder 1 | arm {} shoulder 2 | arm {} elbow | arm {} wrist | leg {} thigh | leg {} knee \
+        | leg {} ankle | head neck upper | root hips
+    AdvancedSkeleton | R L | Scapula_{} | Shoulder_{} | Elbow_{} | Wrist_{} | Hip_{} | Knee_{} | Ankle_{} | Head_M | Root_M
+    VRChat | Right Left | {} shoulder | {} arm | {} elbow | {} wrist | {} leg | {} knee | {} ankle | Head | Hips
+    Skyrim | R L | NPC {} Clavicle | NPC {} UpperArm | NPC {} Forearm | NPC {} Hand | NPC {} Thigh | NPC {} Calf | NPC {} Foot \
+        | NPC Head | NPC
     simple | R L | shoulder.{} | arm.{} | forearm.{} | hand.{} | thigh.{} | leg.{} | foot.{} | head | spine
     leg and knee | right left | {}_shoulder | {}_arm | {}_forearm | {}_hand | {}_leg | {}_knee | {}_foot | head | hips
     upper case | R L | CLAVICLE_{} | UPPERARM_{} | LOWERARM_{} | HAND_{} | THIGH_{} | CALF_{} | FOOT_{} | HEAD | PELVIS

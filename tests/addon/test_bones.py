@@ -126,10 +126,10 @@ def test_what_lies_beside_a_limb_is_no_part_of_it(scene, naming):
     ob = rigs.add(scene, naming)
 
     def add_decoys(bones):
-        for nth, decoy in enumerate(DECOYS[naming]):
+        for decoy in DECOYS[naming]:
             name = next(decoy[: at - 1] for at in range(2, len(decoy)) if decoy[at - 1] == " " and decoy[at:] in bones)
             parent = bones[decoy[len(name) + 1 :]]
-            made = add_bone(bones, name, parent.head.lerp(parent.tail, 0.5) if nth % 2 else parent.tail, parent.tail, parent.name)
+            made = add_bone(bones, name, parent.head.lerp(parent.tail, 0.5), parent.tail, parent.name)
             made.tail = made.head + (parent.tail - parent.head) / 3
 
     edit(ob, add_decoys)
@@ -246,6 +246,22 @@ class TestNoGuess:
 
         edit(ob, copy_arm)
         assert find(ob).names["elbow.L"] == "LeftLowerArm" and not find(ob).missing
+
+    def test_a_second_hand_on_the_same_arm_is_no_second_arm(self, scene):
+        ob = rigs.add(scene)
+        edit(ob, lambda bones: add_bone(bones, "mixamorig:LeftHand.001", (0.5, -0.3, 1), (0.5, -0.4, 1), "mixamorig:LeftForeArm"))
+        assert find(ob).names["wrist.L"] == "mixamorig:LeftHand" and not find(ob).missing
+
+    def test_two_figures_are_taken_as_the_first(self, scene):
+        ob = rigs.add(scene)
+
+        def double(bones):
+            for bone in list(bones):  # a parent comes before its children
+                add_bone(bones, f"{bone.name}.001", bone.head * 1.1, bone.tail * 1.1, bone.parent and f"{bone.parent.name}.001")
+
+        edit(ob, double)
+        found = find(ob)
+        assert not found.missing and found.names["knee.R"] == "mixamorig:RightLeg" and len(found.twice) == 1
 
     @pytest.mark.parametrize("numbered", [False, True])
     def test_an_animal(self, scene, numbered):

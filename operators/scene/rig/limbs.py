@@ -5,6 +5,7 @@ together, those whose names say most and that continue each other, whatever lies
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from .places import list_limbs
 _ALIKE = 0.1  # of a limb: bones no farther from its line are parts or copies of it
 _CONTINUES = 0.2  # of a limb: how far a bone may begin beside the line of the one before it
 _MOST = 12  # bones that are tried for a joint; control rigs have hundreds with such names
+_EVEN = 0.35  # logarithm of the ratio of its halves up to which a limb is as good as any
 _COST_OF_SKIPPED = 2.0
 _SURE = 2.0  # how much the name of a bone must say for it to count without the rest of its limb
 _PROPORTIONS = (0.55, 1.8)  # between the upper and the lower half of a limb, where names don't tell which bones these are
@@ -60,7 +62,8 @@ def find_limbs(rest: RestBones, labels: Sequence[BoneLabel]) -> tuple[dict[str, 
         limbs = sorted(_rate_limbs(rest, labels, places), key=lambda rated: rated[0], reverse=True)
         if limbs:
             (score, best), *others = limbs
-            if any(abs(other[0] - score[0]) < 1e-6 and not _lies_along(rest, best, limb) for other, limb in others):
+            equals = [limb for other, limb in others if other[0] == score[0] and (other[2] == score[2] or not set(limb) & set(best))]
+            if any(not _lies_along(rest, best, limb) for limb in equals):
                 doubtful += places
             else:
                 found |= dict(zip(places, best, strict=True))
@@ -71,21 +74,20 @@ def find_limbs(rest: RestBones, labels: Sequence[BoneLabel]) -> tuple[dict[str, 
 
 def _rate_limbs(
     rest: RestBones, labels: Sequence[BoneLabel], places: tuple[str, str, str]
-) -> Iterator[tuple[tuple[float, int, int], Limb]]:
-    """Each three bones that can be a limb: how well their names fit and, among equals, how low their numbers and how near the trunk
-    they are; and the bones."""
+) -> Iterator[tuple[tuple[float, float, int, int], Limb]]:
+    """Each three bones that can be a limb, and what counts for them: how well their names fit, then how even the halves are, how low the
+    numbers, how near the trunk."""
     side = places[0][-1]
     joints = [place.split(".")[0] for place in places]
     named = [_list_named(labels, joint, side) for joint in joints]
 
-    def rate(limb: Limb) -> tuple[float, int, int]:
+    def rate(limb: Limb) -> tuple[float, float, int, int]:
         strength = sum(labels[bone].joints.get(joint, 0.0) for bone, joint in zip(limb, joints, strict=True))
         skipped = sum(_is_skipped(rest, labels, limb, bone) for bone in rest.above[limb[1]])
-        return (
-            strength - _COST_OF_SKIPPED * skipped,
-            -sum(labels[bone].number for bone in limb),
-            -sum(len(rest.above[bone]) for bone in limb),
-        )
+        upper, lower = _measure_halves(rest, limb)
+        uneven = round(max(0.0, abs(math.log(max(upper, 1e-12) / max(lower, 1e-12))) - _EVEN), 1)
+        numbers, depth = sum(labels[bone].number for bone in limb), sum(len(rest.above[bone]) for bone in limb)
+        return round(strength - _COST_OF_SKIPPED * skipped, 3), -uneven, -numbers, -depth
 
     for root, middle, end in itertools.product(*named):
         limb = (root, middle, end)
@@ -127,15 +129,21 @@ def _find_lone_bones(labels: Sequence[BoneLabel], places: tuple[str, str, str]) 
             yield place, equals[0]
 
 
+def _measure_halves(rest: RestBones, limb: Limb) -> tuple[float, float]:
+    """How long the upper and the lower half of a limb are."""
+    at = rest.heads[list(limb)]
+    return float(np.linalg.norm(at[1] - at[0])), float(np.linalg.norm(at[2] - at[1]))
+
+
 def has_proportions(rest: RestBones, limb: Limb) -> bool:
     """Whether the two halves of a limb are about as long as each other."""
-    upper, lower = (float(np.linalg.norm(rest.heads[b] - rest.heads[a])) for a, b in itertools.pairwise(limb))
+    upper, lower = _measure_halves(rest, limb)
     return lower > 0 and _PROPORTIONS[0] < upper / lower < _PROPORTIONS[1]
 
 
 def _continues(rest: RestBones, limb: Limb) -> bool:
     """Whether each bone hangs on the one before it, or begins where that one leads to."""
-    length = sum(float(np.linalg.norm(rest.heads[b] - rest.heads[a])) for a, b in itertools.pairwise(limb))
+    length = sum(_measure_halves(rest, limb))
     for before, bone in itertools.pairwise(limb):
         if before in rest.above[bone]:
             continue
@@ -153,7 +161,7 @@ def _continues(rest: RestBones, limb: Limb) -> bool:
 def _lies_along(rest: RestBones, limb: Limb, other: Limb) -> bool:
     """Whether all joints of another limb lie on the line of a limb."""
     line = [rest.heads[bone] for bone in limb] + [rest.tails[limb[-1]]]
-    length = float(np.linalg.norm(line[1] - line[0]) + np.linalg.norm(line[2] - line[1]))
+    length = sum(_measure_halves(rest, limb))
     return all(
         min(_measure_distance(rest.heads[bone], a, b) for a, b in itertools.pairwise(line)) < _ALIKE * length
         for bone in other

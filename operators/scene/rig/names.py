@@ -38,7 +38,9 @@ _WEAK = {
     "head": {},
 }
 _HELPERS = _split_words("twist roll fk mch tweak helper jiggle str share corrective adjust offset ref proxy dummy aux socket d ex")
-_NEUTRAL = _split_words("def org bip j c x bind joint jnt bone b bend stretch skin sk mixamorig base main rig root armature character")
+_NEUTRAL = _split_words(
+    "def org bip j c x bind joint jnt bone b bend stretch skin sk mixamorig base main rig root armature character m arm leg"
+)
 # A name with one of these is no joint of arms, legs or head, whatever else it says.
 _OTHERS = _split_words(
     "finger fingers thumb index middle ring pinky little toe toes ball heel nail ik ikfk pole target tgt pv ctrl ctl control master parent "
@@ -107,6 +109,8 @@ def _read_label(tokens: list[str], shared: set[str]) -> BoneLabel:
     cost = sum(_COST_OF_HELPER if word in _HELPERS else _COST_OF_OTHER_WORD for word in rest if word not in _NEUTRAL)
     bonus = _DEFORMS if "def" in rest else 0.0
     found = {} if other else _WORDS.get("".join(words[start:end]), {})
+    if "neck" in rest:
+        found = {}
     joints = {place: strength + bonus - cost for place, strength in found.items() if strength + bonus > cost}
     side = sides.pop() if len(sides) == 1 else ""
     other = other or bool(found) and not joints
@@ -124,9 +128,6 @@ def _split_side(word: str) -> tuple[str, str]:
 
 
 def _find_longest_word(words: list[str]) -> tuple[int, int]:
-    """Which of some words, joined, name a joint: from and to; nothing when none do."""
-    for length in range(len(words), 0, -1):
-        for start in range(len(words) - length + 1):
-            if "".join(words[start : start + length]) in _WORDS:
-                return start, start + length
-    return 0, 0
+    """Which of some words, joined, name a joint: from and to, the most words, then the surest; nothing when none do."""
+    runs = [(start, end) for end in range(1, len(words) + 1) for start in range(end) if "".join(words[start:end]) in _WORDS]
+    return max(runs, key=lambda run: (run[1] - run[0], max(_WORDS["".join(words[slice(*run)])].values())), default=(0, 0))

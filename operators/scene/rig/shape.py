@@ -15,7 +15,7 @@ from .places import ARM, BODY, LEG, LIMBS
 _NEAR = 0.02  # of the figure: how exactly the sides mirror each other
 _LONGER = 1.25  # the halves of a limb, compared with all else in its chain
 _LEAST_LIMB = 0.15  # of the figure
-_AGAINST = -0.5  # cosine of the angle between the trunk and the legs that a figure which stands upright does not exceed
+_AGAINST = -0.85  # cosine of the angle between the trunk and the legs that a figure which stands upright does not exceed
 _ONE_OF_TWO = 1.2  # how much longer than the neck the head is, where both could be either
 
 
