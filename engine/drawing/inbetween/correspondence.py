@@ -142,12 +142,12 @@ def _compute_probability(found: StrokeCandidates, odds: np.ndarray) -> np.ndarra
 
 
 def _pack_candidates(a: StrokeUnits, b: StrokeUnits, found: StrokeCandidates, odds: np.ndarray) -> np.ndarray:
-    """The rows that have the most odds together while no stroke is in two of them. Paths count as often as their strokes could have found
-    partners one by one, so that a path that fits wins over some of its strokes that fit by halves."""
+    """The rows that have the most odds together while no stroke is in two of them. Paths count for all strokes that they explain, so that
+    one that fits wins over some of its strokes that fit by halves."""
     rows = np.flatnonzero(odds > 0.0)
     if not len(rows):
         return rows
-    worth = odds * (1.0 + _PATH * (np.minimum(a.counts[found.a], b.counts[found.b]) - 1))
+    worth = odds * (1.0 + _PATH * ((a.counts[found.a] + b.counts[found.b]) / 2.0 - 1.0))
     used, column = [], []
     for units_, unit, base in ((a, found.a[rows], 0), (b, found.b[rows], int(a.members.max()) + 1)):
         row, nth = np.nonzero(units_.members[unit] >= 0)
