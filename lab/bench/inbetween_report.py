@@ -21,6 +21,8 @@ SHOWN = ("home", "split", "changing", "all")
 TILE = (196, 300)  # px, width and height
 BINS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0)
 EQUAL, BEATEN = 1.0, 0.7  # of Blender's: on home ground, and elsewhere
+CUT = ("cut", "overlapping", "begun")  # keys of the same lines as on home ground, in other strokes
+AS_HOME, TORN = 1.2, 0.03  # times the chamfer distance on home ground; share of junctions that are torn
 
 _TEXT = """# Evaluation of vector inbetweens
 
@@ -48,6 +50,13 @@ cross-dissolve tears nothing, because it moves nothing: it shows both keys at on
 home ground for Blender too: it turns strokes about and fills up points by itself, so that its junctions hold there, and arcs are all that
 can be won.
 
+## Lines that are cut differently
+
+{cut}
+
+Where the same lines are other strokes in either key, their chamfer distance is to be at most {as_home:g} times that on home ground, and no
+more than {torn:.0%} of the junctions torn.
+
 ## Matches
 
 {matches}
@@ -63,8 +72,10 @@ Of Shiage's strokes, all variants together: how sure it says it is, and how ofte
 * **Keys**: on *home* ground, or as animators draw them. *shuffled*: the strokes of the last key come in another order · *reversed*: half
   of them are drawn from the other end · *resampled*: each stroke has a point every 2 to 9 px, unevenly · *split*: one in three long strokes
   is drawn in two, one in three that meet at a corner in one go · *jittered*: both keys are off by a px or two, and so is the truth, by the
-  mix of both · *changing*: strokes vanish behind others, come out, or are cut in two by what passes before them · *all*: all of it. But for
-  the last two, lines that are not seen as one stroke, or as so and so many, in all drawings are left out of keys and truth.
+  mix of both · *changing*: strokes vanish behind others, come out, or are cut in two by what passes before them · *all*: all of these ·
+  *cut*: lines, closed ones too, are one to four strokes that meet, others in either key · *overlapping*: and these run beside each other
+  for some px, a little off · *begun*: closed lines are strokes that begin anywhere, and meet, run past or miss their start. But for
+  *changing* and *all*, lines that are not seen as one stroke, or as so and so many, in all drawings are left out of keys and truth.
 * **Chamfer distance**, px at {size} px height: the mean distance from lines made to true lines and that from true lines to lines made,
   averaged. Lines made count as much as they are opaque.
 * **Junctions**: places of the true drawing where a stroke's end touches another line, {junctions:.0f} in a drawing that a key has too. In
@@ -98,6 +109,9 @@ def write_report(results: InbetweenResults, folder: Path) -> None:
         places=", ".join(f"{place:g}" for place in PLACES),
         shown=", ".join(f"*{variant}*" for variant in shown),
         wanted=_compose_wanted(results, variants),
+        cut=_compose_cut(results, variants),
+        as_home=AS_HOME,
+        torn=TORN,
         matches=_compose_matches(results, variants),
         pinned=_compose_pinned(results),
         trust=_compose_confidence(results, variants),
@@ -143,6 +157,17 @@ def _compose_wanted(results: InbetweenResults, variants: list[str]) -> str:
         "gap, Shiage | Blender | Shiage / Blender | wanted |"
     )
     return _format_table(head, rows)
+
+
+def _compose_cut(results: InbetweenResults, variants: list[str]) -> str:
+    rows = []
+    home = float(np.mean(results.tallies["home", "Shiage"].chamfer)) if "home" in variants else np.nan
+    for variant in (variant for variant in CUT if variant in variants):
+        tally = results.tallies[variant, "Shiage"]
+        ratio, torn = float(np.mean(tally.chamfer)) / home, float((np.concatenate(tally.gaps) > OPEN).mean())
+        verdicts = ["" if good else " (no)" for good in (ratio <= AS_HOME, torn <= TORN)]
+        rows.append(f"| {variant} | {ratio:.2f}{verdicts[0]} | {100 * torn:.1f} %{verdicts[1]} |")
+    return _format_table("| keys | px / home | open |", rows)
 
 
 def _compose_matches(results: InbetweenResults, variants: list[str]) -> str:

@@ -14,6 +14,7 @@ ORDER = FEATURES.index("order")
 _PARTNERS = 120  # strokes, and the chains of as many, that are looked at for each unit
 _TRIED = 24  # of them, with all maps
 _KEPT = 8
+_UNLIKE = 0.7  # logarithm of how much longer chains may be than their partners
 _LONGEST = 6  # strokes more than two that count against a match: an outline is no less likely for being drawn in many
 _BLOCK = 20_000
 
@@ -65,6 +66,9 @@ def find_candidates(
     busy_a, busy_b = np.zeros(len(a), bool), np.zeros(len(b), bool)
     busy_a[find_sharing_units(a, pinned[0])], busy_b[find_sharing_units(b, pinned[1])] = True, True
     fits = (a.fills[one] == b.fills[two]) & ~busy_a[one] & ~busy_b[two]
+    # Chains are many, and there is always another one that is about as long.
+    longer = np.abs(np.log((a.curves.lengths * np.abs(maps[0][0]) + 1.0)[one] / (b.curves.lengths + 1.0)[two]))
+    fits &= (longer < _UNLIKE) | ((a.counts[one] == 1) & (b.counts[two] == 1))
     one, two = np.concatenate([one[fits], pinned[0]]), np.concatenate([two[fits], pinned[1]])
     first = _rate_pairs(a, b, one, two, maps[0][0][one], maps[1][0][one], size)
     first.features[:, ORDER] = order.rate_pairs(
