@@ -27,6 +27,7 @@ bpy.ops.wm.read_homefile(use_empty=True)
 scene = bpy.context.scene
 scene.render.resolution_x, scene.render.resolution_y = WIDTH, HEIGHT
 scene.frame_start, scene.frame_end = 1, 2 * int(DRAWINGS)
+scene.view_settings.view_transform = "Standard"  # as after Show Exact Colors, whose warning would push panels out of the window
 camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
 camera.data.type, camera.data.ortho_scale = "ORTHO", WIDTH / 100
 camera.location, camera.rotation_euler = (0, -10, 0), (math.pi / 2, 0, 0)

@@ -166,7 +166,7 @@ def test_a_painted_clip_is_measured(tmp_path):
             path = tmp_path / "clip" / folder / f"{number:04d}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(picture).save(path)
-    settings = evaluate.EvaluationSettings(size=128, shots=0, drawings=2, pairs=0, neighbors=1, corrected=0, damaged=1, demo=0)
+    settings = evaluate.EvaluationSettings(size=128, shots=0, drawings=2, pairs=0, neighbors=1, corrected=0, damaged=1, opened=0, demo=0)
     results = evaluate.evaluate_model(settings, "flats", [tmp_path / "clip"], lambda text: None)
     rows = {(row["scenario"], row["method"]): row for row in evaluate.summarize_results(results)["scores"]}
     assert rows["first key", "flats"]["edmd"] < rows["first key", "copy"]["edmd"]
