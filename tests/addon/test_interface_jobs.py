@@ -46,6 +46,7 @@ def engine_process() -> int:
 
 def held(scene):
     """A job that the engine has begun, and an engine that stands still: (entry, process id)."""
+    module("operators.session").close_engine()  # one that is warm would be done before it is held
     entry = start(scene)
     listen_until(lambda: entry.job.state == "running")
     process = engine_process()
