@@ -393,6 +393,24 @@ def test_the_shell_fills_and_saves(shot, tmp_path):
     assert numbers(own) == [4, 6, 9]
 
 
+def test_the_shell_tells_what_has_no_partner_as_a_warning(shot, tmp_path):
+    drawing_at(layer_of(shot), 9).remove_strokes(indices=[1])
+    assert shiage("inbetween", "--frames", "1-9", "--json", tmp_path / "answer.json") == 0
+    (warning,) = json.loads((tmp_path / "answer.json").read_text("utf-8"))["warnings"]
+    assert "by length, vanish" in warning
+
+
+def test_what_is_drawn_on_a_layer_that_takes_no_part_is_named(shot):
+    layer_of(shot).name = "Rough"
+    shot.objects["Figure"].data.layers.new("Fills").frames.new(1)
+    update()
+    told = "Nothing is drawn on the layers that take part, and Rough is rough: let it take part, or draw keys on another"
+    assert obstacle(shot) == told
+    shot.objects["Figure"].data.layers.remove(shot.objects["Figure"].data.layers["Rough"])
+    update()
+    assert obstacle(shot) == "Nothing is drawn on the layers of Figure: draw two keys first"
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

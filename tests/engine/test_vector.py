@@ -144,6 +144,15 @@ def test_keys_that_make_no_motion(tmp_path, first, last, said):
         assert np.isfinite(made(tmp_path, f"m{number}")["points"]).all()
 
 
+def test_what_has_no_partner_is_told_by_length(tmp_path):
+    marks = [[(20 + 30 * k, 20), (25 + 30 * k, 60), (20 + 34 * k, 100)] for k in range(4)]
+    stroke_job(tmp_path, polyline(*marks, [(20, 150), (220, 150)]), polyline(*marks))
+    (text,) = ran(tmp_path)
+    assert "% of the lines of" in text and "by length, vanish and 0% of those of" in text
+    share = float(text.split("%")[0])
+    assert 30 < share < 40  # 200 px of some 530
+
+
 def test_painted_keys_give_painted_drawings(tmp_path):
     first, last = painted(tmp_path / "a.png", 180), painted(tmp_path / "b.png", 540)
     process = engine("inbetween", "--first", first, "--last", last, "--count", "3", "--ease", "in_out", "--out", tmp_path / "out")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from lab.evaluation.inbetween import measure_chamfer
 from lab.synthesis import cutout_person
 from lab.synthesis.cutout import CutoutPart, draw_line, make_tube
 from lab.synthesis.cutout_figure import draw_parts
@@ -125,7 +126,8 @@ def test_at_home_strokes_are_the_same_in_both_keys():
 
 
 def test_variants_are_what_they_are_called():
-    home, shuffled, backward, other, split, jittered, changing = (draw_key_pair(5, name) for name in VARIANTS[:-1])
+    drawn = {name: draw_key_pair(5, name) for name in VARIANTS}
+    home, shuffled, backward, other, split, jittered, changing, _, cut, overlapping, begun = drawn.values()
     names = [[int(piece[3][0]) for piece in split_pieces(one.last)] for one in (home, shuffled)]
     assert names[0] != names[1]
     assert sorted(names[0]) == sorted(names[1])
@@ -136,3 +138,17 @@ def test_variants_are_what_they_are_called():
     assert max(len(set(piece[3])) for piece in split_pieces(split.last)) > 1  # one stroke along two lines
     assert 0.5 < far(jittered.first, home.draw_truth(0.0)).mean() < 2.5
     assert set(changing.first.line) != set(changing.last.line)
+    for one in (cut, overlapping, begun):
+        assert set(one.first.line) == set(home.first.line)
+        assert measure_chamfer(home.first.strokes, one.first.strokes) < 1.5  # the same lines
+    assert len(home.first.strokes) < min(len(cut.first.strokes), len(cut.last.strokes)) and len(cut.first.strokes) != len(cut.last.strokes)
+    assert np.abs(np.diff([measure_ink(one.first) for one in (home, cut)])) < 0.01 * measure_ink(home.first)
+    assert measure_ink(overlapping.first) > 1.05 * measure_ink(home.first)
+    assert home.first.strokes.cyclic.any() and not begun.first.strokes.cyclic.any()
+    assert len(begun.first.strokes) == len(home.first.strokes)
+
+
+def measure_ink(drawing) -> float:
+    return sum(
+        np.hypot(*np.diff(np.concatenate([p, p[:1]]) if cyclic else p, axis=0).T).sum() for p, _, cyclic, _, _ in split_pieces(drawing)
+    )
