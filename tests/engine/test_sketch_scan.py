@@ -194,6 +194,9 @@ DARK_PAPERS = {
     "black": {"paper": (0, 0, 0)},
     "blackboard": {"paper": (40, 62, 50), "noise": 4},
     "blueprint, badly lit": {"paper": (30, 50, 105), "light": 0.3},
+    "bright blueprint": {"paper": (40, 80, 170)},
+    "kraft": {"paper": (150, 115, 80)},
+    "gray": {"paper": (140, 140, 140)},
 }
 
 
@@ -224,6 +227,66 @@ def test_what_is_light_and_thick_on_dark_ground_is_paper(tmp_path):
     found = scan.read_scan(tmp_path / "a.png")
     assert found.lines[130, 199:202].any() and found.lines[199:202, 200].any()
     assert not found.lines[170, 200] and not found.lines[130, 170]
+
+
+def on_two_papers(truth, left, right, ink_left=0, ink_right=0, at=240):
+    """The lines on paper whose tone changes at a column, uint8 (H, W, 3)."""
+    alpha = truth.paint[..., 3:] / 255
+    first = (np.arange(SIZE[0]) < at)[None, :, None]
+    return (np.where(first, left, right) * (1 - alpha) + np.where(first, ink_left, ink_right) * alpha).round().astype(np.uint8) * np.ones(
+        3, np.uint8
+    )
+
+
+TWO_PAPERS = {
+    "white and gray": (255, 170),
+    "white and dark gray": (255, 105),
+    "gray and white": (120, 255),
+    "black with white lines, and white": (0, 255, 255, 0),
+    "black and gray with white lines": (0, 85, 255, 255),
+    "a white margin, and black with white lines": (255, 0, 0, 255, 60),
+}
+
+
+@pytest.mark.parametrize("papers", TWO_PAPERS)
+def test_lines_are_found_on_paper_of_two_tones(tmp_path, papers):
+    truth = art()
+    Image.fromarray(on_two_papers(truth, *TWO_PAPERS[papers])).save(tmp_path / "a.png")
+    found = scan.read_scan(tmp_path / "a.png")
+    assert agreement(found.lines, truth.lines) > 0.985, "the border of the tones is no line"
+    assert found.dark is ("white lines" in papers)
+
+
+@pytest.mark.parametrize("soft", [2, 25])
+def test_a_shadow_on_a_photo_is_no_ink(tmp_path, soft):
+    """The hard shadow of a hand, and one that fades."""
+    truth = art()
+    light = cv2.GaussianBlur(np.where(np.arange(SIZE[0]) < 220, 1.0, 0.42)[None].repeat(SIZE[1], 0), (0, 0), soft)
+    Image.fromarray((on_paper(truth, (232, 228, 215)) * light[..., None]).astype(np.uint8)).save(tmp_path / "a.png")
+    assert agreement(scan.read_scan(tmp_path / "a.png").lines, truth.lines) > 0.985
+
+
+def test_black_hair_with_white_highlights_is_no_dark_paper(tmp_path):
+    picture = np.full((*SIZE[::-1], 3), 255, np.uint8)
+    cv2.ellipse(picture, (200, 120), (190, 130), 0, 0, 360, (0, 0, 0), -1)
+    cv2.ellipse(picture, (200, 210), (100, 90), 0, 0, 360, (255, 255, 255), -1)
+    for x in range(60, 340, 25):
+        cv2.line(picture, (x, 60), (x + 4, 95), (255, 255, 255), 2)
+    for x in (160, 240):
+        cv2.circle(picture, (x, 200), 12, (0, 0, 0), 2)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    found = scan.read_scan(tmp_path / "a.png")
+    assert not found.dark and agreement(found.lines, picture[..., 0] < 128) > 0.98
+
+
+@pytest.mark.parametrize("at_the_edge", [True, False])
+def test_a_dark_area_with_an_outline_is_ink(tmp_path, at_the_edge):
+    picture = np.full((*SIZE[::-1], 3), 255, np.uint8)
+    for color, width in (((120, 70, 40), -1), ((0, 0, 0), 3)):
+        cv2.circle(picture, (200, 0 if at_the_edge else 150), 120, color, width)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    lines = scan.read_scan(tmp_path / "a.png").lines
+    assert lines[50:100, 170:230].all() and not lines[290].any()
 
 
 def test_a_scan_is_brought_to_the_size_that_is_asked_for(tmp_path):

@@ -13,6 +13,7 @@ from ...job.files import compute_digest, compute_file_sha256
 from . import traces
 from .crossings import restore_outlines
 from .ends import find_skeleton_ends
+from .paper import estimate_paper, find_dark_paper, swap_lightness
 from .sketch import Sketch
 
 _ASPECT = 0.03  # scans of one shot differ by a few pixels
@@ -23,9 +24,7 @@ _GRAIN = 1.2  # px; the size of pencil grain, as the deviation of a Gaussian
 _FAINTEST_GRAIN = 28  # of 255: the same for opacities that are smoothed
 _INK = 8  # of 255; what is fainter is paper, also between the dots of a dotted line
 _FADING = 20  # px, beyond the soft edge of a solid line: what goes on for so long is a line, what does not the fading end of a stroke
-_DARK_PAPER = 110  # of 255; the lightness of paper below which lines are looked for that are lighter
-_CONTRAST = 60  # of 255, between such paper and its lines
-_THICK = 13  # px of a picture of 960 px; what is thicker is no line
+_MUCH = 0.2  # of the picture; so much solid ink is left out where the noise of the paper is measured
 _ALONE = 40  # px; a shorter faint piece that touches no line is dust
 
 
@@ -44,12 +43,12 @@ def read_scan(path: Path, size: tuple[int, int] | None = None) -> Sketch:
             )
         picture = _resize_picture(picture, size)
     clear = bool((picture[..., 3] < 128).any())
-    dark = not clear and has_dark_paper(picture[..., :3])
-    paint = picture if clear else _lift_lines(_swap_lightness(picture[..., :3]) if dark else picture[..., :3])
+    dark_paper = np.zeros(picture.shape[:2], bool) if clear else find_dark_paper(picture[..., :3])
+    paint = picture if clear else _lift_lines(swap_lightness(picture[..., :3], dark_paper))
     lines = _binarize_lines(paint[..., 3])
     name = compute_digest(compute_file_sha256(path), list(lines.shape))[:16]
     paint, found = restore_outlines(paint, lines, traces.find_traces(paint, lines))
-    return Sketch(paint=paint, lines=lines, traces=found, ends=find_skeleton_ends(lines), id=name, dark=dark)
+    return Sketch(paint=paint, lines=lines, traces=found, ends=find_skeleton_ends(lines), id=name, dark=bool(dark_paper.any()))
 
 
 def _open_picture(path: Path) -> np.ndarray:
@@ -138,10 +137,12 @@ def _keep_joining_pieces(faint: np.ndarray, solid: np.ndarray, alpha: np.ndarray
 
 def _lift_lines(picture: np.ndarray) -> np.ndarray:
     """Lift the lines off opaque paper: straight-alpha RGBA whose alpha is how much ink there is."""
-    ratio = (picture.astype(np.float32) + 1) / (_estimate_paper(picture) + 1)
+    paper = estimate_paper(picture)
+    ratio = (picture.astype(np.float32) + 1) / (paper.color + 1)
     # Ink reflects nothing in at least one channel, so the darkest channel says how much of it there is, and the rest its color.
     darkness = (1 - np.minimum(np.minimum(ratio[..., 0], ratio[..., 1]), ratio[..., 2])).clip(0, 1)
-    noise = 1.4826 * float(np.median(np.abs(darkness - np.median(darkness))))
+    blank = darkness[~paper.solid] if paper.solid.mean() > _MUCH else darkness
+    noise = 1.4826 * float(np.median(np.abs(blank - np.median(blank))))
     floor = max(_FAINTEST, 6 * noise)
     # A line is as strong as its darkest pixels nearby, a pencil line fainter than an ink line; its edge is at half of that.
     peak = cv2.dilate(darkness, np.ones((5, 5), np.uint8))
@@ -157,42 +158,6 @@ def _lift_lines(picture: np.ndarray) -> np.ndarray:
     alpha[cv2.dilate(lines.view(np.uint8), np.ones((3, 3), np.uint8)) == 0] = 0
     color = ((ratio - (1 - darkness[..., None])) / np.maximum(darkness[..., None], 1e-3) * 255).clip(0, 255)
     return np.dstack([color, alpha * 255]).round().astype(np.uint8)
-
-
-def has_dark_paper(picture: np.ndarray) -> bool:
-    """Whether a picture without transparency, uint8 (H, W, 3), is light lines on dark paper: its middle and its edge are dark, and what is
-    light is thin."""
-    height, width = picture.shape[:2]
-    shrink = max(1.0, max(width, height) / 960)
-    size = (max(1, round(width / shrink)), max(1, round(height / shrink)))
-    light = cv2.resize(picture, size, interpolation=cv2.INTER_AREA).max(axis=2)
-    edge = np.concatenate([light[0], light[-1], light[:, 0], light[:, -1]])
-    paper, brightest = float(np.median(light)), float(np.percentile(light, 99.5))
-    if max(paper, float(np.median(edge))) >= _DARK_PAPER or brightest - paper < _CONTRAST:
-        return False
-    bright = (light > (paper + brightest) / 2).astype(np.uint8)
-    thick = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((_THICK, _THICK), np.uint8))
-    return bool(thick.sum() < bright.sum() / 4)
-
-
-def _swap_lightness(picture: np.ndarray) -> np.ndarray:
-    """Light lines on dark paper as dark ones on light paper: white becomes black, and colors keep their hue."""
-    high, low = picture.max(axis=2, keepdims=True), picture.min(axis=2, keepdims=True)
-    return 255 - high + (picture - low)
-
-
-def _estimate_paper(picture: np.ndarray) -> np.ndarray:
-    """The color of the paper without the drawing, float32 (H, W, 3): its slow changes are the scanner's light."""
-    height, width = picture.shape[:2]
-    shrink = max(1.0, max(width, height) / 480)
-    small = cv2.resize(picture, (max(1, round(width / shrink)), max(1, round(height / shrink))), interpolation=cv2.INTER_AREA)
-    reach = max(3, min(small.shape[:2]) // 16 | 1)
-    bright = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    bright = cv2.GaussianBlur(bright, (0, 0), reach / 2)
-    # Solid black is no paper.
-    level = np.percentile(bright.reshape(-1, 3), 75, axis=0)
-    bright = np.maximum(bright, level * 0.6)
-    return cv2.resize(bright.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
 
 
 def _keep_connected(weak: np.ndarray, strong: np.ndarray, speck: int) -> np.ndarray:
