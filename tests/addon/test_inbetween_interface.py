@@ -404,8 +404,8 @@ def test_what_is_drawn_on_a_layer_that_takes_no_part_is_named(shot):
     layer_of(shot).name = "Rough"
     shot.objects["Figure"].data.layers.new("Fills").frames.new(1)
     update()
-    told = "Nothing is drawn on the layers that take part, and Rough is rough: let it take part, or draw keys on another"
-    assert obstacle(shot) == told
+    expected = "All that is drawn lies on the layer Rough (rough), which takes no part: rename it if it is the final line art"
+    assert obstacle(shot) == expected
     shot.objects["Figure"].data.layers.remove(shot.objects["Figure"].data.layers["Rough"])
     update()
     assert obstacle(shot) == "Nothing is drawn on the layers of Figure: draw two keys first"
