@@ -408,7 +408,7 @@ def test_what_is_drawn_on_a_layer_that_takes_no_part_is_named(shot):
     assert obstacle(shot) == expected
     shot.objects["Figure"].data.layers.remove(shot.objects["Figure"].data.layers["Rough"])
     update()
-    assert obstacle(shot) == "Nothing is drawn on the layers of Figure: draw two keys first"
+    assert obstacle(shot) == "There is no key of Fills after frame 3: go to a frame between two keys"
 
 
 @pytest.mark.parametrize(
