@@ -16,7 +16,7 @@ def find_difference(scene: bpy.types.Scene) -> str:
         reason = f"The display device '{scene.display_settings.display_device}' changes"
     else:
         return ""
-    return f"{reason} the colors of strips and planes: choose Show Exact Colors, or give --exact-colors in the shell."
+    return f"{reason} the colors of strips and planes: choose Show Exact Colors."
 
 
 def _find_changing_setting(view: bpy.types.ColorManagedViewSettings) -> str:

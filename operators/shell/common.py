@@ -100,8 +100,9 @@ def place_result(scene: bpy.types.Scene, entry: session.JobEntry, given: argpars
 def warn_of_colors(scene: bpy.types.Scene, entry: session.JobEntry, answer: dict) -> None:
     """Say, before a job is waited for, that its pictures will be shown in other colors than they have."""
     if difference := find_color_difference(entry, scene):
-        answer.setdefault("warnings", []).append(difference)
-        print_text(f"Warning: {difference}")
+        text = difference.replace("choose Show Exact Colors", "give --exact-colors, or choose Show Exact Colors in Blender")
+        answer.setdefault("warnings", []).append(text)
+        print_text(f"Warning: {text}")
 
 
 def warn_of_temporary(scene: bpy.types.Scene, entry: session.JobEntry) -> None:

@@ -98,7 +98,8 @@ def test_a_new_file_is_told(scene):
 def test_the_panels_show_the_button_before_anything_is_made(scene):
     small_shot.draw(scene)
     with bpy.context.temp_override(**layouts.sidebar()):
-        assert " ".join(layouts.draw_panels(bpy.context)).count("choose Show Exact Colors") == 2  # Shot and Animate Rig
+        shown = " ".join(layouts.draw_panels(bpy.context))
+        assert shown.count("choose Show Exact Colors") == 2 and "--exact-colors" not in shown  # Shot and Animate Rig; no word of the shell
         make_exact(scene)
         assert "Show Exact Colors" not in " ".join(layouts.draw_panels(bpy.context))
 
@@ -112,7 +113,7 @@ def test_the_shell_says_it(scene, engine_python, tmp_path, capfd, mended):
     assert module("operators.shell").main([*arguments, *(["--exact-colors"] if mended else [])]) == 0
     answer = json.loads((tmp_path / "answer.json").read_text("utf-8"))
     told = [text for text in answer["warnings"] if "'AgX'" in text]
-    assert len(told) == (0 if mended else 1)
+    assert len(told) == (0 if mended else 1) and all("give --exact-colors" in text for text in told)
     assert ("'AgX'" in capfd.readouterr().err) != mended
     assert (difference(scene) == "") == mended
 

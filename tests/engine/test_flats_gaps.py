@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from drawings import box, circle, drawing, line, stroke
+from drawings import circle, drawing, line, stroke
 from PIL import Image
 
 from engine.cli import main
@@ -115,8 +115,9 @@ def test_a_close_up_that_the_edge_cuts_is_painted_and_a_gap_in_it_does_not_flood
 
 
 def test_what_fills_the_picture_as_it_fills_the_reference_is_painted(tmp_path):
-    reference = color(drawing(box(-20, -20, 500, 240), circle(*FACE)), {(20, 20): SHIRT, FACE[0]: SKIN})
+    """A backdrop that reaches the picture's edge all around, though the references have nothing there too."""
+    reference = color(drawing(line((-20, 230), (500, 230)), circle(*FACE)), {(20, 20): SHIRT, FACE[0]: SKIN})
     assert (reference[..., 3] == 0).any()
-    art = drawing(circle((250, 135), 80))
-    (picture,), _ = solve(tmp_path, reference, [art])
-    assert tuple(picture[135, 250]) == SKIN
+    (picture,), result = solve(tmp_path, reference, [drawing(circle((280, 135), 80))])
+    assert [tuple(picture[y, x]) for x, y in ((20, 20), (470, 20), (20, 260), (280, 135))] == [SHIRT, SHIRT, SHIRT, SKIN]
+    assert not result["warnings"]

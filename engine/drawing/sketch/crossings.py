@@ -8,7 +8,9 @@ import cv2
 import numpy as np
 from skimage.graph import MCP_Geometric
 
+from ..colors.palette import grow_labels
 from .ends import find_skeleton_ends
+from .pieces import keep_connected, label_pieces
 
 _DARKER, _DARK = 0.88, 0.75  # of a trace line's own value; what is joined to the second and darker than the first has black below
 _BLUNT = 0.7  # of a line's width, that its end has at least where something hides the rest
@@ -63,12 +65,6 @@ def _grow(mask: np.ndarray, reach: int) -> np.ndarray:
     return cv2.dilate(mask.astype(np.uint8), np.ones((2 * reach + 1,) * 2, np.uint8)) > 0
 
 
-def _label_pieces(mask: np.ndarray) -> tuple[int, np.ndarray]:
-    """The number of connected pieces of a mask and 1, and their numbers, int32 (H, W), 0 outside."""
-    count, pieces = cv2.connectedComponents(mask.view(np.uint8) if mask.flags.c_contiguous else mask.astype(np.uint8), connectivity=8)
-    return count, np.asarray(pieces, np.int32)
-
-
 def _find_dark_parts(paint: np.ndarray, main: np.ndarray, traces: np.ndarray) -> np.ndarray:
     """The parts of trace lines through which black is seen, bool (H, W): darker than the rest of the line, and beside an outline."""
     # The mean of a line's pixels nearby: JPEG dulls single pixels of thin lines.
@@ -76,7 +72,7 @@ def _find_dark_parts(paint: np.ndarray, main: np.ndarray, traces: np.ndarray) ->
     value = np.zeros(traces.shape, np.float32)
     value.ravel()[at] = paint.reshape(-1, 4)[at, :3].max(axis=1)
     total, number = (cv2.boxFilter(part, cv2.CV_32F, (5, 5), normalize=False).ravel()[at] for part in (value, traces.astype(np.uint8)))
-    count, pieces = _label_pieces(traces)
+    count, pieces = label_pieces(traces)
     piece, here = pieces.ravel()[at], total / number
     order = np.lexsort((here, piece))
     starts = np.searchsorted(piece[order], np.arange(count + 1))
@@ -88,16 +84,7 @@ def _find_dark_parts(paint: np.ndarray, main: np.ndarray, traces: np.ndarray) ->
     darker, dark = np.zeros_like(traces), np.zeros_like(traces)
     darker.ravel()[at] = here < _DARKER * own[piece]
     dark.ravel()[at] = here < _DARK * own[piece]
-    return _keep_pieces(darker, dark & _grow(main, 2))
-
-
-def _keep_pieces(mask: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-    """The connected pieces of a mask that hold a seed."""
-    count, pieces = _label_pieces(mask)
-    keep = np.zeros(count, bool)
-    keep[pieces[seeds & mask]] = True
-    keep[0] = False
-    return keep[pieces]
+    return keep_connected(darker, dark & _grow(main, 2))
 
 
 def _measure_width(traces: np.ndarray) -> int:
@@ -138,9 +125,9 @@ def _keep_joints(found: np.ndarray, main: np.ndarray) -> np.ndarray:
     """The pieces of a mask that touch an outline in two places or more."""
     if not found.any():
         return found
-    count, pieces = _label_pieces(found)
+    count, pieces = label_pieces(found)
     near = _grow(found, 1)
-    places = _label_pieces(near & main)[1]
+    places = label_pieces(near & main)[1]
     around = np.asarray(cv2.dilate(pieces.astype(np.float32), np.ones((3, 3), np.uint8)))
     touching = places > 0
     pairs = np.unique(np.stack([around[touching].astype(np.int64), places[touching]], axis=1), axis=0)
@@ -185,10 +172,7 @@ def _leads_on(end: np.ndarray, way: np.ndarray, width: int) -> bool:
 
 def _ink_pixels(paint: np.ndarray, main: np.ndarray, covered: np.ndarray) -> np.ndarray:
     """The paint with covered pixels in the color of the outline nearest to them."""
-    found = cv2.distanceTransformWithLabels((~main).view(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)[1]
-    labels = np.asarray(found, np.int32)
-    colors = np.zeros((int(labels.max()) + 1, 3), np.uint8)
-    colors[labels[main]] = paint[main][:, :3]
+    nearest = grow_labels(np.where(main, np.arange(1, main.size + 1, dtype=np.int32).reshape(main.shape), 0)) - 1
     inked = paint.copy()
-    inked[covered, :3] = colors[labels[covered]]
+    inked[covered, :3] = paint.reshape(-1, 4)[nearest[covered], :3]
     return inked

@@ -14,6 +14,7 @@ from . import traces
 from .crossings import restore_outlines
 from .ends import find_skeleton_ends
 from .paper import estimate_paper, find_dark_paper, swap_lightness
+from .pieces import keep_connected
 from .sketch import Sketch
 
 _ASPECT = 0.03  # scans of one shot differ by a few pixels
@@ -153,20 +154,11 @@ def _lift_lines(picture: np.ndarray) -> np.ndarray:
     strength = np.clip(peak, floor * 1.5, full)
     alpha = (darkness / strength).clip(0, 1)
     core = (alpha >= 0.5) & (darkness > floor)
-    lines = _keep_connected(core, core & (darkness > max(1.5 * floor, 0.4 * full)), 1 if noise < _CLEAN else _measure_speck(darkness.shape))
+    lines = keep_connected(core, core & (darkness > max(1.5 * floor, 0.4 * full)), 1 if noise < _CLEAN else _measure_speck(darkness.shape))
     alpha = np.where(lines, alpha.clip(0.51), alpha.clip(0, 0.49))
     alpha[cv2.dilate(lines.view(np.uint8), np.ones((3, 3), np.uint8)) == 0] = 0
     color = ((ratio - (1 - darkness[..., None])) / np.maximum(darkness[..., None], 1e-3) * 255).clip(0, 255)
     return np.dstack([color, alpha * 255]).round().astype(np.uint8)
-
-
-def _keep_connected(weak: np.ndarray, strong: np.ndarray, speck: int) -> np.ndarray:
-    """The weak pixels that hang on a strong one, without specks of fewer than `speck` px."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(weak.view(np.uint8), connectivity=8)
-    labels = np.asarray(labels, np.int32)
-    keep = (np.bincount(labels[strong], minlength=count) > 0) & (stats[:, cv2.CC_STAT_AREA] >= speck)
-    keep[0] = False
-    return keep[labels]
 
 
 def _measure_speck(shape: tuple[int, ...]) -> int:

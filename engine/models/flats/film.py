@@ -74,13 +74,11 @@ def align_lines(film: FilmFrame, lines: np.ndarray) -> FrameFlow:
     scale = min(1.0, SIDE / max(height, width))
     size = (max(16, round(width * scale)), max(16, round(height * scale)))
     here, there = (measure_distance(mask, size) for mask in (lines, film.lines))
-    moved = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    moved.setFinestScale(0)
-    vectors = moved.calc(here, there, np.zeros((size[1], size[0], 2), np.float32))
+    vectors = compute_flow(here, there)
     rows, columns = np.mgrid[: size[1], : size[0]].astype(np.float32)
     x, y = columns + vectors[..., 0], rows + vectors[..., 1]
     on_lines = here == 0
-    meets = cv2.remap(there, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[on_lines] < 255 * NEAR / REACH
+    meets = _sample(there, vectors)[on_lines] < 255 * NEAR / REACH
     full = [cv2.resize(part, (width, height), interpolation=cv2.INTER_LINEAR) for part in (x / size[0], y / size[1])]
     return FrameFlow(full[0], full[1], float(meets.mean()) if len(meets) else 0.0)
 
