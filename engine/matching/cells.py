@@ -11,7 +11,7 @@ import numpy as np
 
 OPEN_COST = 12.0  # what it costs two cells to differ, were all of the smaller one's outline a gap; in nats
 SURE = 0.9  # how sure a cell must be of what it wears to be painted though it is open
-DOUBTED = 0.5  # how likely it must be to be more than background to be told as open
+DOUBTED = 0.5  # how likely it must be to be more than background to be reported as open
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class CellBorder:
 
 
 def settle_cells(probs: np.ndarray, borders: Sequence[CellBorder]) -> np.ndarray:
-    """What regions wear when cells are heard together, float32 (R + 1, P + 1) as `probs`: belief propagation, exact where the borders
+    """What regions wear when cells are settled together, float32 (R + 1, P + 1) as `probs`: belief propagation, exact where the borders
     make no ring."""
     result = np.maximum(probs, 1e-9).astype(np.float64)
     ways = [(border.one, border.two, border.share) for border in borders]
@@ -32,13 +32,13 @@ def settle_cells(probs: np.ndarray, borders: Sequence[CellBorder]) -> np.ndarray
     messages = [np.ones(probs.shape[1]) for _ in ways]
     for _ in range(min(len(borders), 16)):
         for index, (source, _, share) in enumerate(ways):
-            heard = result[source].copy()
+            product = result[source].copy()
             for other, (_, into, _) in enumerate(ways):
                 if into == source and other != (index + len(borders)) % len(ways):
-                    heard *= messages[other]
-            heard /= heard.sum()
+                    product *= messages[other]
+            product /= product.sum()
             apart = np.exp(-OPEN_COST * share)
-            messages[index] = heard + apart * (1.0 - heard)
+            messages[index] = product + apart * (1.0 - product)
     for message, (_, target, _) in zip(messages, ways, strict=True):
         result[target] *= message
     return (result / result.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -56,14 +56,14 @@ class CellVerdict:
 def judge_borders(probs: np.ndarray, borders: Sequence[CellBorder], outside: np.ndarray, clear: int) -> CellVerdict:
     """Which gaps part a figure from the background. `probs` (R + 1, P + 1) of the regions of a drawing cut at all its gaps · `outside` bool
     (R + 1,) those that are background · `clear` the swatch of the background."""
-    words = probs.copy()
-    words[outside] = np.eye(probs.shape[1], dtype=probs.dtype)[clear]
-    settled = settle_cells(words, borders)
+    given = probs.copy()
+    given[outside] = np.eye(probs.shape[1], dtype=probs.dtype)[clear]
+    settled = settle_cells(given, borders)
     parted, unsure = np.zeros(len(borders), bool), np.zeros(len(borders), bool)
     for index, border in enumerate(borders):
         sides = np.array([border.one, border.two])
         wear, sure = settled[sides, :-1].argmax(1), settled[sides, :-1].max(1)
         parted[index] = wear[0] != wear[1] and sure.min() >= SURE
-        painted = 1.0 - words[sides, clear]
+        painted = 1.0 - given[sides, clear]
         unsure[index] = not parted[index] and painted.max() >= DOUBTED and painted.min() < DOUBTED
     return CellVerdict(parted, unsure)

@@ -143,14 +143,14 @@ class _RegionAttention(nn.Module):
         query = split(self.ask(self.norm(x)))
         key, value = (split(t) for t in self.tell(self.norm_of(of)).chunk(2, -1))
         hidden = torch.zeros(valid.shape, dtype=query.dtype, device=x.device).masked_fill(~valid, -1e4)[:, None, None]
-        heard = []
+        attended = []
         for first in range(0, x.shape[1], CHUNK):
             rows = slice(first, first + CHUNK)
             mask = hidden
             if near is not None:
                 mask = hidden + self.bias(near[:, rows].int()).permute(0, 3, 1, 2).to(query.dtype)
-            heard.append(functional.scaled_dot_product_attention(query[:, :, rows], key, value, attn_mask=mask))
-        return x + self.out(torch.cat(heard, 2).transpose(1, 2).flatten(2))
+            attended.append(functional.scaled_dot_product_attention(query[:, :, rows], key, value, attn_mask=mask))
+        return x + self.out(torch.cat(attended, 2).transpose(1, 2).flatten(2))
 
 
 class _FeedForward(nn.Module):

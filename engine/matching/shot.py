@@ -1,6 +1,6 @@
 """One answer for a whole shot: what the references say of each drawing, and what neighboring drawings say of each other.
 
-Every drawing keeps its own word from the references; its neighbors' words are added in proportion to how surely regions
+Every drawing keeps its own probabilities from the references; its neighbors' are added in proportion to how surely regions
 follow from one to the other. Predictions are never taken for references, so an error does not run through the shot.
 """
 
@@ -15,10 +15,10 @@ from .pair import RegionMatch, compute_probabilities
 from .shapes import Shapes
 
 REFERENCE_WEIGHT = (
-    0.2  # least weight of what the references say of a drawing: drawings alike are misread alike, so their words are not independent
+    0.2  # least weight of what the references say of a drawing: drawings alike are misread alike, so they are not independent
 )
 LINK_TRUST = 0.93  # how far a drawing believes a neighbor, at best
-HINT_DOUBT = 2.0  # how much surer than not a region must be to follow from a hinted one, before it hears the hint more than the references
+HINT_DOUBT = 2.0  # how much surer than not a region must be to follow from a hinted one, before the hint counts more than the references
 
 
 @dataclass(frozen=True)
@@ -69,32 +69,32 @@ def compute_reference_probs(matches: Sequence[tuple[RegionMatch, Shapes]], swatc
 
 
 def smooth_over_shot(
-    words: Sequence[np.ndarray],
+    probs: Sequence[np.ndarray],
     links: Mapping[tuple[int, int], RegionLink],
     anchored: Sequence[bool],
-    told: Sequence[np.ndarray] | None = None,
+    hinted: Sequence[np.ndarray] | None = None,
 ) -> list[np.ndarray]:
     """Bring the drawings of a shot to agreement.
 
-    `words` are the probabilities (R + 1, P + 1) by the references, `links[i, j]` how drawing i follows from j, `anchored` tells the
-    drawings whose paint is known: they speak and do not listen. `told` is what a person's hints say of each drawing, as from
-    `spread_hints`. Returns probabilities of the same shapes.
+    `probs` are the probabilities (R + 1, P + 1) by the references, `links[i, j]` how drawing i follows from j, `anchored` marks the
+    drawings whose paint is known: they send messages and take none. `hinted` is what hints make of each drawing, as from
+    `propagate_hints`. Returns probabilities of the same shapes.
 
-    One sweep forth and one back, as in a hidden Markov chain: what a drawing hears from one side never comes back to that side.
+    One sweep forth and one back, as in a hidden Markov chain: a message from one side never returns to that side.
     """
-    weight = max(REFERENCE_WEIGHT, 1.0 / max(1, len(words)))
-    own = [word if sure else _temper_probs(word, weight) for word, sure in zip(words, anchored, strict=True)]
-    if told is not None:
-        own = [word * (1.0 - hint.sum(axis=1, keepdims=True)) + hint for word, hint in zip(own, told, strict=True)]
-    heard = []
-    for order in (range(len(words)), range(len(words) - 1, -1, -1)):
-        said: dict[int, np.ndarray] = {}
+    weight = max(REFERENCE_WEIGHT, 1.0 / max(1, len(probs)))
+    own = [row if sure else _temper_probs(row, weight) for row, sure in zip(probs, anchored, strict=True)]
+    if hinted is not None:
+        own = [row * (1.0 - hint.sum(axis=1, keepdims=True)) + hint for row, hint in zip(own, hinted, strict=True)]
+    passes = []
+    for order in (range(len(probs)), range(len(probs) - 1, -1, -1)):
+        beliefs: dict[int, np.ndarray] = {}
         messages: dict[int, np.ndarray] = {}
         for i in order:
-            messages[i] = _compute_message(i, links, said, own[i])
-            said[i] = own[i] if anchored[i] else _normalize_rows(own[i] * messages[i])
-        heard.append(messages)
-    return [own[i] if anchored[i] else _normalize_rows(own[i] * heard[0][i] * heard[1][i]) for i in range(len(words))]
+            messages[i] = _compute_message(i, links, beliefs, own[i])
+            beliefs[i] = own[i] if anchored[i] else _normalize_rows(own[i] * messages[i])
+        passes.append(messages)
+    return [own[i] if anchored[i] else _normalize_rows(own[i] * passes[0][i] * passes[1][i]) for i in range(len(probs))]
 
 
 def propagate_hints(
@@ -103,21 +103,21 @@ def propagate_hints(
     anchored: Sequence[bool],
     hints: Mapping[int, Mapping[int, int]],
 ) -> list[np.ndarray]:
-    """How surely each region of each drawing follows from one that a person has told the swatch of: float32 of the given `shapes`
+    """How surely each region of each drawing follows from one whose swatch a person has given: float32 of the given `shapes`
     (R + 1, P + 1), rows add up to at most 1.
 
     References misread drawings that are alike in the same way, and all of them together would outvote a hint. So a hint goes from
     drawing to drawing by itself, forth and back from where it was given, as far as the links are sure. It ends where the paint is
-    known, and at another hint; where two meet, that of the nearer drawing is heard.
+    known, and at another hint; where two meet, that of the nearer drawing counts.
     """
-    heard = [np.zeros(shape, np.float32) for shape in shapes]
+    result = [np.zeros(shape, np.float32) for shape in shapes]
     away = sorted(((abs(i - source), source, i) for source in hints for i in range(len(shapes))), reverse=True)
-    told = {source: _propagate_source(source, shapes, links, anchored, hints) for source in hints}
+    propagated = {source: _propagate_source(source, shapes, links, anchored, hints) for source in hints}
     for _, source, i in away:
-        new = told[source].get(i)
+        new = propagated[source].get(i)
         if new is not None:
-            heard[i] = heard[i] * (1.0 - new.sum(axis=1, keepdims=True)) + new
-    return heard
+            result[i] = result[i] * (1.0 - new.sum(axis=1, keepdims=True)) + new
+    return result
 
 
 def _propagate_source(
@@ -127,27 +127,29 @@ def _propagate_source(
     anchored: Sequence[bool],
     hints: Mapping[int, Mapping[int, int]],
 ) -> dict[int, np.ndarray]:
-    """What each drawing hears of the hints in drawing `source`, where it hears anything."""
+    """What the hints in drawing `source` make of each drawing that they reach."""
     start: np.ndarray = np.zeros(shapes[source], np.float32)
     start[list(hints[source]), list(hints[source].values())] = 1.0
     carried: dict[int, np.ndarray] = {source: start}
     for step in (1, -1):
-        said: dict[int, np.ndarray] = {source: start}
+        beliefs: dict[int, np.ndarray] = {source: start}
         i = source + step
-        while 0 <= i < len(shapes) and not anchored[i] and any((i, j) in links and belief.any() for j, belief in said.items()):
-            total, weights = _sum_beliefs(i, links, said, shapes[i])
+        while 0 <= i < len(shapes) and not anchored[i] and any((i, j) in links and belief.any() for j, belief in beliefs.items()):
+            total, weights = _sum_beliefs(i, links, beliefs, shapes[i])
             mean = total / np.maximum(weights, 1e-6)
             sure = mean**2 / (mean**2 + (HINT_DOUBT * (1.0 - mean)) ** 2)
             sure[sure < 0.01] = 0.0
             sure[list(hints.get(i, ()))] = 0.0
-            carried[i] = said[i] = sure
+            carried[i] = beliefs[i] = sure
             i += step
     return carried
 
 
-def _compute_message(i: int, links: Mapping[tuple[int, int], RegionLink], said: Mapping[int, np.ndarray], like: np.ndarray) -> np.ndarray:
+def _compute_message(
+    i: int, links: Mapping[tuple[int, int], RegionLink], beliefs: Mapping[int, np.ndarray], like: np.ndarray
+) -> np.ndarray:
     """What those that have spoken say of drawing i: a mean of theirs, surer links counting more, and never a veto."""
-    total, weights = _sum_beliefs(i, links, said, like.shape)
+    total, weights = _sum_beliefs(i, links, beliefs, like.shape)
     if not weights.any():
         return np.ones_like(like)
     trust = LINK_TRUST * np.minimum(weights, 1.0)
@@ -155,12 +157,12 @@ def _compute_message(i: int, links: Mapping[tuple[int, int], RegionLink], said: 
 
 
 def _sum_beliefs(
-    i: int, links: Mapping[tuple[int, int], RegionLink], said: Mapping[int, np.ndarray], shape: tuple[int, int]
+    i: int, links: Mapping[tuple[int, int], RegionLink], beliefs: Mapping[int, np.ndarray], shape: tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the linked drawings said of drawing i, weighted by how sure and near they are; and the sum (R + 1, 1) of the weights."""
+    """What the linked drawings make of drawing i, weighted by how sure and near they are; and the sum (R + 1, 1) of the weights."""
     total = np.zeros(shape, np.float32)
     weights = np.zeros((shape[0], 1), np.float32)
-    for j, belief in said.items():
+    for j, belief in beliefs.items():
         link = links.get((i, j))
         if link is not None:
             sure = (link.max_transitions * link.alignment) ** 2 / abs(i - j)
@@ -169,8 +171,8 @@ def _sum_beliefs(
     return total, weights
 
 
-def _temper_probs(word: np.ndarray, weight: float) -> np.ndarray:
-    return _normalize_rows(np.maximum(word, 1e-6) ** weight)
+def _temper_probs(probs: np.ndarray, weight: float) -> np.ndarray:
+    return _normalize_rows(np.maximum(probs, 1e-6) ** weight)
 
 
 def _normalize_rows(table: np.ndarray) -> np.ndarray:

@@ -44,10 +44,10 @@ class FlatsLayer(RegionLayer):
         beliefs = shot.smooth_over_shot(probs, evidence.links, evidence.anchored, hinted)
         outsides = self._find_painted_outsides(beliefs, hinted)
         if outsides:
-            told = [hint.copy() for hint in hinted]
+            forced = [hint.copy() for hint in hinted]
             for number, region in outsides:
-                told[number][region, self._clear] = 1.0
-            beliefs = shot.smooth_over_shot(probs, evidence.links, evidence.anchored, told)
+                forced[number][region, self._clear] = 1.0
+            beliefs = shot.smooth_over_shot(probs, evidence.links, evidence.anchored, forced)
         self.open = {evidence.drawings[number] for number, _ in outsides}
         self._colored = {
             drawing: self._decide(belief, hint.sum(axis=1) > 0.5, self._find_background(drawing))

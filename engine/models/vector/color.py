@@ -56,22 +56,22 @@ def read_worn_swatches(origin: PaintOrigin) -> np.ndarray:
     return cv2.remap(there, x + way[..., 0], y + way[..., 1], cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 
-def paint_regions(regions: Regions, heard: Sequence[tuple[np.ndarray, float]], swatches: int) -> tuple[np.ndarray, int]:
+def paint_regions(regions: Regions, evidence: Sequence[tuple[np.ndarray, float]], swatches: int) -> tuple[np.ndarray, int]:
     """The swatch int (H, W) that each pixel wears, -1 unknown, and of how many regions no key says anything.
 
-    `heard` are what the keys say, from `worn`, and how far they are heard. A region wears what most of its pixels say, edge to edge; but
+    `evidence` is what each key says, from `worn`, and its weight. A region wears what most of its pixels say, edge to edge; but
     patches that say something else stay as they are: the region leaks, or its tones have no lines between them.
     """
     table = np.zeros((regions.count + 1) * swatches)
-    for said, weight in heard:
-        known = (regions.labels > 0) & (said >= 0)
-        table += weight * np.bincount(regions.labels[known] * swatches + said[known], minlength=len(table))
+    for voted, weight in evidence:
+        known = (regions.labels > 0) & (voted >= 0)
+        table += weight * np.bincount(regions.labels[known] * swatches + voted[known], minlength=len(table))
     votes = table.reshape(regions.count + 1, swatches)
     swatch = np.where(votes.sum(axis=1) > 0, votes.argmax(axis=1), -1)
     painted = swatch[regions.grown]
     nearest = np.full(painted.shape, -1)
-    for said, _ in sorted(heard, key=lambda one: one[1]):  # the nearer key last
-        nearest = np.where(said >= 0, said, nearest)
+    for voted, _ in sorted(evidence, key=lambda one: one[1]):  # the nearer key last
+        nearest = np.where(voted >= 0, voted, nearest)
     differs = (nearest >= 0) & (nearest != painted)
     side = 2 * max(2, round(PATCH * len(painted))) + 1
     core = cv2.erode(differs.view(np.uint8), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)))

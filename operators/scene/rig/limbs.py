@@ -101,8 +101,8 @@ def _rate_limbs(
         limb = (root, middle, end)
         known = [joint in labels[bone].joints and labels[bone].side == side for bone, joint in zip(limb, joints, strict=True)]
         fits = [tells or (labels[bone].plain and labels[bone].side in ("", side)) for bone, tells in zip(limb, known, strict=True)]
-        told = sum(labels[bone].joints[joint] for bone, joint, tells in zip(limb, joints, known, strict=True) if tells)
-        if told >= _SURE and not all(known) and all(fits) and has_proportions(rest, limb):
+        score = sum(labels[bone].joints[joint] for bone, joint, tells in zip(limb, joints, known, strict=True) if tells)
+        if score >= _SURE and not all(known) and all(fits) and has_proportions(rest, limb):
             yield rate(limb), limb
 
 

@@ -138,11 +138,13 @@ def _has_tail(rest: RestBones, children, mirrored: Mapping[int, int], limbs, hip
 
 def _find_side(rest: RestBones, labels: Sequence[BoneLabel], mirrored: Mapping[int, int], arms: Limb, legs: Limb, up: np.ndarray) -> str:
     """The side of limbs at greater x: as the names say, else by where the feet point. '' when that is not clear."""
-    told = {labels[bone].side for bone in (*arms, *legs)} - {""}
+    sides = {labels[bone].side for bone in (*arms, *legs)} - {""}
     others = {labels[mirrored[bone]].side for bone in (*arms, *legs)} - {""}
-    if told or others:
+    if sides or others:
         return (
-            next(iter(told or {"L": "R", "R": "L"}[next(iter(others))])) if len(told) <= 1 and len(others) <= 1 and told != others else ""
+            next(iter(sides or {"L": "R", "R": "L"}[next(iter(others))]))
+            if len(sides) <= 1 and len(others) <= 1 and sides != others
+            else ""
         )
     across = rest.heads[legs[2]] - rest.heads[mirrored[legs[2]]]
     up = up / np.linalg.norm(up)
